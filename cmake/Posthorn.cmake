@@ -1,0 +1,73 @@
+# Compiler settings, found packages, and the two functions that declare a layer and its tests.
+
+find_program(POSTHORN_CCACHE ccache)
+if(POSTHORN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # Precompiled headers need these of ccache (its manual, "Precompiled headers").
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${POSTHORN_CCACHE})
+endif()
+find_program(POSTHORN_MOLD mold)
+if(POSTHORN_MOLD)
+    add_link_options(-fuse-ld=mold)
+endif()
+
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
+pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+
+add_library(posthorn_settings INTERFACE)
+target_include_directories(posthorn_settings INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(posthorn_settings INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wimplicit-fallthrough $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>
+    $<$<BOOL:${POSTHORN_WERROR}>:-Werror>)
+# Boost.System and friends header-only; Asio compiled once (src/net/asio_impl.cpp); recycled frames: docs/COROUTINES.md.
+target_compile_definitions(posthorn_settings INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_DISABLE_BOOST_DATE_TIME
+    BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16 BOOST_ASIO_NO_DEPRECATED
+    POSTHORN_VERSION="${PROJECT_VERSION}")
+target_link_libraries(posthorn_settings INTERFACE Boost::headers)
+if(POSTHORN_SANITIZE)
+    target_compile_options(posthorn_settings INTERFACE -fsanitize=${POSTHORN_SANITIZE} -fno-omit-frame-pointer
+        -fno-sanitize-recover=all $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
+    add_link_options(-fsanitize=${POSTHORN_SANITIZE})
+endif()
+
+# The Asio header is precompiled once, for posthorn_net, and shared by all that are compiled alike.
+function(posthorn_asio_pch target)
+    if(target STREQUAL posthorn_net)
+        target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/net/asio_pch.hpp)
+    else()
+        target_precompile_headers(${target} REUSE_FROM posthorn_net)
+    endif()
+endfunction()
+
+# posthorn_layer(NAME dir DEPENDS lower layers... LIBRARIES external targets... [ASIO])
+# A static library posthorn_NAME of all *.cpp in the calling folder. ASIO: uses the precompiled Asio header.
+function(posthorn_layer name)
+    cmake_parse_arguments(L "ASIO" "" "DEPENDS;LIBRARIES" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    set(kind STATIC)
+    set(scope PUBLIC)
+    if(NOT sources)
+        set(kind INTERFACE)
+        set(scope INTERFACE)
+    endif()
+    add_library(posthorn_${name} ${kind} ${sources})
+    target_link_libraries(posthorn_${name} ${scope} posthorn_settings ${L_LIBRARIES})
+    foreach(lower ${L_DEPENDS})
+        target_link_libraries(posthorn_${name} ${scope} posthorn_${lower})
+    endforeach()
+    if(L_ASIO AND sources)
+        posthorn_asio_pch(posthorn_${name})
+        # False alarms on `auto [ec, n] = co_await` (docs/COROUTINES.md).
+        target_compile_options(posthorn_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    endif()
+endfunction()

@@ -1,0 +1,63 @@
+// Settings of identity and proof: users, signing domains, list streams ([auth], [[domain]], [[stream]]).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+
+namespace posthorn::auth {
+
+struct CredentialsOptions {
+    std::string users_file;                                  // lines "name:crypt(3) hash"; empty: no users
+    Duration success_cache = std::chrono::minutes(5);        // how long a verified password is remembered (as an HMAC)
+};
+
+enum class Canonical : std::uint8_t { simple, relaxed };
+
+// What happens to mail from a domain that has no usable key.
+enum class UnsignedPolicy : std::uint8_t { hold, send_unsigned };
+
+struct DkimKeyOptions {
+    std::string selector;
+    std::string key_file;                                    // PEM, PKCS#1 or PKCS#8, RSA or Ed25519
+};
+
+struct DomainOptions {
+    std::string name;                                        // lower case A-label; also signs for its subdomains
+    std::vector<DkimKeyOptions> keys;                        // one signature each, RSA on top
+    UnsignedPolicy unsigned_policy = UnsignedPolicy::hold;
+};
+
+struct DkimOptions {
+    Canonical header = Canonical::relaxed;
+    Canonical body = Canonical::relaxed;
+    Duration expire_after{};                                 // x=; 0: no x= tag
+    UnsignedPolicy unknown_domain = UnsignedPolicy::hold;    // From domain that no [[domain]] covers
+};
+
+// Which messages belong to a list stream: any of the given criteria.
+struct StreamOptions {
+    std::string name;                                        // value of the header X-Posthorn-Stream that selects it
+    std::vector<std::string> users;                          // authenticated users
+    std::vector<std::string> from;                           // From addresses "news@example.com" or domains "@example.com"
+    std::vector<std::string> list_ids;                       // values of List-Id without the brackets
+    bool precedence_bulk = false;                            // Precedence: bulk or list
+    std::string unsubscribe_url;                             // https URI with {token}
+    std::string unsubscribe_mailto;                          // address with {token}, or empty
+};
+
+struct UnsubscribeOptions {
+    std::string key_file;                                    // 32 or more random octets in hex or base64; needed by streams
+};
+
+struct AuthOptions {
+    CredentialsOptions credentials;
+    DkimOptions dkim;
+    std::vector<DomainOptions> domains;
+    std::vector<StreamOptions> streams;
+    UnsubscribeOptions unsubscribe;
+};
+
+}  // namespace posthorn::auth

@@ -1,0 +1,34 @@
+// What became of a recipient in one attempt: the result, what it concerns, where it happened, and the peer's words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "smtp/protocol/reply.hpp"
+#include "smtp/protocol/stage.hpp"
+
+namespace posthorn::delivery {
+
+enum class Result : std::uint8_t { delivered, deferred, failed };
+
+// The reply code decides whether there is a retry; the class decides how (docs/DELIVERY.md).
+enum class Class : std::uint8_t { none, temp, grey, throttle, auth, local, dns, connection, recipient, content, expired, permanent };
+
+// What a failure says something about: after smtp_trouble.c's session, site, message, recipient.
+enum class Scope : std::uint8_t { recipient, message, session, host, site };
+
+struct Outcome {
+    Result result = Result::deferred;
+    Class failure_class = Class::none;
+    Scope scope = Scope::recipient;
+    smtp::protocol::Stage stage = smtp::protocol::Stage::greeting;
+    smtp::protocol::Reply reply;         // the peer's, or one we made from our own error (code 0: none)
+    std::string host;                    // "mx.example.com[192.0.2.1]"
+    bool maybe_delivered = false;        // the connection was lost after the final dot
+};
+
+[[nodiscard]] std::string_view to_string(Result result);
+[[nodiscard]] std::string_view to_string(Class failure_class);
+
+}  // namespace posthorn::delivery

@@ -1,0 +1,127 @@
+// Decides what is delivered next: which destination, over which site's connection budget, and when to look again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "queue/store.hpp"
+
+namespace posthorn::queue {
+
+struct SchedulerOptions {
+    std::uint32_t connections_per_site = 5;       // deliveries of one site under way at once
+    std::uint32_t deliveries = 200;               // under way at once, all sites
+    std::uint32_t recipients_per_transaction = 100;
+    std::size_t claim_batch = 50;                 // rows asked of the store at once for one destination
+    std::uint64_t hot_memory = 8 * 1024 * 1024;   // octets of ready mail that may stay in memory
+    Duration destination_backoff_first = std::chrono::seconds(60);   // after a failure of the whole destination or site
+    Duration destination_backoff_max = std::chrono::minutes(30);
+};
+
+// The MX set a domain resolves to. Equal sets are one site, however many domains share them.
+using SiteId = std::uint32_t;
+
+// A recipient that is claimed and waits for its turn; `hot` is its message when that is still in memory.
+struct ReadyRecipient {
+    Recipient recipient;
+    mail::MessagePtr hot;
+};
+
+// What the caller is to do. Each is answered by exactly one event, named beside it.
+struct StartDelivery {                            // -> finished()
+    SiteId site = 0;
+    DestinationId destination = 0;
+    std::string domain;
+    QueueId message;
+    std::vector<ReadyRecipient> recipients;       // of one message; exactly one when personal
+};
+struct ClaimDue {                                 // -> claimed()
+    DestinationId destination = 0;
+    std::size_t limit = 0;
+};
+struct ResolveSite {                              // -> resolved() or unresolved()
+    DestinationId destination = 0;
+    std::string domain;
+};
+// Nothing to do before this time unless an event comes; no value: nothing is waiting at all.
+struct WaitUntil {
+    std::optional<TimePoint> when;
+};
+using SchedulerAction = std::variant<StartDelivery, ClaimDue, ResolveSite, WaitUntil>;
+
+// What a delivery taught about its site and destination; the verdicts on the recipients go to the store.
+struct DeliveryFeedback {
+    enum class Reach : std::uint8_t {
+        reached,          // the peer answered; whatever it said of this message
+        host_failed,      // no connection, or the session was refused or lost before MAIL: back off the whole site
+        throttled,        // the peer asked for less (421 and kin): fewer at once
+        abandoned,        // we gave up for our own reasons (shutdown, store unhealthy, missing key): says nothing of the site
+    };
+    Reach reach = Reach::reached;
+};
+
+// Pure: no clock, no I/O, no threads; owned by the home shard.
+//
+// Memory is per destination with something to do, not per message: a destination holds at most a bounded number of ready
+// recipients (hot_memory and 2 x claim_batch); the rest stays in the store. Destinations with nothing waiting are forgotten.
+// Fair: among destinations of a site, and among sites, by turns. Work per call is O(log destinations).
+// A destination that backs off keeps its rows in the store untouched; only the recipients that were tried are re-timed.
+class Scheduler {
+public:
+    explicit Scheduler(SchedulerOptions options);
+    ~Scheduler();
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+
+    // --- before mail is stored: should its recipients be claimed as they are added, to be delivered from memory? False when the
+    // destination backs off, is over its ready bound, or hot memory is used up. Reserves `octets` until on_added/on_not_added.
+    [[nodiscard]] bool wants_hot(std::string_view domain, std::uint64_t octets, TimePoint now);
+    void on_not_added(std::uint64_t octets);          // the add failed: gives the reservation back
+
+    // --- events -------------------------------------------------------------------------------------------------------
+    // Claimed recipients that are ready now, with their message in memory. `reserved` is what wants_hot reserved for them.
+    void on_added(DestinationId destination, std::string_view domain, std::vector<ReadyRecipient> ready,
+                  std::uint64_t reserved, TimePoint now);
+    // The store has waiting rows of this destination, the earliest due then (new mail not claimed, retries, the start).
+    void on_due(DestinationId destination, std::string_view domain, TimePoint due);
+    void claimed(DestinationId destination, std::vector<Recipient> rows, std::size_t limit, TimePoint now);
+    // The store could not be asked: look again after a short while.
+    void claim_failed(DestinationId destination, TimePoint now);
+    // site_key: the sorted MX host names joined; valid_until: when to ask DNS again.
+    void resolved(DestinationId destination, std::string_view site_key, TimePoint valid_until, TimePoint now);
+    // Not resolved for now: the destination backs off. Returns the ready recipients, no longer the scheduler's: the
+    // caller settles those it was trying and unclaims the rest.
+    [[nodiscard]] std::vector<ReadyRecipient> unresolved(DestinationId destination, TimePoint now);
+    // next_due: the earliest due time among the recipients this delivery deferred, if any.
+    // Returns ready recipients the back-off has dropped, to be unclaimed by the caller.
+    [[nodiscard]] std::vector<RecipientId> finished(SiteId site, DestinationId destination, DeliveryFeedback feedback,
+                                                    std::optional<TimePoint> next_due, TimePoint now);
+    // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works again).
+    void forget_backoff(DestinationId destination, TimePoint now);
+    // While paused (store unhealthy, shutdown) next() starts nothing.
+    void pause(bool paused);
+    // Drops all ready recipients for unclaiming (at shutdown).
+    [[nodiscard]] std::vector<RecipientId> drain();
+
+    // --- decision: call until it returns WaitUntil -----------------------------------------------------------------------
+    [[nodiscard]] SchedulerAction next(TimePoint now);
+
+    // --- figures ---------------------------------------------------------------------------------------------------------
+    struct Figures {
+        std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0;
+        std::uint64_t hot_octets = 0;
+    };
+    [[nodiscard]] Figures figures() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace posthorn::queue
