@@ -1,0 +1,95 @@
+// Turns what the scheduler decides into deliveries, and what peers answer into settlements of the queue.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/options.hpp"
+#include "delivery/options.hpp"
+#include "queue/options.hpp"
+#include "queue/store.hpp"
+
+namespace posthorn::auth::dkim {
+class KeyTable;
+}
+namespace posthorn::auth {
+class UnsubscribeKeys;
+}
+namespace posthorn::dns {
+class Resolver;
+}
+
+namespace posthorn::delivery {
+
+// Everything about delivery that a reload may change. Immutable; a delivery keeps the one it began with.
+struct Settings {
+    std::string hostname;
+    DeliveryOptions delivery;
+    queue::RetryOptions retry;
+    queue::QueueOptions queue;                            // lifetimes and hot memory
+    auth::DkimOptions dkim;
+    std::vector<auth::StreamOptions> streams;
+    std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
+    std::shared_ptr<const auth::UnsubscribeKeys> unsubscribe_keys;   // null: no streams
+};
+
+// Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.
+struct Admission {
+    struct Entry {
+        std::string domain;
+        queue::Recipient row;                             // id and destination are filled in by on_added
+        std::uint64_t reserved = 0;                       // octets of hot memory
+        bool claimed = false;
+    };
+    mail::MessagePtr message;
+    std::vector<Entry> entries;
+};
+
+struct AgentFigures {
+    std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0, connections = 0;
+    std::uint64_t hot_octets = 0;
+    std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0;
+};
+
+// Owned by app, lives on the home shard: every method is called on that shard's thread. References outlive it.
+class DeliveryAgent {
+public:
+    DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& store, dns::Resolver& resolver,
+                  boost::asio::thread_pool& crypto, std::shared_ptr<const Settings> settings);
+    ~DeliveryAgent();
+    DeliveryAgent(const DeliveryAgent&) = delete;
+    DeliveryAgent& operator=(const DeliveryAgent&) = delete;
+
+    // Begins: asks the store what is waiting, page by page, while new mail is already taken.
+    void start();
+    void reload(std::shared_ptr<const Settings> settings);
+
+    // --- intake: admit before store.add, then exactly one of the other two ------------------------------------------
+    // Sets the claim flags of the recipients that will be delivered from memory.
+    [[nodiscard]] Admission admit(queue::NewMessage& message);
+    void on_added(Admission admission, const queue::Added& added);
+    void on_not_added(const Admission& admission);
+
+    // Destinations that became due by an operator's revision: back-off is forgotten, they are tried at once.
+    void on_revised(const std::vector<queue::DestinationDue>& due);
+    // Post here from the store's health observer: delivery pauses while outcomes cannot be recorded.
+    void on_store_health(bool healthy);
+
+    // Starts nothing more, waits for deliveries under way up to shutdown_grace, then closes their connections.
+    boost::asio::awaitable<void> stop();
+
+    [[nodiscard]] AgentFigures figures() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace posthorn::delivery
