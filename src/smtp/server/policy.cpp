@@ -1,0 +1,37 @@
+// The relay decision.
+#include "smtp/server/policy.hpp"
+
+#include <algorithm>
+
+namespace posthorn::smtp::server {
+
+bool trusted(const Client& client, const RelayOptions& relay) {
+    if (client.unix_socket) return relay.trust_unix_socket;
+    return client.address && std::any_of(relay.trusted_networks.begin(), relay.trusted_networks.end(),
+                                         [&](const IpNetwork& network) { return network.contains(*client.address); });
+}
+
+std::optional<Denial> may_send(const Client& client, const RelayOptions& relay, ListenerAuth auth,
+                               bool authenticated) {
+    if (authenticated) return std::nullopt;
+    const bool known = trusted(client, relay);
+    if (auth == ListenerAuth::required || (auth == ListenerAuth::optional && !known)) {
+        return Denial{530, "5.7.0", "Authentication required"};  // RFC 4954 s6, RFC 6409 s4.3
+    }
+    if (!known) return Denial{550, "5.7.1", "Relaying denied: this address is not a trusted network"};
+    return std::nullopt;
+}
+
+std::optional<Denial> may_receive(std::string_view domain, bool postmaster_configured) {
+    if (domain.empty()) {  // <postmaster>, RFC 5321 s4.5.1
+        if (postmaster_configured) return std::nullopt;
+        return Denial{550, "5.1.1", "No postmaster address is configured here"};
+    }
+    // RFC 6409 s4.2: only fully qualified domains; one label is a typing error or a container's name.
+    if (domain.front() != '[' && domain.find('.') == std::string_view::npos) {
+        return Denial{554, "5.1.2", "The recipient's domain is not fully qualified"};
+    }
+    return std::nullopt;
+}
+
+}  // namespace posthorn::smtp::server

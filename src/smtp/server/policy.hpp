@@ -1,0 +1,42 @@
+// Who may send what through us: the decisions at MAIL and RCPT, without I/O.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/endpoint.hpp"
+#include "smtp/server/options.hpp"
+
+namespace posthorn::smtp::server {
+
+// Where a client comes from.
+struct Client {
+    bool unix_socket = false;
+    std::optional<IpAddress> address;            // set unless unix_socket
+    std::string text;                            // for logs and Received: "192.0.2.1", "2001:db8::1", "unix"
+
+    // Not counted against the limit per client: whole machines submit through it.
+    [[nodiscard]] bool local() const { return unix_socket || (address && address->is_loopback()); }
+};
+
+// A refusal, ready to be said. Texts are of static storage.
+struct Denial {
+    std::uint16_t code = 0;
+    std::string_view enhanced;
+    std::string_view text;
+};
+
+// May this client send without AUTH? By the unix socket or a trusted network, never because its address is merely private:
+// behind docker's NAT the whole Internet has a private address.
+[[nodiscard]] bool trusted(const Client& client, const RelayOptions& relay);
+
+// At MAIL. Nothing: go on.
+[[nodiscard]] std::optional<Denial> may_send(const Client& client, const RelayOptions& relay, ListenerAuth auth,
+                                             bool authenticated);
+
+// At RCPT, for a client that may send. `domain` is the recipient's destination, empty for <postmaster>.
+[[nodiscard]] std::optional<Denial> may_receive(std::string_view domain, bool postmaster_configured);
+
+}  // namespace posthorn::smtp::server
