@@ -1,0 +1,1 @@
+"""What Posthorn's script tests, its demo and its benchmarks share: a DNS server, a receiving server, keys, the daemon."""
