@@ -14,6 +14,7 @@ struct LogOptions {
     Level level = Level::info;
     Format format = Format::logfmt;
     bool to_stderr = false;     // the daemon logs to standard output, command line tools to standard error
+    bool timestamp = true;      // "2026-11-21T20:52:01.123Z" as the first field; false where journald or docker adds its own
 };
 
 // Call once at start, and again to change level or format. Until then warnings and errors go to standard error.
