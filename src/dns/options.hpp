@@ -17,6 +17,8 @@ struct DnsOptions {
     std::size_t cache_entries = 10000;
     Duration max_ttl = std::chrono::hours(1);
     Duration negative_ttl = std::chrono::minutes(1);  // upper bound for NXDOMAIN and no data
+    // Believe the AD bit (DNSSEC was checked) of these servers. Only for a validating resolver on this machine.
+    bool trust_ad = false;
 };
 
 }  // namespace posthorn::dns

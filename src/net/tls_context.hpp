@@ -1,0 +1,78 @@
+// The certificates and rules of TLS: one context for those who connect to us, one for those we connect to.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace posthorn::net {
+
+struct SslContextDeleter {
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+using SslContext = std::unique_ptr<SSL_CTX, SslContextDeleter>;
+
+struct SslSessionDeleter {
+    void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+};
+using SslSession = std::unique_ptr<SSL_SESSION, SslSessionDeleter>;
+
+// The server's side: TLS 1.2 and later, no renegotiation, no compression, stateless session tickets. Immutable; shared by
+// all shards through shared_ptr<const>. A reload makes a new one and old sessions keep theirs.
+class ServerTls {
+public:
+    // Both files are PEM; the certificate file holds the chain, our own certificate first. The error names the file, what is
+    // wrong with it and what to do. warning() is set for a certificate that is accepted but expired or not yet valid.
+    [[nodiscard]] static Result<std::shared_ptr<const ServerTls>> load(const std::string& certificate_file,
+                                                                       const std::string& key_file);
+    [[nodiscard]] const std::string& warning() const { return warning_; }
+    [[nodiscard]] SSL_CTX* native() const { return context_.get(); }
+
+private:
+    ServerTls(SslContext context, std::string warning) : context_(std::move(context)), warning_(std::move(warning)) {}
+    SslContext context_;
+    std::string warning_;
+};
+
+// Whom we connect to, and how sure we want to be. host is the name of the MX: sent as SNI and, when verified, looked for in
+// the certificate. Sessions are resumed only between equal targets: never across policies.
+struct TlsTarget {
+    std::string host;
+    std::uint16_t port = 0;
+    bool verify = false;
+
+    TlsTarget() = default;
+    TlsTarget(std::string name, std::uint16_t number, bool check)
+        : host(std::move(name)), port(number), verify(check) {}
+};
+
+class TlsSessionCache;
+
+// The client's side, one per shard (not thread-safe): opportunistic (any certificate, any cipher of security level 0) and
+// verifying. REQUIRES: outlives the call of handshake_client, not the stream.
+class ClientTls {
+public:
+    // ca_file: PEM; empty means the system's. Read when the first verified connection needs it (it costs megabytes).
+    explicit ClientTls(std::string ca_file = {});
+    ~ClientTls();
+    ClientTls(const ClientTls&) = delete;
+    ClientTls& operator=(const ClientTls&) = delete;
+
+    // A new SSL for the target: SNI, verification and, where there is one, the session to resume.
+    [[nodiscard]] Result<SSL*> connection(const TlsTarget& target);
+
+private:
+    [[nodiscard]] Result<SSL_CTX*> context(bool verify);
+    std::string ca_file_;
+    SslContext opportunistic_;
+    SslContext verifying_;
+    std::shared_ptr<TlsSessionCache> sessions_;
+};
+
+// The last thing OpenSSL complained about on this thread, in its words; clears its error queue.
+[[nodiscard]] std::string take_ssl_error();
+
+}  // namespace posthorn::net
