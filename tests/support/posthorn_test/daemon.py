@@ -1,0 +1,282 @@
+"""Runs a Posthorn of its own for a test: a temporary directory, free loopback ports, started, watched, killed by pid."""
+
+import crypt
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import warnings
+
+from . import certs
+from .smtp import Client
+
+
+def program():
+    """The posthorn to test: $POSTHORN, or the first one found among the usual build directories."""
+    named = os.environ.get("POSTHORN")
+    if named:
+        return named
+    root = pathlib.Path(__file__).resolve().parents[3]
+    for build in ("dev", "release", "asan", "tsan"):
+        path = root / "build" / build / "posthorn"
+        if path.exists():
+            return str(path)
+    raise FileNotFoundError("set POSTHORN to the program to test")
+
+
+def loopback_address():
+    """A random address of 127.0.0.0/8, so that tests running at once do not share ports."""
+    return f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
+
+
+def free_port(address="127.0.0.1"):
+    with socket.socket() as sock:
+        sock.bind((address, 0))
+        return sock.getsockname()[1]
+
+
+def toml_value(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(toml_value(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def toml(tables):
+    """Nested dictionaries as TOML: a dict is a table, a list of dicts an array of tables."""
+    top, rest = [], []
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            rest += [f"\n[{key}]"] + [f"{k} = {toml_value(v)}" for k, v in value.items()]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for table in value:
+                rest += [f"\n[[{key}]]"] + [f"{k} = {toml_value(v)}" for k, v in table.items()]
+        else:
+            top.append(f"{key} = {toml_value(value)}")
+    return "\n".join(top + rest) + "\n"
+
+
+def merge(tables, changes):
+    """Changes laid over tables; None removes a key."""
+    for key, value in changes.items():
+        if value is None:
+            tables.pop(key, None)
+        elif isinstance(value, dict) and isinstance(tables.get(key), dict):
+            merge(tables[key], value)
+        else:
+            tables[key] = value
+    return tables
+
+
+def quick_hash(password):
+    """A crypt(3) hash that is cheap to check; for tests only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
+
+
+class Daemon:
+    """`with Daemon(dns=dns, delivery_port=sink.port) as d: ...` writes a configuration, starts the daemon, stops it at the end.
+
+    Listeners: `plain` (no TLS, loopback is trusted), `submission` (STARTTLS, AUTH required), `submissions` (implicit TLS, AUTH
+    required), `open` (STARTTLS, AUTH optional) and `unix`. Domains sign with an RSA key, selector "rsa", unless `keys` says more.
+    """
+
+    def __init__(self, dns=None, delivery_port=25, domains=("example.test",), keys=("rsa",), users=None, changes=None,
+                 directory=None, environment=None):
+        self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="posthorn-test-"))
+        self._owned = directory is None
+        self.environment = environment or {}
+        self.address = loopback_address()
+        self.ports = {name: free_port(self.address) for name in ("plain", "open", "submission", "submissions")}
+        self.unix_socket = str(self.directory / "submit.sock")
+        self.config_file = self.directory / "posthorn.toml"
+        self.users = {"alice": "correct horse"} if users is None else users
+        self.process = None
+        self._log = []
+        self._log_changed = threading.Condition()
+        certificate, key = certs.self_signed(self.directory, "mail.example.test", ("127.0.0.1", self.address))
+        (self.directory / "users").write_text("".join(f"{n}:{quick_hash(p)}\n" for n, p in self.users.items()))
+        (self.directory / "users").chmod(0o600)
+        (self.directory / "unsubscribe.key").write_text(os.urandom(32).hex() + "\n")
+        (self.directory / "unsubscribe.key").chmod(0o600)
+        self.records = {}  # name of each DKIM record -> value
+        self.tables = {
+            "hostname": "mail.example.test",
+            "state_directory": str(self.directory),
+            "listener": [
+                {"address": f"{self.address}:{self.ports['plain']}", "tls": "none", "auth": "none"},
+                {"address": f"{self.address}:{self.ports['open']}", "tls": "starttls", "auth": "optional"},
+                {"address": f"{self.address}:{self.ports['submission']}", "tls": "starttls", "auth": "required"},
+                {"address": f"{self.address}:{self.ports['submissions']}", "tls": "implicit", "auth": "required"},
+                {"address": f"unix:{self.unix_socket}", "tls": "none", "auth": "none"},
+            ],
+            "tls": {"certificate_file": str(certificate), "key_file": str(key)},
+            "auth": {"users_file": str(self.directory / "users")},
+            "unsubscribe": {"key_file": str(self.directory / "unsubscribe.key")},
+            "domain": [self._domain(d, keys, dns) for d in domains],
+            "queue": {"directory": str(self.directory / "queue"), "min_free_space": "1MiB"},
+            "delivery": {"port": delivery_port, "allow_private_addresses": True},
+            "admin": {"socket": str(self.directory / "admin.sock")},
+        }
+        if dns is not None:
+            self.tables["dns"] = {"servers": [f"{dns.address}:{dns.port}"]}
+        merge(self.tables, changes or {})
+        self.write_config()
+
+    def _domain(self, domain, algorithms, dns):
+        keys = []
+        for algorithm in algorithms:
+            path = self.directory / f"{domain}.{algorithm}.pem"
+            record = certs.dkim_key(path, algorithm)
+            name = f"{algorithm}._domainkey.{domain}"
+            self.records[name] = record
+            if dns is not None:
+                dns.set(name, "TXT", record)
+            keys.append({"selector": algorithm, "key_file": str(path)})
+        return {"name": domain, "keys": keys}
+
+    def write_config(self):
+        self.config_file.write_text(toml(self.tables))
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, failure, *_):
+        self.stop()
+        if failure is not None:
+            print(f"--- the daemon's log ({self.directory}):")
+            print("\n".join(self.log()[-60:]))
+        self.discard()
+
+    def discard(self):
+        if self._owned:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self, timeout=30.0):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTHORN")} | self.environment
+        self.process = subprocess.Popen([program(), "serve", "--config", str(self.config_file)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        self._reader = threading.Thread(target=self._read_log, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
+        self._wait_until_greeted(timeout)
+        return self
+
+    def _wait_until_greeted(self, timeout):
+        """Ready when every TCP listener accepts and the first greets; a refused connection is asked again at once."""
+        deadline = time.monotonic() + timeout
+        wanted = [(self.address, p) for p in self.ports.values()]
+        while wanted:
+            if self.process.poll() is not None:
+                self._reader.join(5)
+                raise RuntimeError(f"posthorn ended with {self.process.returncode}:\n" + "\n".join(self.log()[-30:]))
+            try:
+                if wanted[-1][1] == self.ports["submissions"]:
+                    socket.create_connection(wanted[-1], 5).close()
+                else:
+                    with Client(wanted[-1], 10) as client:
+                        client.expect(220)
+                wanted.pop()
+            except (ConnectionError, socket.timeout):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("posthorn does not listen:\n" + "\n".join(self.log()[-30:])) from None
+                time.sleep(0.005)
+
+    def _read_log(self, stream):
+        for line in stream:
+            with self._log_changed:
+                self._log.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self._log_changed.notify_all()
+        stream.close()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self, timeout=40.0):
+        """SIGTERM, then waits; returns the exit code. SIGKILL when it does not end."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+        self._reader.join(10)
+        return self.process.returncode
+
+    def kill(self):
+        """SIGKILL: no warning, no cleaning up."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    # --- what it says ----------------------------------------------------------------------------------------------------
+
+    def log(self, pattern=None):
+        with self._log_changed:
+            return [line for line in self._log if pattern is None or re.search(pattern, line)]
+
+    def wait_for_log(self, pattern, count=1, timeout=30.0):
+        """Waits until that many lines match and returns them."""
+        with self._log_changed:
+            if not self._log_changed.wait_for(lambda: len([1 for x in self._log if re.search(pattern, x)]) >= count, timeout):
+                raise TimeoutError(f"no log line {pattern!r} within {timeout} s; the last ones:\n" + "\n".join(self._log[-30:]))
+            return [line for line in self._log if re.search(pattern, line)]
+
+    def command(self, *arguments, check=True, timeout=30.0, stdin=None):
+        """posthorn ARGUMENTS --config ours."""
+        run = subprocess.run([program(), *arguments, "--config", str(self.config_file)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, timeout=timeout, input=stdin)
+        if check and run.returncode != 0:
+            raise AssertionError(f"posthorn {' '.join(arguments)} ended with {run.returncode}: {run.stderr or run.stdout}")
+        return run
+
+    # --- how to reach it ---------------------------------------------------------------------------------------------------
+
+    def endpoint(self, listener="plain"):
+        return self.unix_socket if listener == "unix" else (self.address, self.ports[listener])
+
+    def client(self, listener="plain", hello=True, timeout=30.0):
+        client = Client(self.endpoint(listener), timeout, implicit_tls=listener == "submissions")
+        client.expect(220)
+        if hello:
+            client.hello()
+        return client
+
+    def send(self, recipients, sender="alice@example.test", message=None, listener="plain", **header):
+        """Submits a message and returns the reply's text; raises unless it is 250."""
+        recipients = [recipients] if isinstance(recipients, str) else list(recipients)
+        with self.client(listener) as client:
+            reply = client.deliver(sender, recipients, message or simple_message(recipients[0], **header))
+            if reply.code != 250:
+                raise AssertionError(f"not accepted: {reply!r}")
+            client.quit()
+            return reply.text
+
+
+def simple_message(to, subject="A test", sender="alice@example.test", body="Hello.\r\n", extra=""):
+    return (f"From: Alice <{sender}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: Fri, 21 Nov 2025 10:00:00 +0000\r\n"
+            f"Message-ID: <{random.getrandbits(64):016x}@example.test>\r\n{extra}\r\n{body}").encode("utf-8", "surrogateescape")

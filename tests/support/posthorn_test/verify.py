@@ -1,0 +1,105 @@
+"""DKIM verdicts on a message from three programs that share no code with us: dkimpy, Mail::DKIM and OpenDKIM."""
+
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import dkim
+
+_SUPPORT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def signatures(message):
+    """(domain, selector, algorithm) of each DKIM-Signature field, topmost first."""
+    found = []
+    for field in _signature_fields(message):
+        tags = dict(part.strip().split("=", 1) for part in re.sub(r"\s+", "", field.split(":", 1)[1]).split(";") if "=" in part)
+        found.append((tags.get("d", ""), tags.get("s", ""), tags.get("a", "")))
+    return found
+
+
+def tags(message, index=0):
+    """The tags of one signature as a dictionary, white space removed."""
+    field = re.sub(r"\s+", "", _signature_fields(message)[index].split(":", 1)[1])
+    return dict(part.split("=", 1) for part in field.split(";") if "=" in part)
+
+
+def _signature_fields(message):
+    header = message.split(b"\r\n\r\n", 1)[0].decode("latin-1") + "\r\n"
+    return [f for f in re.findall(r"[!-9;-~]+[ \t]*:(?:.*?\r\n)(?:[ \t].*?\r\n)*", header, re.DOTALL)
+            if f.lower().startswith("dkim-signature")]
+
+
+def _only_signature(message, keep):
+    """The message with one of its signatures only, for programs that stop at the first good one."""
+    for i, field in enumerate(_signature_fields(message)):
+        if i != keep:
+            message = message.replace(field.encode("latin-1"), b"", 1)
+    return message
+
+
+def with_dkimpy(message, dns_server):
+    verdicts = []
+    for i in range(len(_signature_fields(message))):
+        try:
+            good = dkim.DKIM(message, minkey=512).verify(idx=i, dnsfunc=lambda name, timeout=5: dns_server.txt(name.decode()))
+            verdicts.append("pass" if good else "fail")
+        except dkim.DKIMException as error:
+            verdicts.append(f"fail: {error}")
+    return verdicts or ["none"]
+
+
+def _files(directory, message):
+    """One file per signature."""
+    for i in range(max(1, len(_signature_fields(message)))):
+        path = pathlib.Path(directory, f"{i}.eml")
+        path.write_bytes(_only_signature(message, i))
+        yield path
+
+
+def with_mail_dkim(message, dns_server):
+    with tempfile.TemporaryDirectory(prefix="verify-") as directory:
+        paths = list(_files(directory, message))
+        run = subprocess.run(["perl", str(_SUPPORT / "verify_mail_dkim.pl"), dns_server.address, str(dns_server.port),
+                              *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, text=True)
+        if run.returncode != 0:
+            return [f"fail: {run.stdout.strip()}"]
+        return [line.split(" ", 2)[2] for line in run.stdout.splitlines()]
+
+
+def with_opendkim(message, dns_server):
+    with tempfile.TemporaryDirectory(prefix="verify-") as directory:
+        keys = pathlib.Path(directory, "keys")
+        keys.write_text("".join(f"{s}._domainkey.{d} {(dns_server.txt(f'{s}._domainkey.{d}') or b'').decode()}\n"
+                                for d, s, _ in signatures(message)))
+        config = pathlib.Path(directory, "opendkim.conf")
+        config.write_text(f"Mode v\nTestPublicKeys {keys}\n")
+        verdicts = []
+        for path in _files(directory, message):
+            run = subprocess.run(["/usr/sbin/opendkim", "-x", str(config), "-t", str(path)], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, timeout=60, text=True, errors="replace")
+            verdicts.append("pass" if run.stdout.strip().endswith("succeeded") else "fail: " + run.stdout.strip())
+        return verdicts
+
+
+VERIFIERS = {"dkimpy": with_dkimpy, "Mail::DKIM": with_mail_dkim, "OpenDKIM": with_opendkim}
+
+
+def verdicts(message, dns_server):
+    """{"dkimpy": ["pass", ...], ...}: one verdict per signature, topmost first."""
+    return {name: verify(message, dns_server) for name, verify in VERIFIERS.items()}
+
+
+def all_pass(message, dns_server, count=1):
+    """None when every verifier passes each of `count` signatures; otherwise what they said."""
+    said = verdicts(message, dns_server)
+    found = signatures(message)
+    good = len(found) == count
+    for name, words in said.items():
+        for (_, _, algorithm), word in zip(found, words):
+            # Debian 12's Mail::DKIM (1.20230212) does not know RFC 8463; its newer releases do.
+            excused = name == "Mail::DKIM" and algorithm == "ed25519-sha256" and "unsupported algorithm" in word
+            good = good and (word == "pass" or excused)
+        good = good and len(words) == count
+    return None if good else said
