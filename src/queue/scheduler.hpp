@@ -81,6 +81,7 @@ public:
 
     // --- before mail is stored: should its recipients be claimed as they are added, to be delivered from memory? False when the
     // destination backs off, is over its ready bound, or hot memory is used up. Reserves `octets` until on_added/on_not_added.
+    // Also false while older mail of the destination waits in the store: new mail does not overtake it.
     [[nodiscard]] bool wants_hot(std::string_view domain, std::uint64_t octets, TimePoint now);
     void on_not_added(std::uint64_t octets);          // the add failed: gives the reservation back
 
@@ -88,23 +89,27 @@ public:
     // Claimed recipients that are ready now, with their message in memory. `reserved` is what wants_hot reserved for them.
     void on_added(DestinationId destination, std::string_view domain, std::vector<ReadyRecipient> ready,
                   std::uint64_t reserved, TimePoint now);
-    // The store has waiting rows of this destination, the earliest due then (new mail not claimed, retries, the start).
+    // The store has waiting, unclaimed rows of this destination, one of them due then (new mail not claimed, the start, an
+    // operator's retry, and each settlement that defers). Call it when the store has answered, not before: a claim made in
+    // between would not see the row, and its answer would be taken for the whole truth.
     void on_due(DestinationId destination, std::string_view domain, TimePoint due);
-    void claimed(DestinationId destination, std::vector<Recipient> rows, std::size_t limit, TimePoint now);
+    // The answer of QueueStore::claim; next_due as in Claimed.
+    void claimed(DestinationId destination, std::vector<Recipient> rows, std::optional<TimePoint> next_due, TimePoint now);
     // The store could not be asked: look again after a short while.
     void claim_failed(DestinationId destination, TimePoint now);
     // site_key: the sorted MX host names joined; valid_until: when to ask DNS again.
     void resolved(DestinationId destination, std::string_view site_key, TimePoint valid_until, TimePoint now);
-    // Not resolved for now: the destination backs off. Returns the ready recipients, no longer the scheduler's: the
-    // caller settles those it was trying and unclaims the rest.
+    // Not resolved for now: the destination backs off and is looked at again afterwards; what else it has in the store is
+    // left alone. Returns the ready recipients, no longer the scheduler's: the caller settles or unclaims each. For an answer
+    // that is final (no such domain, null MX) call resolved() with a key of its own and let the deliveries fail.
     [[nodiscard]] std::vector<ReadyRecipient> unresolved(DestinationId destination, TimePoint now);
-    // next_due: the earliest due time among the recipients this delivery deferred, if any.
-    // Returns ready recipients the back-off has dropped, to be unclaimed by the caller.
+    // The delivery is over and its slot free; its settlement may still be under way (then on_due(), see there).
+    // Returns ready recipients a back-off has dropped, to be unclaimed by the caller before anything else is asked of the store.
     [[nodiscard]] std::vector<RecipientId> finished(SiteId site, DestinationId destination, DeliveryFeedback feedback,
-                                                    std::optional<TimePoint> next_due, TimePoint now);
+                                                    TimePoint now);
     // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works again).
     void forget_backoff(DestinationId destination, TimePoint now);
-    // While paused (store unhealthy, shutdown) next() starts nothing.
+    // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after pause(false).
     void pause(bool paused);
     // Drops all ready recipients for unclaiming (at shutdown).
     [[nodiscard]] std::vector<RecipientId> drain();

@@ -25,6 +25,8 @@ enum class StoreFault {
     disk_full,       // ENOSPC or below the configured free space: 452
     io_error,        // the disk failed; the store is unhealthy until a probe succeeds: 452, delivery pauses
     not_found,
+    corrupt,         // what was stored cannot be read back: a damaged row, a spool file that is gone or has the wrong size
+    refused,         // this one operation cannot be stored as it is (an id that exists, a body that is not where it should be)
     shutting_down,
 };
 
@@ -109,7 +111,8 @@ struct Verdict {
 };
 
 // One transaction: all verdicts and all new messages (DSNs about them), or nothing. Removes the claims of its recipients
-// when it is durable, and when it fails leaves both rows and claims as they were: settle again or unclaim.
+// when it is durable, and when it fails leaves both rows and claims as they were: settle again or unclaim. A verdict on a
+// row that is gone is no error. A due time after the message's expiry is stored as the expiry.
 struct Settlement {
     std::vector<Verdict> verdicts;
     std::vector<NewMessage> messages;
@@ -118,6 +121,14 @@ struct Settlement {
 // In the order of Settlement::messages.
 struct Settled {
     std::vector<Added> messages;
+};
+
+// What claim() found, and when this destination is to be looked at again.
+struct Claimed {
+    std::vector<Recipient> rows;
+    // The earliest due time of its rows that are still waiting and unclaimed; not after the `now` of the claim when there was
+    // more due than the limit. No value: nothing else waits. May be early (a claim then finds nothing), never late.
+    std::optional<TimePoint> next_due;
 };
 
 struct DestinationDue {
@@ -147,8 +158,8 @@ struct ListQuery {
 };
 
 enum class Revision : std::uint8_t {
-    retry,           // due now, whatever the back-off; attempts unchanged; held rows too
-    hold,
+    retry,           // due now, whatever the back-off; attempts unchanged; held rows too; claimed ones are being tried already
+    hold,            // claimed rows become held when they are deferred
     release,         // held -> waiting, due now
     remove,          // all unclaimed recipients go, without a DSN; claimed ones go when they are settled
 };
@@ -161,7 +172,8 @@ struct Revised {
 struct StoreHealth {
     bool healthy = true;
     std::string reason;                  // why not, for the operator
-    std::uint64_t messages = 0;          // counted as they come and go, and once at start
+    // Counted as they come and go, and once in the background at start: until that is done, only what came and went since.
+    std::uint64_t messages = 0;
     std::uint64_t recipients = 0;
     std::uint64_t inbox_bytes = 0;
     std::uint64_t batches = 0;           // committed since start
@@ -192,7 +204,7 @@ public:
     // Up to `limit` waiting, unclaimed rows of the destination with due_at <= now, earliest first. Work is proportional to
     // limit plus the destination's claimed rows, never to the queue's length.
     virtual void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
-                       Done<std::vector<Recipient>> done) = 0;
+                       Done<Claimed> done) = 0;
     // Claims rows of any state whose message has expired: they are to be settled as expired, whatever else was planned.
     virtual void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                                Done<std::vector<Recipient>> done) = 0;

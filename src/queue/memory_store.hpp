@@ -1,0 +1,51 @@
+// A QueueStore without a disk: for tests, and the plain statement of what the contract means.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "queue/store.hpp"
+
+namespace posthorn::queue {
+
+// Keeps every promise of the contract but durability. Answers inside the call, or through `executor`, which must run what it is
+// given exactly once, in order. Any thread. Faults can be set to be returned by what follows, to test callers.
+class MemoryStore final : public QueueStore {
+public:
+    using Executor = std::function<void(UniqueFunction<void()>)>;
+
+    explicit MemoryStore(std::string spool_directory = {}, Executor executor = {});
+    ~MemoryStore() override;
+
+    void add(NewMessage message, SteadyTime deadline, Done<Added> done) override;
+    void settle(Settlement settlement, Done<Settled> done) override;
+    void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) override;
+    void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
+               Done<Claimed> done) override;
+    void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
+                       Done<std::vector<Recipient>> done) override;
+    void unclaim(std::vector<RecipientId> recipients) override;
+    void message(QueueId id, Done<mail::MessagePtr> done) override;
+    void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) override;
+    void destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) override;
+    void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
+    void show(QueueId id, Done<QueueEntry> done) override;
+    [[nodiscard]] StoreHealth health() const override;
+    void on_health_change(std::function<void(const StoreHealth&)> observer) override;
+    [[nodiscard]] const std::string& spool_directory() const override { return spool_directory_; }
+    void stop() override;
+
+    // From now on every change is refused with this error (unhealthy when it is io_error or disk_full); no value: works again.
+    void fail_with(std::optional<StoreError> error);
+
+private:
+    struct State;
+    std::string spool_directory_;
+    Executor executor_;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace posthorn::queue
