@@ -1,0 +1,149 @@
+// One pass over the fields counts what matters and notes what goes; the new text is then written once.
+#include "intake/header_rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "auth/stream.hpp"
+#include "base/text.hpp"
+#include "mail/date.hpp"
+#include "mail/domain.hpp"
+#include "mail/header.hpp"
+#include "mail/mailbox.hpp"
+#include "mail/message_id.hpp"
+
+namespace posthorn::intake {
+namespace {
+
+enum class Field : std::uint8_t {
+    from, sender, subject, date, message_id,     // at most one each (RFC 5322 s3.6)
+    received, list_unsubscribe, list_unsubscribe_post, control_stream,
+    removed, other,
+};
+
+struct KnownField {
+    std::string_view name;
+    Field field;
+};
+constexpr std::array<KnownField, 10> kKnown{{{"From", Field::from},
+                                             {"Sender", Field::sender},
+                                             {"Subject", Field::subject},
+                                             {"Date", Field::date},
+                                             {"Message-ID", Field::message_id},
+                                             {"Received", Field::received},
+                                             {"List-Unsubscribe", Field::list_unsubscribe},
+                                             {"List-Unsubscribe-Post", Field::list_unsubscribe_post},
+                                             {"Return-Path", Field::removed},
+                                             {"Bcc", Field::removed}}};
+constexpr std::string_view kControlPrefix = "X-Posthorn-";
+
+Field classify(std::string_view name) {
+    for (const KnownField& known : kKnown) {
+        if (known.name.size() == name.size() && text::iequals(known.name, name)) return known.field;
+    }
+    if (text::istarts_with(name, kControlPrefix)) {
+        return text::iequals(name, auth::kStreamField) ? Field::control_stream : Field::removed;
+    }
+    return Field::other;
+}
+
+bool goes(Field field) { return field == Field::removed || field == Field::control_stream; }
+
+Refusal refuse(std::uint16_t code, std::string_view enhanced, std::string text) {
+    return Refusal{code, enhanced, std::move(text)};
+}
+
+// The one mailbox of From, or why it cannot be had.
+std::variant<mail::Mailbox, Refusal> author(std::string_view from) {
+    mail::MailboxList list = mail::parse_mailboxes(from);
+    if (list.mailboxes.size() > 1) {
+        // Legal with a Sender field, refused by Gmail and without a meaning for DMARC (RFC 7489 s6.6.1).
+        return refuse(554, "5.6.0", "The From field must name exactly one address");
+    }
+    if (list.mailboxes.empty() || list.mailboxes.front().local.empty() ||
+        list.mailboxes.front().domain.empty()) {
+        return refuse(550, "5.6.0", "No address of the form user@domain can be read in the From field");
+    }
+    return std::move(list.mailboxes.front());
+}
+
+}  // namespace
+
+std::variant<JudgedHeader, Refusal> judge_header(std::string header, std::string_view received,
+                                                 const Rules& rules, const Submission& submission,
+                                                 bool null_sender) {
+    if (header.empty()) return refuse(554, "5.6.0", "The message does not begin with a header");
+
+    const mail::HeaderBlock block(std::move(header));
+    if (const auto fault = block.fault()) {
+        return refuse(554, "5.6.0",
+                      "Malformed header, line " + std::to_string(fault->line) + ": " + fault->what);
+    }
+
+    std::array<std::uint32_t, static_cast<std::size_t>(Field::other) + 1> seen{};
+    const auto count = [&seen](Field field) { return seen[static_cast<std::size_t>(field)]; };
+    bool any_goes = false;
+    std::string_view from;
+    for (std::size_t i = 0; i < block.size(); ++i) {
+        const mail::HeaderField field = block[i];
+        const Field kind = classify(field.name);
+        ++seen[static_cast<std::size_t>(kind)];
+        if (kind == Field::from) from = field.value;
+        any_goes = any_goes || goes(kind);
+    }
+
+    if (count(Field::received) > rules.max_received_fields) {
+        return refuse(554, "5.4.6", "Too many hops: the message has " + std::to_string(count(Field::received)) +
+                                        " Received fields and is probably in a loop");
+    }
+    for (const KnownField& single : kKnown) {
+        if (single.field <= Field::message_id && count(single.field) > 1) {
+            return refuse(554, "5.6.0", "The message has more than one " + std::string(single.name) + " field");
+        }
+    }
+    if (count(Field::from) == 0) return refuse(550, "5.6.0", "The message has no From field");
+    auto read = author(from);
+    if (auto* refusal = std::get_if<Refusal>(&read)) return std::move(*refusal);
+    const mail::Mailbox& mailbox = std::get<mail::Mailbox>(read);
+
+    JudgedHeader judged;
+    if (!rules.streams.empty() || count(Field::control_stream) + count(Field::list_unsubscribe) +
+                                          count(Field::list_unsubscribe_post) > 0) {
+        const std::string address = mailbox.address();
+        auth::StreamFacts facts;
+        facts.user = submission.user;
+        facts.from = address;
+        facts.header = block.text();
+        facts.null_sender = null_sender;
+        auth::StreamChoice choice = auth::choose_stream(rules.streams, facts);
+        if (!choice.refusal.empty()) return refuse(554, "5.6.0", std::move(choice.refusal));
+        if (choice.stream) judged.stream = choice.stream->name;
+    }
+
+    std::string& out = judged.text;
+    out.reserve(received.size() + block.text().size() + 160);
+    out.append(received);
+    if (any_goes) {
+        for (std::size_t i = 0; i < block.size(); ++i) {
+            const mail::HeaderField field = block[i];
+            if (!goes(classify(field.name))) out.append(field.raw);
+        }
+    } else {
+        out.append(block.text());
+    }
+    if (count(Field::date) == 0) {
+        out.append("Date: ").append(mail::format_date(submission.now)).append("\r\n");
+    }
+    if (count(Field::message_id) == 0) {
+        // Its right side is the author's domain, never a container's name: receivers compare them (SUB-7).
+        const Result<std::string> domain = mail::to_ascii(mailbox.domain);
+        out.append("Message-ID: ")
+            .append(mail::make_message_id(submission.id, domain ? *domain : rules.hostname))
+            .append("\r\n");
+    }
+    judged.has_8bit = !text::is_ascii(out);
+    return judged;
+}
+
+}  // namespace posthorn::intake
