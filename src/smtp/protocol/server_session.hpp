@@ -1,0 +1,227 @@
+// The server's side of one SMTP connection, without the connection: bytes and answers in, actions out (RFC 5321, RFC 6409).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "auth/sasl.hpp"
+#include "mail/address.hpp"
+#include "mail/envelope.hpp"
+#include "smtp/protocol/command.hpp"
+#include "smtp/protocol/data_codec.hpp"
+#include "smtp/protocol/reply.hpp"
+
+namespace posthorn::smtp::protocol {
+
+struct SessionLimits {
+    std::uint64_t max_message_size = 35 * 1024 * 1024;   // octets, advertised as SIZE
+    std::uint32_t max_recipients = 1000;                 // per transaction, then 452 4.5.3
+    std::uint32_t max_command_line = 2048;               // octets with CRLF
+    std::uint32_t max_auth_line = 12288;                 // RFC 4954 s4.3
+    std::uint32_t max_errors = 20;                       // bad commands since the last stored message, then 421 and close
+    std::uint32_t max_auth_failures = 3;                 // per connection, then 421 and close
+};
+
+enum class SessionTls : std::uint8_t { none, starttls, active };   // not offered; offered; on since the first octet (port 465)
+enum class SessionAuth : std::uint8_t { none, optional, required };
+
+// What holds for the connection from its first octet.
+struct ServerFacts {
+    std::string hostname;
+    SessionLimits limits;
+    SessionTls tls = SessionTls::none;
+    SessionAuth auth = SessionAuth::none;
+    bool auth_without_tls = false;      // AUTH is offered in the clear too (loopback, unix socket)
+    bool trusted = false;               // may send without AUTH unless auth is required
+};
+
+struct TlsFacts {
+    std::string version;                // "TLSv1.3"
+    std::string cipher;                 // "TLS_AES_256_GCM_SHA384"
+};
+
+// The driver's answer to check_mail, check_recipient and begin_data.
+struct Verdict {
+    std::optional<Reply> refusal;       // nothing: go on
+
+    static Verdict accept() { return Verdict(); }
+    static Verdict refuse(Reply reply) { return Verdict(std::move(reply)); }
+
+    Verdict() = default;
+    explicit Verdict(Reply reply) : refusal(std::move(reply)) {}
+};
+
+enum class AuthResult : std::uint8_t { accepted, rejected, unavailable };   // unavailable: 454, not counted as a failure
+
+struct StoreResult {
+    std::string queue_id;               // stored: durable, and named in the 250
+    std::optional<Reply> refusal;       // not stored
+
+    static StoreResult stored(std::string id) { return StoreResult(std::move(id), std::nullopt); }
+    static StoreResult temporary(std::string_view text) { return StoreResult({}, make_reply(451, "4.3.0", text)); }
+    static StoreResult refused(Reply reply) { return StoreResult({}, std::move(reply)); }
+
+    StoreResult(std::string id, std::optional<Reply> reply) : queue_id(std::move(id)), refusal(std::move(reply)) {}
+};
+
+// What the driver does next, each with the event that answers it. `output` is written first where it is not empty.
+struct ServerAction {
+    enum class Kind : std::uint8_t {
+        read,               // read, then on_bytes (or on_eof, on_timeout, on_shutdown)
+        check_mail,         // may session.mail_command() begin a transaction? then on_verdict
+        check_recipient,    // may session.rcpt_command() be added to it? then on_verdict
+        begin_data,         // the content of session.envelope() follows: make ready for it, then on_verdict (refusal: 4xx or 5xx to DATA)
+        store,              // the content ended and is whole: make it durable, then on_stored
+        drop,               // the content ended and was refused (session.refusal()): forget it, then on_dropped
+        check_credentials,  // session.credentials(), then on_auth
+        start_tls,          // write output, do the handshake, then on_tls; when the handshake fails, close without a word
+        close,              // write output, close; session.end() says why
+    };
+    Kind kind = Kind::read;
+    std::string output;
+};
+
+[[nodiscard]] std::string_view to_string(ServerAction::Kind kind);
+
+// Why a session ended, in the words of the log.
+enum class SessionEnd : std::uint8_t {
+    open,                   // it did not
+    quit, eof, timeout, shutdown, too_many_errors, too_many_auth_failures,
+    bytes_after_starttls,   // RFC 3207 s6: plaintext injection, or a broken client
+    bare_line_ends,         // CR or LF alone in a message or a command
+};
+
+[[nodiscard]] std::string_view to_string(SessionEnd end);
+
+// Owned by one driver, used by one thread, knows no clock.
+//
+//   for (auto action = session.start();;) switch (action.kind) { ... action = session.on_x(...); }
+//
+// REQUIRES: one event for each action, of the kind the action names. on_shutdown, on_timeout and on_eof answer `read` only;
+// while anything else is under way the driver finishes that first. on_bytes is called with all that was read: nothing stays
+// behind in the driver's buffer.
+// DATA: octets are decoded as they come; the driver collects them with take_content() after each on_bytes and on_verdict, before
+// it carries out the action. They belong to the transaction that began with the last begin_data.
+// GUARANTEE: any slicing of the input gives the same actions and content, but for what follows STARTTLS: bytes that come with
+// the command are refused, later ones are the handshake's.
+class ServerSession {
+public:
+    explicit ServerSession(ServerFacts facts);
+
+    [[nodiscard]] ServerAction start();
+    [[nodiscard]] ServerAction on_bytes(std::string_view in);
+    [[nodiscard]] ServerAction on_verdict(Verdict verdict);
+    [[nodiscard]] ServerAction on_auth(AuthResult result);
+    [[nodiscard]] ServerAction on_tls(TlsFacts tls);      // forgets all that was said in the clear (RFC 3207 s4.2)
+    [[nodiscard]] ServerAction on_stored(StoreResult result);
+    [[nodiscard]] ServerAction on_dropped();
+    [[nodiscard]] ServerAction on_timeout();              // 421 4.4.2
+    [[nodiscard]] ServerAction on_shutdown();             // 421 4.3.2
+    [[nodiscard]] ServerAction on_eof();
+
+    // Content decoded since the last call; the view is valid until the next event or call.
+    [[nodiscard]] std::string_view take_content();
+
+    // --- the questions' subjects -------------------------------------------------------------------------------------
+    [[nodiscard]] const MailCommand& mail_command() const { return mail_; }
+    [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
+    [[nodiscard]] const auth::SaslExchange::Credentials& credentials() const { return credentials_; }
+    // From check_mail on; complete from begin_data until store or drop is answered.
+    [[nodiscard]] const mail::Envelope& envelope() const { return transaction_.envelope; }
+    // REQUIRES: the action is store or drop.
+    [[nodiscard]] const DataFacts& data_facts() const { return transaction_.decoder.facts(); }
+    // REQUIRES: the action is drop. What the client will be told.
+    [[nodiscard]] const Reply& refusal() const { return refusal_; }
+
+    // --- for the Received field, the timeouts and the log --------------------------------------------------------------
+    [[nodiscard]] const std::string& helo() const { return connection_.helo; }
+    [[nodiscard]] bool extended() const { return connection_.extended; }              // EHLO, not HELO
+    [[nodiscard]] bool authenticated() const { return !connection_.user.empty(); }
+    [[nodiscard]] const std::string& user() const { return connection_.user; }
+    [[nodiscard]] bool secure() const { return connection_.secure; }
+    [[nodiscard]] const std::optional<TlsFacts>& tls() const { return connection_.tls; }
+    void set_tls(TlsFacts tls) { connection_.tls = std::move(tls); }                  // of an implicit handshake, before start()
+    [[nodiscard]] bool in_data() const { return state_ == State::data; }              // between 354 and the end of data
+    [[nodiscard]] SessionEnd end() const { return end_; }
+    [[nodiscard]] std::uint32_t errors() const { return connection_.errors; }
+    // RFC 3848 and RFC 6531 s4.3: "SMTP", "ESMTP", "ESMTPSA", "UTF8SMTPSA", ...
+    [[nodiscard]] std::string_view with_protocol() const;
+
+private:
+    enum class State : std::uint8_t { fresh, greeted, mail, rcpt, data, auth, closing };
+    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, credentials, tls, stored, dropped, nothing };
+
+    // What lives as long as the connection, or until STARTTLS.
+    struct Connection {
+        std::string helo;
+        std::string user;
+        bool extended = false;
+        bool secure = false;
+        std::optional<TlsFacts> tls;
+        std::uint32_t errors = 0;
+        std::uint32_t auth_failures = 0;
+    };
+    // What RSET, EHLO and STARTTLS replace by a fresh one.
+    struct Transaction {
+        mail::Envelope envelope;
+        DataDecoder decoder;
+    };
+    struct Row;                           // of the command table
+    static const Row kTable[];
+
+    ServerAction run(std::string_view in);          // all lines and content until something must be asked
+    ServerAction resume();                          // after an answer: goes on with what was read before
+    ServerAction act(ServerAction::Kind kind);
+    ServerAction close(SessionEnd end);
+    ServerAction ask(Waiting what, ServerAction::Kind kind);
+    std::optional<ServerAction> line(std::string_view line);
+    std::optional<ServerAction> command(std::string_view line);
+    std::optional<ServerAction> sasl_line(std::string_view line);
+    std::optional<ServerAction> sasl_step(std::string_view response);
+    std::optional<ServerAction> end_of_data();
+
+    std::optional<ServerAction> on_ehlo(std::string_view arguments);
+    std::optional<ServerAction> on_helo(std::string_view arguments);
+    std::optional<ServerAction> on_starttls(std::string_view arguments);
+    std::optional<ServerAction> on_auth_command(std::string_view arguments);
+    std::optional<ServerAction> on_mail(std::string_view arguments);
+    std::optional<ServerAction> on_rcpt(std::string_view arguments);
+    std::optional<ServerAction> on_data(std::string_view arguments);
+    std::optional<ServerAction> on_rset(std::string_view arguments);
+    std::optional<ServerAction> on_noop(std::string_view arguments);
+    std::optional<ServerAction> on_vrfy(std::string_view arguments);
+    std::optional<ServerAction> on_help(std::string_view arguments);
+    std::optional<ServerAction> on_quit(std::string_view arguments);
+
+    void say(std::string_view wire);                // a whole line with CRLF
+    void say(const Reply& reply);
+    std::optional<ServerAction> error(std::string_view wire);   // says it and counts it; closes at the limit
+    std::optional<ServerAction> error(const Reply& reply);
+    std::optional<ServerAction> count_error();
+    void fresh_transaction(State next);
+    [[nodiscard]] bool offers_auth() const;
+    [[nodiscard]] bool overlong(std::size_t octets) const;
+
+    ServerFacts facts_;
+    State state_ = State::fresh;
+    Waiting waiting_ = Waiting::nothing;
+    SessionEnd end_ = SessionEnd::open;
+    Connection connection_;
+    Transaction transaction_;
+    MailCommand mail_;
+    RcptCommand rcpt_;
+    std::unique_ptr<auth::SaslExchange> sasl_;
+    auth::SaslExchange::Credentials credentials_;
+    Reply refusal_;
+
+    std::string line_;                    // an unfinished command line
+    bool discarding_ = false;             // the line was too long; its end is awaited
+    std::string rest_;                    // read, and waiting for an answer
+    std::string output_;
+    std::string content_, taken_;
+};
+
+}  // namespace posthorn::smtp::protocol
