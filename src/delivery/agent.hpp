@@ -20,7 +20,7 @@ namespace posthorn::auth::dkim {
 class KeyTable;
 }
 namespace posthorn::auth {
-class UnsubscribeKeys;
+class UnsubscribeTokens;
 }
 namespace posthorn::dns {
 class Resolver;
@@ -37,7 +37,7 @@ struct Settings {
     auth::DkimOptions dkim;
     std::vector<auth::StreamOptions> streams;
     std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
-    std::shared_ptr<const auth::UnsubscribeKeys> unsubscribe_keys;   // null: no streams
+    std::shared_ptr<const auth::UnsubscribeTokens> unsubscribe;      // null: no streams
 };
 
 // Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.

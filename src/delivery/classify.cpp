@@ -1,0 +1,126 @@
+// How replies are told apart: the reply code first, then the enhanced code, then the words.
+#include "delivery/classify.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+
+namespace posthorn::delivery {
+namespace {
+
+using smtp::protocol::Reply;
+using smtp::protocol::Stage;
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+}
+
+bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+
+bool has_word(std::string_view text, std::string_view word) {
+    const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+        const bool starts = at == 0 || !is_letter(text[at - 1]);
+        const auto end = at + word.size();
+        if (starts && (end == text.size() || !is_letter(text[end]))) return true;
+    }
+    return false;
+}
+
+// RFC 7372: X.7.20-22 DKIM, X.7.23-24 SPF, X.7.25 reverse DNS, X.7.26 several. Beyond these, numbers differ by provider
+// (PR-35), so only the words count.
+bool is_authentication_code(const smtp::protocol::EnhancedCode& code) {
+    return code.subject == 7 && code.detail >= 20 && code.detail <= 26;
+}
+
+bool at_transaction(Stage stage) {
+    return stage == Stage::mail || stage == Stage::rcpt || stage == Stage::data || stage == Stage::end_of_data;
+}
+
+bool asks_for_less(std::string_view text) {
+    static constexpr std::array<std::string_view, 7> kWords = {
+        "too many connections", "rate limit", "unusual rate", "too quickly", "throttl", "too many messages", "temporarily deferred due to"};
+    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return has(text, word); });
+}
+
+Class permanent_class(const Reply& reply) {
+    const auto& code = reply.enhanced;
+    if (code.status == 5 && code.subject == 1 && (code.detail <= 3 || code.detail == 6 || code.detail == 10)) return Class::recipient;
+    if (code.status == 5 && code.subject == 2 && code.detail == 1) return Class::recipient;
+    if (code.status == 5 && (code.subject == 6 || (code.subject == 3 && code.detail == 4))) return Class::content;
+    return Class::permanent;
+}
+
+}  // namespace
+
+bool speaks_of_authentication(std::string_view joined_reply) {
+    const std::string text = lower(joined_reply);
+    if (has_word(text, "spf") || has_word(text, "dkim") || has_word(text, "dmarc") || has(text, "unauthenticated") ||
+        has(text, "sender policy framework"))
+        return true;
+    if (has(text, "ptr record") || has(text, "reverse dns")) return true;
+    const auto at = text.find("authentication");
+    if (at == std::string::npos) return false;
+    // "does not meet the required authentication level", "failing authentication checks"
+    const std::string_view rest = std::string_view(text).substr(at);
+    return has(rest, "level") || has(rest, "check") || has(rest, "fail") || has(rest, "didn't pass") || has(rest, "did not pass") ||
+           has(std::string_view(text).substr(0, at), "fail");
+}
+
+std::optional<Duration> greylisting_wait(std::string_view joined_reply) {
+    const std::string text = lower(joined_reply);
+    const bool named = has(text, "greylist") || has(text, "graylist") || has(text, "grey-list") || has(text, "gray-list") ||
+                       has(text, "grey list") || has(text, "postgrey");
+    const auto in = text.find(" in ");
+    std::optional<Duration> wait;
+    if (in != std::string::npos) {
+        std::size_t at = in + 4;
+        std::int64_t number = 0;
+        std::size_t digits = 0;
+        while (at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])) != 0 && digits < 6) {
+            number = number * 10 + (text[at++] - '0');
+            ++digits;
+        }
+        const std::string_view unit = std::string_view(text).substr(std::min(at, text.size()));
+        if (digits > 0) {
+            if (unit.starts_with(" sec") || unit.starts_with("s")) wait = std::chrono::seconds(number);
+            if (unit.starts_with(" min")) wait = std::chrono::minutes(number);
+            if (unit.starts_with(" hour")) wait = std::chrono::hours(number);
+        }
+    }
+    if (!named && !(wait && has(text, "try again"))) return std::nullopt;
+    return wait.value_or(Duration::zero());
+}
+
+Judgement classify(Stage stage, const Reply& reply, bool last_host, bool strict_5xx) {
+    // No reply at all: the connection failed or was lost; the caller says at which stage.
+    if (reply.code == 0) return {Result::deferred, Class::connection, Scope::host, std::nullopt};
+    if (reply.positive()) return {Result::delivered, Class::none, Scope::recipient, std::nullopt};
+
+    const std::string text = reply.joined();
+    const Scope scope = stage == Stage::rcpt                                      ? Scope::recipient
+                        : stage == Stage::mail || stage == Stage::end_of_data || stage == Stage::data ? Scope::message
+                                                                                  : Scope::host;
+    // Who we are matters at every stage from the greeting on; what a login failed for does not (relay hosts).
+    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(text))) {
+        if (reply.temporary() || !strict_5xx) return {Result::deferred, Class::auth, at_transaction(stage) ? Scope::message : scope, std::nullopt};
+    }
+    if (reply.temporary() || reply.code < 400 || reply.code >= 600) {
+        const std::string words = lower(text);
+        if (auto wait = greylisting_wait(text)) return {Result::deferred, Class::grey, scope, wait};
+        if (asks_for_less(words)) return {Result::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope, std::nullopt};
+        // 421: the connection is gone, at whatever stage; the host is not thereby down (PR-37).
+        if (reply.code == 421) return {Result::deferred, Class::temp, Scope::session, std::nullopt};
+        return {Result::deferred, Class::temp, scope, std::nullopt};
+    }
+    // A 5xx before MAIL is about the host: another MX may take the message (RFC 5321 s3.1, RFC 7504), so it is final only
+    // with the last of them.
+    if (scope == Scope::host && !last_host) return {Result::deferred, Class::connection, Scope::host, std::nullopt};
+    return {Result::failed, permanent_class(reply), scope, std::nullopt};
+}
+
+}  // namespace posthorn::delivery

@@ -1,0 +1,33 @@
+// The names of results and classes as logs, queue and metrics show them.
+#include "delivery/outcome.hpp"
+
+namespace posthorn::delivery {
+
+std::string_view to_string(Result result) {
+    switch (result) {
+        case Result::delivered: return "delivered";
+        case Result::deferred: return "deferred";
+        case Result::failed: return "failed";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(Class failure_class) {
+    switch (failure_class) {
+        case Class::none: return "";
+        case Class::temp: return "temp";
+        case Class::grey: return "grey";
+        case Class::throttle: return "throttle";
+        case Class::auth: return "auth";
+        case Class::local: return "local";
+        case Class::dns: return "dns";
+        case Class::connection: return "connection";
+        case Class::recipient: return "recipient";
+        case Class::content: return "content";
+        case Class::expired: return "expired";
+        case Class::permanent: return "permanent";
+    }
+    return "unknown";
+}
+
+}  // namespace posthorn::delivery

@@ -1,0 +1,130 @@
+// Each row: a reply as it was seen in the field, and what must follow from it.
+#include "delivery/classify.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace posthorn::delivery {
+namespace {
+
+using smtp::protocol::Reply;
+using smtp::protocol::ReplyParser;
+using smtp::protocol::Stage;
+
+Reply reply(std::string_view wire) {
+    std::string text;
+    for (char c : wire) {
+        if (c == '\n') text += '\r';
+        text += c;
+    }
+    text += "\r\n";
+    ReplyParser parser;
+    std::string_view in = text;
+    EXPECT_EQ(parser.feed(in), ReplyParser::Status::reply) << wire;
+    return parser.take();
+}
+
+struct Row {
+    std::string_view wire;
+    Stage stage;
+    Result result;
+    Class failure_class;
+};
+
+class Classify : public testing::TestWithParam<Row> {};
+
+TEST_P(Classify, Reply) {
+    const Row& row = GetParam();
+    const Judgement judgement = classify(row.stage, reply(row.wire), true, false);
+    EXPECT_EQ(to_string(judgement.result), to_string(row.result)) << row.wire;
+    EXPECT_EQ(to_string(judgement.failure_class), to_string(row.failure_class)) << row.wire;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Field, Classify,
+    testing::Values(
+        Row{"250 2.0.0 OK", Stage::end_of_data, Result::delivered, Class::none},
+        // PR-44, SD-1: the text our users read, with its empty lines.
+        Row{"550-5.7.26 This mail has been blocked because the sender is unauthenticated.\n"
+            "550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.\n"
+            "550-5.7.26 \n"
+            "550-5.7.26  Authentication results:\n"
+            "550-5.7.26  DKIM = did not pass\n"
+            "550-5.7.26  SPF [example.com] with ip: [192.0.2.1] = did not pass\n"
+            "550 5.7.26 - gsmtp",
+            Stage::end_of_data, Result::deferred, Class::auth},
+        Row{"421-4.7.26 This mail has been rate limited because it is unauthenticated.\n421 4.7.26 - gsmtp", Stage::end_of_data,
+            Result::deferred, Class::auth},
+        Row{"550 5.7.515 Access denied, sending domain [EXAMPLE.COM] does not meet the required authentication level.",
+            Stage::end_of_data, Result::deferred, Class::auth},
+        Row{"550 5.7.9 This mail has been blocked because the sender is unauthenticated. Yahoo requires all senders to "
+            "authenticate with either SPF or DKIM",
+            Stage::end_of_data, Result::deferred, Class::auth},
+        Row{"554 5.7.1 [HME1] This message was blocked for failing both SPF and DKIM authentication checks.",
+            Stage::end_of_data, Result::deferred, Class::auth},
+        Row{"550 5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record setup",
+            Stage::end_of_data, Result::deferred, Class::auth},
+        Row{"550 5.7.23 The message was rejected because of Sender Policy Framework violation", Stage::mail,
+            Result::deferred, Class::auth},
+        // 5.7.1 and 554 5.7.9 alone say nothing of authentication (PR-35).
+        Row{"550 5.7.1 Our system has detected that this message is likely unsolicited mail.", Stage::end_of_data,
+            Result::failed, Class::permanent},
+        Row{"554 5.7.9 Message not accepted for policy reasons.", Stage::end_of_data, Result::failed, Class::permanent},
+        Row{"550 5.1.1 The email account that you tried to reach does not exist.", Stage::rcpt, Result::failed,
+            Class::recipient},
+        Row{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", Stage::rcpt, Result::failed, Class::recipient},
+        Row{"552 5.3.4 Your message exceeds the size limit", Stage::mail, Result::failed, Class::content},
+        Row{"451 4.7.1 Greylisting in action, please come back later", Stage::rcpt, Result::deferred, Class::grey},
+        Row{"450 4.2.0 Recipient address rejected: Greylisted, try again in 300 seconds", Stage::rcpt, Result::deferred,
+            Class::grey},
+        Row{"421 4.7.28 Our system has detected an unusual rate of email", Stage::end_of_data, Result::deferred,
+            Class::throttle},
+        Row{"421 4.3.2 Service shutting down", Stage::rcpt, Result::deferred, Class::temp},
+        Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Result::deferred, Class::temp},
+        Row{"554 No SMTP service here", Stage::greeting, Result::failed, Class::permanent},
+        Row{"556 5.1.10 null MX", Stage::rcpt, Result::failed, Class::recipient},
+        // SMTP-7: unknown codes go by their first digit.
+        Row{"499 hm", Stage::mail, Result::deferred, Class::temp}, Row{"599 hm", Stage::mail, Result::failed, Class::permanent}));
+
+TEST(Classify, Strict5xxFailsAuthenticationRefusalsAtOnce) {  // PR-52
+    const Reply refusal = reply("550-5.7.26 blocked because the sender is unauthenticated.\n550 5.7.26 - gsmtp");
+    EXPECT_EQ(classify(Stage::end_of_data, refusal, true, true).result, Result::failed);
+    const Reply temporary = reply("421 4.7.26 rate limited because it is unauthenticated.");
+    EXPECT_EQ(classify(Stage::end_of_data, temporary, true, true).result, Result::deferred);
+}
+
+TEST(Classify, HostRefusalIsFinalOnlyAtTheLastHost) {  // PR-38, SMTP-4
+    const Reply refusal = reply("554 not accepting connections");
+    const Judgement judgement = classify(Stage::greeting, refusal, false, false);
+    EXPECT_EQ(judgement.result, Result::deferred);
+    EXPECT_EQ(judgement.scope, Scope::host);
+    EXPECT_EQ(classify(Stage::greeting, refusal, true, false).result, Result::failed);
+}
+
+TEST(Classify, NoReplyIsAConnectionFailure) {  // SMTP-10
+    const Judgement judgement = classify(Stage::end_of_data, Reply{}, true, false);
+    EXPECT_EQ(judgement.result, Result::deferred);
+    EXPECT_EQ(judgement.failure_class, Class::connection);
+}
+
+TEST(Classify, GreylistingWaitIsRead) {
+    EXPECT_EQ(greylisting_wait("Greylisted, try again in 300 seconds"), std::chrono::seconds(300));
+    EXPECT_EQ(greylisting_wait("Greylisting in effect, retry in 5 minutes"), std::chrono::minutes(5));
+    EXPECT_EQ(greylisting_wait("Greylisting in action"), Duration::zero());
+    EXPECT_EQ(greylisting_wait("please try again in 60 seconds"), std::chrono::seconds(60));
+    EXPECT_FALSE(greylisting_wait("mailbox busy"));
+    EXPECT_FALSE(greylisting_wait("problem in 999999999999999999 parts"));
+}
+
+TEST(Classify, WordsOfAuthentication) {
+    EXPECT_TRUE(speaks_of_authentication("rejected due to example.com's DMARC policy"));
+    EXPECT_TRUE(speaks_of_authentication("5.7.1 sender fails authentication"));
+    EXPECT_FALSE(speaks_of_authentication("please see our spfoo page"));
+    EXPECT_FALSE(speaks_of_authentication("5.7.0 Authentication required"));
+    EXPECT_FALSE(speaks_of_authentication("user unknown"));
+}
+
+}  // namespace
+}  // namespace posthorn::delivery
