@@ -42,12 +42,16 @@ public:
     Event& kv(std::string_view key, std::uint64_t value);
     Event& kv(std::string_view key, int value) { return kv(key, static_cast<std::int64_t>(value)); }
     Event& kv(std::string_view key, unsigned value) { return kv(key, static_cast<std::uint64_t>(value)); }
+    Event& kv(std::string_view key, double value);   // three decimals
     Event& kv(std::string_view key, bool value) { return kv(key, std::string_view(value ? "true" : "false")); }
 
 private:
+    void begin_value(std::string_view key);
+
     Level level_;
     bool enabled_;
-    std::string line_;
+    bool json_ = false;
+    std::string line_;   // borrowed from the thread, so that a line costs no allocation
 };
 
 inline Event info(std::string_view name) { return Event(Level::info, name); }

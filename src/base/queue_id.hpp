@@ -1,6 +1,7 @@
 // The name of a message in the queue: 63 bits that grow with time, written as 13 characters of base32.
 #pragma once
 
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -31,14 +32,18 @@ private:
 };
 
 // Hands out ids that are unique within the process and, by 20 random bits chosen at start and counted up, over restarts.
-// Layout: 43 bits of milliseconds since 1970, 20 bits of counter. Not thread-safe: one per shard, each with its own seed.
+// Layout: 43 bits of milliseconds since 1970, 20 bits of counter. Not thread-safe: one per shard. Give each its number and how
+// many there are: their ids then differ in the lowest bits and never meet.
 class QueueIdSource {
 public:
-    explicit QueueIdSource(std::uint32_t seed) : counter_(seed) {}
+    // REQUIRES: source < sources <= 1024.
+    explicit QueueIdSource(std::uint32_t seed, std::uint32_t source = 0, std::uint32_t sources = 1)
+        : step_(std::bit_ceil(sources)), counter_((seed & ~(step_ - 1)) | source) {}
     // GUARANTEE: strictly greater than every id this source returned before, also when the clock steps back.
     [[nodiscard]] QueueId next(TimePoint now);
 
 private:
+    std::uint32_t step_;
     std::uint32_t counter_;
     std::int64_t last_ = 0;
 };

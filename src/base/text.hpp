@@ -34,6 +34,9 @@ namespace posthorn::text {
 [[nodiscard]] bool has_control(std::string_view text);
 // Well-formed UTF-8 after RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view text);
+// Octets of the UTF-8 character at text[at], 0 when the octets there are none or would deceive a reader: C1 controls, line
+// separators, marks that turn the direction of writing.
+[[nodiscard]] std::size_t safe_utf8_length(std::string_view text, std::size_t at);
 
 [[nodiscard]] std::string to_lower(std::string_view text);
 void lower_in_place(std::string& text);
