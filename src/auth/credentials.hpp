@@ -1,56 +1,18 @@
-// Who may submit: the users file with its crypt(3) hashes, and the check of a password against it.
+// The check of a user's password against the users file, with a memory of successes.
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
+#include "auth/user_file.hpp"
 #include "base/clock.hpp"
-#include "base/result.hpp"
 
 namespace posthorn::auth {
-
-// The users file: lines "name:hash", empty lines, and comments that begin with '#'. A name is what AUTH
-// sends, so it may hold '@' but no ':', blank or control character. A hash is what crypt(3) reads (yescrypt
-// "$y$", "$6$", "$2b$", ...).
-class UserFile {
-public:
-    // All mistakes at once in the error, one a line, each "file:line: what is wrong". file_name is for
-    // messages only.
-    [[nodiscard]] static Result<UserFile> parse(std::string_view text, const std::string& file_name);
-    // The same from a file. warning: who else may read the file, or empty.
-    [[nodiscard]] static Result<UserFile> load(const std::string& path, std::string* warning = nullptr);
-
-    [[nodiscard]] const std::string* hash_of(std::string_view user) const;
-    [[nodiscard]] std::vector<std::string> names() const;
-    [[nodiscard]] std::size_t size() const { return hashes_.size(); }
-
-private:
-    std::map<std::string, std::string, std::less<>> hashes_;
-};
-
-// A yescrypt hash with a random salt, for the users file. Takes 10-100 ms on purpose.
-[[nodiscard]] Result<std::string> make_hash(std::string_view password);
-
-enum class UserChange : std::uint8_t {
-    add,      // the user must be new
-    replace,  // the user must be there
-    remove,   // the user must be there; password is not looked at
-};
-
-// Changes one line of the file and keeps all others (comments too) as they are; a missing file is made by
-// `add` with mode 0600. Atomic: readers see the old file or the new one. Two changes at the same moment: the
-// later one may be refused, none is lost.
-[[nodiscard]] Result<void> change_user(const std::string& path, UserChange change, std::string_view user,
-                                       std::string_view password);
 
 // Checks passwords against a UserFile. Built anew at reload, shared by all sessions.
 //
@@ -71,8 +33,7 @@ public:
     [[nodiscard]] std::size_t users() const { return users_.size(); }
 
     static constexpr std::size_t kCacheEntries =
-        4096;                                         // bound of the success cache; the rest is verified anew
-    static constexpr std::size_t kMaxPassword = 512;  // CRYPT_MAX_PASSPHRASE_SIZE; longer ones are wrong
+        4096;  // bound of the success cache; the rest is verified anew
 
 private:
     using Digest = std::array<std::uint8_t, 32>;

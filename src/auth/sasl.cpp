@@ -1,15 +1,17 @@
 // PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login), server side.
 #include "auth/sasl.hpp"
 
-#include <algorithm>
 #include <utility>
+
+#include "base/text.hpp"
 
 namespace posthorn::auth {
 namespace {
 
 class PlainExchange final : public SaslExchange {
 public:
-    // message = [authzid] NUL authcid NUL passwd; no part may hold a NUL, authcid and passwd are not empty (RFC 4616 s2).
+    // message = [authzid] NUL authcid NUL passwd; no part may hold a NUL, authcid and passwd are not empty
+    // (RFC 4616 s2).
     Step respond(std::string_view response) override {
         const auto first = response.find('\0');
         if (first == std::string_view::npos) return Malformed{};
@@ -18,7 +20,8 @@ public:
         const auto authzid = response.substr(0, first);
         const auto user = response.substr(first + 1, second - first - 1);
         const auto password = response.substr(second + 1);
-        if (user.empty() || password.empty() || password.find('\0') != std::string_view::npos) return Malformed{};
+        if (user.empty() || password.empty() || password.find('\0') != std::string_view::npos)
+            return Malformed{};
         // We act for nobody but the user himself; another authorization identity cannot be granted.
         if (!authzid.empty() && authzid != user) return Malformed{};
         return Credentials{std::string(user), std::string(password), std::string(authzid)};
@@ -43,7 +46,8 @@ public:
                 if (response.empty() || response.find('\0') != std::string_view::npos) return fail();
                 state_ = State::ended;
                 return Credentials{std::move(user_), std::string(response), {}};
-            case State::ended: break;
+            case State::ended:
+                break;
         }
         return Malformed{};
     }
@@ -60,17 +64,11 @@ private:
     std::string user_;
 };
 
-// ASCII only: mechanism names have no other letters (RFC 4422 s3.1).
-bool equals_ignoring_case(std::string_view a, std::string_view upper) {
-    return std::equal(a.begin(), a.end(), upper.begin(), upper.end(),
-                      [](char x, char u) { return (x >= 'a' && x <= 'z' ? char(x - 32) : x) == u; });
-}
-
 }  // namespace
 
 std::unique_ptr<SaslExchange> SaslExchange::create(std::string_view mechanism) {
-    if (equals_ignoring_case(mechanism, "PLAIN")) return std::make_unique<PlainExchange>();
-    if (equals_ignoring_case(mechanism, "LOGIN")) return std::make_unique<LoginExchange>();
+    if (text::iequals(mechanism, "PLAIN")) return std::make_unique<PlainExchange>();
+    if (text::iequals(mechanism, "LOGIN")) return std::make_unique<LoginExchange>();
     return nullptr;
 }
 

@@ -2,8 +2,8 @@
 // or not at all.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -30,5 +30,11 @@ enum class Existing : std::uint8_t { refuse, replace };
 // its mode and owner.
 [[nodiscard]] Result<void> write_secret_file(const std::string& path, std::string_view content,
                                              Existing existing, unsigned mode = 0600);
+
+// Replaces the file by what `change` makes of its content (nullptr: there is no file yet), while no other
+// call of this function in any process can do the same in that directory: no change is lost. An error of
+// `change` is passed on.
+using SecretChange = std::function<Result<std::string>(const std::string* content)>;
+[[nodiscard]] Result<void> change_secret_file(const std::string& path, const SecretChange& change);
 
 }  // namespace posthorn::auth

@@ -1,7 +1,6 @@
 // Which list stream a message belongs to, if any: the rules that decide who gets List-Unsubscribe fields.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,9 @@ namespace posthorn::auth {
 // The application's own choice, by the stream's name; a control field that intake removes before the message
 // is stored.
 inline constexpr std::string_view kStreamField = "X-Posthorn-Stream";
+
+// Its value for mail that belongs to no stream, whatever the rules say.
+inline constexpr std::string_view kNoStream = "none";
 
 struct StreamFacts {
     std::string_view user;    // authenticated user, or empty

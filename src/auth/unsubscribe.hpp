@@ -64,7 +64,7 @@ private:
 };
 
 // What is wrong with a stream's templates, one sentence each; empty when it can be used. {token} must be in
-// the URL, {list} may; an https URI of at most 900 octets, no blanks or <> (RFC 8058 s3.1, RFC 2369 s2).
+// the URL, {list} may; an https URI of at most 500 octets, no blanks or <> (RFC 8058 s3.1, RFC 2369 s2).
 [[nodiscard]] std::vector<std::string> check_templates(const StreamOptions& stream);
 
 // "List-Unsubscribe: <https://...>,\r\n <mailto:...>\r\nList-Unsubscribe-Post:

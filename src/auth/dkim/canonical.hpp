@@ -22,21 +22,29 @@ class BodyCanonicalizer {
 public:
     explicit BodyCanonicalizer(Canonical form) : form_(form) {}
 
-    void write(std::string_view octets, std::string& out);
+    // Out is std::string, or anything else with += of string_view and char; canonical.cpp instantiates it for
+    // those that are used.
+    template <class Out>
+    void write(std::string_view octets, Out& out);
     // Ends the body: a last line without CRLF gets one, empty lines at the end go; an empty body is CRLF in
     // the simple form (s3.4.3) and nothing in the relaxed form (s3.4.4). Afterwards the object is as new.
-    void finish(std::string& out);
+    template <class Out>
+    void finish(Out& out);
 
 private:
-    void write_line_part(std::string_view text, std::string& out);
-    void end_line(std::string& out);
-    void begin_text(std::string& out);
+    template <class Out>
+    void write_simple(std::string_view octets, Out& out);
+    template <class Out>
+    void write_relaxed(std::string_view octets, Out& out);
+    template <class Out>
+    void begin_text(Out& out);
+    void end_line();
 
     Canonical form_;
     std::uint64_t empty_lines_ = 0;  // CRLFs seen and not yet written: written when text follows
     bool cr_ = false;                // the last octet was a CR whose meaning the next one decides
     bool blank_ = false;             // relaxed: a run of blanks not yet written
-    bool in_text_ = false;           // the current line has octets in canonical form
+    bool wrote_ = false;             // the canonical body is not empty
 };
 
 // BodyCanonicalizer and SHA-256: the bh= value.
@@ -54,7 +62,6 @@ private:
     struct Digest;
     BodyCanonicalizer canonicalizer_;
     std::unique_ptr<Digest> digest_;
-    std::string buffer_;  // canonical octets on their way to the digest
 };
 
 [[nodiscard]] BodyHash hash_body(std::string_view body, Canonical form);
