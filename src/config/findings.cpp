@@ -1,0 +1,82 @@
+// Places in words, mistakes in order, and the guess at what was meant.
+#include "config/findings.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace posthorn::config {
+
+Place Places::of(std::string path) const {
+    while (!path.empty()) {
+        if (const auto found = places_.find(path); found != places_.end()) {
+            return found->second;
+        }
+        // "domain[1].dkim[0].selector" -> "domain[1].dkim[0]" -> "domain[1].dkim" -> "domain[1]" -> "domain".
+        const auto cut = path.find_last_of(".[");
+        path.resize(cut == std::string::npos ? 0 : cut);
+    }
+    return {};
+}
+
+std::vector<Mistake> Findings::ordered(std::vector<Found>& found) const {
+    std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+        return std::tuple(!a.place.variable.empty(), a.place.at.line, a.place.at.column) <
+               std::tuple(!b.place.variable.empty(), b.place.at.line, b.place.at.column);
+    });
+    std::vector<Mistake> out;
+    for (Found& one : found) {
+        std::string where = file_name_;
+        if (!one.place.variable.empty()) {
+            where = "environment variable " + one.place.variable;
+        } else if (one.place.at.line != 0) {
+            where += ":" + std::to_string(one.place.at.line) + ":" + std::to_string(one.place.at.column);
+        }
+        out.push_back({std::move(where), std::move(one.what)});
+    }
+    return out;
+}
+
+void Findings::move_to(Loaded& loaded) {
+    loaded.mistakes = ordered(mistakes_);
+    loaded.warnings = ordered(warnings_);
+}
+
+namespace {
+
+// Levenshtein's distance, with a swap of neighbours counted once.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+    for (std::size_t i = 0; i <= a.size(); ++i) {
+        for (std::size_t j = 0; j <= b.size(); ++j) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
+            }
+            d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+            }
+        }
+    }
+    return d[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+    constexpr std::size_t kLongest = 64;   // the work is the product of both lengths
+    if (word.size() > kLongest) {
+        return {};
+    }
+    std::string best;
+    std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+    for (const std::string& candidate : candidates) {
+        if (const auto d = distance(word, candidate); d < best_distance) {
+            best = candidate;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+}  // namespace posthorn::config

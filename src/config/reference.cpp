@@ -1,0 +1,250 @@
+// The table of settings, written out three times: as a manual, as an example file, and with the values in force.
+#include "config/reference.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "config/schema.hpp"
+
+namespace posthorn::config {
+namespace {
+
+// Lines of at most 100 columns, each with the prefix.
+std::string wrap(std::string_view text, std::string_view prefix) {
+    constexpr std::size_t kColumns = 100;
+    std::string out;
+    std::string line;
+    while (!text.empty()) {
+        const auto space = text.find(' ');
+        const std::string_view word = text.substr(0, space);
+        text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
+        if (!line.empty() && prefix.size() + line.size() + 1 + word.size() > kColumns) {
+            out += std::string(prefix) + line + "\n";
+            line.clear();
+        }
+        line += (line.empty() ? "" : " ") + std::string(word);
+    }
+    return line.empty() ? out : out + std::string(prefix) + line + "\n";
+}
+
+template <class Owner>
+std::string default_of(const Setting<Owner>& setting, const Owner& owner) {
+    return setting.required ? "required" : setting.binding.show(owner);
+}
+
+std::string cell(std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
+        text.insert(at, "\\");
+    }
+    return text;
+}
+
+template <class Owner>
+std::string manual_entry(const Setting<Owner>& setting, const Owner& owner, bool environment) {
+    std::string out = fmt::format("### `{}`\n\n{}\n", setting.key, wrap(setting.doc, ""));
+    out += fmt::format("- allowed: {}\n", cell(setting.binding.allowed));
+    out += setting.required ? std::string("- required\n") : fmt::format("- default: `{}`\n", setting.binding.show(owner));
+    if (environment) {
+        out += fmt::format("- environment: `{}`\n", environment_name(setting.section, setting.key));
+    }
+    return out + "\n";
+}
+
+template <class Owner>
+std::string manual_table(const std::vector<Setting<Owner>>& settings) {
+    std::string out;
+    for (const Setting<Owner>& setting : settings) {
+        out += manual_entry(setting, Owner{}, false);
+    }
+    return out;
+}
+
+template <class Owner>
+std::string example_keys(const std::vector<Setting<Owner>>& settings, std::string_view indent) {
+    std::string out;
+    for (const Setting<Owner>& setting : settings) {
+        out += wrap(std::string(setting.key) + ": " + std::string(setting.doc) + " Default: " + default_of(setting, Owner{}) + ".",
+                    indent);
+    }
+    return out;
+}
+
+constexpr std::string_view kListenerExample = R"(
+# Programs on this machine, without a password.
+[[listener]]
+address = "127.0.0.1:25"
+tls = "none"
+auth = "none"
+
+# Clients elsewhere log in. Live as soon as [tls] has a certificate: take the '#' away.
+#[[listener]]
+#address = "*:587"
+#tls = "starttls"
+#auth = "required"
+#
+#[[listener]]
+#address = "*:465"
+#tls = "implicit"
+#auth = "required"
+#
+# A socket for containers and chroots that share a directory with us.
+#[[listener]]
+#address = "unix:/run/posthorn/submit.sock"
+#tls = "none"
+#auth = "none"
+#socket_mode = "0660"
+)";
+
+constexpr std::string_view kDomainExample = R"(
+# `posthorn dkim genkey --domain example.com --selector m1` makes the key and prints the DNS record.
+[[domain]]
+name = "example.com"
+dkim = [{ selector = "m1", key_file = "keys/example.com/m1.pem" }]
+#unsigned_policy = "hold"
+)";
+
+constexpr std::string_view kStreamExample = R"(
+#[[stream]]
+#name = "newsletter"
+#users = ["newsletter"]
+#from = ["news@example.com"]
+#list_ids = ["news.example.com"]
+#precedence_bulk = false
+#unsubscribe_url = "https://example.com/unsubscribe/{token}"
+#unsubscribe_mailto = "unsubscribe+{token}@example.com"
+)";
+
+std::string rule(std::string_view title) { return "\n# " + std::string(110 - 2, '-') + "\n" + wrap(title, "# "); }
+
+std::string show_keys(const Config& config, std::string_view section) {
+    std::string out;
+    for (const Setting<Config>& setting : settings()) {
+        if (setting.section == section) {
+            out += fmt::format("{} = {}\n", setting.key, setting.binding.show(config));
+        }
+    }
+    return out;
+}
+
+template <class Owner>
+std::string show_table(const std::vector<Setting<Owner>>& settings, const Owner& owner, std::string_view separator) {
+    std::string out;
+    for (const Setting<Owner>& setting : settings) {
+        out += (out.empty() ? "" : std::string(separator)) + fmt::format("{} = {}", setting.key, setting.binding.show(owner));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string reference_markdown() {
+    std::string out =
+        "# Configuration\n\n"
+        "<!-- Made by `posthorn config-reference` from src/config/schema.cpp; change it there. -->\n\n" +
+        wrap("Posthorn reads one TOML file, /etc/posthorn/posthorn.toml unless `--config` or `POSTHORN_CONFIG` names another. "
+             "`posthorn check-config` tells all its mistakes at once, each as `file:line:column: what is wrong; what is allowed`; "
+             "unknown keys and keys given twice are mistakes. `posthorn check-config --show` prints the values in force; it "
+             "names files with keys and passwords and never shows what is in them.",
+             "") +
+        "\n" +
+        wrap("Each key below that names an environment variable can be set by it, and by a file named in the same variable with "
+             "`_FILE` at its end (for container secrets); the environment wins over the file. Lists are written with commas "
+             "there. Relative paths are relative to the directory of the configuration file.",
+             "") +
+        "\n" +
+        wrap("Durations are a whole number and `ms`, `s`, `m`, `h` or `d`; sizes a whole number and `KiB`, `MiB` or `GiB`, or "
+             "plain octets.",
+             "") +
+        "\n";
+    const Config config = defaults();
+    for (const Section& section : sections()) {
+        out += section.name.empty() ? "## Top of the file\n\n" : fmt::format("## `[{}]`\n\n", section.name);
+        out += wrap(section.doc, "") + "\n";
+        for (const Setting<Config>& setting : settings()) {
+            if (setting.section == section.name) {
+                out += manual_entry(setting, config, true);
+            }
+        }
+        if (section.name.empty()) {
+            out += "## `[[listener]]`\n\nWhere mail is handed in; one table each, at least one.\n\n" +
+                   manual_table(listener_settings());
+            out += "## `[[domain]]`\n\nDomains whose mail is signed, one table each. `dkim` is a list of keys, each "
+                   "`{ selector = \"...\", key_file = \"...\" }`.\n\n" +
+                   manual_table(domain_settings()) + manual_table(dkim_key_settings());
+            out += "## `[[stream]]`\n\n" +
+                   wrap("List mail, which gets List-Unsubscribe headers (RFC 8058), one table each. Any of the criteria picks a "
+                        "message; mail without a sender and automatic replies never belong to a stream. A message that already "
+                        "has List-Unsubscribe keeps its own.",
+                        "") +
+                   "\n" + manual_table(stream_settings());
+        }
+    }
+    while (out.ends_with("\n\n")) {
+        out.pop_back();
+    }
+    return out;
+}
+
+std::string example_toml() {
+    std::string out =
+        "# Posthorn's configuration: every key, with its default. A line that begins with '#' and a key is the default; take\n"
+        "# the '#' away to change it. `posthorn check-config` tells all mistakes at once.\n"
+        "# Durations: \"30s\", \"5m\", \"3h\", \"5d\". Sizes: \"256KiB\", \"35MiB\". Relative paths begin at this file's directory.\n"
+        "# Each key can also be set by an environment variable: delivery.port by POSTHORN_DELIVERY_PORT.\n"
+        "# Made by `posthorn config-reference --example` from src/config/schema.cpp.\n";
+    const Config config = defaults();
+    std::string tables;
+    for (const Section& section : sections()) {
+        const bool top = section.name.empty();
+        std::string& to = out;
+        if (!top) {
+            to += rule(section.doc) + fmt::format("[{}]\n", section.name);
+        }
+        for (const Setting<Config>& setting : settings()) {
+            if (setting.section != section.name) {
+                continue;
+            }
+            to += "\n" + wrap(setting.doc, "# ");
+            to += wrap("Allowed: " + setting.binding.allowed + ".", "# ");
+            to += setting.example.empty() ? fmt::format("#{} = {}\n", setting.key, setting.binding.show(config))
+                                          : fmt::format("{} = {}\n", setting.key, setting.example);
+        }
+        if (top) {
+            to += rule("Where mail is handed in, one [[listener]] each.") + example_keys(listener_settings(), "#   ") +
+                  std::string(kListenerExample);
+            to += rule("Domains whose mail is signed, one [[domain]] each.") + example_keys(domain_settings(), "#   ") +
+                  wrap("dkim: the keys, each with selector and key_file; one signature for each.", "#   ") +
+                  std::string(kDomainExample);
+            to += rule("List mail, which gets List-Unsubscribe headers; one [[stream]] each. Any of users, from, list_ids and "
+                       "precedence_bulk picks it, or the field X-Posthorn-Stream. Needs unsubscribe.key_file.") +
+                  example_keys(stream_settings(), "#   ") + std::string(kStreamExample);
+        }
+    }
+    return out;
+}
+
+std::string show(const Config& config) {
+    std::string out = show_keys(config, "");
+    for (const smtp::server::ListenerOptions& listener : config.server.listeners) {
+        out += "\n[[listener]]\n" + show_table(listener_settings(), listener, "\n") + "\n";
+    }
+    for (const auth::DomainOptions& domain : config.auth.domains) {
+        out += "\n[[domain]]\n" + show_table(domain_settings(), domain, "\n") + "\ndkim = [";
+        for (std::size_t i = 0; i < domain.keys.size(); ++i) {
+            out += (i == 0 ? "{ " : ", { ") + show_table(dkim_key_settings(), domain.keys[i], ", ") + " }";
+        }
+        out += "]\n";
+    }
+    for (const auth::StreamOptions& stream : config.auth.streams) {
+        out += "\n[[stream]]\n" + show_table(stream_settings(), stream, "\n") + "\n";
+    }
+    for (const Section& section : sections()) {
+        if (!section.name.empty()) {
+            out += fmt::format("\n[{}]\n", section.name) + show_keys(config, section.name);
+        }
+    }
+    return out;
+}
+
+}  // namespace posthorn::config

@@ -1,0 +1,35 @@
+// The table of settings: every key once, with its type, range, default and words; all else about keys is made from it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/binding.hpp"
+#include "config/config.hpp"
+
+namespace posthorn::config {
+
+struct Section {
+    std::string_view name;   // "" for the top of the file, "submission.limits"
+    std::string_view doc;
+};
+
+// In the order of the example file. Keys of a section stand together.
+[[nodiscard]] const std::vector<Section>& sections();
+[[nodiscard]] const std::vector<Setting<Config>>& settings();
+
+// The keys of [[listener]], [[domain]] and its dkim tables, and [[stream]].
+[[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();
+[[nodiscard]] const std::vector<Setting<auth::DomainOptions>>& domain_settings();
+[[nodiscard]] const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings();
+[[nodiscard]] const std::vector<Setting<auth::StreamOptions>>& stream_settings();
+
+// "delivery.port" and "POSTHORN_DELIVERY_PORT".
+[[nodiscard]] std::string dotted(std::string_view section, std::string_view key);
+[[nodiscard]] std::string environment_name(std::string_view section, std::string_view key);
+
+// A Config with all defaults, as it is when no key is given.
+[[nodiscard]] Config defaults();
+
+}  // namespace posthorn::config
