@@ -9,9 +9,10 @@ namespace posthorn::mail {
 
 struct Mailbox {
     std::string display;   // quotes undone, encoded words left as they are; may be empty
-    std::string local;     // quotes kept where they are needed; empty only with an empty domain never
-    std::string domain;    // as written but for comments and blanks around it; "[...]" for a literal; not yet A-labels
-    [[nodiscard]] std::string address() const { return domain.empty() ? local : local + "@" + domain; }
+    std::string local;     // quoted where it must be; never empty
+    std::string domain;    // as written but for comments and blanks around it; "[...]" for a literal; not yet A-labels;
+                           // never empty
+    [[nodiscard]] std::string address() const { return local + "@" + domain; }
     friend bool operator==(const Mailbox&, const Mailbox&) = default;
 };
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace posthorn::mail {
 
@@ -47,6 +48,7 @@ private:
     std::size_t limit_;
     State state_ = State::first_line;
     bool too_long_ = false;
+    bool seen_blank_ = false;   // in the first line, before its colon
     unsigned matched_ = 0;      // octets of CRLF CRLF seen at the end
     std::string header_;
     std::string held_;
