@@ -31,6 +31,9 @@ def program():
     raise FileNotFoundError("set POSTHORN to the program to test")
 
 
+STRANGER = "127.66.66.66"   # a client address that the configuration does not trust
+
+
 def loopback_address():
     """A random address of 127.0.0.0/8, so that tests running at once do not share ports."""
     return f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
@@ -90,8 +93,9 @@ def quick_hash(password):
 class Daemon:
     """`with Daemon(dns=dns, delivery_port=sink.port) as d: ...` writes a configuration, starts the daemon, stops it at the end.
 
-    Listeners: `plain` (no TLS, loopback is trusted), `submission` (STARTTLS, AUTH required), `submissions` (implicit TLS, AUTH
-    required), `open` (STARTTLS, AUTH optional) and `unix`. Domains sign with an RSA key, selector "rsa", unless `keys` says more.
+    Listeners: `plain` (no TLS), `submission` (STARTTLS, AUTH required), `submissions` (implicit TLS, AUTH required), `open`
+    (STARTTLS, AUTH optional) and `unix`; `untrusted` is `open` as seen from STRANGER, for only 127.0.0.1 is trusted.
+    Domains sign with an RSA key, selector "rsa", unless `keys` says more.
     """
 
     def __init__(self, dns=None, delivery_port=25, domains=("example.test",), keys=("rsa",), users=None, changes=None,
@@ -123,7 +127,7 @@ class Daemon:
                 {"address": f"{self.address}:{self.ports['submissions']}", "tls": "implicit", "auth": "required"},
                 {"address": f"unix:{self.unix_socket}", "tls": "none", "auth": "none"},
             ],
-            "tls": {"certificate_file": str(certificate), "key_file": str(key)},
+            "submission": {"trusted_networks": ["127.0.0.1/32"], "certificate_file": str(certificate), "key_file": str(key)},
             "auth": {"users_file": str(self.directory / "users")},
             "unsubscribe": {"key_file": str(self.directory / "unsubscribe.key")},
             "domain": [self._domain(d, keys, dns) for d in domains],
@@ -146,7 +150,7 @@ class Daemon:
             if dns is not None:
                 dns.set(name, "TXT", record)
             keys.append({"selector": algorithm, "key_file": str(path)})
-        return {"name": domain, "keys": keys}
+        return {"name": domain, "dkim": keys}
 
     def write_config(self):
         self.config_file.write_text(toml(self.tables))
@@ -257,10 +261,17 @@ class Daemon:
     # --- how to reach it ---------------------------------------------------------------------------------------------------
 
     def endpoint(self, listener="plain"):
-        return self.unix_socket if listener == "unix" else (self.address, self.ports[listener])
+        if listener == "unix":
+            return self.unix_socket
+        return self.address, self.ports["open" if listener == "untrusted" else listener]
+
+    def connect(self, listener="plain", timeout=30.0):
+        """A connection on which nothing was said yet."""
+        return Client(self.endpoint(listener), timeout, implicit_tls=listener == "submissions",
+                      source=STRANGER if listener == "untrusted" else None)
 
     def client(self, listener="plain", hello=True, timeout=30.0):
-        client = Client(self.endpoint(listener), timeout, implicit_tls=listener == "submissions")
+        client = self.connect(listener, timeout)
         client.expect(220)
         if hello:
             client.hello()

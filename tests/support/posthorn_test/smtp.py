@@ -20,13 +20,13 @@ class Reply:
 class Client:
     """One connection, TCP ("127.0.0.1", 587) or unix ("/path")."""
 
-    def __init__(self, where, timeout=30.0, implicit_tls=False):
+    def __init__(self, where, timeout=30.0, implicit_tls=False, source=None):
         if isinstance(where, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)
             self.socket.connect(where)
         else:
-            self.socket = socket.create_connection(where, timeout)
+            self.socket = socket.create_connection(where, timeout, (source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.timeout = timeout

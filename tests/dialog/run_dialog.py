@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Runs dialogue scripts (*.smtp) against the built daemon: what the client sends, what must come back, what must be delivered.
+
+A script's first line, after "# ", names the clause or the attack. Then, one a line:
+
+  listener NAME     where to connect: plain (no TLS; loopback is trusted), open (STARTTLS, AUTH optional), untrusted (the same, seen
+                    from an address that is not trusted), submission (STARTTLS, AUTH required), submissions (TLS at once), unix. First line; default plain
+  c: TEXT           sends TEXT and CRLF. \\r \\n \\t \\0 \\xHH \\\\ are octets, {1000*ab} repeats, {auth:TEXT} is its base64
+  c> TEXT           sends TEXT and nothing after it
+  s: CODE REGEX     the next reply (all its lines) has this code (dots match any digit) and its text contains the regex, if any
+  s! CODE REGEX     has this code, and its text does not contain the regex
+  closed            the server has ended the connection
+  half-close        the client ends its half of the connection
+  tls               does the TLS handshake
+  connect           begins a new connection (the one before is closed)
+  whole             only whole: the second, sliced run makes no sense
+  arrives ADDRESS   a message for ADDRESS is delivered
+  contains TEXT     the message that arrived last contains TEXT (escapes as above)
+  lacks TEXT        ... does not contain it
+  only N            N messages have been delivered by now, not more
+
+Each script is run twice: as it is, and with everything the client says cut into random pieces (RFC 5321 knows no segments).
+"""
+
+import argparse
+import base64
+import pathlib
+import random
+import re
+import socket
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from posthorn_test.daemon import Daemon  # noqa: E402
+from posthorn_test.dns_server import DnsServer  # noqa: E402
+from posthorn_test.sink import Sink  # noqa: E402
+
+
+class Failed(Exception):
+    pass
+
+
+def octets(text):
+    """Script text as what goes over the wire."""
+    text = re.sub(r"\{auth:([^}]*)\}", lambda m: base64.b64encode(octets(m.group(1))).decode(), text)
+    text = re.sub(r"\{(\d+)\*([^}]*)\}", lambda m: m.group(2) * int(m.group(1)), text)
+    names = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
+    out = b""
+    for piece in re.findall(r"\\x[0-9A-Fa-f]{2}|\\[rnt0\\]|[^\\]+|\\", text):
+        if piece.startswith("\\x"):
+            out += bytes([int(piece[2:], 16)])
+        elif len(piece) == 2 and piece[0] == "\\":
+            out += names[piece[1]]
+        else:
+            out += piece.encode()
+    return out
+
+
+class Run:
+    """One pass over one script."""
+
+    def __init__(self, daemon, sink, steps, slices=None):
+        self.daemon, self.sink, self.steps, self.slices = daemon, sink, steps, slices
+        self.listener = "plain"
+        self.client = None
+        self.arrived = None
+        self.trace = []
+
+    def play(self):
+        for number, line in self.steps:
+            try:
+                self._step(line)
+            except Failed as failure:
+                raise Failed(f"line {number}: {line}\n    {failure}\n  so far:\n    " + "\n    ".join(self.trace[-12:])) from None
+            except (OSError, TimeoutError) as failure:
+                raise Failed(f"line {number}: {line}\n    {type(failure).__name__}: {failure}\n  so far:\n    "
+                             + "\n    ".join(self.trace[-12:])) from None
+        if self.client:
+            self.client.close()
+
+    def _connect(self):
+        if self.client:
+            self.client.close()
+        self.client = self.daemon.connect(self.listener)
+
+    def _send(self, data):
+        self.trace.append("c: " + repr(data[:100])[2:-1])
+        try:
+            if self.slices is None:
+                self.client.send(data)
+            else:
+                position = 0
+                while position < len(data):
+                    step = self.slices.choice((1, 2, 3, 7, 100, 4000))
+                    self.client.send(data[position:position + step])
+                    position += step
+        except ConnectionError:
+            self.trace.append("   (the server has gone)")   # the reply it gave, or its absence, is what counts
+
+    def _reply(self):
+        try:
+            reply = self.client.reply()
+        except ConnectionError as gone:
+            raise Failed(str(gone)) from None
+        self.trace.append("s: " + repr(reply)[:200])
+        return reply
+
+    def _step(self, line):
+        verb, _, rest = line.partition(" ")
+        if verb == "listener":
+            self.listener = rest
+            return
+        if verb == "whole":
+            return
+        if self.client is None and verb not in ("arrives", "contains", "lacks", "only"):
+            self._connect()
+        if verb == "c:":
+            self._send(octets(rest) + b"\r\n")
+        elif verb == "c>":
+            self._send(octets(rest))
+        elif verb in ("s:", "s!"):
+            code, _, regex = rest.partition(" ")
+            reply = self._reply()
+            if not re.fullmatch(code, f"{reply.code:03}"):
+                raise Failed(f"expected {code}, got {reply!r}")
+            if regex and bool(re.search(regex, reply.text)) != (verb == "s:"):
+                raise Failed(f"the text of {reply!r} {'does not contain' if verb == 's:' else 'contains'} {regex!r}")
+        elif verb == "closed":
+            line = self.client.line()
+            if line is not None:
+                raise Failed(f"the connection is open, and says {line!r}")
+        elif verb == "half-close":
+            self.client.socket.shutdown(socket.SHUT_WR)
+        elif verb == "tls":
+            self.client._handshake()
+        elif verb == "connect":
+            self._connect()
+        elif verb == "arrives":
+            self.arrived = self.sink.wait_for_message(rest, timeout=30)
+        elif verb in ("contains", "lacks"):
+            if (octets(rest) in self.arrived.data) != (verb == "contains"):
+                raise Failed(f"in the message that arrived:\n{self.arrived.data.decode('utf-8', 'replace')}")
+        elif verb == "only":
+            if self.sink.accepted != int(rest):
+                raise Failed(f"{self.sink.accepted} messages were delivered: "
+                             + ", ".join(f"{m.sender} -> {m.recipients}" for m in self.sink.messages))
+        else:
+            raise Failed("no such step")
+
+
+
+def read(path):
+    steps = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or not lines[0].startswith("# "):
+        raise SystemExit(f"{path}: the first line must say what it is about: # ...")
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("#"):
+            steps.append((number, line.rstrip("\n")))
+    return lines[0][2:], steps
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scripts", nargs="+", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=random.getrandbits(32), help="of the random slices")
+    arguments = parser.parse_args()
+    failures = 0
+    with_dns = DnsServer()
+    sink = Sink("127.0.0.1", starttls=False)
+    with_dns.mx("dest.test", ("mx.dest.test", "127.0.0.1"))
+    changes = {"submission.limits": {"max_message_size": "64KiB", "max_recipients": 100, "max_errors": 10}}
+    with Daemon(dns=with_dns, delivery_port=sink.port, keys=("ed25519",), changes=changes) as daemon:
+        for path in arguments.scripts:
+            title, steps = read(path)
+            ways = [("whole", None)]
+            if not any(line == "whole" for _, line in steps):
+                ways.append((f"sliced, --seed {arguments.seed}", random.Random(arguments.seed)))
+            for way, slices in ways:
+                sink.clear()
+                try:
+                    Run(daemon, sink, steps, slices).play()
+                    print(f"ok      {path.stem} ({way}): {title}")
+                except Failed as failure:
+                    failures += 1
+                    print(f"FAILED  {path.name} ({way}): {title}\n  {failure}")
+        if failures:
+            print("--- the daemon's log:\n" + "\n".join(daemon.log()[-40:]))
+    sink.stop()
+    with_dns.stop()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
