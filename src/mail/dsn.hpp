@@ -38,7 +38,7 @@ struct DsnReport {
     std::string boundary_seed;            // the DSN's queue id
     TimePoint now{};
     std::string original_id;              // queue id of the original, for the person who asks the operator
-    bool smtputf8 = false;                // the original came with SMTPUTF8: its sender reads UTF-8 forms (RFC 6533)
+    bool smtputf8 = false;                // the original came with SMTPUTF8: its header is UTF-8 by RFC 6532
     std::vector<DsnRecipient> recipients;
     std::string_view original_header;     // ends with CRLF
     std::string_view original_body;       // used when return_full is set and all fits into full_limit
@@ -50,7 +50,7 @@ struct DsnText {
     std::string header;           // From ... Auto-Submitted, ends with CRLF; no Received
     std::string body;             // CRLF line ends, no line over 998 octets
     bool has_8bit = false;        // in the body: send as BODY=8BITMIME
-    bool needs_smtputf8 = false;  // an address or the header is not ASCII
+    bool needs_smtputf8 = false;  // the DSN's own sender or recipient is not ASCII; only then are RFC 6533's UTF-8 forms used
 };
 
 [[nodiscard]] DsnText make_dsn(const DsnReport& report);
