@@ -67,7 +67,8 @@ function(posthorn_layer name)
     endforeach()
     if(L_ASIO AND sources)
         posthorn_asio_pch(posthorn_${name})
-        # False alarms on `auto [ec, n] = co_await` (docs/COROUTINES.md).
-        target_compile_options(posthorn_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+        # False alarms on `auto [ec, n] = co_await` and on the frames of inlined coroutines (docs/COROUTINES.md).
+        target_compile_options(posthorn_${name} PRIVATE
+            "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-mismatched-new-delete>")
     endif()
 endfunction()

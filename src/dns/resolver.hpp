@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "base/result.hpp"
 #include "dns/options.hpp"
 #include "dns/records.hpp"
-#include "base/result.hpp"
 #include "net/asio.hpp"
 
 namespace posthorn::dns {
@@ -14,21 +14,24 @@ namespace posthorn::dns {
 enum class Family : std::uint8_t { any, v4, v6 };
 
 struct ResolverCounters {
-    std::uint64_t questions = 0;    // asked by callers
+    std::uint64_t questions = 0;  // asked by callers
     std::uint64_t cache_hits = 0;
-    std::uint64_t joined = 0;       // waited for an equal question that was under way
-    std::uint64_t queries = 0;      // sent to a server
-    std::uint64_t failures = 0;     // ended as temporary
+    std::uint64_t joined = 0;    // waited for an equal question that was under way
+    std::uint64_t queries = 0;   // sent to a server
+    std::uint64_t failures = 0;  // ended as temporary
 };
 
 // One per shard, owned by the app, used on that shard's thread only. Each question ends within about
-// options.timeout * 2^(tries-1) * servers, with an answer or as temporary. Equal questions under way are asked once.
-// Names: without or with trailing dot, any case, A-labels. Never throws for what DNS says.
+// options.timeout * 2^(tries-1) * servers, with an answer or as temporary. Equal questions under way are
+// asked once. Names: without or with trailing dot, any case, A-labels. Never throws for what DNS says.
 class Resolver {
 public:
     // Errors: servers that are no IP addresses, or c-ares without memory.
-    [[nodiscard]] static Result<std::unique_ptr<Resolver>> create(net::asio::any_io_executor executor, const DnsOptions& options);
-    ~Resolver();  // REQUIRES: no coroutine of a running io_context still waits in it
+    [[nodiscard]] static Result<std::unique_ptr<Resolver>> create(net::asio::any_io_executor executor,
+                                                                  const DnsOptions& options);
+    // REQUIRES: after the shard's thread has stopped (or when nobody waits in it), before its io_context is
+    // destroyed.
+    ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
@@ -37,7 +40,8 @@ public:
     net::awaitable<TxtAnswer> txt(std::string name);
     net::awaitable<PtrAnswer> ptr(IpAddress address);
 
-    // Changes servers, timeouts and cache bounds and forgets what was cached. What is under way ends with the old settings.
+    // Changes servers, timeouts and cache bounds and forgets what was cached. What is under way ends with the
+    // old settings.
     [[nodiscard]] Result<void> reconfigure(const DnsOptions& options);
     void flush();  // forgets the cache: for "the DNS was repaired, look again"
     [[nodiscard]] const ResolverCounters& counters() const;

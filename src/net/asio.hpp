@@ -13,8 +13,8 @@ using boost::system::error_code;
 template <class T>
 using awaitable = asio::awaitable<T>;
 
-// The token of every await: no exception for ordinary network ends, and no extra coroutine frame per operation, which
-// use_awaitable would cost (docs/COROUTINES.md has the measurement).
+// The token of every await: no exception for ordinary network ends, and no extra coroutine frame per
+// operation, which use_awaitable would cost (docs/COROUTINES.md has the measurement).
 //   auto [ec] = co_await timer.async_wait(kAwait);
 inline constexpr auto kAwait = asio::as_tuple(asio::deferred);
 

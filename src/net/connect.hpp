@@ -20,7 +20,8 @@ struct ConnectResult {
     [[nodiscard]] bool ok() const { return stream.has_value(); }
 };
 
-// On the executor of the calling coroutine. source, where given, must be a local address of the same family.
+// On the executor of the calling coroutine. source: the local address to use; one of the other family is left
+// aside.
 awaitable<ConnectResult> connect(IpAddress address, std::uint16_t port, std::optional<IpAddress> source,
                                  SteadyTime limit);
 // TCP to an IP address in text, or a unix socket. Names are not resolved here: dns/ does that.

@@ -11,8 +11,8 @@ namespace posthorn::net {
 
 class Stream;
 
-// Owned by the session beside its stream; on the stream's thread. Moving the limit later, which is what a session does at
-// every turn, is a store to memory: the timer finds out when it fires and sleeps on.
+// Owned by the session beside its stream; on the stream's thread. Moving the limit later, which is what a
+// session does at every turn, is a store to memory: the timer finds out when it fires and sleeps on.
 //
 //   Deadline deadline(stream);
 //   deadline.set_after(timeouts.command);
@@ -36,7 +36,8 @@ public:
 
 private:
     struct State;
-    // Shared with the pending handler, which may run after this is gone (a timer completes late, also when cancelled).
+    // Shared with the pending handler, which may run after this is gone (a timer completes late, also when
+    // cancelled).
     std::shared_ptr<State> state_;
 };
 

@@ -23,26 +23,31 @@ struct AcceptResult {
     [[nodiscard]] bool ok() const { return stream.has_value(); }
 };
 
-// Owned by the acceptor's coroutine or by the server, on one io_context. Its unix socket file is removed when it closes.
+// Owned by the acceptor's coroutine or by the server, on one io_context. Its unix socket file is removed when
+// it closes.
 class Listener {
 public:
-    // TCP: SO_REUSEADDR, IPv6 only its own family, a backlog as large as the kernel allows. Unix: a file that nobody listens
-    // on any more is replaced, one in use is an error; socket_mode is set before the first client can connect.
+    // TCP: SO_REUSEADDR, IPv6 only its own family, a backlog as large as the kernel allows. Unix: a file that
+    // nobody listens on any more is replaced, one in use is an error; socket_mode is set before the first
+    // client can connect.
     [[nodiscard]] static Result<Listener> open(asio::io_context& context, const Endpoint& endpoint,
                                                mode_t socket_mode = 0666);
     ~Listener();
     Listener(Listener&&) noexcept;
     Listener& operator=(Listener&&) = delete;
 
-    // The stream belongs to `home`, which may be another shard's context; use it there only. After EMFILE, ENFILE, ENOBUFS
-    // or ENOMEM the connection stays in the kernel's queue: wait a moment before the next call. Errors of a connection that
-    // died in the queue are passed over.
+    // The stream belongs to `home`, which may be another shard's context; use it there only. After EMFILE,
+    // ENFILE, ENOBUFS or ENOMEM the connection stays in the kernel's queue: wait a moment before the next
+    // call. Errors of a connection that died in the queue are passed over.
     awaitable<AcceptResult> accept(asio::io_context& home);
     // As bound: with the port that the kernel chose for 0.
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
     void close() noexcept;
 
 private:
+    [[nodiscard]] static Result<Listener> open_tcp(asio::io_context& context, const Endpoint& endpoint);
+    [[nodiscard]] static Result<Listener> open_unix(asio::io_context& context, const Endpoint& endpoint,
+                                                    mode_t socket_mode);
     Listener(asio::posix::stream_descriptor descriptor, Endpoint endpoint)
         : descriptor_(std::move(descriptor)), endpoint_(std::move(endpoint)) {}
     asio::posix::stream_descriptor descriptor_;

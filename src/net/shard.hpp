@@ -1,4 +1,5 @@
-// One io_context on one thread: a connection lives and dies on its shard, so its code needs no locks and no strands.
+// One io_context on one thread: a connection lives and dies on its shard, so its code needs no locks and no
+// strands.
 #pragma once
 
 #include <memory>
@@ -9,8 +10,9 @@
 
 namespace posthorn::net {
 
-// Owned by the app. Order at the end (engineering rule): stop() and join() every shard, then destroy() every context, and
-// only then the services that suspended coroutines refer to: frames are destroyed inside ~io_context.
+// Owned by the app. Order at the end (engineering rule): stop() and join() every shard, then destroy() every
+// context, and only then the services that suspended coroutines refer to: frames are destroyed inside
+// ~io_context.
 class IoShard {
 public:
     explicit IoShard(std::string name);  // thread name, at most 15 characters are shown by the system

@@ -23,11 +23,13 @@ struct SocketAddress {
     [[nodiscard]] std::string to_string() const;  // "192.0.2.1:25", "[2001:db8::1]:25", "unix"
 
     [[nodiscard]] static SocketAddress from(const sockaddr_storage& address);
-    [[nodiscard]] static SocketAddress peer_of(int fd);   // "unix" also for a socket that is no longer connected
+    [[nodiscard]] static SocketAddress peer_of(
+        int fd);  // "unix" also for a socket that is no longer connected
     [[nodiscard]] static SocketAddress local_of(int fd);
 };
 
-// The process behind a unix socket, as the kernel recorded it at connect (SO_PEERCRED): nobody can claim to be another.
+// The process behind a unix socket, as the kernel recorded it at connect (SO_PEERCRED): nobody can claim to
+// be another.
 struct PeerCredentials {
     pid_t pid = 0;
     uid_t uid = 0;
@@ -35,7 +37,8 @@ struct PeerCredentials {
 };
 [[nodiscard]] std::optional<PeerCredentials> peer_credentials(int fd);
 
-// Writes an IP address and port as the kernel wants it; returns the length. Family AF_INET for IPv4 (also mapped).
+// Writes an IP address and port as the kernel wants it; returns the length. Family AF_INET for IPv4 (also
+// mapped).
 socklen_t to_sockaddr(const IpAddress& address, std::uint16_t port, sockaddr_storage& out);
 
 }  // namespace posthorn::net

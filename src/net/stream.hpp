@@ -1,7 +1,6 @@
 // A connected byte stream, TCP or unix, that can turn into TLS once.
 #pragma once
 
-#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,14 +14,14 @@ namespace posthorn::net {
 
 // What was agreed in the handshake, for logs, Received fields and tests.
 struct TlsFacts {
-    std::string version;       // "TLSv1.3"
-    std::string cipher;        // "TLS_AES_256_GCM_SHA384"
-    int bits = 0;              // strength of the cipher
-    bool verified = false;     // the peer's certificate was checked against CAs and name, and passed
+    std::string version;    // "TLSv1.3"
+    std::string cipher;     // "TLS_AES_256_GCM_SHA384"
+    int bits = 0;           // strength of the cipher
+    bool verified = false;  // the peer's certificate was checked against CAs and name, and passed
     bool resumed = false;
     std::string peer_subject;  // one line, or empty where the peer showed no certificate
     std::string peer_issuer;
-    std::string server_name;   // the SNI that was sent or received
+    std::string server_name;  // the SNI that was sent or received
 };
 
 // How a handshake ended. detail is for the operator: "certificate verify failed: self-signed certificate".
@@ -35,12 +34,13 @@ struct HandshakeResult {
     [[nodiscard]] bool ok() const { return !error; }
 };
 
-// Owned by one session coroutine; every call on the thread of its io_context. At most one read and one write pending at a
-// time. Movable only while nothing is pending. TCP_NODELAY is set: one write per turn is one segment, at once.
+// Owned by one session coroutine; every call on the thread of its io_context. At most one read and one write
+// pending at a time. Movable only while nothing is pending. TCP_NODELAY is set: one write per turn is one
+// segment, at once.
 //
-// Nothing here has a time limit of its own: a Deadline on the same connection calls close(), and what was pending ends
-// with operation_aborted. The end of the stream is asio::error::eof, in TLS also when it comes without close_notify, since
-// SMTP frames its own end.
+// Nothing here has a time limit of its own: a Deadline on the same connection calls close(), and what was
+// pending ends with operation_aborted. The end of the stream is asio::error::eof, in TLS also when it comes
+// without close_notify, since SMTP frames its own end.
 class Stream {
 public:
     using Socket = asio::generic::stream_protocol::socket;
@@ -54,20 +54,25 @@ public:
 
     // Reads at least one octet. REQUIRES: buffer not empty.
     awaitable<IoResult> read_some(std::span<char> buffer);
-    // Ends when read_some would not have to wait (data, end or error), so that an idle session needs no buffer.
+    // Ends when read_some would not have to wait (data, end or error), so that an idle session needs no
+    // buffer.
     awaitable<error_code> wait_readable();
 
-    // Writes all, or fails. What is pointed to must live until the write has ended. Plain: one writev; TLS: few records.
+    // Writes all, or fails. What is pointed to must live until the write has ended. Plain: one writev; TLS:
+    // few records.
     awaitable<IoResult> write(std::string_view data);
     awaitable<IoResult> write(std::span<const std::string_view> pieces);
 
     // After a failed handshake the stream is only good for close().
     awaitable<HandshakeResult> handshake_server(std::shared_ptr<const ServerTls> tls);
     awaitable<HandshakeResult> handshake_client(ClientTls& tls, TlsTarget target);
-    // Sends close_notify and waits for the peer's; under the caller's Deadline, as a peer may never send one. No-op
-    // without TLS. REQUIRES: no read pending.
+    // Sends close_notify and waits for the peer's; under the caller's Deadline, as a peer may never send one.
+    // No-op without TLS. REQUIRES: no read pending.
     awaitable<void> shutdown_tls();
 
+    // A pending wait_readable() or read ends as if the peer had said all it had to say; writing still works.
+    // To wake a session that only waits for its peer, so that it can say goodbye. Idempotent, never throws.
+    void end_reading() noexcept;
     // Ends whatever is pending with operation_aborted. Idempotent, never throws.
     void close() noexcept;
     [[nodiscard]] bool is_open() const;
@@ -84,14 +89,18 @@ public:
 private:
     struct Tls;
 
-    awaitable<IoResult> write_plain(std::span<const std::string_view> pieces);
-    awaitable<IoResult> write_tls(std::string_view data);
     awaitable<HandshakeResult> handshake();
+    [[nodiscard]] std::string handshake_failure(const error_code& ec) const;
     awaitable<error_code> wait(asio::socket_base::wait_type direction);
     awaitable<void> give_way();
-    IoResult try_read(std::span<char> buffer);
+    [[nodiscard]] bool must_wait() const;
+    // One attempt each; would_block sets the direction to wait for.
+    IoResult try_read(std::span<char> buffer, asio::socket_base::wait_type& direction);
+    IoResult try_write(std::string_view data, asio::socket_base::wait_type& direction);
+    IoResult try_gather(std::span<const std::string_view> pieces, std::size_t first, std::size_t offset,
+                        asio::socket_base::wait_type& direction);
     int descriptor() const;
-    // True once in every so many operations that did not have to wait: then others on this shard get their turn.
+    // After so many operations that did not have to wait, others on this shard get their turn.
     bool too_long_without_waiting() { return ++without_waiting_ >= 64; }
 
     mutable Socket socket_;

@@ -13,9 +13,9 @@ namespace posthorn::net {
 
 // One per shard and kind; all calls on that shard's thread; outlives its tasks.
 //
-// Stopping is in two steps, both told to the tasks through a StopCallback of theirs, not by cancellation signals (co_spawn of
-// Boost 1.81 can crash on those): request_stop() asks (an idle session says 421 and ends, a busy one ends after its
-// message), abort() closes the sockets.
+// Stopping is in two steps, both told to the tasks through a StopCallback of theirs, not by cancellation
+// signals (co_spawn of Boost 1.81 can crash on those): request_stop() asks (an idle session says 421 and
+// ends, a busy one ends after its message), abort() closes the sockets.
 class TaskGroup {
 public:
     // name: what an exception that leaves a task is logged under.
@@ -23,8 +23,8 @@ public:
     TaskGroup(const TaskGroup&) = delete;
     TaskGroup& operator=(const TaskGroup&) = delete;
 
-    // Starts the task from the event loop, not within this call. An exception that leaves it is logged and counted; the
-    // others go on.
+    // Starts the task from the event loop, not within this call. An exception that leaves it is logged and
+    // counted; the others go on.
     void spawn(awaitable<void> task);
 
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -36,8 +36,8 @@ public:
     // True when no task is left; false when the limit passed first. One waiter at a time.
     awaitable<bool> wait_idle(SteadyTime limit);
 
-    // Lives in the task's frame. on_stop runs once, at request_stop() or at once when the group is stopping already;
-    // on_abort at abort(). Either may be empty. Neither may destroy another task.
+    // Lives in the task's frame. on_stop runs once, at request_stop() or at once when the group is stopping
+    // already; on_abort at abort(). Either may be empty. Neither may destroy another task.
     class StopCallback {
     public:
         StopCallback(TaskGroup& group, std::function<void()> on_stop, std::function<void()> on_abort);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/endpoint.hpp"
 #include "base/result.hpp"
 
 namespace posthorn::net {
@@ -20,25 +21,28 @@ struct SslSessionDeleter {
 };
 using SslSession = std::unique_ptr<SSL_SESSION, SslSessionDeleter>;
 
-// The server's side: TLS 1.2 and later, no renegotiation, no compression, stateless session tickets. Immutable; shared by
-// all shards through shared_ptr<const>. A reload makes a new one and old sessions keep theirs.
+// The server's side: TLS 1.2 and later, no renegotiation, no compression, stateless session tickets.
+// Immutable; shared by all shards through shared_ptr<const>. A reload makes a new one and old sessions keep
+// theirs.
 class ServerTls {
 public:
-    // Both files are PEM; the certificate file holds the chain, our own certificate first. The error names the file, what is
-    // wrong with it and what to do. warning() is set for a certificate that is accepted but expired or not yet valid.
+    // Both files are PEM; the certificate file holds the chain, our own certificate first. The error names
+    // the file, what is wrong with it and what to do. warning() is set for a certificate that is accepted but
+    // expired or not yet valid.
     [[nodiscard]] static Result<std::shared_ptr<const ServerTls>> load(const std::string& certificate_file,
                                                                        const std::string& key_file);
     [[nodiscard]] const std::string& warning() const { return warning_; }
     [[nodiscard]] SSL_CTX* native() const { return context_.get(); }
 
 private:
-    ServerTls(SslContext context, std::string warning) : context_(std::move(context)), warning_(std::move(warning)) {}
+    ServerTls(SslContext context, std::string warning)
+        : context_(std::move(context)), warning_(std::move(warning)) {}
     SslContext context_;
     std::string warning_;
 };
 
-// Whom we connect to, and how sure we want to be. host is the name of the MX: sent as SNI and, when verified, looked for in
-// the certificate. Sessions are resumed only between equal targets: never across policies.
+// Whom we connect to, and how sure we want to be. host is the name of the MX: sent as SNI and, when verified,
+// looked for in the certificate. Sessions are resumed only between equal targets: never across policies.
 struct TlsTarget {
     std::string host;
     std::uint16_t port = 0;
@@ -51,11 +55,12 @@ struct TlsTarget {
 
 class TlsSessionCache;
 
-// The client's side, one per shard (not thread-safe): opportunistic (any certificate, any cipher of security level 0) and
-// verifying. REQUIRES: outlives the call of handshake_client, not the stream.
+// The client's side, one per shard (not thread-safe): opportunistic (any certificate, any cipher of security
+// level 0) and verifying. REQUIRES: outlives the call of handshake_client, not the stream.
 class ClientTls {
 public:
-    // ca_file: PEM; empty means the system's. Read when the first verified connection needs it (it costs megabytes).
+    // ca_file: PEM; empty means the system's. Read when the first verified connection needs it (it costs
+    // megabytes).
     explicit ClientTls(std::string ca_file = {});
     ~ClientTls();
     ClientTls(const ClientTls&) = delete;
@@ -63,6 +68,7 @@ public:
 
     // A new SSL for the target: SNI, verification and, where there is one, the session to resume.
     [[nodiscard]] Result<SSL*> connection(const TlsTarget& target);
+    [[nodiscard]] std::size_t sessions_kept() const;  // for metrics; at most 256
 
 private:
     [[nodiscard]] Result<SSL_CTX*> context(bool verify);

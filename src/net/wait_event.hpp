@@ -6,8 +6,9 @@
 
 namespace posthorn::net {
 
-// Built on a timer that never fires, not on experimental::channel, whose try_send fails after a cancel in Boost 1.81.
-// So a suspended waiter is owned by the io_context, and dies with it. Both: single-threaded; REQUIRES to outlive waiters.
+// Built on a timer that never fires, not on experimental::channel, whose try_send fails after a cancel in
+// Boost 1.81. So a suspended waiter is owned by the io_context, and dies with it. Both: single-threaded;
+// REQUIRES to outlive waiters.
 
 // Not set, then set for ever. Any number of waiters.
 class Event {
