@@ -37,10 +37,10 @@ Accepted read_endpoint(const Value& value, std::uint16_t default_port, bool allo
         return refuse(value);
     }
     auto parsed = Endpoint::parse(*text, default_port);
-    if (!parsed) {
+    if (!parsed && allow_unix) {
         return Refusal{": " + parsed.error().what, value.at, true};
     }
-    if (parsed->is_unix() && !allow_unix) {
+    if (!parsed || (parsed->is_unix() && !allow_unix)) {
         return refuse(value);
     }
     out = std::move(*parsed);

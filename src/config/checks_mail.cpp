@@ -60,13 +60,13 @@ void check_domains(const Config& config, const Places& places, Findings& finding
                 }
             }
         }
-        if (domain.keys.empty() && domain.unsigned_policy == auth::UnsignedPolicy::hold) {
+        if (domain.keys.empty() && is_domain_name(domain.name) && domain.unsigned_policy == auth::UnsignedPolicy::hold) {
             findings.warning(places.of(path), "the domain " + domain.name +
                                                   " has no key, so its mail will be held; run `posthorn dkim genkey --domain " +
                                                   domain.name + " --selector m1` and add dkim = [{...}]");
         }
     }
-    if (domains.empty() && config.auth.dkim.unknown_domain == auth::UnsignedPolicy::hold) {
+    if (domains.empty() && !places.given("domain") && config.auth.dkim.unknown_domain == auth::UnsignedPolicy::hold) {
         findings.warning({}, "there is no [[domain]], so nothing can be signed and all mail will be held; run `posthorn dkim "
                              "genkey` and add one, or set dkim.unknown_domain = \"send-unsigned\"");
     }

@@ -18,6 +18,17 @@ Place Places::of(std::string path) const {
     return {};
 }
 
+void Findings::mistake(const Place& place, std::string what) {
+    const bool somewhere = place.at.line != 0 || !place.variable.empty();
+    const bool known = std::any_of(mistakes_.begin(), mistakes_.end(), [&](const Found& found) {
+        return found.place.at.line == place.at.line && found.place.at.column == place.at.column &&
+               found.place.variable == place.variable;
+    });
+    if (!somewhere || !known) {
+        mistakes_.push_back({place, std::move(what)});
+    }
+}
+
 std::vector<Mistake> Findings::ordered(std::vector<Found>& found) const {
     std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
         return std::tuple(!a.place.variable.empty(), a.place.at.line, a.place.at.column) <

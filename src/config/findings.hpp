@@ -33,7 +33,8 @@ class Findings {
 public:
     explicit Findings(std::string file_name) : file_name_(std::move(file_name)) {}
 
-    void mistake(const Place& place, std::string what) { mistakes_.push_back({place, std::move(what)}); }
+    // Only the first of a place is kept: what a wrong value would lead to further on is no news.
+    void mistake(const Place& place, std::string what);
     void warning(const Place& place, std::string what) { warnings_.push_back({place, std::move(what)}); }
     [[nodiscard]] bool clean() const { return mistakes_.empty(); }
     // In the order of the file; what concerns the whole file first, the environment last.

@@ -93,7 +93,7 @@ private:
                 if (!nested.empty()) {
                     names.emplace_back(nested);
                 }
-                say_unknown(entry, kind, names, "[[" + kind + "]]");
+                say_unknown(entry, kind, names, kind == "domain.dkim" ? "in its keys" : "in [[" + kind + "]]");
                 continue;
             }
             places_.set(path + "." + entry.key, {entry.value.at, {}});
@@ -128,7 +128,7 @@ private:
         if (const std::string meant = nearest(entry.key, names); !meant.empty()) {
             words += "; did you mean " + meant + "?";
         } else {
-            words += "; allowed in " + place + ": ";
+            words += "; allowed " + place + ": ";
             for (std::size_t i = 0; i < names.size(); ++i) {
                 words += (i == 0 ? "" : ", ") + names[i];
             }
@@ -235,7 +235,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
             return;
         }
     }
-    say_unknown(entry, section, names, section.empty() ? "the top level" : "[" + section + "]");
+    say_unknown(entry, section, names, section.empty() ? "at the top level" : "in [" + section + "]");
 }
 
 // The text of a variable as the value it would be in the file; nothing when it cannot be one.

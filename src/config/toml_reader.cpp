@@ -71,6 +71,20 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
+// The commonest slips in the operator's words, the others in the library's.
+std::string syntax_in_words(std::string_view what) {
+    const auto has = [&](std::string_view part) { return what.find(part) != std::string_view::npos; };
+    if (has("parsing string") && has("control characters")) {
+        return "the string does not end in its line; close it with \"";
+    }
+    if (has("decimal integer") || has("floating-point") || has("determine value type")) {
+        return "this is no value; texts, durations and sizes stand in quotes, such as \"75s\" or \"35MiB\"; numbers, true and "
+               "false do not";
+    }
+    return "this is not TOML (" + std::string(what) +
+           "); allowed: lines such as key = \"text\", key = 12, key = [\"a\", \"b\"], [section]";
+}
+
 bool spans_lines(std::string_view line) {
     return std::count(line.begin(), line.end(), '[') != std::count(line.begin(), line.end(), ']') ||
            line.find("\"\"\"") != std::string_view::npos || line.find("'''") != std::string_view::npos;
@@ -113,8 +127,7 @@ TomlText read_toml(std::string_view text) {
                 std::fill_n(remaining.begin() + static_cast<std::ptrdiff_t>(begin), line.size(), ' ');
                 continue;
             }
-            out.mistakes.push_back({at, "this is not TOML (" + std::string(what) +
-                                            "); allowed: lines such as key = \"text\", key = 12, key = [\"a\", \"b\"], [section]"});
+            out.mistakes.push_back({at, syntax_in_words(what)});
             return out;
         }
     }

@@ -1,0 +1,33 @@
+// What all subcommands need.
+#include "app/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace posthorn::app {
+
+CLI::Option* add_config_option(CLI::App& command, std::string& path) {
+    path = kDefaultConfig;
+    return command.add_option("-c,--config", path, "The configuration file")
+        ->envname("POSTHORN_CONFIG")
+        ->type_name("FILE")
+        ->capture_default_str();
+}
+
+void complain(std::string_view text) { fmt::print(stderr, "posthorn: {}\n", text); }
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+std::optional<config::Config> load_config(const std::string& path) {
+    config::Loaded loaded = config::load(path);
+    for (const config::Mistake& mistake : loaded.mistakes) {
+        fmt::print(stderr, "{}\n", mistake.to_string());
+    }
+    if (!loaded.mistakes.empty()) {
+        return std::nullopt;
+    }
+    return std::move(loaded.config);
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,201 @@
+// `posthorn user add|password|remove|list`: the users file.
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "app/command_line.hpp"
+#include "auth/credentials.hpp"
+#include "base/sysexits.hpp"
+
+namespace posthorn::app {
+namespace {
+
+struct UserOptions {
+    std::string config_path;
+    std::string file;
+    std::string name;
+    bool password_stdin = false;
+};
+
+// The users file of --file or of the configuration; an exit code when there is none.
+std::optional<std::string> users_file(const UserOptions& options, int& code) {
+    if (!options.file.empty()) {
+        return options.file;
+    }
+    const auto config = load_config(options.config_path);
+    if (!config) {
+        code = exit_code::kConfig;
+        return std::nullopt;
+    }
+    if (config->auth.credentials.users_file.empty()) {
+        complain(fmt::format("{} names no users file; set users_file in [auth], or name one with --file", options.config_path));
+        code = exit_code::kConfig;
+        return std::nullopt;
+    }
+    return config->auth.credentials.users_file;
+}
+
+// One line from the terminal, not shown while it is typed. The terminal is put right again in any case.
+class HiddenInput {
+public:
+    HiddenInput() : terminal_(isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before_) == 0) {
+        if (terminal_) {
+            termios hidden = before_;
+            hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        }
+    }
+    ~HiddenInput() {
+        if (terminal_) {
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+        }
+    }
+    HiddenInput(const HiddenInput&) = delete;
+    HiddenInput& operator=(const HiddenInput&) = delete;
+    [[nodiscard]] bool terminal() const { return terminal_; }
+
+    static std::optional<std::string> ask(const char* question) {
+        fmt::print(stderr, "{}", question);
+        std::string line;
+        const bool got = static_cast<bool>(std::getline(std::cin, line));
+        fmt::print(stderr, "\n");
+        return got ? std::optional(line) : std::nullopt;
+    }
+
+private:
+    termios before_{};
+    bool terminal_;
+};
+
+std::optional<std::string> read_password(const UserOptions& options) {
+    if (options.password_stdin) {
+        std::string line;
+        if (!std::getline(std::cin, line) || line.empty()) {
+            complain("--password-stdin: there was no password on standard input");
+            return std::nullopt;
+        }
+        if (line.ends_with('\r')) {
+            line.pop_back();
+        }
+        return line;
+    }
+    const HiddenInput input;
+    if (!input.terminal()) {
+        complain("standard input is no terminal to ask for the password; give it with --password-stdin");
+        return std::nullopt;
+    }
+    const auto first = HiddenInput::ask("Password: ");
+    const auto second = first ? HiddenInput::ask("The same again: ") : std::nullopt;
+    if (!first || !second || first->empty()) {
+        complain("no password was given; nothing was changed");
+        return std::nullopt;
+    }
+    if (*first != *second) {
+        complain("the two passwords differ; nothing was changed");
+        return std::nullopt;
+    }
+    return first;
+}
+
+int change(const UserOptions& options, auth::UserChange change) {
+    int code = exit_code::kOk;
+    const auto file = users_file(options, code);
+    if (!file) {
+        return code;
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists(*file, ignored)) {
+        const auto users = auth::UserFile::load(*file);
+        if (!users) {
+            complain(users.error().what);
+            return exit_code::kNoInput;
+        }
+        const bool known = users->hash_of(options.name) != nullptr;
+        if (known && change == auth::UserChange::add) {
+            complain(fmt::format("{} already has a user {}; `posthorn user password {}` changes the password", *file,
+                                 options.name, options.name));
+            return exit_code::kDataError;
+        }
+        if (!known && change != auth::UserChange::add) {
+            complain(fmt::format("{} has no user {}; `posthorn user list` shows all", *file, options.name));
+            return exit_code::kNoUser;
+        }
+    } else if (change != auth::UserChange::add) {
+        complain(fmt::format("{} does not exist; `posthorn user add` makes it", *file));
+        return exit_code::kNoInput;
+    }
+    std::string password;
+    if (change != auth::UserChange::remove) {
+        const auto given = read_password(options);
+        if (!given) {
+            return exit_code::kDataError;
+        }
+        password = *given;
+    }
+    const auto changed = auth::change_user(*file, change, options.name, password);
+    if (!changed) {
+        complain(changed.error().what);
+        return exit_code::kCannotCreate;
+    }
+    const char* what = change == auth::UserChange::remove ? "removed" : "written";
+    print(fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n", options.name, what,
+                      *file));
+    return exit_code::kOk;
+}
+
+int list(const UserOptions& options) {
+    int code = exit_code::kOk;
+    const auto file = users_file(options, code);
+    if (!file) {
+        return code;
+    }
+    std::string warning;
+    const auto users = auth::UserFile::load(*file, &warning);
+    if (!users) {
+        complain(users.error().what);
+        return exit_code::kNoInput;
+    }
+    if (!warning.empty()) {
+        complain(warning);
+    }
+    for (const std::string& name : users->names()) {
+        print(name + "\n");
+    }
+    return exit_code::kOk;
+}
+
+}  // namespace
+
+void add_user_commands(CLI::App& app, Action& action) {
+    auto* group = app.add_subcommand("user", "Users who may log in to send mail");
+    group->require_subcommand(1);
+    const auto add = [&](const char* name, const char* help, bool takes_password, bool takes_name,
+                         std::function<int(const UserOptions&)> run) {
+        auto* command = group->add_subcommand(name, help);
+        auto options = std::make_shared<UserOptions>();
+        if (takes_name) {
+            command->add_option("NAME", options->name, "The name that clients log in with")->required();
+        }
+        add_config_option(*command, options->config_path);
+        command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");
+        if (takes_password) {
+            command->add_flag("--password-stdin", options->password_stdin, "Read the password from standard input");
+        }
+        command->callback([options, run, &action] { action = [options, run] { return run(*options); }; });
+    };
+    add("add", "Add a user; the password is asked for", true, true,
+        [](const UserOptions& options) { return change(options, auth::UserChange::add); });
+    add("password", "Change a user's password", true, true,
+        [](const UserOptions& options) { return change(options, auth::UserChange::replace); });
+    add("remove", "Remove a user", false, true,
+        [](const UserOptions& options) { return change(options, auth::UserChange::remove); });
+    add("list", "List the users", false, false, list);
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,56 @@
+// The program: reads the command line and runs the subcommand it names.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "app/command_line.hpp"
+#include "base/sysexits.hpp"
+
+namespace posthorn::app {
+namespace {
+
+int run(int argc, char** argv) {
+    CLI::App app{"Posthorn: takes this server's outgoing mail, keeps it safe, signs it and delivers it."};
+    app.set_version_flag("--version", "posthorn " POSTHORN_VERSION);
+    app.require_subcommand(1);
+    app.footer("`posthorn COMMAND --help` tells more. The manual of the configuration is docs/CONFIGURATION.md.");
+    Action action;
+    add_serve_command(app, action);
+    add_config_commands(app, action);
+    add_user_commands(app, action);
+    add_dkim_commands(app, action);
+    add_queue_commands(app, action);
+    app.add_subcommand("version", "Print the version")->callback([&] {
+        action = [] {
+            print("posthorn " POSTHORN_VERSION "\n");
+            return exit_code::kOk;
+        };
+    });
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);   // prints the help asked for, or what is wrong
+        return code == 0 ? exit_code::kOk : exit_code::kUsage;
+    }
+    const int code = action();
+    // A full disk or a closed pipe behind standard output must not look like success.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        return code != exit_code::kOk ? code : exit_code::kIoError;
+    }
+    return code;
+}
+
+}  // namespace
+}  // namespace posthorn::app
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);   // writes answer EPIPE instead
+    try {
+        return posthorn::app::run(argc, argv);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "posthorn: this should not have happened: {}\n", error.what());
+        return posthorn::exit_code::kSoftware;
+    }
+}
