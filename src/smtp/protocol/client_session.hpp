@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "smtp/protocol/extensions.hpp"
@@ -38,6 +39,10 @@ struct ClientAction {
     };
     Kind kind = Kind::read;
     std::string output;
+
+    // A constructor, so that an action may be made in an expression with co_await (docs/COROUTINES.md).
+    explicit ClientAction(Kind what = Kind::read, std::string bytes = {}) : kind(what), output(std::move(bytes)) {}
+    friend bool operator==(const ClientAction&, const ClientAction&) = default;
 };
 
 [[nodiscard]] std::string_view to_string(ClientAction::Kind kind);
@@ -97,33 +102,33 @@ private:
         std::uint32_t recipient;     // for Stage::rcpt
         std::uint32_t octets;        // of the command, until it is answered
     };
-    enum class Phase : std::uint8_t { opening, tls, ready, envelope, sending, abandoning, closing };
+    enum class Phase : std::uint8_t { opening, tls, ready, envelope, sending, closing };
 
+    ClientAction next();                                      // all that was read is looked at: what now?
     ClientAction act(ClientAction::Kind kind);
-    ClientAction next();                                      // nothing more to be read in what we have: what now?
     void on_reply(Reply reply);
     void on_greeting(Reply reply);
-    void on_ehlo(Reply reply);
-    void on_helo(Reply reply);
-    void on_starttls(Reply reply);
-    void on_mail(Reply reply);
-    void on_rcpt(Reply reply, std::uint32_t recipient);
-    void on_data(Reply reply);
-    void on_end_of_data(Reply reply);
+    void on_ehlo(const Reply& reply);
+    void on_helo(const Reply& reply);
+    void on_starttls(const Reply& reply);
+    void on_mail(const Reply& reply);
+    void on_rcpt(const Reply& reply, std::uint32_t recipient);
+    void on_data(const Reply& reply);
+    void on_end_of_data(const Reply& reply);
+    void on_unsolicited();
 
-    void expect(Stage stage, std::size_t octets, std::uint32_t recipient = 0);
-    void send_ehlo();
-    void send_helo();
+    // Appends a command to the output if it may be under way with the others: the first always, more of them by PIPELINING.
+    bool send(Stage stage, std::string_view command, std::uint32_t recipient = 0);
+    void hello(Stage stage);
     void opened();                                            // EHLO or HELO is through: TLS first?
-    void send_envelope();                                     // as many commands as may be under way
-    void append_mail();
-    void append_rcpt(std::uint32_t recipient);
+    void send_envelope();                                     // as much of it as may be under way
+    [[nodiscard]] std::string mail_command() const;
+    [[nodiscard]] std::string rcpt_command(const mail::EnvelopeRecipient& recipient) const;
     [[nodiscard]] bool needs_smtputf8() const;
-    std::optional<Reply> objection() const;                   // why the peer cannot take this message, known beforehand
+    [[nodiscard]] std::optional<Reply> objection() const;     // why the peer cannot take this message, known beforehand
     void settle(std::uint32_t recipient, Fate fate, Stage stage, const Reply& reply, bool local = false);
-    void settle_open(Stage stage, const Reply& reply, bool local = false, bool maybe_delivered = false);
-    void finish_transaction();
-    void fail(Stage stage, Reply reply, bool local = false);  // the session's end
+    void settle_open(Fate fate, Stage stage, const Reply& reply, bool local = false, bool maybe_delivered = false);
+    void fail(Stage stage, const Reply& reply, bool local = false);   // the session's end
 
     ClientOptions options_;
     Phase phase_ = Phase::opening;
@@ -140,15 +145,16 @@ private:
     std::optional<SessionFailure> failure_;
     std::uint32_t transactions_ = 0;
     bool reset_due_ = false;                 // the peer may still hold a transaction that we gave up
+    Stage answered_ = Stage::greeting;       // what the last reply was to
 
     Transaction transaction_;
     std::vector<RecipientResult> results_;
-    std::vector<std::uint8_t> settled_;      // by recipient
-    std::uint32_t open_ = 0;                 // recipients not settled
-    std::uint32_t accepted_ = 0;             // RCPT answered 2xx, and still open
+    std::vector<bool> settled_;              // by recipient
+    std::uint32_t accepted_ = 0;             // recipients whose RCPT was answered 2xx
     std::uint32_t next_recipient_ = 0;       // whose RCPT is to be sent next
-    std::uint32_t recipients_end_ = 0;       // those from here on are not sent (the peer's RCPTMAX)
-    bool mail_sent_ = false, data_sent_ = false, mail_refused_ = false, split_ = false;
+    std::uint32_t recipients_end_ = 0;       // none is sent from here on
+    bool mail_sent_ = false, data_sent_ = false, mail_refused_ = false;
+    bool abandoned_ = false;                 // ended by a lone dot: what the peer makes of it concerns nobody
 };
 
 }  // namespace posthorn::smtp::protocol

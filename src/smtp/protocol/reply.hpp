@@ -29,7 +29,7 @@ struct Reply {
     [[nodiscard]] bool permanent() const { return code >= 500 && code < 600; }
     // One line for logs, queue and rules: code, enhanced code once, the lines' texts joined by single blanks, control characters
     // replaced. Repeated enhanced codes of continuation lines are dropped, so that rules match across line ends.
-    // A reply of our own making (code 0) has only its words.
+    // A reply of our own making (code 0) begins with its enhanced code.
     [[nodiscard]] std::string joined() const;
     // As it was on the wire, lines separated by "\n".
     [[nodiscard]] std::string verbatim() const;

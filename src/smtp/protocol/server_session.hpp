@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "auth/sasl.hpp"
 #include "mail/address.hpp"
@@ -41,6 +42,9 @@ struct ServerFacts {
 struct TlsFacts {
     std::string version;                // "TLSv1.3"
     std::string cipher;                 // "TLS_AES_256_GCM_SHA384"
+
+    TlsFacts() = default;
+    TlsFacts(std::string v, std::string c) : version(std::move(v)), cipher(std::move(c)) {}
 };
 
 // The driver's answer to check_mail, check_recipient and begin_data.
@@ -82,6 +86,10 @@ struct ServerAction {
     };
     Kind kind = Kind::read;
     std::string output;
+
+    // A constructor, so that an action may be made in an expression with co_await (docs/COROUTINES.md).
+    explicit ServerAction(Kind what = Kind::read, std::string bytes = {}) : kind(what), output(std::move(bytes)) {}
+    friend bool operator==(const ServerAction&, const ServerAction&) = default;
 };
 
 [[nodiscard]] std::string_view to_string(ServerAction::Kind kind);
@@ -129,7 +137,7 @@ public:
     [[nodiscard]] const MailCommand& mail_command() const { return mail_; }
     [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
     [[nodiscard]] const auth::SaslExchange::Credentials& credentials() const { return credentials_; }
-    // From check_mail on; complete from begin_data until store or drop is answered.
+    // Complete from begin_data until store or drop is answered.
     [[nodiscard]] const mail::Envelope& envelope() const { return transaction_.envelope; }
     // REQUIRES: the action is store or drop.
     [[nodiscard]] const DataFacts& data_facts() const { return transaction_.decoder.facts(); }
@@ -172,16 +180,23 @@ private:
     struct Row;                           // of the command table
     static const Row kTable[];
 
-    ServerAction run(std::string_view in);          // all lines and content until something must be asked
+    ServerAction run(std::string_view& in);         // all lines and content, until something must be asked
     ServerAction resume();                          // after an answer: goes on with what was read before
     ServerAction act(ServerAction::Kind kind);
     ServerAction close(SessionEnd end);
     ServerAction ask(Waiting what, ServerAction::Kind kind);
-    std::optional<ServerAction> line(std::string_view line);
+    void answered() { waiting_ = Waiting::bytes; }
+    // Each of these returns an action when the driver must do something before the next line is looked at.
+    std::optional<ServerAction> take_line(std::string_view& in);
+    std::optional<ServerAction> on_line(std::string_view line);
+    std::optional<ServerAction> on_overlong_line();
     std::optional<ServerAction> command(std::string_view line);
     std::optional<ServerAction> sasl_line(std::string_view line);
+    std::optional<ServerAction> sasl_response(std::string_view base64);
     std::optional<ServerAction> sasl_step(std::string_view response);
-    std::optional<ServerAction> end_of_data();
+    std::optional<ServerAction> auth_rejected();
+    std::optional<ServerAction> take_content_from(std::string_view& in);
+    ServerAction end_of_data();
 
     std::optional<ServerAction> on_ehlo(std::string_view arguments);
     std::optional<ServerAction> on_helo(std::string_view arguments);
@@ -203,7 +218,8 @@ private:
     std::optional<ServerAction> count_error();
     void fresh_transaction(State next);
     [[nodiscard]] bool offers_auth() const;
-    [[nodiscard]] bool overlong(std::size_t octets) const;
+    [[nodiscard]] std::size_t line_limit(std::string_view begin) const;
+    [[nodiscard]] bool bare_line_ends() const;
 
     ServerFacts facts_;
     State state_ = State::fresh;
@@ -219,7 +235,9 @@ private:
 
     std::string line_;                    // an unfinished command line
     bool discarding_ = false;             // the line was too long; its end is awaited
-    std::string rest_;                    // read, and waiting for an answer
+    std::string rest_;                    // read, but not looked at before a question is answered
+    std::size_t rest_at_ = 0;             // what of it was looked at
+    bool more_ = false;                   // something was read after the line under way
     std::string output_;
     std::string content_, taken_;
 };

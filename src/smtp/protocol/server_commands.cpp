@@ -1,0 +1,233 @@
+// The commands of the server's dialogue: one table of what may come when, one function for each.
+#include "base/base64.hpp"
+#include "base/text.hpp"
+#include "smtp/protocol/server_session.hpp"
+
+namespace posthorn::smtp::protocol {
+
+using Kind = ServerAction::Kind;
+
+// The order of a session (RFC 5321 s4.1.4), and what a client may say that has yet to authenticate (RFC 4954 s6).
+struct ServerSession::Row {
+    Verb verb;
+    unsigned states;                // bit set of State
+    bool before_auth;               // also where AUTH is required and has not been done
+    std::optional<ServerAction> (ServerSession::*proceed)(std::string_view arguments);
+
+    static constexpr unsigned bit(State state) { return 1U << static_cast<unsigned>(state); }
+    static constexpr unsigned kFresh = 1U << static_cast<unsigned>(State::fresh),
+                              kGreeted = 1U << static_cast<unsigned>(State::greeted),
+                              kMail = 1U << static_cast<unsigned>(State::mail),
+                              kRcpt = 1U << static_cast<unsigned>(State::rcpt);
+    static constexpr unsigned kHello = kGreeted | kMail | kRcpt, kAny = kFresh | kHello;
+};
+
+const ServerSession::Row ServerSession::kTable[] = {
+    {Verb::ehlo, Row::kAny, true, &ServerSession::on_ehlo},
+    {Verb::helo, Row::kAny, true, &ServerSession::on_helo},
+    {Verb::starttls, Row::kHello, true, &ServerSession::on_starttls},
+    {Verb::auth, Row::kGreeted, true, &ServerSession::on_auth_command},
+    {Verb::mail, Row::kGreeted, false, &ServerSession::on_mail},
+    {Verb::rcpt, Row::kMail | Row::kRcpt, false, &ServerSession::on_rcpt},
+    {Verb::data, Row::kMail | Row::kRcpt, false, &ServerSession::on_data},
+    {Verb::rset, Row::kAny, true, &ServerSession::on_rset},
+    {Verb::noop, Row::kAny, true, &ServerSession::on_noop},
+    {Verb::vrfy, Row::kAny, false, &ServerSession::on_vrfy},
+    {Verb::help, Row::kAny, false, &ServerSession::on_help},
+    {Verb::quit, Row::kAny, true, &ServerSession::on_quit},
+};
+
+std::optional<ServerAction> ServerSession::command(std::string_view line) {
+    // SMTP-37: a control character is never part of a command, and must not reach a log or a header field.
+    for (char c : line)
+        if (text::is_control(c) && c != '\t') return error("500 5.5.2 Control character in a command\r\n");
+    const CommandLine parsed = parse_command_line(line);
+    if (parsed.verb == Verb::unknown) return error("500 5.5.1 Command not recognized\r\n");
+    if (parsed.verb == Verb::refused) return error("502 5.5.1 Command not implemented\r\n");
+    const Row* row = kTable;
+    while (row->verb != parsed.verb) ++row;
+    if ((row->states & Row::bit(state_)) == 0) {
+        return error(state_ == State::fresh ? "503 5.5.1 Bad sequence of commands: send EHLO first\r\n"
+                                            : "503 5.5.1 Bad sequence of commands\r\n");
+    }
+    if (facts_.auth == SessionAuth::required && !authenticated() && !row->before_auth) {
+        return error(offers_auth() ? "530 5.7.0 Authentication required\r\n"
+                                   : "530 5.7.0 Must issue a STARTTLS command first\r\n");
+    }
+    return (this->*row->proceed)(parsed.arguments);
+}
+
+// AUTH-3: no mechanism is named where a password would travel in the clear.
+bool ServerSession::offers_auth() const {
+    return facts_.auth != SessionAuth::none && (connection_.secure || facts_.auth_without_tls);
+}
+
+std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
+    if (!acceptable_helo(arguments)) return error("501 5.5.4 Syntax: EHLO hostname\r\n");
+    connection_.helo = arguments;
+    connection_.extended = true;
+    fresh_transaction(State::greeted);
+    say("250-" + facts_.hostname + "\r\n");
+    say("250-PIPELINING\r\n250-SIZE " + std::to_string(facts_.limits.max_message_size) + "\r\n");
+    say("250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
+    if (facts_.tls == SessionTls::starttls && !connection_.secure) say("250-STARTTLS\r\n");
+    if (offers_auth()) say("250-AUTH PLAIN LOGIN\r\n");
+    say("250 ENHANCEDSTATUSCODES\r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_helo(std::string_view arguments) {
+    if (!acceptable_helo(arguments)) return error("501 5.5.4 Syntax: HELO hostname\r\n");
+    connection_.helo = arguments;
+    connection_.extended = false;
+    fresh_transaction(State::greeted);
+    say("250 " + facts_.hostname + "\r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_starttls(std::string_view arguments) {
+    if (!arguments.empty()) return error("501 5.5.4 STARTTLS takes no parameters\r\n");
+    if (connection_.secure) return error("503 5.5.1 TLS is already active\r\n");
+    if (facts_.tls != SessionTls::starttls) return error("502 5.5.1 STARTTLS is not offered\r\n");
+    // RFC 3207 s6: what came with the command was sent in the clear and must never be read as if it came under TLS.
+    if (more_) {
+        say("554 5.5.0 Bytes after STARTTLS, closing the connection\r\n");
+        return close(SessionEnd::bytes_after_starttls);
+    }
+    say("220 2.0.0 Ready to start TLS\r\n");
+    waiting_ = Waiting::tls;
+    return act(Kind::start_tls);
+}
+
+std::optional<ServerAction> ServerSession::on_auth_command(std::string_view arguments) {
+    if (facts_.auth == SessionAuth::none) return error("502 5.5.1 AUTH is not offered\r\n");
+    if (authenticated()) return error("503 5.5.1 Already authenticated\r\n");
+    if (!offers_auth()) {
+        return error(facts_.tls == SessionTls::starttls
+                         ? "530 5.7.0 Must issue a STARTTLS command first\r\n"
+                         : "502 5.5.1 AUTH is not offered without TLS\r\n");
+    }
+    const auto blank = arguments.find_first_of(" \t");
+    const std::string_view mechanism = arguments.substr(0, blank);
+    const std::string_view initial = text::trim(arguments.substr(mechanism.size()));
+    if (mechanism.empty() || initial.find_first_of(" \t") != std::string_view::npos)
+        return error("501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n");
+    sasl_ = auth::SaslExchange::create(mechanism);
+    if (!sasl_) return error("504 5.5.4 Unrecognized authentication mechanism\r\n");
+    if (initial == "=") return sasl_step({});  // RFC 4954 s4: "=" is the empty response, which a blank line cannot be
+    if (!initial.empty()) return sasl_response(initial);
+    if (!sasl_->client_first()) return sasl_step({});
+    state_ = State::auth;
+    say("334 \r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::sasl_line(std::string_view line) {
+    state_ = State::greeted;
+    if (line != "*") return sasl_response(line);
+    sasl_.reset();
+    return error("501 5.7.0 Authentication cancelled\r\n");
+}
+
+std::optional<ServerAction> ServerSession::sasl_response(std::string_view base64) {
+    if (const auto decoded = base64_decode(base64)) return sasl_step(*decoded);
+    sasl_.reset();
+    return error("501 5.5.2 Response is not base64\r\n");
+}
+
+std::optional<ServerAction> ServerSession::sasl_step(std::string_view response) {
+    auto step = sasl_->respond(response);
+    if (const auto* challenge = std::get_if<auth::SaslExchange::Challenge>(&step)) {
+        state_ = State::auth;
+        say("334 " + base64_encode(challenge->text) + "\r\n");
+        return std::nullopt;
+    }
+    sasl_.reset();
+    if (auto* claimed = std::get_if<auth::SaslExchange::Credentials>(&step)) {
+        // A user without a name could not be told from nobody.
+        if (claimed->user.empty()) return auth_rejected();
+        credentials_ = std::move(*claimed);
+        state_ = State::auth;
+        return ask(Waiting::credentials, Kind::check_credentials);
+    }
+    return error("501 5.5.2 Malformed authentication response\r\n");
+}
+
+std::optional<ServerAction> ServerSession::auth_rejected() {
+    say("535 5.7.8 Authentication credentials invalid\r\n");
+    if (++connection_.auth_failures < facts_.limits.max_auth_failures) return std::nullopt;
+    say("421 4.7.0 " + facts_.hostname + " Too many failed authentications, closing the connection\r\n");
+    return close(SessionEnd::too_many_auth_failures);
+}
+
+std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
+    // Everything we take is relayed: the right to send is the right to relay (RFC 6409 s4.3).
+    if (!authenticated() && !facts_.trusted) {
+        if (offers_auth()) return error("530 5.7.0 Authentication required\r\n");
+        if (facts_.auth != SessionAuth::none && facts_.tls == SessionTls::starttls && !connection_.secure)
+            return error("530 5.7.0 Must issue a STARTTLS command first\r\n");
+        return error("550 5.7.1 Relaying denied\r\n");
+    }
+    AcceptedParameters accepted;
+    accepted.auth = offers_auth();
+    auto parsed = parse_mail(arguments, accepted);
+    if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
+    mail_ = std::move(std::get<MailCommand>(parsed));
+    if (mail_.size > facts_.limits.max_message_size) {  // RFC 1870 s6.1; nothing compares less than any number
+        say("552 5.3.4 Message is larger than the limit of " + std::to_string(facts_.limits.max_message_size) + " octets\r\n");
+        return std::nullopt;
+    }
+    return ask(Waiting::mail, Kind::check_mail);
+}
+
+std::optional<ServerAction> ServerSession::on_rcpt(std::string_view arguments) {
+    auto parsed = parse_rcpt(arguments, AcceptedParameters{}, transaction_.envelope.smtputf8);
+    if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
+    if (transaction_.envelope.recipients.size() >= facts_.limits.max_recipients) {
+        say("452 4.5.3 Too many recipients, send the rest in another transaction\r\n");  // RFC 5321 s4.5.3.1.10
+        return std::nullopt;
+    }
+    rcpt_ = std::move(std::get<RcptCommand>(parsed));
+    return ask(Waiting::rcpt, Kind::check_recipient);
+}
+
+std::optional<ServerAction> ServerSession::on_data(std::string_view arguments) {
+    if (!arguments.empty()) return error("501 5.5.4 DATA takes no parameters\r\n");
+    if (state_ == State::mail) {
+        // The end of a pipelined group whose recipients were all refused (RFC 2920 s3.1): nobody's error.
+        say("554 5.5.1 No valid recipients\r\n");
+        return std::nullopt;
+    }
+    return ask(Waiting::data, Kind::begin_data);
+}
+
+std::optional<ServerAction> ServerSession::on_rset(std::string_view arguments) {
+    if (!arguments.empty()) return error("501 5.5.4 RSET takes no parameters\r\n");
+    fresh_transaction(state_ == State::fresh ? State::fresh : State::greeted);
+    say("250 2.0.0 Ok\r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_noop(std::string_view) {
+    say("250 2.0.0 Ok\r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_vrfy(std::string_view arguments) {
+    if (arguments.empty()) return error("501 5.5.4 Syntax: VRFY address\r\n");
+    say("252 2.0.0 Cannot verify, but will take mail for it and try to deliver\r\n");  // RFC 5321 s7.3
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_help(std::string_view) {
+    say("214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\r\n");
+    return std::nullopt;
+}
+
+std::optional<ServerAction> ServerSession::on_quit(std::string_view arguments) {
+    if (!arguments.empty()) return error("501 5.5.4 QUIT takes no parameters\r\n");
+    say("221 2.0.0 " + facts_.hostname + " Goodbye\r\n");
+    return close(SessionEnd::quit);
+}
+
+}  // namespace posthorn::smtp::protocol
