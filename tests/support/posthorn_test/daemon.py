@@ -258,6 +258,10 @@ class Daemon:
             raise AssertionError(f"posthorn {' '.join(arguments)} ended with {run.returncode}: {run.stderr or run.stdout}")
         return run
 
+    def queue_ids(self):
+        """The ids of all waiting messages, oldest first."""
+        return re.findall(r"\b[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list").stdout)
+
     # --- how to reach it ---------------------------------------------------------------------------------------------------
 
     def endpoint(self, listener="plain"):

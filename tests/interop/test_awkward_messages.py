@@ -1,0 +1,36 @@
+"""Messages that break signatures elsewhere go through submission and delivery; dkimpy, Mail::DKIM and OpenDKIM each verify them."""
+
+import pathlib
+
+from posthorn_test import verify, world
+
+MESSAGES = sorted(pathlib.Path(__file__).resolve().parent.glob("messages/*.eml"))
+
+
+class Awkward(world.WorldTest):
+    def through(self, header, body):
+        w = self.world(keys=("rsa", "ed25519"), changes={"dkim": {"header": header, "body": body}})
+        self.assertGreaterEqual(len(MESSAGES), 30)
+        for path in MESSAGES:
+            with self.subTest(message=path.name, canonicalization=f"{header}/{body}"):
+                recipient = f"{path.stem.lower().replace('_', '-')}@dest.test"
+                parameters = " BODY=8BITMIME SMTPUTF8"
+                with w.daemon.client() as client:
+                    reply = client.deliver("alice@example.test", [recipient], path.read_bytes(), parameters)
+                    self.assertEqual(reply.code, 250, reply)
+                message = w.sink.wait_for_message(recipient)
+                self.assertIsNone(verify.all_pass(message.data, w.dns, count=2))
+                self.assertEqual(verify.tags(message.data)["c"], f"{header}/{body}")
+
+    def test_relaxed_relaxed(self):
+        self.through("relaxed", "relaxed")
+
+    def test_simple_simple(self):
+        self.through("simple", "simple")
+
+    def test_relaxed_simple(self):
+        self.through("relaxed", "simple")
+
+
+if __name__ == "__main__":
+    world.main()

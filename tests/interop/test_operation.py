@@ -1,0 +1,209 @@
+"""What the operator does: look into the queue, change it, reload, stop, start twice, make mistakes."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+from posthorn_test import certs, sink, world
+from posthorn_test.daemon import Daemon, free_port, program
+
+
+class Queue(world.WorldTest):
+    def setUp(self):
+        self.w = self.world()
+        self.d = self.w.daemon
+        self.rule = self.w.sink.rule("rcpt", sink.GREYLISTED)
+        self.d.send("bob@dest.test", subject="waits")
+        self.d.wait_for_log(r"\bdeferred\b")
+        self.id, = self.d.queue_ids()
+
+    def test_list(self):
+        listed = self.d.command("queue", "list").stdout
+        for words in ("alice@example.test", "bob@dest.test", "Greylisting"):
+            self.assertIn(words, listed)
+
+    def test_show(self):
+        shown = self.d.command("queue", "show", self.id).stdout
+        for words in (self.id, "alice@example.test", "bob@dest.test", "451 4.7.1 Greylisting in action, please come back later"):
+            self.assertIn(words, shown)
+
+    def test_retry(self):
+        self.w.sink.forget()
+        self.d.command("queue", "retry", self.id)
+        self.w.sink.wait_for_message("bob@dest.test")
+        self.d.wait_for_log(rf"\bdelivered\b.*{self.id}|{self.id}.*\bdelivered\b")
+        self.assertEqual(self.d.queue_ids(), [])
+
+    def test_delete(self):
+        self.d.command("queue", "delete", self.id)
+        self.assertEqual(self.d.queue_ids(), [])
+        self.w.sink.forget()
+        self.d.send("carol@dest.test")
+        for one in self.d.queue_ids():
+            self.d.command("queue", "retry", one, check=False)
+        self.w.sink.wait_for_message("carol@dest.test")
+        self.assertEqual(self.w.sink.to("bob@dest.test"), [])
+
+    def test_unknown_id(self):
+        run = self.d.command("queue", "show", "0000000000000", check=False)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("0000000000000", run.stderr)
+
+    def test_survives_a_restart(self):
+        self.assertEqual(self.d.stop(), 0)
+        self.d.start()
+        self.assertEqual(self.d.queue_ids(), [self.id])
+        self.w.sink.forget()
+        self.d.command("queue", "retry", self.id)
+        self.w.sink.wait_for_message("bob@dest.test")
+
+    def test_no_daemon(self):
+        """The tools say what is wrong when the daemon does not run (sysexits: EX_UNAVAILABLE or EX_TEMPFAIL)."""
+        self.d.stop()
+        run = self.d.command("queue", "list", check=False)
+        self.assertIn(run.returncode, (69, 75))
+        self.assertIn("admin.sock", run.stderr)
+
+
+class Life(world.WorldTest):
+    def test_sigterm_in_the_middle_of_a_message(self):
+        """A session within DATA may finish within the grace time; what got its 250 is delivered after the next start."""
+        w = self.world()
+        w.sink.rule("rcpt", sink.GREYLISTED)
+        client = w.daemon.client()
+        client.expect(250, "MAIL FROM:<alice@example.test>")
+        client.expect(250, "RCPT TO:<bob@dest.test>")
+        client.expect(354, "DATA")
+        client.send("From: <alice@example.test>\r\nSubject: stopped\r\n\r\n")
+        w.daemon.process.send_signal(signal.SIGTERM)
+        client.send("the rest\r\n.\r\n")
+        kept = client.reply().code == 250
+        client.close()
+        self.assertEqual(w.daemon.process.wait(40), 0)
+        w.sink.forget()
+        w.daemon.start()
+        self.assertEqual(len(w.daemon.queue_ids()) + w.sink.accepted, 1 if kept else 0)
+
+    def test_idle_sessions_do_not_delay_the_stop(self):
+        w = self.world()
+        with w.daemon.client() as client:
+            w.daemon.process.send_signal(signal.SIGTERM)
+            self.assertEqual(client.reply().code, 421)
+            self.assertEqual(w.daemon.process.wait(10), 0)
+
+    def test_second_instance_names_the_first(self):
+        w = self.world()
+        ports = {f"{w.daemon.address}:{p}": f"{w.daemon.address}:{free_port(w.daemon.address)}" for p in w.daemon.ports.values()}
+        text = w.daemon.config_file.read_text()
+        for old, new in ports.items():
+            text = text.replace(old, new)
+        other = w.daemon.directory / "second.toml"
+        other.write_text(text.replace("submit.sock", "submit2.sock").replace("admin.sock", "admin2.sock"))
+        run = subprocess.run([program(), "serve", "--config", str(other)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, timeout=30)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn(str(w.daemon.pid), run.stdout)
+        w.daemon.send("bob@dest.test")
+        w.sink.wait_for_message("bob@dest.test")
+
+    def test_port_in_use(self):
+        w = self.world()
+        other = Daemon(dns=w.dns, delivery_port=w.sink.port)
+        self.addCleanup(other.discard)
+        other.config_file.write_text(other.config_file.read_text().replace(f"{other.address}:{other.ports['plain']}",
+                                                                           f"{w.daemon.address}:{w.daemon.ports['plain']}"))
+        run = subprocess.run([program(), "serve", "--config", str(other.config_file)], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=30)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn(f"{w.daemon.address}:{w.daemon.ports['plain']}", run.stdout)
+
+
+class Reload(world.WorldTest):
+    def test_new_users_and_certificate(self):
+        w = self.world()
+        from posthorn_test.daemon import quick_hash
+        with (w.daemon.directory / "users").open("a") as users:
+            users.write(f"bob:{quick_hash('battery staple')}\n")
+        certs.self_signed(w.daemon.directory, "mail.example.test", (w.daemon.address,))
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breload")
+        with w.daemon.client("submissions") as client:
+            client.login("bob", "battery staple")
+
+    def test_a_mistake_keeps_the_old_configuration(self):
+        w = self.world()
+        good = w.daemon.config_file.read_text()
+        w.daemon.config_file.write_text(good + '\n[nonsense]\nkey = "value"\n')
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"nonsense")
+        w.daemon.send("bob@dest.test")
+        w.sink.wait_for_message("bob@dest.test")
+        w.daemon.config_file.write_text(good)
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breload", count=2)
+
+    def test_a_repaired_key_releases_the_mail(self):
+        """A key that cannot be read holds its domain's mail alone, and says so; a reload with the key repaired sends it."""
+        w = self.world(changes={"retry": {"local_interval": "1h"}})
+        key = w.daemon.directory / "example.test.rsa.pem"
+        w.daemon.stop()
+        good = key.read_bytes()
+        key.write_text("not a key\n")
+        w.daemon.start()
+        w.daemon.send("bob@dest.test")
+        w.daemon.wait_for_log(r"\bdeferred\b")
+        self.assertIn("bob@dest.test", w.daemon.command("queue", "list").stdout)
+        self.assertEqual(w.sink.accepted, 0)
+        key.write_bytes(good)
+        w.daemon.reload()
+        w.sink.wait_for_message("bob@dest.test")
+
+
+class Mistakes(world.WorldTest):
+    def serve(self, text):
+        w = Daemon()
+        self.addCleanup(w.discard)
+        w.config_file.write_text(w.config_file.read_text() + text)
+        return subprocess.run([program(), "serve", "--config", str(w.config_file)], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=30), w
+
+    def test_bad_configuration_is_78(self):
+        """EX_CONFIG, and every mistake with file, line and column."""
+        run, d = self.serve('\n[limitz]\na = 1\n\n[log]\nlevel = "loud"\n')
+        self.assertEqual(run.returncode, 78, run.stdout)
+        self.assertRegex(run.stdout, re.escape(str(d.config_file)) + r":\d+:\d+: .*limitz")
+        self.assertRegex(run.stdout, re.escape(str(d.config_file)) + r":\d+:\d+: .*loud")
+
+    def test_check_config(self):
+        d = Daemon()
+        self.addCleanup(d.discard)
+        self.assertEqual(d.command("check-config").returncode, 0)
+        d.config_file.write_text("hostname = 1\n")
+        self.assertEqual(d.command("check-config", check=False).returncode, 78)
+
+    def test_no_such_file(self):
+        run = subprocess.run([program(), "serve", "--config", "/nonexistent/posthorn.toml"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=30)
+        self.assertIn(run.returncode, (66, 78))
+        self.assertIn("/nonexistent/posthorn.toml", run.stdout)
+
+
+class Keys(world.WorldTest):
+    def test_genkey(self):
+        """posthorn dkim genkey writes a key of mode 0600 that openssl reads, and prints the record that belongs to it."""
+        d = Daemon()
+        self.addCleanup(d.discard)
+        for algorithm in ("rsa", "ed25519"):
+            path = pathlib.Path(d.directory, f"new-{algorithm}.pem")
+            run = subprocess.run([program(), "dkim", "genkey", "--domain", "example.test", "--selector", "s1", "--algorithm", algorithm,
+                                  "--out", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+            self.assertIn(certs.dkim_record(path).split("p=")[1][:60], run.stdout)
+            self.assertIn("s1._domainkey.example.test", run.stdout)
+
+
+if __name__ == "__main__":
+    world.main()

@@ -1,0 +1,57 @@
+"""A small Internet for one test: DNS, a receiving server, a Posthorn between them; and the unittest base class for it."""
+
+import pathlib
+import sys
+import unittest
+
+from .daemon import Daemon, loopback_address
+from .dns_server import DnsServer
+from .sink import Sink
+
+
+class World:
+    """dns, sink (the MX of dest.test) and daemon, all running; `with World() as w`."""
+
+    def __init__(self, starttls=True, domains=("dest.test",), sink_address=None, **daemon):
+        self.dns = DnsServer()
+        self.sink = Sink(sink_address or loopback_address(), starttls=starttls, name="mx.dest.test")
+        for domain in domains:
+            self.dns.mx(domain, (f"mx.{domain}", self.sink.address))
+        self.daemon = Daemon(dns=self.dns, delivery_port=self.sink.port, **daemon)
+
+    def __enter__(self):
+        try:
+            self.daemon.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *failure):
+        try:
+            self.daemon.__exit__(*failure)
+        finally:
+            self.sink.stop()
+            self.dns.stop()
+
+
+class WorldTest(unittest.TestCase):
+    """Each test gets a world of its own with self.world(...); its log is shown when the test fails."""
+
+    def world(self, **how):
+        world = World(**how)
+        world.__enter__()
+        self.addCleanup(self._end, world)
+        self._world = world
+        return world
+
+    def _end(self, world):
+        # What the outcome object calls a failure differs between Python versions; `errors` and `failures` are in all of them.
+        result = self._outcome.result
+        failed = any(test is self for test, _ in result.errors + result.failures)
+        world.__exit__(AssertionError if failed else None, None, None)
+
+
+def main():
+    print(f"# {pathlib.Path(sys.argv[0]).name}")
+    unittest.main(verbosity=2, module="__main__")
