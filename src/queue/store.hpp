@@ -69,6 +69,9 @@ struct Recipient {
     bool personal = false;               // the message has per-recipient headers: one recipient per transaction
 };
 
+// The lease of recipients that are claimed as they are added.
+inline constexpr Duration kAddedLease = std::chrono::hours(24);
+
 struct NewRecipient {
     mail::EnvelopeRecipient recipient;
     std::string domain;                  // the destination: lower case A-label form, or an address literal "[192.0.2.1]"

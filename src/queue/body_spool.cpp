@@ -1,0 +1,156 @@
+// Spool files: data, then name, then directory, each on disk before the next.
+#include "queue/body_spool.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace posthorn::queue {
+
+namespace {
+
+Error spool_error(std::string_view what, const std::string& path) {
+    return Error{"spool: cannot " + std::string(what) + " " + path + ": " + std::strerror(errno)};
+}
+
+// A directory's entries are on disk only when the directory is synced as well.
+bool sync_directory(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    const bool synced = ::fsync(fd) == 0;
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return synced;
+}
+
+}  // namespace
+
+std::string spool_name(QueueId id) {
+    // The last bits change fastest: the files spread over 256 directories.
+    constexpr std::string_view kHex = "0123456789abcdef";
+    const auto low = static_cast<std::size_t>(id.value() & 0xff);
+    return std::string{kHex[low >> 4], kHex[low & 15], '/'} + id.to_string();
+}
+
+Result<BodySpool> BodySpool::open(const std::string& directory, QueueId id) {
+    BodySpool spool;
+    spool.name_ = spool_name(id);
+    spool.directory_ = directory + "/" + spool.name_.substr(0, 2);
+    spool.final_path_ = directory + "/" + spool.name_;
+    if (::mkdir(spool.directory_.c_str(), 0700) == 0) {
+        if (!sync_directory(directory)) {
+            return spool_error("sync", directory);
+        }
+    } else if (errno != EEXIST) {
+        return spool_error("create", spool.directory_);
+    }
+    spool.fd_ = ::open(spool.directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (spool.fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
+        static std::atomic<unsigned> serial{0};
+        spool.temporary_path_ = spool.directory_ + "/.tmp-" + id.to_string() + "-" + std::to_string(serial++);
+        spool.fd_ = ::open(spool.temporary_path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    }
+    if (spool.fd_ < 0) {
+        spool.temporary_path_.clear();
+        return spool_error("create a file in", spool.directory_);
+    }
+    return spool;
+}
+
+BodySpool::BodySpool(BodySpool&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      size_(other.size_),
+      directory_(std::move(other.directory_)),
+      name_(std::move(other.name_)),
+      final_path_(std::move(other.final_path_)),
+      temporary_path_(std::exchange(other.temporary_path_, {})) {}
+
+BodySpool& BodySpool::operator=(BodySpool&& other) noexcept {
+    if (this != &other) {
+        abandon();
+        fd_ = std::exchange(other.fd_, -1);
+        size_ = other.size_;
+        directory_ = std::move(other.directory_);
+        name_ = std::move(other.name_);
+        final_path_ = std::move(other.final_path_);
+        temporary_path_ = std::exchange(other.temporary_path_, {});
+    }
+    return *this;
+}
+
+BodySpool::~BodySpool() {
+    abandon();
+}
+
+void BodySpool::abandon() noexcept {
+    if (fd_ >= 0) {
+        ::close(fd_);
+        fd_ = -1;
+    }
+    if (!temporary_path_.empty()) {
+        ::unlink(temporary_path_.c_str());
+        temporary_path_.clear();
+    }
+}
+
+Result<void> BodySpool::write(std::string_view octets) {
+    if (fd_ < 0) {
+        return Error{"spool: " + name_ + " is not open"};
+    }
+    while (!octets.empty()) {
+        const ssize_t written = ::write(fd_, octets.data(), octets.size());
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return spool_error("write", final_path_);
+        }
+        octets.remove_prefix(static_cast<std::size_t>(written));
+        size_ += static_cast<std::uint64_t>(written);
+    }
+    return {};
+}
+
+Result<std::string> BodySpool::finish() {
+    if (fd_ < 0) {
+        return Error{"spool: " + name_ + " is not open"};
+    }
+    if (::fdatasync(fd_) != 0) {
+        return spool_error("sync", final_path_);
+    }
+    // Both ways refuse to replace a file that exists.
+    if (temporary_path_.empty()) {
+        const std::string self = "/proc/self/fd/" + std::to_string(fd_);
+        if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, final_path_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+            return spool_error("name", final_path_);
+        }
+    } else {
+        if (::link(temporary_path_.c_str(), final_path_.c_str()) != 0) {
+            return spool_error("name", final_path_);
+        }
+        ::unlink(temporary_path_.c_str());
+        temporary_path_.clear();
+    }
+    if (!sync_directory(directory_)) {
+        const Error error = spool_error("sync", directory_);
+        ::unlink(final_path_.c_str());
+        return error;
+    }
+    ::close(fd_);
+    fd_ = -1;
+    return name_;
+}
+
+void remove_spooled(const std::string& directory, const std::string& spool_file) noexcept {
+    ::unlink((directory + "/" + spool_file).c_str());
+}
+
+}  // namespace posthorn::queue

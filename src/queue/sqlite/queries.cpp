@@ -1,0 +1,294 @@
+// The reader's statements: each is one index range, however long the queue is.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "queue/sqlite/reader.hpp"
+#include "queue/sqlite/schema.hpp"
+
+namespace posthorn::queue::sqlite {
+
+namespace {
+
+// The order of columns that read_recipient expects; expires_at and flags are the message's.
+#define POSTHORN_RECIPIENT_COLUMNS                                                                                 \
+    "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify,"                \
+    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags"
+constexpr int kDueColumn = 4;
+
+// CROSS JOIN fixes the order: the recipient's index first, then its message by key.
+constexpr const char* kDue = "SELECT " POSTHORN_RECIPIENT_COLUMNS
+                             " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+                             " WHERE r.destination_id = ?1 AND r.state = 0 AND r.due_at <= ?2 ORDER BY r.due_at, r.id";
+constexpr const char* kFirstDue =
+    "SELECT r.id, r.due_at FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+    " WHERE r.destination_id = ?1 AND r.state = 0 ORDER BY r.due_at, r.id";
+constexpr const char* kExpired = "SELECT " POSTHORN_RECIPIENT_COLUMNS
+                                 " FROM message m CROSS JOIN recipient r ON r.message_id = m.id"
+                                 " WHERE m.expires_at <= ?1 AND r.state <> 2 ORDER BY m.expires_at";
+constexpr const char* kMessage =
+    "SELECT accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid, stream, source, body_hash,"
+    " spool_file, header FROM message WHERE id = ?1";
+constexpr const char* kBody = "SELECT data FROM body WHERE message_id = ?1";
+constexpr const char* kDestinations = "SELECT id, name FROM destination WHERE id > ?1 ORDER BY id";
+constexpr const char* kRecipientsOf = "SELECT " POSTHORN_RECIPIENT_COLUMNS
+                                      " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+                                      " WHERE r.message_id = ?1 AND r.state <> 2 ORDER BY r.id LIMIT 100";
+constexpr const char* kRecipientCount = "SELECT count(*) FROM recipient WHERE message_id = ?1 AND state <> 2";
+#define POSTHORN_ENTRY_COLUMNS                                                                                     \
+    "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, m.source"
+// The operator's view walks the messages in order; it has a thread of its own.
+constexpr const char* kList =
+    "SELECT " POSTHORN_ENTRY_COLUMNS
+    " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND EXISTS (SELECT 1 FROM recipient r WHERE"
+    " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id = (SELECT id FROM destination WHERE name = ?3)))"
+    " ORDER BY m.id LIMIT ?4";
+constexpr const char* kOne = "SELECT " POSTHORN_ENTRY_COLUMNS
+                             " FROM message m WHERE m.id = ?1 AND EXISTS (SELECT 1 FROM recipient r WHERE"
+                             " r.message_id = m.id AND r.state <> 2)";
+
+Recipient read_recipient(const Statement& row) {
+    Recipient recipient;
+    recipient.id = row.integer(0);
+    recipient.message = QueueId(row.integer(1));
+    recipient.destination = row.integer(2);
+    recipient.state = row.integer(3) == 0 ? RecipientState::waiting : RecipientState::held;
+    recipient.due_at = row.time(kDueColumn);
+    recipient.attempts = static_cast<std::uint32_t>(row.integer(5));
+    recipient.last_attempt = row.time(6);
+    recipient.notify = static_cast<std::uint8_t>(row.integer(7));
+    recipient.delay_dsn_sent = row.integer(8) != 0;
+    recipient.address = row.text(9);
+    recipient.orcpt = row.text(10);
+    recipient.last_class = row.text(11);
+    recipient.last_reply = row.text(12);
+    recipient.last_host = row.text(13);
+    recipient.expires_at = row.time(14);
+    recipient.personal = (row.integer(15) & MessageFlags::personal) != 0;
+    return recipient;
+}
+
+// Marks the time in which commits overtake the reader's snapshot, and gives taken rows back when reading fails half way.
+class Taking {
+public:
+    explicit Taking(ClaimTable& claims) : claims_(claims) { claims_.begin_read(); }
+    ~Taking() {
+        claims_.end_read();
+        if (!kept_) {
+            claims_.release(taken_);
+        }
+    }
+    Taking(const Taking&) = delete;
+    Taking& operator=(const Taking&) = delete;
+    bool take(RecipientId id, TimePoint now, TimePoint lease_until) {
+        if (!claims_.take(id, now, lease_until)) {
+            return false;
+        }
+        taken_.push_back(id);
+        return true;
+    }
+    void keep() { kept_ = true; }
+
+private:
+    ClaimTable& claims_;
+    std::vector<RecipientId> taken_;
+    bool kept_ = false;
+};
+
+}  // namespace
+
+Queries::Queries(const std::string& database, const std::string& spool, const SqliteTuning& tuning, ClaimTable& claims)
+    : connection_(database, tuning.vfs, Role::reader, tuning.reader_cache_kib),
+      spool_(spool),
+      claims_(claims),
+      due_(connection_, kDue),
+      first_due_(connection_, kFirstDue),
+      expired_(connection_, kExpired),
+      message_(connection_, kMessage),
+      body_(connection_, kBody),
+      destinations_(connection_, kDestinations),
+      list_(connection_, kList),
+      one_(connection_, kOne),
+      recipients_(connection_, kRecipientsOf),
+      recipient_count_(connection_, kRecipientCount) {}
+
+std::vector<std::string> Queries::hot_statements() {
+    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kRecipientsOf, kRecipientCount, kOne};
+}
+
+Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until) {
+    Claimed claimed;
+    Taking taking(claims_);
+    {
+        const StatementScope scope(due_);
+        due_.bind(1, destination).bind(2, now);
+        while (!claimed.next_due && due_.step()) {
+            if (claimed.rows.size() < limit) {
+                if (taking.take(due_.integer(0), now, lease_until)) {
+                    claimed.rows.push_back(read_recipient(due_));
+                    continue;
+                }
+            }
+            // Of rows that stay behind the first free one says when to come back. A row that a commit has just changed
+            // may be among them: then the next claim tells the truth.
+            if (claims_.free(due_.integer(0), now) && claimed.rows.size() >= limit) {
+                claimed.next_due = due_.time(kDueColumn);
+            }
+        }
+    }
+    if (!claimed.next_due) {
+        claimed.next_due = first_free(destination, now);
+    }
+    taking.keep();
+    return claimed;
+}
+
+std::optional<TimePoint> Queries::first_free(DestinationId destination, TimePoint now) {
+    const StatementScope scope(first_due_);
+    first_due_.bind(1, destination);
+    while (first_due_.step()) {
+        if (claims_.free(first_due_.integer(0), now)) {
+            return first_due_.time(1);
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<Recipient> Queries::claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until) {
+    std::vector<Recipient> rows;
+    Taking taking(claims_);
+    const StatementScope scope(expired_);
+    expired_.bind(1, now);
+    while (rows.size() < limit && expired_.step()) {
+        if (taking.take(expired_.integer(0), now, lease_until)) {
+            rows.push_back(read_recipient(expired_));
+        }
+    }
+    taking.keep();
+    return rows;
+}
+
+StoreResult<mail::MessagePtr> Queries::message(QueueId id) {
+    const ReadTransaction snapshot(connection_);
+    const StatementScope scope(message_);
+    if (!message_.bind(1, id.value()).step()) {
+        return StoreError{StoreFault::not_found, "no message " + id.to_string() + " in the queue"};
+    }
+    auto message = std::make_shared<mail::Message>();
+    using Flags = MessageFlags;
+    const std::int64_t flags = message_.integer(2);
+    message->id = id;
+    message->accepted_at = message_.time(0);
+    message->expires_at = message_.time(1);
+    message->smtputf8 = (flags & Flags::smtputf8) != 0;
+    message->require_tls = (flags & Flags::require_tls) != 0;
+    message->header_has_8bit = (flags & Flags::header_has_8bit) != 0;
+    message->body_type = static_cast<mail::BodyType>((flags >> Flags::body_type_shift) & 3);
+    message->ret = static_cast<mail::DsnReturn>((flags >> Flags::return_shift) & 3);
+    mail::Body& body = message->body;
+    body.facts.has_8bit = (flags & Flags::body_has_8bit) != 0;
+    body.facts.has_leading_dot = (flags & Flags::leading_dot) != 0;
+    body.facts.ends_with_crlf = (flags & Flags::ends_with_crlf) != 0;
+    body.facts.size = static_cast<std::uint64_t>(message_.integer(3));
+    body.facts.longest_line = static_cast<std::uint32_t>(message_.integer(4));
+    message->reverse_path = message_.text(5);
+    message->envid = message_.text(6);
+    message->stream = message_.text(7);
+    message->source = message_.text(8);
+    const std::string_view hash = message_.view(9);
+    if (hash.size() != message->relaxed_body_hash.size()) {
+        return StoreError{StoreFault::corrupt, "the row of message " + id.to_string() + " is damaged"};
+    }
+    std::copy(hash.begin(), hash.end(), message->relaxed_body_hash.begin());
+    message->header = message_.text(11);
+
+    if (!message_.is_null(10)) {
+        body.spool_file = message_.text(10);
+        const std::string path = spool_ + "/" + body.spool_file;
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0) {
+            return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is gone: " + path + ": " +
+                                                       std::strerror(errno)};
+        }
+        if (static_cast<std::uint64_t>(status.st_size) != body.facts.size) {
+            return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is damaged: " + path +
+                                                       " has " + std::to_string(status.st_size) + " octets instead of " +
+                                                       std::to_string(body.facts.size)};
+        }
+        return mail::MessagePtr(std::move(message));
+    }
+    const StatementScope body_scope(body_);
+    if (!body_.bind(1, id.value()).step()) {
+        return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is gone from the database"};
+    }
+    body.bytes = std::make_shared<const std::string>(body_.view(0));
+    if (body.bytes->size() != body.facts.size) {
+        return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " has the wrong size"};
+    }
+    return mail::MessagePtr(std::move(message));
+}
+
+std::optional<TimePoint> Queries::next_due(DestinationId destination) {
+    return first_free(destination, wall_now());
+}
+
+std::vector<DestinationDue> Queries::destinations(DestinationId after, std::size_t limit) {
+    std::vector<DestinationDue> found;
+    const TimePoint now = wall_now();
+    const StatementScope scope(destinations_);
+    destinations_.bind(1, after);
+    while (found.size() < limit && destinations_.step()) {
+        if (const auto due = first_free(destinations_.integer(0), now)) {
+            found.push_back({destinations_.integer(0), destinations_.text(1), *due});
+        }
+    }
+    return found;
+}
+
+QueueEntry Queries::entry(Statement& row) {
+    QueueEntry entry;
+    entry.id = QueueId(row.integer(0));
+    entry.accepted_at = row.time(1);
+    entry.expires_at = row.time(2);
+    entry.reverse_path = row.text(3);
+    entry.size = static_cast<std::uint64_t>(row.integer(4));
+    entry.stream = row.text(5);
+    entry.source = row.text(6);
+    {
+        const StatementScope scope(recipients_);
+        recipients_.bind(1, entry.id.value());
+        while (recipients_.step()) {
+            entry.recipients.push_back(read_recipient(recipients_));
+        }
+    }
+    const StatementScope scope(recipient_count_);
+    recipient_count_.bind(1, entry.id.value()).step();
+    entry.recipient_count = static_cast<std::uint64_t>(recipient_count_.integer(0));
+    return entry;
+}
+
+std::vector<QueueEntry> Queries::list(const ListQuery& query) {
+    constexpr std::size_t kMost = 1000;
+    const ReadTransaction snapshot(connection_);
+    std::vector<QueueEntry> entries;
+    const StatementScope scope(list_);
+    list_.bind(1, query.after.value()).bind_text(2, query.reverse_path).bind_text(3, query.domain);
+    list_.bind(4, static_cast<std::int64_t>(std::min(query.limit, kMost)));
+    while (list_.step()) {
+        entries.push_back(entry(list_));
+    }
+    return entries;
+}
+
+StoreResult<QueueEntry> Queries::show(QueueId id) {
+    const ReadTransaction snapshot(connection_);
+    const StatementScope scope(one_);
+    if (!one_.bind(1, id.value()).step()) {
+        return StoreError{StoreFault::not_found, "no message " + id.to_string() + " in the queue"};
+    }
+    return entry(one_);
+}
+
+}  // namespace posthorn::queue::sqlite

@@ -1,0 +1,63 @@
+// The tables of the queue, version by version.
+#include "queue/sqlite/schema.hpp"
+
+#include <sqlite3.h>
+
+#include <array>
+
+namespace posthorn::queue::sqlite {
+
+namespace {
+
+// Columns that claims read come first, so that a row's overflow pages (header) are never touched for them.
+// recipient_due serves claims; recipient_idle finds the few rows that are held or removed, of a destination or at start.
+constexpr const char* kVersion1 = R"(
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY, accepted_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, flags INTEGER NOT NULL,
+    body_size INTEGER NOT NULL, longest_line INTEGER NOT NULL, reverse_path TEXT NOT NULL, envid TEXT NOT NULL,
+    stream TEXT NOT NULL, source TEXT NOT NULL, body_hash BLOB NOT NULL, spool_file TEXT, header BLOB NOT NULL) STRICT;
+CREATE TABLE body (message_id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE destination (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE recipient (
+    id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL, destination_id INTEGER NOT NULL, state INTEGER NOT NULL,
+    due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, last_attempt INTEGER NOT NULL, notify INTEGER NOT NULL,
+    delay_dsn_sent INTEGER NOT NULL, address TEXT NOT NULL, orcpt TEXT NOT NULL, last_class TEXT NOT NULL,
+    last_reply TEXT NOT NULL, last_host TEXT NOT NULL) STRICT;
+CREATE INDEX message_expires ON message (expires_at);
+CREATE INDEX recipient_due ON recipient (destination_id, due_at) WHERE state = 0;
+CREATE INDEX recipient_idle ON recipient (destination_id, state) WHERE state <> 0;
+CREATE INDEX recipient_of_message ON recipient (message_id);
+)";
+
+constexpr std::array<Migration, 1> kMigrations = {kVersion1};
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+    return kMigrations;
+}
+
+void migrate(Connection& connection, std::span<const Migration> steps) {
+    const auto known = static_cast<std::int64_t>(steps.size());
+    std::int64_t version = connection.value("PRAGMA user_version");
+    if (version > known) {
+        throw SqliteFailure(SQLITE_CANTOPEN,
+                            "the queue was written by a newer Posthorn (its schema has version " +
+                                std::to_string(version) + ", this program knows up to " + std::to_string(known) +
+                                "); start the newer program again, or empty the queue with it first");
+    }
+    for (; version < known; ++version) {
+        connection.execute("BEGIN IMMEDIATE");
+        try {
+            connection.execute(steps[static_cast<std::size_t>(version)]);
+            connection.execute(("PRAGMA user_version=" + std::to_string(version + 1)).c_str());
+            connection.execute("COMMIT");
+        } catch (...) {
+            connection.roll_back();
+            throw;
+        }
+    }
+}
+
+}  // namespace posthorn::queue::sqlite
