@@ -98,8 +98,8 @@ std::optional<Duration> greylisting_wait(std::string_view joined_reply) {
 
 Judgement classify(Stage stage, const Reply& reply, bool last_host, bool strict_5xx) {
     // No reply at all: the connection failed or was lost; the caller says at which stage.
-    if (reply.code == 0) return {Result::deferred, Class::connection, Scope::host, std::nullopt};
-    if (reply.positive()) return {Result::delivered, Class::none, Scope::recipient, std::nullopt};
+    if (reply.code == 0) return {Disposition::deferred, Class::connection, Scope::host, std::nullopt};
+    if (reply.positive()) return {Disposition::delivered, Class::none, Scope::recipient, std::nullopt};
 
     const std::string text = reply.joined();
     const Scope scope = stage == Stage::rcpt                                      ? Scope::recipient
@@ -107,20 +107,20 @@ Judgement classify(Stage stage, const Reply& reply, bool last_host, bool strict_
                                                                                   : Scope::host;
     // Who we are matters at every stage from the greeting on; what a login failed for does not (relay hosts).
     if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(text))) {
-        if (reply.temporary() || !strict_5xx) return {Result::deferred, Class::auth, at_transaction(stage) ? Scope::message : scope, std::nullopt};
+        if (reply.temporary() || !strict_5xx) return {Disposition::deferred, Class::auth, at_transaction(stage) ? Scope::message : scope, std::nullopt};
     }
     if (reply.temporary() || reply.code < 400 || reply.code >= 600) {
         const std::string words = lower(text);
-        if (auto wait = greylisting_wait(text)) return {Result::deferred, Class::grey, scope, wait};
-        if (asks_for_less(words)) return {Result::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope, std::nullopt};
+        if (auto wait = greylisting_wait(text)) return {Disposition::deferred, Class::grey, scope, wait};
+        if (asks_for_less(words)) return {Disposition::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope, std::nullopt};
         // 421: the connection is gone, at whatever stage; the host is not thereby down (PR-37).
-        if (reply.code == 421) return {Result::deferred, Class::temp, Scope::session, std::nullopt};
-        return {Result::deferred, Class::temp, scope, std::nullopt};
+        if (reply.code == 421) return {Disposition::deferred, Class::temp, Scope::session, std::nullopt};
+        return {Disposition::deferred, Class::temp, scope, std::nullopt};
     }
     // A 5xx before MAIL is about the host: another MX may take the message (RFC 5321 s3.1, RFC 7504), so it is final only
     // with the last of them.
-    if (scope == Scope::host && !last_host) return {Result::deferred, Class::connection, Scope::host, std::nullopt};
-    return {Result::failed, permanent_class(reply), scope, std::nullopt};
+    if (scope == Scope::host && !last_host) return {Disposition::deferred, Class::connection, Scope::host, std::nullopt};
+    return {Disposition::failed, permanent_class(reply), scope, std::nullopt};
 }
 
 }  // namespace posthorn::delivery

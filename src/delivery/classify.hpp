@@ -10,7 +10,7 @@
 namespace posthorn::delivery {
 
 struct Judgement {
-    Result result = Result::deferred;
+    Disposition result = Disposition::deferred;
     Class failure_class = Class::temp;
     Scope scope = Scope::recipient;
     std::optional<Duration> wait;          // what the peer asked for ("try again in 300 seconds")

@@ -5,23 +5,14 @@
 #include <string>
 
 #include "base/clock.hpp"
+#include "smtp/client/options.hpp"
 
 namespace posthorn::delivery {
 
 enum class TlsPolicy : std::uint8_t { none, opportunistic, required };
 enum class IpFamily : std::uint8_t { any, v4, v6 };
 
-// RFC 5321 s4.5.3.2 gives the minimum of each; connect and tls are ours.
-struct ClientTimeouts {
-    Duration connect = std::chrono::seconds(30);
-    Duration tls_handshake = std::chrono::seconds(60);
-    Duration greeting = std::chrono::minutes(5);
-    Duration command = std::chrono::minutes(5);          // EHLO, MAIL, RCPT, RSET
-    Duration data = std::chrono::minutes(2);             // DATA -> 354
-    Duration data_block = std::chrono::minutes(3);
-    Duration end_of_data = std::chrono::minutes(10);
-    Duration quit = std::chrono::seconds(5);
-};
+using ClientTimeouts = smtp::client::ClientTimeouts;
 
 struct DeliveryOptions {
     std::uint16_t port = 25;

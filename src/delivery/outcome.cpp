@@ -3,11 +3,11 @@
 
 namespace posthorn::delivery {
 
-std::string_view to_string(Result result) {
+std::string_view to_string(Disposition result) {
     switch (result) {
-        case Result::delivered: return "delivered";
-        case Result::deferred: return "deferred";
-        case Result::failed: return "failed";
+        case Disposition::delivered: return "delivered";
+        case Disposition::deferred: return "deferred";
+        case Disposition::failed: return "failed";
     }
     return "unknown";
 }

@@ -10,7 +10,7 @@
 
 namespace posthorn::delivery {
 
-enum class Result : std::uint8_t { delivered, deferred, failed };
+enum class Disposition : std::uint8_t { delivered, deferred, failed };
 
 // The reply code decides whether there is a retry; the class decides how (docs/DELIVERY.md).
 enum class Class : std::uint8_t { none, temp, grey, throttle, auth, local, dns, connection, recipient, content, expired, permanent };
@@ -19,7 +19,7 @@ enum class Class : std::uint8_t { none, temp, grey, throttle, auth, local, dns, 
 enum class Scope : std::uint8_t { recipient, message, session, host, site };
 
 struct Outcome {
-    Result result = Result::deferred;
+    Disposition result = Disposition::deferred;
     Class failure_class = Class::none;
     Scope scope = Scope::recipient;
     smtp::protocol::Stage stage = smtp::protocol::Stage::greeting;
@@ -28,7 +28,7 @@ struct Outcome {
     bool maybe_delivered = false;        // the connection was lost after the final dot
 };
 
-[[nodiscard]] std::string_view to_string(Result result);
+[[nodiscard]] std::string_view to_string(Disposition result);
 [[nodiscard]] std::string_view to_string(Class failure_class);
 
 }  // namespace posthorn::delivery

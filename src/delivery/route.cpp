@@ -12,7 +12,7 @@ using smtp::protocol::EnhancedCode;
 using smtp::protocol::Reply;
 using smtp::protocol::Stage;
 
-Outcome no_route(Result result, Class failure_class, std::uint16_t code, EnhancedCode enhanced, std::string text) {
+Outcome no_route(Disposition result, Class failure_class, std::uint16_t code, EnhancedCode enhanced, std::string text) {
     Outcome outcome;
     outcome.result = result;
     outcome.failure_class = failure_class;
@@ -30,18 +30,18 @@ RouteDecision route_of(std::string_view domain, const dns::MxAnswer& answer, std
     const std::string name(domain);
     switch (answer.status) {
         case dns::Status::nxdomain:   // SMTP-22: permanent
-            return no_route(Result::failed, Class::recipient, 550, {5, 1, 2},
+            return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
                             "The domain " + name + " does not exist in DNS; check the spelling of the address");
         case dns::Status::no_data:
-            return no_route(Result::failed, Class::recipient, 550, {5, 1, 2},
+            return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
                             "The domain " + name + " has neither MX nor address records, so it takes no mail");
         case dns::Status::temporary:  // SMTP-22: queue
-            return no_route(Result::deferred, Class::dns, 451, {4, 4, 3},
+            return no_route(Disposition::deferred, Class::dns, 451, {4, 4, 3},
                             "DNS gave no answer about mail for " + name + ": " + answer.detail);
         case dns::Status::ok: break;
     }
     if (answer.null_mx)  // RFC 7505 s4.1
-        return no_route(Result::failed, Class::recipient, 556, {5, 1, 10},
+        return no_route(Disposition::failed, Class::recipient, 556, {5, 1, 10},
                         "The domain " + name + " says in DNS that it takes no mail (null MX)");
 
     Route route;
@@ -52,7 +52,7 @@ RouteDecision route_of(std::string_view domain, const dns::MxAnswer& answer, std
     for (const dns::MxHost& host : answer.hosts)
         if (host.preference < worst) route.hosts.push_back({host.preference, host.name, false});
     if (route.hosts.empty())  // RFC 5321 s5.1: we are the best MX ourselves, and hold no mailboxes
-        return no_route(Result::failed, Class::permanent, 554, {5, 4, 6},
+        return no_route(Disposition::failed, Class::permanent, 554, {5, 4, 6},
                         "The MX of " + name + " is " + std::string(own_hostname) +
                             ", which is this machine: mail for it would loop. Point the MX to where its mailboxes are");
 
@@ -72,7 +72,7 @@ RouteDecision route_of_literal(std::string_view literal) {
     if (inside.size() > 5 && text::iequals(inside.substr(0, 5), "IPv6:")) inside.remove_prefix(5);
     const auto address = IpAddress::parse(inside);
     if (!address)
-        return no_route(Result::failed, Class::recipient, 550, {5, 1, 2},
+        return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
                         "The address literal " + std::string(literal) + " is not an IP address");
     Route route;
     route.hosts.push_back({0, address->to_string(), true});

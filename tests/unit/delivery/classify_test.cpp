@@ -29,7 +29,7 @@ Reply reply(std::string_view wire) {
 struct Row {
     std::string_view wire;
     Stage stage;
-    Result result;
+    Disposition result;
     Class failure_class;
 };
 
@@ -45,7 +45,7 @@ TEST_P(Classify, Reply) {
 INSTANTIATE_TEST_SUITE_P(
     Field, Classify,
     testing::Values(
-        Row{"250 2.0.0 OK", Stage::end_of_data, Result::delivered, Class::none},
+        Row{"250 2.0.0 OK", Stage::end_of_data, Disposition::delivered, Class::none},
         // PR-44, SD-1: the text our users read, with its empty lines.
         Row{"550-5.7.26 This mail has been blocked because the sender is unauthenticated.\n"
             "550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.\n"
@@ -54,58 +54,58 @@ INSTANTIATE_TEST_SUITE_P(
             "550-5.7.26  DKIM = did not pass\n"
             "550-5.7.26  SPF [example.com] with ip: [192.0.2.1] = did not pass\n"
             "550 5.7.26 - gsmtp",
-            Stage::end_of_data, Result::deferred, Class::auth},
+            Stage::end_of_data, Disposition::deferred, Class::auth},
         Row{"421-4.7.26 This mail has been rate limited because it is unauthenticated.\n421 4.7.26 - gsmtp", Stage::end_of_data,
-            Result::deferred, Class::auth},
+            Disposition::deferred, Class::auth},
         Row{"550 5.7.515 Access denied, sending domain [EXAMPLE.COM] does not meet the required authentication level.",
-            Stage::end_of_data, Result::deferred, Class::auth},
+            Stage::end_of_data, Disposition::deferred, Class::auth},
         Row{"550 5.7.9 This mail has been blocked because the sender is unauthenticated. Yahoo requires all senders to "
             "authenticate with either SPF or DKIM",
-            Stage::end_of_data, Result::deferred, Class::auth},
+            Stage::end_of_data, Disposition::deferred, Class::auth},
         Row{"554 5.7.1 [HME1] This message was blocked for failing both SPF and DKIM authentication checks.",
-            Stage::end_of_data, Result::deferred, Class::auth},
+            Stage::end_of_data, Disposition::deferred, Class::auth},
         Row{"550 5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record setup",
-            Stage::end_of_data, Result::deferred, Class::auth},
+            Stage::end_of_data, Disposition::deferred, Class::auth},
         Row{"550 5.7.23 The message was rejected because of Sender Policy Framework violation", Stage::mail,
-            Result::deferred, Class::auth},
+            Disposition::deferred, Class::auth},
         // 5.7.1 and 554 5.7.9 alone say nothing of authentication (PR-35).
         Row{"550 5.7.1 Our system has detected that this message is likely unsolicited mail.", Stage::end_of_data,
-            Result::failed, Class::permanent},
-        Row{"554 5.7.9 Message not accepted for policy reasons.", Stage::end_of_data, Result::failed, Class::permanent},
-        Row{"550 5.1.1 The email account that you tried to reach does not exist.", Stage::rcpt, Result::failed,
+            Disposition::failed, Class::permanent},
+        Row{"554 5.7.9 Message not accepted for policy reasons.", Stage::end_of_data, Disposition::failed, Class::permanent},
+        Row{"550 5.1.1 The email account that you tried to reach does not exist.", Stage::rcpt, Disposition::failed,
             Class::recipient},
-        Row{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", Stage::rcpt, Result::failed, Class::recipient},
-        Row{"552 5.3.4 Your message exceeds the size limit", Stage::mail, Result::failed, Class::content},
-        Row{"451 4.7.1 Greylisting in action, please come back later", Stage::rcpt, Result::deferred, Class::grey},
-        Row{"450 4.2.0 Recipient address rejected: Greylisted, try again in 300 seconds", Stage::rcpt, Result::deferred,
+        Row{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", Stage::rcpt, Disposition::failed, Class::recipient},
+        Row{"552 5.3.4 Your message exceeds the size limit", Stage::mail, Disposition::failed, Class::content},
+        Row{"451 4.7.1 Greylisting in action, please come back later", Stage::rcpt, Disposition::deferred, Class::grey},
+        Row{"450 4.2.0 Recipient address rejected: Greylisted, try again in 300 seconds", Stage::rcpt, Disposition::deferred,
             Class::grey},
-        Row{"421 4.7.28 Our system has detected an unusual rate of email", Stage::end_of_data, Result::deferred,
+        Row{"421 4.7.28 Our system has detected an unusual rate of email", Stage::end_of_data, Disposition::deferred,
             Class::throttle},
-        Row{"421 4.3.2 Service shutting down", Stage::rcpt, Result::deferred, Class::temp},
-        Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Result::deferred, Class::temp},
-        Row{"554 No SMTP service here", Stage::greeting, Result::failed, Class::permanent},
-        Row{"556 5.1.10 null MX", Stage::rcpt, Result::failed, Class::recipient},
+        Row{"421 4.3.2 Service shutting down", Stage::rcpt, Disposition::deferred, Class::temp},
+        Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Disposition::deferred, Class::temp},
+        Row{"554 No SMTP service here", Stage::greeting, Disposition::failed, Class::permanent},
+        Row{"556 5.1.10 null MX", Stage::rcpt, Disposition::failed, Class::recipient},
         // SMTP-7: unknown codes go by their first digit.
-        Row{"499 hm", Stage::mail, Result::deferred, Class::temp}, Row{"599 hm", Stage::mail, Result::failed, Class::permanent}));
+        Row{"499 hm", Stage::mail, Disposition::deferred, Class::temp}, Row{"599 hm", Stage::mail, Disposition::failed, Class::permanent}));
 
 TEST(Classify, Strict5xxFailsAuthenticationRefusalsAtOnce) {  // PR-52
     const Reply refusal = reply("550-5.7.26 blocked because the sender is unauthenticated.\n550 5.7.26 - gsmtp");
-    EXPECT_EQ(classify(Stage::end_of_data, refusal, true, true).result, Result::failed);
+    EXPECT_EQ(classify(Stage::end_of_data, refusal, true, true).result, Disposition::failed);
     const Reply temporary = reply("421 4.7.26 rate limited because it is unauthenticated.");
-    EXPECT_EQ(classify(Stage::end_of_data, temporary, true, true).result, Result::deferred);
+    EXPECT_EQ(classify(Stage::end_of_data, temporary, true, true).result, Disposition::deferred);
 }
 
 TEST(Classify, HostRefusalIsFinalOnlyAtTheLastHost) {  // PR-38, SMTP-4
     const Reply refusal = reply("554 not accepting connections");
     const Judgement judgement = classify(Stage::greeting, refusal, false, false);
-    EXPECT_EQ(judgement.result, Result::deferred);
+    EXPECT_EQ(judgement.result, Disposition::deferred);
     EXPECT_EQ(judgement.scope, Scope::host);
-    EXPECT_EQ(classify(Stage::greeting, refusal, true, false).result, Result::failed);
+    EXPECT_EQ(classify(Stage::greeting, refusal, true, false).result, Disposition::failed);
 }
 
 TEST(Classify, NoReplyIsAConnectionFailure) {  // SMTP-10
     const Judgement judgement = classify(Stage::end_of_data, Reply{}, true, false);
-    EXPECT_EQ(judgement.result, Result::deferred);
+    EXPECT_EQ(judgement.result, Disposition::deferred);
     EXPECT_EQ(judgement.failure_class, Class::connection);
 }
 

@@ -1,0 +1,363 @@
+// The agent's loop: carries out the scheduler's actions and tells it what happened.
+#include "delivery/agent.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/agent_state.hpp"
+#include "net/callback.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+constexpr std::size_t kPage = 1000;
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
+constexpr int kExpirySweeps = 30;          // every so many sweeps, expired mail is looked for
+constexpr std::chrono::seconds kMinRoute{60}, kMaxRoute{3600};
+
+}  // namespace
+
+queue::SchedulerOptions scheduler_options(const Settings& settings) {
+    queue::SchedulerOptions options;
+    options.connections_per_site = settings.delivery.connections_per_site;
+    options.deliveries = settings.delivery.connections;
+    options.recipients_per_transaction = settings.delivery.recipients_per_transaction;
+    options.hot_memory = settings.queue.hot_memory;
+    return options;
+}
+
+DeliveryAgent::State::State(boost::asio::io_context& context, queue::QueueStore& queue_store, dns::Resolver& dns_resolver,
+                            boost::asio::thread_pool& crypto_pool, std::shared_ptr<const Settings> current)
+    : home(context.get_executor()),
+      store(queue_store),
+      crypto(crypto_pool),
+      settings(std::move(current)),
+      scheduler(scheduler_options(*settings)),
+      dialler(dns_resolver, crypto_pool),
+      tasks(home, "delivery"),
+      chores(home, "delivery chores"),
+      timer(home),
+      sweep_now(home),
+      ids(std::random_device{}()),
+      random(std::random_device{}()) {}
+
+DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& store, dns::Resolver& resolver,
+                             boost::asio::thread_pool& crypto, std::shared_ptr<const Settings> settings)
+    : state_(std::make_unique<State>(home, store, resolver, crypto, std::move(settings))) {}
+
+DeliveryAgent::~DeliveryAgent() = default;
+
+void DeliveryAgent::start() {
+    state_->chores.spawn(state_->load_destinations());
+    state_->chores.spawn(state_->sweep());
+}
+
+void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
+    state_->settings = std::move(settings);
+    state_->scheduler.configure(scheduler_options(*state_->settings));
+    state_->prefixes.clear();
+    state_->prefix_order.clear();
+    state_->wake();
+}
+
+Admission DeliveryAgent::admit(queue::NewMessage& message) { return state_->admit(message); }
+
+void DeliveryAgent::on_added(Admission admission, const queue::Added& added) {
+    state_->on_added(std::move(admission), added);
+}
+
+void DeliveryAgent::on_not_added(const Admission& admission) {
+    for (const Admission::Entry& entry : admission.entries)
+        if (entry.reserved > 0) state_->scheduler.on_not_added(entry.reserved);
+}
+
+void DeliveryAgent::on_revised(const std::vector<queue::DestinationDue>& due) {
+    const TimePoint now = wall_now();
+    for (const queue::DestinationDue& destination : due) {
+        state_->scheduler.on_due(destination.id, destination.domain, destination.next_due);
+        state_->scheduler.forget_backoff(destination.id, now);
+    }
+    state_->wake();
+}
+
+void DeliveryAgent::on_store_health(bool healthy) {
+    if (!state_->stopping) state_->scheduler.pause(!healthy);
+    state_->wake();
+}
+
+net::awaitable<void> DeliveryAgent::stop() {
+    State& state = *state_;
+    state.stopping = true;
+    state.scheduler.pause(true);
+    state.timer.cancel();
+    state.store.unclaim(state.scheduler.drain());
+    state.chores.request_stop();
+    state.sweep_now.notify();
+    for (auto& connection : state.pool.drain()) {
+        auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
+        state.tasks.spawn(goodbye(std::move(connection)));
+    }
+    state.tasks.request_stop();
+    const SteadyTime limit = std::chrono::steady_clock::now() + state.settings->delivery.shutdown_grace;
+    if (!co_await state.tasks.wait_idle(limit)) {
+        log::warning("shutdown").kv("deliveries", static_cast<std::uint64_t>(state.tasks.size())).kv("action", "closing connections");
+        state.tasks.abort();
+        co_await state.tasks.wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(2));
+    }
+    co_await state.chores.wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+}
+
+AgentFigures DeliveryAgent::figures() const {
+    AgentFigures figures = state_->counted;
+    const auto now = state_->scheduler.figures();
+    figures.destinations = now.destinations;
+    figures.sites = now.sites;
+    figures.deliveries = now.deliveries;
+    figures.ready = now.ready;
+    figures.hot_octets = now.hot_octets;
+    figures.connections = now.deliveries + state_->pool.size();
+    return figures;
+}
+
+// --- intake -----------------------------------------------------------------------------------------------------------
+
+Admission DeliveryAgent::State::admit(queue::NewMessage& message) {
+    Admission admission;
+    admission.message = message.message;
+    admission.entries.reserve(message.recipients.size());
+    const TimePoint now = wall_now();
+    // Recipients of one domain are decided together: they are one delivery.
+    std::unordered_map<std::string_view, bool> decided;
+    const bool one_domain = message.recipients.size() == 1;
+    for (queue::NewRecipient& recipient : message.recipients) {
+        Admission::Entry entry;
+        bool claim = false;
+        const auto known = one_domain ? decided.end() : decided.find(recipient.domain);
+        if (known != decided.end()) {
+            claim = known->second;
+        } else if (!stopping && recipient.due_at <= now) {
+            const std::uint64_t octets = message.message->size();
+            claim = scheduler.wants_hot(recipient.domain, octets, now);
+            if (claim) entry.reserved = octets;
+        }
+        if (!one_domain) decided.emplace(recipient.domain, claim);
+        recipient.claim = claim;
+        entry.domain = recipient.domain;
+        entry.claimed = claim;
+        entry.row.message = message.message->id;
+        entry.row.address = recipient.recipient.address;
+        entry.row.orcpt = recipient.recipient.orcpt;
+        entry.row.notify = recipient.recipient.notify;
+        entry.row.due_at = recipient.due_at;
+        entry.row.expires_at = message.message->expires_at;
+        entry.row.personal = !message.message->stream.empty();
+        admission.entries.push_back(std::move(entry));
+    }
+    return admission;
+}
+
+void DeliveryAgent::State::on_added(Admission admission, const queue::Added& added) {
+    const TimePoint now = wall_now();
+    struct Group {
+        std::string domain;
+        std::vector<queue::ReadyRecipient> ready;
+        std::uint64_t reserved = 0;
+    };
+    std::vector<std::pair<queue::DestinationId, Group>> groups;   // mostly one
+    for (std::size_t i = 0; i < admission.entries.size(); ++i) {
+        Admission::Entry& entry = admission.entries[i];
+        const queue::DestinationId destination = added.recipients[i].destination;
+        if (!entry.claimed) {
+            scheduler.on_due(destination, entry.domain, entry.row.due_at);
+            continue;
+        }
+        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& item) { return item.first == destination; });
+        if (group == groups.end()) {
+            groups.emplace_back(destination, Group{std::move(entry.domain), {}, 0});
+            group = std::prev(groups.end());
+        }
+        entry.row.id = added.recipients[i].id;
+        entry.row.destination = destination;
+        group->second.reserved += entry.reserved;
+        group->second.ready.push_back(queue::ReadyRecipient{std::move(entry.row), admission.message});
+    }
+    for (auto& [destination, group] : groups)
+        scheduler.on_added(destination, group.domain, std::move(group.ready), group.reserved, now);
+    wake();
+}
+
+// --- the scheduler's actions ---------------------------------------------------------------------------------------------
+
+void DeliveryAgent::State::wake() {
+    if (pump_posted) return;
+    pump_posted = true;
+    boost::asio::post(home, [this] {
+        pump_posted = false;
+        pump();
+    });
+}
+
+void DeliveryAgent::State::pump() {
+    for (;;) {
+        queue::SchedulerAction action = scheduler.next(wall_now());
+        if (auto* start = std::get_if<queue::StartDelivery>(&action)) {
+            tasks.spawn(deliver(std::move(*start)));
+        } else if (auto* due = std::get_if<queue::ClaimDue>(&action)) {
+            claim(*due);
+        } else if (auto* site = std::get_if<queue::ResolveSite>(&action)) {
+            tasks.spawn(resolve(std::move(*site)));
+        } else {
+            arm_timer(std::get<queue::WaitUntil>(action).when);
+            return;
+        }
+    }
+}
+
+void DeliveryAgent::State::arm_timer(std::optional<TimePoint> when) {
+    if (when == timer_at || stopping) return;
+    timer_at = when;
+    if (!when) {
+        timer.cancel();
+        return;
+    }
+    // The clock on the wall may be set; so never sleep long by it.
+    const Duration wait = std::clamp<Duration>(*when - wall_now(), Duration(1), std::chrono::minutes(1));
+    timer.expires_after(wait);
+    timer.async_wait([this](const net::error_code& error) {
+        if (error) return;
+        timer_at.reset();
+        pump();
+    });
+}
+
+void DeliveryAgent::State::claim(queue::ClaimDue action) {
+    const TimePoint now = wall_now();
+    store.claim(action.destination, now, action.limit, now + kClaimLease,
+                [this, action](queue::StoreResult<queue::Claimed> result) {
+                    boost::asio::post(home, [this, action, result = std::move(result)]() mutable {
+                        if (!result) {
+                            scheduler.claim_failed(action.destination, wall_now());
+                        } else if (stopping) {
+                            std::vector<queue::RecipientId> rows;
+                            for (const auto& row : result->rows) rows.push_back(row.id);
+                            store.unclaim(std::move(rows));
+                        } else {
+                            scheduler.claimed(action.destination, std::move(result->rows), result->next_due, wall_now());
+                        }
+                        wake();
+                    });
+                });
+}
+
+net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
+    const auto current = settings;
+    RouteDecision decision = co_await dialler.route(action.domain, current);
+    const TimePoint now = wall_now();
+    if (const auto* route = std::get_if<Route>(&decision)) {
+        const auto valid = std::clamp(route->ttl, kMinRoute, kMaxRoute);
+        scheduler.resolved(action.destination, route->site_key, now + valid, now);
+        wake();
+        co_return;
+    }
+    const Outcome& outcome = std::get<Outcome>(decision);
+    if (outcome.result == Disposition::failed) {
+        // Final: each message of the domain gets its own verdict from a delivery that goes nowhere.
+        scheduler.resolved(action.destination, "nowhere:" + action.domain, now + kMinRoute, now);
+        wake();
+        co_return;
+    }
+    // DNS is silent: those we were about to try are put off with the reason; the rest stays where it is.
+    std::vector<queue::ReadyRecipient> ready = scheduler.unresolved(action.destination, now);
+    wake();
+    while (!ready.empty()) {
+        const QueueId id = ready.front().recipient.message;
+        mail::MessagePtr message = ready.front().hot;
+        std::vector<queue::Recipient> recipients;
+        std::erase_if(ready, [&](queue::ReadyRecipient& item) {
+            if (item.recipient.message != id) return false;
+            recipients.push_back(std::move(item.recipient));
+            return true;
+        });
+        if (!message) {
+            auto start = [this, id](auto done) { store.message(id, std::move(done)); };
+            auto loaded = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(start));
+            if (!loaded) {
+                std::vector<queue::RecipientId> rows;
+                for (const auto& row : recipients) rows.push_back(row.id);
+                store.unclaim(std::move(rows));
+                continue;
+            }
+            message = *loaded;
+        }
+        std::vector<Judged> judged = judge_all(recipients, outcome);
+        co_await settle(std::move(message), std::move(judged), current, false);
+    }
+}
+
+net::awaitable<void> DeliveryAgent::State::load_destinations() {
+    queue::DestinationId after = 0;
+    while (!stopping) {
+        auto start = [this, after](auto done) { store.destinations(after, kPage, std::move(done)); };
+        auto page = co_await net::callback_result<queue::StoreResult<std::vector<queue::DestinationDue>>>(std::move(start));
+        if (!page) {
+            log::error("start").kv("error", page.error().what).kv("action", "looking for waiting mail again in a second");
+            boost::asio::steady_timer pause(home, std::chrono::seconds(1));
+            auto [ec] = co_await pause.async_wait(net::kAwait);
+            (void)ec;
+            continue;
+        }
+        for (const queue::DestinationDue& destination : *page) {
+            scheduler.on_due(destination.id, destination.domain, destination.next_due);
+            after = std::max(after, destination.id);
+        }
+        wake();
+        if (page->size() < kPage) co_return;
+    }
+}
+
+net::awaitable<void> DeliveryAgent::State::sweep() {
+    for (int round = 1; !stopping; ++round) {
+        co_await sweep_now.wait_until(std::chrono::steady_clock::now() + kSweepInterval);
+        if (stopping) co_return;
+        for (auto& connection : pool.expired(std::chrono::steady_clock::now())) {
+            auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
+            tasks.spawn(goodbye(std::move(connection)));
+        }
+        if (round % kExpirySweeps == 1 || round == 1) co_await expire();
+    }
+}
+
+net::awaitable<void> DeliveryAgent::State::expire() {
+    while (!stopping && store.health().healthy) {
+        const TimePoint now = wall_now();
+        auto start = [this, now](auto done) { store.claim_expired(now, 100, now + kClaimLease, std::move(done)); };
+        auto claimed = co_await net::callback_result<queue::StoreResult<std::vector<queue::Recipient>>>(std::move(start));
+        if (!claimed || claimed->empty()) co_return;
+        std::vector<queue::Recipient> rows = std::move(*claimed);
+        while (!rows.empty()) {
+            const QueueId id = rows.front().message;
+            std::vector<Judged> judged;
+            std::erase_if(rows, [&](queue::Recipient& row) {
+                if (row.message != id) return false;
+                Judged item;
+                item.outcome = expiry_of(row);
+                item.recipient = std::move(row);
+                judged.push_back(std::move(item));
+                return true;
+            });
+            auto load = [this, id](auto done) { store.message(id, std::move(done)); };
+            auto message = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
+            if (!message) {
+                // Without its body nobody can be told much, but the sender and the operator must be told something.
+                log::error("expired").kv("id", id.to_string()).kv("error", message.error().what);
+                std::vector<queue::RecipientId> ids_back;
+                for (const auto& item : judged) ids_back.push_back(item.recipient.id);
+                store.unclaim(std::move(ids_back));
+                co_return;
+            }
+            co_await settle(std::move(*message), std::move(judged), settings, false);
+        }
+    }
+}
+
+}  // namespace posthorn::delivery

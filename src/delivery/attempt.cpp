@@ -1,0 +1,212 @@
+// One delivery: a message for recipients of one domain, signed, over a connection of its site, and its end recorded.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/agent_state.hpp"
+#include "net/callback.hpp"
+#include "net/offload.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+using smtp::protocol::Stage;
+
+smtp::protocol::Transaction transaction_of(const mail::Message& message, const std::vector<queue::Recipient>& recipients,
+                                           std::uint64_t size) {
+    smtp::protocol::Transaction transaction;
+    transaction.envelope.reverse_path = message.reverse_path;
+    transaction.envelope.body = message.body.facts.has_8bit ? mail::BodyType::eight_bit_mime : mail::BodyType::unset;
+    transaction.envelope.smtputf8 = message.smtputf8;
+    transaction.envelope.require_tls = message.require_tls;
+    transaction.envelope.ret = message.ret;
+    transaction.envelope.envid = message.envid;
+    for (const queue::Recipient& recipient : recipients) {
+        mail::EnvelopeRecipient out;
+        out.address = recipient.address;
+        out.orcpt = recipient.orcpt;
+        out.notify = recipient.notify;
+        transaction.envelope.recipients.push_back(std::move(out));
+    }
+    transaction.size = size;
+    transaction.header_has_8bit = message.header_has_8bit;
+    transaction.body_has_8bit = message.body.facts.has_8bit;
+    return transaction;
+}
+
+Outcome held_locally(const std::string& reason) {
+    Outcome outcome;
+    outcome.result = Disposition::deferred;
+    outcome.failure_class = Class::local;
+    outcome.scope = Scope::message;
+    outcome.stage = Stage::connect;
+    outcome.reply.code = 451;
+    outcome.reply.enhanced = {4, 7, 0};
+    outcome.reply.lines.push_back("4.7.0 Held here: " + reason);
+    return outcome;
+}
+
+// A reused connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and
+// some close after a number of messages without a word (PR-19).
+bool worth_a_new_connection(const smtp::protocol::ClientSession& session) {
+    if (session.transactions() <= 1) return false;
+    const auto& results = session.results();
+    return !results.empty() && std::all_of(results.begin(), results.end(), [](const auto& result) {
+        return (result.stage == Stage::mail || result.stage == Stage::rset) && (result.reply.code == 0 || result.reply.code == 421);
+    });
+}
+
+queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
+    queue::DeliveryFeedback feedback;
+    for (const Judged& item : judged) {
+        const Outcome& outcome = item.outcome;
+        if (outcome.failure_class == Class::throttle || outcome.reply.code == 421) {
+            feedback.reach = queue::DeliveryFeedback::Reach::throttled;
+            return feedback;
+        }
+        // Lost before anything was decided: the host, not the message.
+        const bool early = outcome.stage <= Stage::auth;
+        if (outcome.result != Disposition::delivered && (outcome.failure_class == Class::connection || outcome.failure_class == Class::dns) && early)
+            feedback.reach = queue::DeliveryFeedback::Reach::host_failed;
+    }
+    return feedback;
+}
+
+}  // namespace
+
+net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
+    const auto current = settings;
+    std::vector<queue::Recipient> recipients;
+    recipients.reserve(start.recipients.size());
+    for (queue::ReadyRecipient& ready : start.recipients) recipients.push_back(std::move(ready.recipient));
+    mail::MessagePtr message = std::move(start.recipients.front().hot);
+    start.recipients.clear();
+
+    const auto finish = [&](queue::DeliveryFeedback::Reach reach) {
+        queue::DeliveryFeedback feedback;
+        feedback.reach = reach;
+        store.unclaim(scheduler.finished(start.site, start.destination, feedback, wall_now()));
+        wake();
+    };
+
+    if (!message) {
+        auto load = [this, id = start.message](auto done) { store.message(id, std::move(done)); };
+        auto loaded = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
+        if (!loaded) {
+            // Gone (deleted meanwhile), or the disk fails: not this message's fault, nor the site's.
+            if (loaded.error().fault != queue::StoreFault::not_found)
+                log::error("attempt").kv("id", start.message.to_string()).kv("error", loaded.error().what);
+            std::vector<queue::RecipientId> rows;
+            for (const auto& row : recipients) rows.push_back(row.id);
+            store.unclaim(std::move(rows));
+            finish(queue::DeliveryFeedback::Reach::abandoned);
+            co_return;
+        }
+        message = std::move(*loaded);
+    }
+
+    // Expiry holds in every state, here too.
+    std::vector<Judged> expired;
+    const TimePoint now = wall_now();
+    std::erase_if(recipients, [&](queue::Recipient& recipient) {
+        if (!has_expired(recipient, message->accepted_at, current->retry, now)) return false;
+        Judged item;
+        item.outcome = expiry_of(recipient);
+        item.recipient = std::move(recipient);
+        expired.push_back(std::move(item));
+        return true;
+    });
+    if (!expired.empty()) co_await settle(message, std::move(expired), current, false);
+    if (recipients.empty()) {
+        finish(queue::DeliveryFeedback::Reach::abandoned);
+        co_return;
+    }
+
+    const std::shared_ptr<Prefix> prefix = co_await prefix_of(message, recipients.front().address, current);
+    if (!prefix->hold_reason.empty()) {
+        const Outcome outcome = held_locally(prefix->hold_reason);
+        std::vector<Judged> judged = judge_all(recipients, outcome);
+        finish(queue::DeliveryFeedback::Reach::abandoned);
+        co_await settle(std::move(message), std::move(judged), current, false);
+        co_return;
+    }
+
+    counted.attempts += 1;
+    std::vector<Judged> judged;
+    bool peer_sends_dsn = false;
+    for (bool fresh = false;; fresh = true) {
+        ConnectionPool::ConnectionPtr connection = fresh ? nullptr : pool.take(start.site);
+        if (!connection) {
+            Dialled dialled = co_await dialler.dial(start.domain, current);
+            connection = std::move(dialled.connection);
+            if (!connection) {
+                judged = judge_all(recipients, dialled.failure);
+                break;
+            }
+        }
+        net::TaskGroup::StopCallback on_abort(tasks, {}, [&] { connection->abort(); });
+        const std::string host = connection->target().to_string();
+        log::info("attempt").kv("id", message->id.to_string()).kv("domain", start.domain)
+            .kv("recipients", static_cast<std::uint64_t>(recipients.size())).kv("host", host)
+            .kv("tls", connection->tls_facts().version.empty() ? std::string_view("none") : std::string_view(connection->tls_facts().version));
+        std::string path = message->body.spool_file.empty() ? std::string() : store.spool_directory() + "/" + message->body.spool_file;
+        smtp::client::Content content(prefix->text, message, std::move(path));
+        const std::uint64_t size = content.size();
+        co_await connection->send(transaction_of(*message, recipients, size), std::move(content));
+
+        if (!fresh && worth_a_new_connection(connection->session())) continue;
+        judged = judge(recipients, connection->session().results(), host, current->retry.strict_5xx);
+        peer_sends_dsn = connection->session().extensions().dsn;
+        if (connection->usable() && !stopping && connection->session().transactions() < current->delivery.messages_per_connection) {
+            pool.give(start.site, std::move(connection), std::chrono::steady_clock::now() + current->delivery.idle_connection);
+            break;
+        }
+        // Its end is not the message's: the slot stays taken until the connection is gone, so that the site never sees one more.
+        if (connection->usable()) co_await connection->quit();
+        break;
+    }
+    const queue::DeliveryFeedback feedback = feedback_of(judged);
+    finish(feedback.reach);
+    co_await settle(std::move(message), std::move(judged), current, peer_sends_dsn);
+}
+
+net::awaitable<std::shared_ptr<Prefix>> DeliveryAgent::State::prefix_of(mail::MessagePtr message, std::string recipient,
+                                                                        std::shared_ptr<const Settings> current) {
+    std::string key = message->id.to_string();
+    if (!message->stream.empty()) key += " " + recipient;
+    if (const auto known = prefixes.find(key); known != prefixes.end()) {
+        std::shared_ptr<Prefix> prefix = known->second;
+        co_await prefix->ready.wait();
+        if (prefix->hold_reason.empty()) co_return prefix;
+    }
+
+    const TimePoint now = wall_now();
+    auto prefix = std::make_shared<Prefix>(home);
+    SigningRules rules;
+    rules.keys = current->keys;
+    rules.streams = &current->streams;
+    rules.unsubscribe = current->unsubscribe.get();
+    SigningPlan plan = plan_signing(*message, recipient, rules, now);
+    if (!plan.hold_reason.empty() || (!plan.selection.can_sign() && plan.list_header.empty())) {
+        if (plan.hold_reason.empty())
+            log::info("unsigned").kv("id", message->id.to_string()).kv("domain", plan.from_domain).kv("reason", plan.selection.reason);
+        prefix->hold_reason = plan.hold_reason;
+        prefix->ready.set();
+        co_return prefix;
+    }
+    if (prefixes.insert_or_assign(key, prefix).second) prefix_order.push_back(key);
+    while (prefix_order.size() > kMaxPrefixes) {
+        prefixes.erase(prefix_order.front());
+        prefix_order.pop_front();
+    }
+
+    auto work = [plan = std::move(plan), message, directory = store.spool_directory(), now] {
+        return std::make_shared<Result<std::string>>(render_prefix(plan, *message, directory, now));
+    };
+    const std::shared_ptr<posthorn::Result<std::string>> made = co_await net::offload(crypto, std::move(work));
+    if (*made) prefix->text = std::move(**made);
+    else prefix->hold_reason = "signing failed: " + made->error().what;
+    prefix->ready.set();
+    co_return prefix;
+}
+
+}  // namespace posthorn::delivery

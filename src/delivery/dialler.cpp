@@ -1,0 +1,188 @@
+// The order in which hosts and addresses are tried, and how their failures add up to one outcome.
+#include "delivery/dialler.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+#include "delivery/classify.hpp"
+#include "mail/domain.hpp"
+
+namespace posthorn::delivery {
+
+using smtp::protocol::Stage;
+using smtp::protocol::TlsUse;
+
+struct Dialler::Attempt {
+    Attempt(std::shared_ptr<const Settings> current, std::string name) : settings(std::move(current)), domain(std::move(name)) {}
+
+    std::shared_ptr<const Settings> settings;
+    std::string domain;
+    std::uint32_t tried = 0;
+    bool failed = false;                   // at least one failure is in `failure`
+    Outcome failure;
+    std::unique_ptr<smtp::client::Connection> connection;
+
+    // A host that only asks for patience outweighs those that refuse.
+    void note(Outcome outcome) {
+        if (failed && failure.result == Disposition::deferred && outcome.result == Disposition::failed) return;
+        failure = std::move(outcome);
+        failed = true;
+    }
+};
+
+namespace {
+
+Outcome host_failure(Disposition result, Class failure_class, std::uint16_t code, smtp::protocol::EnhancedCode enhanced,
+                     const std::string& host, std::string text) {
+    Outcome outcome;
+    outcome.result = result;
+    outcome.failure_class = failure_class;
+    outcome.scope = Scope::host;
+    outcome.stage = Stage::connect;
+    outcome.reply.code = code;
+    outcome.reply.enhanced = enhanced;
+    outcome.reply.lines.push_back(enhanced.to_string() + " " + std::move(text));
+    outcome.host = host;
+    return outcome;
+}
+
+TlsUse tls_use(TlsPolicy policy) {
+    switch (policy) {
+        case TlsPolicy::none: return TlsUse::never;
+        case TlsPolicy::opportunistic: return TlsUse::opportunistic;
+        case TlsPolicy::required: return TlsUse::required;
+    }
+    return TlsUse::required;
+}
+
+smtp::client::ConnectionOptions connection_options(const Settings& settings, const IpAddress& address, TlsUse tls) {
+    smtp::client::ConnectionOptions options;
+    options.hostname = settings.hostname;
+    options.tls = tls;
+    const std::string& source = address.is_v4() ? settings.delivery.source_v4 : settings.delivery.source_v6;
+    if (!source.empty())
+        if (const auto parsed = IpAddress::parse(source)) options.source = *parsed;
+    options.timeouts = settings.delivery.timeouts;
+    return options;
+}
+
+dns::Family family_of(IpFamily family) {
+    switch (family) {
+        case IpFamily::v4: return dns::Family::v4;
+        case IpFamily::v6: return dns::Family::v6;
+        case IpFamily::any: return dns::Family::any;
+    }
+    return dns::Family::any;
+}
+
+}  // namespace
+
+Dialler::Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files)
+    : resolver_(resolver), files_(files), tls_(std::make_unique<net::ClientTls>()), random_(std::random_device{}()) {}
+
+bool Dialler::tls_is_broken(const std::string& host, SteadyTime now) {
+    const auto at = broken_tls_.find(host);
+    if (at == broken_tls_.end()) return false;
+    if (at->second > now) return true;
+    broken_tls_.erase(at);
+    return false;
+}
+
+void Dialler::remember_broken_tls(const std::string& host, SteadyTime until) {
+    if (broken_tls_.size() >= kMaxBrokenTls) broken_tls_.clear();
+    broken_tls_[host] = until;
+}
+
+net::awaitable<RouteDecision> Dialler::route(std::string domain, std::shared_ptr<const Settings> settings) {
+    if (mail::is_address_literal(domain)) co_return route_of_literal(domain);
+    const dns::MxAnswer answer = co_await resolver_.mx(domain);
+    co_return route_of(domain, answer, settings->hostname);
+}
+
+net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings) {
+    RouteDecision decision = co_await route(domain, settings);
+    if (auto* outcome = std::get_if<Outcome>(&decision)) co_return Dialled(std::move(*outcome));
+
+    Attempt attempt(std::move(settings), std::move(domain));
+    const std::vector<RouteHost> order = attempt_order(std::move(std::get<Route>(decision).hosts), random_);
+    for (const RouteHost& host : order) {
+        if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt) break;
+        if (co_await try_host(attempt, host)) {
+            Dialled dialled;
+            dialled.connection = std::move(attempt.connection);
+            co_return dialled;
+        }
+    }
+    co_return Dialled(std::move(attempt.failure));
+}
+
+net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
+    const DeliveryOptions& options = attempt.settings->delivery;
+    AddressChoice choice;
+    if (host.literal) {
+        dns::AddressAnswer known;
+        const auto address = IpAddress::parse(host.name);
+        if (address && address->is_v4()) known.v4.push_back(*address);
+        else if (address) known.v6.push_back(*address);
+        choice = usable_addresses(known, options);
+    } else {
+        const dns::AddressAnswer answer = co_await resolver_.addresses(host.name, family_of(options.family));
+        if (answer.status == dns::Status::temporary) {
+            attempt.note(host_failure(Disposition::deferred, Class::dns, 451, {4, 4, 3}, host.name,
+                                      "DNS gave no answer about the address of " + host.name + ": " + answer.detail));
+            co_return false;
+        }
+        choice = usable_addresses(answer, options);
+    }
+    if (choice.addresses.empty()) {
+        const std::string why = choice.refused.empty() ? "has no address that can be used here" : "cannot be used: " + choice.refused;
+        attempt.note(host_failure(Disposition::failed, Class::permanent, 550, {5, 4, 4}, host.name,
+                                  "The mail host " + host.name + " of " + attempt.domain + " " + why));
+        co_return false;
+    }
+    for (const IpAddress& address : choice.addresses) {
+        if (attempt.tried >= options.hosts_per_attempt) break;
+        ++attempt.tried;
+        smtp::client::Target target(address, options.port, host.name);
+        if (co_await try_address(attempt, std::move(target))) co_return true;
+    }
+    co_return false;
+}
+
+net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target target) {
+    const Settings& settings = *attempt.settings;
+    const std::string name = target.to_string();
+    TlsUse tls = tls_use(settings.delivery.tls);
+    if (tls == TlsUse::opportunistic && tls_is_broken(name, std::chrono::steady_clock::now())) tls = TlsUse::never;
+
+    for (;;) {
+        smtp::client::ConnectionOptions options = connection_options(settings, target.address, tls);
+        smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *tls_, files_);
+        if (opened.ok()) {
+            const net::TlsFacts& facts = opened.connection->tls_facts();
+            log::info("connect").kv("to", name).kv("domain", attempt.domain)
+                .kv("tls", facts.version.empty() ? std::string("none") : facts.version + " " + facts.cipher);
+            attempt.connection = std::move(opened.connection);
+            co_return true;
+        }
+        if (opened.tls_failed && tls == TlsUse::opportunistic) {
+            // Opportunistic TLS is never stricter than clear text: once more, on a connection of its own.
+            log::warning("tls").kv("to", name).kv("error", opened.failure.reply.joined()).kv("action", "using clear text");
+            remember_broken_tls(name, std::chrono::steady_clock::now() + settings.delivery.broken_tls_memory);
+            tls = TlsUse::never;
+            continue;
+        }
+        const Judgement judgement = classify(opened.failure.stage, opened.failure.reply, true, settings.retry.strict_5xx);
+        Outcome outcome;
+        outcome.result = judgement.result;
+        outcome.failure_class = judgement.failure_class;
+        outcome.scope = Scope::host;
+        outcome.stage = opened.failure.stage;
+        outcome.reply = std::move(opened.failure.reply);
+        outcome.host = name;
+        attempt.note(std::move(outcome));
+        co_return false;
+    }
+}
+
+}  // namespace posthorn::delivery

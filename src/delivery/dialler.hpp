@@ -1,0 +1,57 @@
+// Opens a connection for a domain: DNS, hosts in order, addresses, TLS, and clear text where TLS is broken.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include "delivery/agent.hpp"
+#include "delivery/outcome.hpp"
+#include "delivery/route.hpp"
+#include "dns/resolver.hpp"
+#include "net/tls_context.hpp"
+#include "smtp/client/connection.hpp"
+
+namespace posthorn::delivery {
+
+// A connection, or what its absence means for every recipient of the domain.
+struct Dialled {
+    std::unique_ptr<smtp::client::Connection> connection;
+    Outcome failure;
+
+    Dialled() = default;
+    explicit Dialled(Outcome outcome) : failure(std::move(outcome)) {}
+};
+
+// On the home shard; outlives its coroutines.
+class Dialler {
+public:
+    Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files);
+
+    // Where mail for the domain goes; a literal needs no DNS.
+    net::awaitable<RouteDecision> route(std::string domain, std::shared_ptr<const Settings> settings);
+    // Tries the hosts of the route until one takes the session, at most hosts_per_attempt addresses. A failure is final
+    // only when every host refused for good; otherwise the mail waits.
+    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings);
+
+private:
+    struct Attempt;
+    net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);
+    net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target);
+    [[nodiscard]] bool tls_is_broken(const std::string& host, SteadyTime now);
+    void remember_broken_tls(const std::string& host, SteadyTime until);
+
+    dns::Resolver& resolver_;
+    boost::asio::thread_pool& files_;
+    std::unique_ptr<net::ClientTls> tls_;
+    std::minstd_rand random_;
+    // Hosts with which a handshake failed: spoken to in the clear until then. At most kMaxBrokenTls.
+    std::unordered_map<std::string, SteadyTime> broken_tls_;
+};
+
+inline constexpr std::size_t kMaxBrokenTls = 10000;
+
+}  // namespace posthorn::delivery

@@ -1,0 +1,118 @@
+// The step from outcomes to verdicts.
+#include "delivery/verdict.hpp"
+
+#include <algorithm>
+
+#include "delivery/classify.hpp"
+#include "queue/retry.hpp"
+
+namespace posthorn::delivery {
+
+using smtp::protocol::Fate;
+using smtp::protocol::RecipientResult;
+
+std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const std::vector<RecipientResult>& results,
+                          const std::string& host, bool strict_5xx) {
+    std::vector<Judged> out;
+    out.reserve(recipients.size());
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const RecipientResult& result = results[i];
+        Judged judged;
+        judged.recipient = recipients[i];
+        judged.outcome.stage = result.stage;
+        judged.outcome.reply = result.reply;
+        judged.outcome.host = host;
+        judged.outcome.maybe_delivered = result.maybe_delivered;
+        judged.split = result.fate == Fate::split;
+        if (result.fate == Fate::delivered) {
+            judged.outcome.result = Disposition::delivered;
+        } else if (judged.split) {
+            judged.outcome.result = Disposition::deferred;
+            judged.outcome.failure_class = Class::temp;
+        } else {
+            const Judgement judgement = classify(result.stage, result.reply, true, strict_5xx);
+            // A positive code is no excuse for a fate of refused (a 250 to RCPT before the connection broke).
+            judged.outcome.result = judgement.result == Disposition::delivered ? Disposition::deferred : judgement.result;
+            judged.outcome.failure_class = judgement.result == Disposition::delivered ? Class::connection : judgement.failure_class;
+            judged.outcome.scope = judgement.scope;
+            judged.wait = judgement.wait;
+        }
+        out.push_back(std::move(judged));
+    }
+    return out;
+}
+
+std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, const Outcome& outcome) {
+    std::vector<Judged> out;
+    out.reserve(recipients.size());
+    for (const queue::Recipient& recipient : recipients) {
+        Judged judged;
+        judged.recipient = recipient;
+        judged.outcome = outcome;
+        out.push_back(std::move(judged));
+    }
+    return out;
+}
+
+bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry, TimePoint now) {
+    return now >= queue::gives_up_at(retry, recipient.last_class, accepted_at, recipient.expires_at);
+}
+
+Outcome expiry_of(const queue::Recipient& recipient) {
+    Outcome outcome;
+    outcome.result = Disposition::failed;
+    outcome.failure_class = Class::expired;
+    outcome.scope = Scope::recipient;
+    outcome.host = recipient.last_host;
+    outcome.reply.code = 554;
+    outcome.reply.enhanced = {5, 4, 7};   // RFC 3463: delivery time expired
+    outcome.reply.lines.push_back("5.4.7 Delivery was tried until its time was over; the last answer was: " +
+                                  (recipient.last_reply.empty() ? std::string("none, as no attempt could be made")
+                                                                : recipient.last_reply));
+    // The reason counts more than the fact: a DSN about 5.7.26 says 5.7.26 (PR-48).
+    if (const auto space = recipient.last_reply.find(' '); space != std::string::npos)
+        if (const auto code = smtp::protocol::EnhancedCode::parse(std::string_view(recipient.last_reply).substr(space + 1)))
+            outcome.reply.enhanced = *code;
+    outcome.reply.enhanced.status = 5;
+    return outcome;
+}
+
+queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const queue::RetryOptions& retry, TimePoint now,
+                          double random) {
+    const queue::Recipient& recipient = judged.recipient;
+    queue::Verdict verdict;
+    verdict.recipient = recipient.id;
+    verdict.message = recipient.message;
+    if (judged.outcome.result != Disposition::deferred) {
+        verdict.kind = queue::Verdict::Kind::done;
+        return verdict;
+    }
+    verdict.kind = queue::Verdict::Kind::defer;
+    verdict.attempted_at = now;
+    verdict.failure_class = to_string(judged.outcome.failure_class);
+    verdict.reply = judged.outcome.reply.joined();
+    verdict.host = judged.outcome.host;
+    if (judged.split) {
+        verdict.due_at = now;
+        verdict.count_attempt = false;
+        return verdict;
+    }
+    // Throttling and our own mistakes are no attempts at this message: its intervals do not grow by them.
+    verdict.count_attempt = judged.outcome.failure_class != Class::throttle && judged.outcome.failure_class != Class::local;
+    queue::Deferral deferral;
+    deferral.failure_class = verdict.failure_class;
+    deferral.attempts = recipient.attempts + (verdict.count_attempt ? 1 : 0);
+    deferral.accepted_at = accepted_at;
+    deferral.expires_at = recipient.expires_at;
+    deferral.now = now;
+    deferral.random = random;
+    verdict.due_at = queue::next_attempt(retry, deferral);
+    if (judged.wait && *judged.wait > Duration::zero()) {
+        // What the peer asked for, with a little on top, since its clock started before ours.
+        const TimePoint asked = now + std::min<Duration>(*judged.wait, retry.max) + std::chrono::seconds(5);
+        verdict.due_at = std::min(std::max(asked, now + std::chrono::seconds(60)), recipient.expires_at);
+    }
+    return verdict;
+}
+
+}  // namespace posthorn::delivery

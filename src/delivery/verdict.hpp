@@ -1,0 +1,42 @@
+// From what a session said of each recipient to what the queue is to do: pure, with the words the log and the operator get.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "delivery/outcome.hpp"
+#include "mail/message.hpp"
+#include "queue/options.hpp"
+#include "queue/store.hpp"
+#include "smtp/protocol/transaction.hpp"
+
+namespace posthorn::delivery {
+
+// One recipient after an attempt.
+struct Judged {
+    queue::Recipient recipient;
+    Outcome outcome;
+    std::optional<Duration> wait;          // asked for by the peer
+    bool split = false;                    // not refused: to be sent at once in a transaction of its own
+};
+
+// The peer's results for the recipients of one transaction, in order. REQUIRES: equal sizes.
+[[nodiscard]] std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients,
+                                        const std::vector<smtp::protocol::RecipientResult>& results, const std::string& host,
+                                        bool strict_5xx);
+// The same outcome for all: no connection, a missing key, expiry.
+[[nodiscard]] std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, const Outcome& outcome);
+
+// True when a recipient's time is over: its message's expiry, or the end of what class auth is given.
+[[nodiscard]] bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry,
+                               TimePoint now);
+// What is said of it then: the last reply again, and that no more attempts are made.
+[[nodiscard]] Outcome expiry_of(const queue::Recipient& recipient);
+
+// What the store is to do. `random` in [0, 1], the same for all of one attempt.
+[[nodiscard]] queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const queue::RetryOptions& retry,
+                                        TimePoint now, double random);
+
+}  // namespace posthorn::delivery
