@@ -65,6 +65,8 @@ struct ServerOptions {
     ServerLimits limits;
     ServerTimeouts timeouts;
     ServerTlsOptions tls;
+    // Received fields do not show where mail was submitted from: a person's address at home, a container's inside.
+    bool hide_client_address = false;
 };
 
 }  // namespace posthorn::smtp::server

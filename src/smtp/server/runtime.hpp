@@ -24,7 +24,7 @@ struct Runtime {
     ServerTimeouts timeouts;
     Duration store_deadline = std::chrono::seconds(30);
     std::shared_ptr<auth::Credentials> users;         // null: nobody can authenticate. Its cache of successes is its own.
-    std::shared_ptr<net::ServerTls> tls;              // null: TLS is not offered
+    std::shared_ptr<const net::ServerTls> tls;        // null: TLS is not offered
     std::shared_ptr<const intake::Rules> rules;       // never null
 };
 

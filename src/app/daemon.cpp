@@ -1,0 +1,219 @@
+// Composition, signals, reload and the staged end.
+#include "app/daemon.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/service_manager.hpp"
+#include "base/log.hpp"
+
+namespace posthorn::app {
+namespace {
+
+constexpr Duration kFlushInterval = std::chrono::milliseconds(100);
+
+// RSA and password hashes wait for a core, not for each other: as many threads as the shard and the writer leave.
+unsigned crypto_threads() { return std::max(1U, std::thread::hardware_concurrency() - 1U); }
+
+}  // namespace
+
+Daemon::Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store)
+    : config_path_(std::move(config_path)),
+      plan_(std::move(plan)),
+      home_("posthorn"),
+      crypto_(crypto_threads()),
+      disk_(1),
+      store_(std::move(store)) {}
+
+Daemon::~Daemon() { dismantle(); }
+
+Result<void> Daemon::open() {
+    net::asio::io_context& context = home_.context();
+    Result<std::unique_ptr<dns::Resolver>> resolver = dns::Resolver::create(home_.executor(), plan_.config.dns);
+    if (!resolver) return resolver.error();
+    resolver_ = std::move(*resolver);
+    agent_ = std::make_unique<delivery::DeliveryAgent>(context, *store_, *resolver_, crypto_, plan_.settings);
+    post_office_ = std::make_unique<PostOffice>(context, *store_, *agent_);
+    store_->on_health_change([this](const queue::StoreHealth& health) {
+        post_office_->set_open(health.healthy);
+        if (health.healthy) {
+            log::info("queue_healthy").kv("meaning", "mail is taken and delivered again");
+        } else {
+            log::error("queue_unhealthy").kv("reason", health.reason).kv("meaning", "mail is answered 452, delivery pauses");
+        }
+        home_.post([this, healthy = health.healthy] { agent_->on_store_health(healthy); });
+    });
+    stages_ = std::make_unique<net::TaskGroup>(home_.executor(), "daemon");
+    server_ = std::make_unique<smtp::server::Server>(context, crypto_, disk_, *post_office_, plan_.runtime, std::random_device{}());
+    for (const smtp::server::ListenerOptions& listener : plan_.config.server.listeners) {
+        const Result<void> bound = server_->listen(listener);
+        if (!bound) return bound.error();
+    }
+
+    admin::Daemon lent;
+    lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
+    lent.status = [this] { return status_json(); };
+    lent.reload = [this] { return reload(); };
+    admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
+    signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
+    flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
+    return admin_->start();
+}
+
+void Daemon::run() {
+    home_.post([this] {
+        // Mail is taken at once; the agent reads the queue, however long it is, page by page beside it.
+        server_->start();
+        agent_->start();
+        wait_for_signal();
+        flush_log();
+        const std::vector<Endpoint> addresses = server_->addresses();
+        for (const Endpoint& address : addresses) log::info("listening").kv("address", address.to_string());
+        log::info("ready").kv("pid", static_cast<std::uint64_t>(::getpid())).kv("version", POSTHORN_VERSION);
+        log::flush();
+        tell_service_manager("READY=1");
+    });
+    home_.run();
+    dismantle();
+}
+
+void Daemon::flush_log() {
+    if (log::dirty()) log::flush();
+    flush_timer_->expires_after(kFlushInterval);
+    flush_timer_->async_wait([this](const net::error_code& error) {
+        if (!error) flush_log();
+    });
+}
+
+void Daemon::wait_for_signal() {
+    signals_->async_wait([this](const net::error_code& error, int number) {
+        if (error) return;
+        if (number == SIGHUP) {
+            if (!stopping_) reload_and_log();
+        } else {
+            begin_shutdown();
+        }
+        wait_for_signal();
+    });
+}
+
+void Daemon::reload_and_log() {
+    if (const Result<void> done = reload(); !done) {
+        log::error("reload_failed").kv("reason", done.error().what).kv("meaning", "the old configuration stays in force");
+    }
+}
+
+Result<void> Daemon::reload() {
+    config::Loaded loaded = config::load(config_path_);
+    if (!loaded.mistakes.empty()) {
+        std::string all;
+        for (const config::Mistake& mistake : loaded.mistakes) all += (all.empty() ? "" : "; ") + mistake.to_string();
+        return Error{std::move(all)};
+    }
+    Plan plan = make_plan(std::move(loaded.config));
+    if (!plan.problems.empty()) {
+        std::string all;
+        for (const std::string& problem : plan.problems) all += (all.empty() ? "" : "; ") + problem;
+        return Error{std::move(all)};
+    }
+    if (Result<void> dns = resolver_->reconfigure(plan.config.dns); !dns) return dns;
+
+    for (const config::Mistake& warning : loaded.warnings) log::warning("config").kv("warning", warning.to_string());
+    for (const std::string& warning : plan.warnings) log::warning("config").kv("warning", warning);
+    for (const std::string& what : needs_restart(plan_.config, plan.config)) {
+        log::warning("reload").kv("setting", what).kv("meaning", "changed, and needs a restart to take effect");
+    }
+    server_->reload(plan.runtime);
+    agent_->reload(plan.settings);
+    log::configure(plan.config.log);
+    // What a restart is needed for stays as it was, so that the next reload says so again.
+    config::Config running = plan.config;
+    running.server.listeners = plan_.config.server.listeners;
+    running.queue.directory = plan_.config.queue.directory;
+    running.queue.min_free_space = plan_.config.queue.min_free_space;
+    running.queue.inbox_limit = plan_.config.queue.inbox_limit;
+    running.admin = plan_.config.admin;
+    plan_ = std::move(plan);
+    plan_.config = std::move(running);
+    log::info("reloaded").kv("file", config_path_);
+    return {};
+}
+
+void Daemon::begin_shutdown() {
+    if (stopping_) {   // asked again: do not wait for anybody
+        log::warning("shutdown").kv("stage", "second signal: connections are closed now");
+        server_->abort();
+        return;
+    }
+    stopping_ = true;
+    tell_service_manager("STOPPING=1");
+    log::info("shutdown").kv("stage", "begun");
+    // The handler only posts: co_spawn of Boost 1.81 may call it from inside.
+    net::asio::co_spawn(home_.executor(), shut_down(), [this](std::exception_ptr) { home_.post([this] { home_.stop(); }); });
+}
+
+net::awaitable<void> Daemon::shut_down() {
+    // Side by side, so that the whole takes the longer of the two graces and not their sum.
+    stages_->spawn(server_->stop());
+    co_await agent_->stop();
+    const SteadyTime end =
+        std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);
+    co_await stages_->wait_idle(end);
+    admin_->stop();
+    signals_->cancel();
+    flush_timer_->cancel();
+}
+
+void Daemon::dismantle() {
+    if (!store_) return;
+    crypto_.join();
+    disk_.join();
+    store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
+    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0)) {
+        // A session did not end although its socket was closed. Its frame refers to what we would destroy next, so we leave
+        // here: the queue is closed, and nothing else is worth keeping.
+        log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions);
+        log::flush();
+        std::_Exit(EXIT_SUCCESS);
+    }
+    admin_.reset();
+    server_.reset();
+    post_office_.reset();
+    agent_.reset();
+    resolver_.reset();
+    stages_.reset();
+    signals_.reset();
+    flush_timer_.reset();
+    home_.destroy();
+    store_.reset();
+    log::info("stopped");
+    log::flush();
+}
+
+std::string Daemon::status_json() const {
+    const smtp::server::ServerFigures& server = server_->figures();
+    const delivery::AgentFigures agent = agent_->figures();
+    const dns::ResolverCounters& dns = resolver_->counters();
+    return fmt::format(
+        R"({{"pid":{},"version":"{}",)"
+        R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
+        R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
+        R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
+        R"("attempts":{},"delivered":{},"deferred":{},"failed":{},"bounced":{}}},)"
+        R"("dns":{{"questions":{},"cache_hits":{},"queries":{},"failures":{}}}}})",
+        ::getpid(), POSTHORN_VERSION, server.sessions, server.connections, server.connections_refused, server.messages,
+        server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
+        agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
+        agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,62 @@
+// The running daemon: builds the parts in order, carries signals and reloads to them, and takes them down in order.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "admin/server.hpp"
+#include "app/plan.hpp"
+#include "app/post_office.hpp"
+#include "base/result.hpp"
+#include "delivery/agent.hpp"
+#include "dns/resolver.hpp"
+#include "net/shard.hpp"
+#include "net/task_group.hpp"
+#include "queue/store.hpp"
+#include "smtp/server/server.hpp"
+
+namespace posthorn::app {
+
+// Owned by serve(), on the main thread, which becomes the home shard in run(). Owns everything below; ARCHITECTURE.md says
+// in which order it goes.
+class Daemon {
+public:
+    // REQUIRES: the plan has no problems.
+    Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store);
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    // Binds all addresses. The error says which one could not be had, and what to do.
+    [[nodiscard]] Result<void> open();
+    // Serves until SIGTERM or SIGINT and the staged end that follows it.
+    void run();
+
+private:
+    void wait_for_signal();
+    void flush_log();
+    [[nodiscard]] Result<void> reload();
+    void reload_and_log();
+    void begin_shutdown();
+    net::awaitable<void> shut_down();
+    void dismantle();
+    [[nodiscard]] std::string status_json() const;
+
+    std::string config_path_;
+    Plan plan_;
+    net::IoShard home_;
+    net::asio::thread_pool crypto_;
+    net::asio::thread_pool disk_;
+    std::unique_ptr<queue::QueueStore> store_;
+    std::unique_ptr<dns::Resolver> resolver_;
+    std::unique_ptr<delivery::DeliveryAgent> agent_;
+    std::unique_ptr<PostOffice> post_office_;
+    std::unique_ptr<smtp::server::Server> server_;
+    std::unique_ptr<admin::AdminServer> admin_;
+    std::unique_ptr<net::TaskGroup> stages_;               // the steps of the end that run side by side
+    std::unique_ptr<net::asio::signal_set> signals_;
+    std::unique_ptr<net::asio::steady_timer> flush_timer_;
+    bool stopping_ = false;
+};
+
+}  // namespace posthorn::app

@@ -1,0 +1,132 @@
+// Turns one Config into the immutable snapshots of server and delivery.
+#include "app/plan.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "auth/credentials.hpp"
+#include "auth/dkim/keys.hpp"
+#include "auth/unsubscribe.hpp"
+#include "auth/user_file.hpp"
+#include "net/tls_context.hpp"
+
+namespace posthorn::app {
+namespace {
+
+std::shared_ptr<auth::Credentials> load_users(const auth::CredentialsOptions& options, Plan& plan) {
+    if (options.users_file.empty()) return nullptr;
+    std::string warning;
+    Result<auth::UserFile> users = auth::UserFile::load(options.users_file, &warning);
+    if (!warning.empty()) plan.warnings.push_back(warning);
+    if (!users) {
+        plan.problems.push_back(users.error().what);
+        return nullptr;
+    }
+    return std::make_shared<auth::Credentials>(std::move(*users), options.success_cache);
+}
+
+std::shared_ptr<const net::ServerTls> load_certificate(const smtp::server::ServerTlsOptions& options, Plan& plan) {
+    if (options.certificate_file.empty()) return nullptr;
+    Result<std::shared_ptr<const net::ServerTls>> tls =
+        net::ServerTls::load(options.certificate_file, options.key_file);
+    if (!tls) {
+        plan.problems.push_back(tls.error().what);
+        return nullptr;
+    }
+    if (!(*tls)->warning().empty()) plan.warnings.push_back((*tls)->warning());
+    return *tls;
+}
+
+std::shared_ptr<const auth::UnsubscribeTokens> load_tokens(const auth::AuthOptions& options, Plan& plan) {
+    for (const auth::StreamOptions& stream : options.streams) {
+        for (const std::string& mistake : auth::check_templates(stream)) {
+            plan.problems.push_back("stream \"" + stream.name + "\": " + mistake);
+        }
+    }
+    if (options.streams.empty()) return nullptr;
+    std::string warning;
+    Result<auth::UnsubscribeTokens> tokens = auth::UnsubscribeTokens::load(options.unsubscribe.key_file, &warning);
+    if (!warning.empty()) plan.warnings.push_back(warning);
+    if (!tokens) {
+        plan.problems.push_back(tokens.error().what);
+        return nullptr;
+    }
+    return std::make_shared<const auth::UnsubscribeTokens>(std::move(*tokens));
+}
+
+std::string postmaster_of(const config::Config& config) {
+    if (!config.postmaster.empty()) return config.postmaster;
+    return config.auth.domains.empty() ? std::string() : "postmaster@" + config.auth.domains.front().name;
+}
+
+std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& config, Plan& plan) {
+    auto rules = std::make_shared<intake::Rules>();
+    rules->hostname = config.hostname;
+    rules->postmaster = postmaster_of(config);
+    rules->streams = config.auth.streams;
+    rules->max_received_fields = config.server.limits.max_received_fields;
+    rules->max_header_size = config.server.limits.max_header_size;
+    rules->inline_body_limit = config.queue.inline_body_limit;
+    rules->lifetime = config.queue.lifetime;
+    rules->dsn_lifetime = config.queue.dsn_lifetime;
+    rules->hide_client_address = config.server.hide_client_address;
+
+    auto runtime = std::make_shared<smtp::server::Runtime>();
+    runtime->hostname = config.hostname;
+    runtime->relay = config.server.relay;
+    runtime->limits = config.server.limits;
+    runtime->timeouts = config.server.timeouts;
+    runtime->store_deadline = config.queue.store_deadline;
+    runtime->users = load_users(config.auth.credentials, plan);
+    runtime->tls = load_certificate(config.server.tls, plan);
+    runtime->rules = std::move(rules);
+    return runtime;
+}
+
+std::shared_ptr<const delivery::Settings> make_settings(const config::Config& config, Plan& plan) {
+    auto settings = std::make_shared<delivery::Settings>();
+    settings->hostname = config.hostname;
+    settings->delivery = config.delivery;
+    settings->retry = config.retry;
+    settings->queue = config.queue;
+    settings->dkim = config.auth.dkim;
+    settings->streams = config.auth.streams;
+    settings->keys = auth::dkim::KeyTable::build(config.auth.domains, config.auth.dkim);
+    for (const std::string& problem : settings->keys->problems()) plan.warnings.push_back(problem);
+    settings->unsubscribe = load_tokens(config.auth, plan);
+    return settings;
+}
+
+bool same_doors(const std::vector<smtp::server::ListenerOptions>& a,
+                const std::vector<smtp::server::ListenerOptions>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return x.address == y.address && x.tls == y.tls && x.auth == y.auth &&
+               x.auth_without_tls == y.auth_without_tls && x.socket_mode == y.socket_mode && x.name == y.name;
+    });
+}
+
+}  // namespace
+
+Plan make_plan(config::Config config) {
+    Plan plan;
+    plan.config = std::move(config);
+    plan.runtime = make_runtime(plan.config, plan);
+    plan.settings = make_settings(plan.config, plan);
+    return plan;
+}
+
+std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted) {
+    std::vector<std::string> differences;
+    if (!same_doors(running.server.listeners, wanted.server.listeners)) differences.emplace_back("listeners");
+    const queue::QueueOptions& old_queue = running.queue;
+    const queue::QueueOptions& new_queue = wanted.queue;
+    if (old_queue.directory != new_queue.directory) differences.emplace_back("queue.directory");
+    if (old_queue.min_free_space != new_queue.min_free_space) differences.emplace_back("queue.min_free_space");
+    if (old_queue.inbox_limit != new_queue.inbox_limit) differences.emplace_back("queue.inbox_limit");
+    if (running.admin.socket != wanted.admin.socket || running.admin.socket_mode != wanted.admin.socket_mode) {
+        differences.emplace_back("admin");
+    }
+    return differences;
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,29 @@
+// What a configuration comes to once the files it names were read: keys, users, certificate, in the form the parts want.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "delivery/agent.hpp"
+#include "smtp/server/runtime.hpp"
+
+namespace posthorn::app {
+
+struct Plan {
+    config::Config config;
+    std::shared_ptr<const smtp::server::Runtime> runtime;
+    std::shared_ptr<const delivery::Settings> settings;
+    // A plan with problems is not carried out: the daemon does not start, a reload keeps what it has.
+    std::vector<std::string> problems;
+    std::vector<std::string> warnings;         // among them each domain whose key cannot be used: it alone is held
+};
+
+// Reads every file; changes nothing. Complete also where it finds problems, so that all are told at once.
+[[nodiscard]] Plan make_plan(config::Config config);
+
+// What differs between the two that a reload cannot change, in words for the log: "listeners", "queue.directory", ...
+[[nodiscard]] std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted);
+
+}  // namespace posthorn::app

@@ -1,0 +1,147 @@
+// Accept loops, bounds, and the staged end.
+#include "smtp/server/server.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+#include "net/deadline.hpp"
+#include "smtp/server/session.hpp"
+
+namespace posthorn::smtp::server {
+namespace {
+
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);   // when the process has no descriptors left
+constexpr Duration kTurnAway = std::chrono::seconds(5);
+constexpr Duration kAbortGrace = std::chrono::seconds(5);
+constexpr std::size_t kTurnedAwayAtOnce = 100;                      // beyond them connections are closed without a word
+
+Client client_of(const net::Stream& stream) {
+    Client client;
+    const net::SocketAddress& peer = stream.peer();
+    client.unix_socket = peer.is_unix();
+    client.address = peer.ip;
+    client.text = peer.ip ? peer.ip->to_string() : "unix";
+    return client;
+}
+
+// Somebody we have no room for. By value: it outlives the call.
+net::awaitable<void> turn_away(net::Stream stream, std::string reply) {
+    net::Deadline limit(stream);
+    limit.set_after(kTurnAway);
+    co_await stream.write(reply);
+    stream.close();
+}
+
+}  // namespace
+
+Server::Server(net::asio::io_context& context, net::asio::thread_pool& crypto, net::asio::thread_pool& disk,
+               Postbox& postbox, std::shared_ptr<const Runtime> runtime, std::uint32_t id_seed)
+    : runtime_(std::move(runtime)),
+      premises_(context, crypto, disk, postbox, id_seed),
+      acceptors_(context.get_executor(), "smtp acceptor"),
+      sessions_(context.get_executor(), "smtp session") {}
+
+Result<void> Server::listen(const ListenerOptions& options) {
+    Result<net::Listener> bound =
+        net::Listener::open(premises_.context, options.address, static_cast<mode_t>(options.socket_mode));
+    if (!bound) return bound.error();
+    doors_.push_back(std::make_unique<Door>(std::move(*bound), options));
+    Door& door = *doors_.back();
+    if (door.options.name.empty()) door.options.name = door.listener.endpoint().to_string();
+    return {};
+}
+
+std::vector<Endpoint> Server::addresses() const {
+    std::vector<Endpoint> addresses;
+    for (const auto& door : doors_) addresses.push_back(door->listener.endpoint());
+    return addresses;
+}
+
+void Server::start() {
+    for (const auto& door : doors_) acceptors_.spawn(accept_loop(*door));
+}
+
+net::awaitable<void> Server::accept_loop(Door& door) {
+    const net::TaskGroup::StopCallback stop(acceptors_, [&door] { door.listener.close(); }, {});
+    for (;;) {
+        net::AcceptResult accepted = co_await door.listener.accept(premises_.context);
+        if (accepted.ok()) {
+            serve(std::move(*accepted.stream), door.options);
+            continue;
+        }
+        if (acceptors_.stopping() || accepted.error == net::asio::error::operation_aborted) co_return;
+        log::warning("accept_failed")
+            .kv("listener", door.options.name)
+            .kv("error", accepted.error.message())
+            .kv("meaning", "no new connection can be taken for now; clients wait in the kernel's queue");
+        net::asio::steady_timer pause(premises_.context, kAcceptPause);
+        co_await pause.async_wait(net::kAwait);
+    }
+}
+
+const char* Server::why_full(const Client& client) const {
+    const ServerLimits& limits = runtime_->limits;
+    if (premises_.figures.sessions >= limits.max_connections) return "Too many connections, try again later";
+    if (client.local()) return nullptr;
+    const auto known = per_client_.find(client.address->octets());
+    if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
+        return "Too many connections from your address, try again later";
+    }
+    return nullptr;
+}
+
+void Server::serve(net::Stream stream, const ListenerOptions& listener) {
+    Client client = client_of(stream);
+    if (const char* why = why_full(client)) {
+        ++premises_.figures.connections_refused;
+        log::warning("refused").kv("stage", "connect").kv("client", client.text).kv("listener", listener.name).kv("reason", why);
+        const std::size_t turned_away = sessions_.size() - premises_.figures.sessions;
+        // In front of an implicit TLS handshake nothing can be said.
+        if (listener.tls != ListenerTls::implicit && turned_away < kTurnedAwayAtOnce) {
+            std::string reply = std::string("421 4.7.0 ") + why + "\r\n";
+            sessions_.spawn(turn_away(std::move(stream), std::move(reply)));
+        }
+        return;
+    }
+    sessions_.spawn(session(std::move(stream), std::move(client), listener));
+}
+
+net::awaitable<void> Server::session(net::Stream stream, Client client, ListenerOptions listener) {
+    // The count per address lasts exactly as long as the session.
+    class Place {
+    public:
+        Place(std::map<std::array<std::uint8_t, 16>, std::uint32_t>& counts, const Client& client) : counts_(counts) {
+            if (!client.local()) place_ = counts_.try_emplace(client.address->octets(), 0).first;
+            if (place_ != counts_.end()) ++place_->second;
+        }
+        ~Place() {
+            if (place_ != counts_.end() && --place_->second == 0) counts_.erase(place_);
+        }
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
+    private:
+        std::map<std::array<std::uint8_t, 16>, std::uint32_t>& counts_;
+        std::map<std::array<std::uint8_t, 16>, std::uint32_t>::iterator place_ = counts_.end();
+    };
+    const Place place(per_client_, client);
+    Session session(std::move(stream), std::move(client), std::move(listener), runtime_, premises_, sessions_);
+    co_await session.run();
+}
+
+net::awaitable<void> Server::stop() {
+    acceptors_.request_stop();
+    sessions_.request_stop();
+    const SteadyTime grace = std::chrono::steady_clock::now() + runtime_->timeouts.shutdown_grace;
+    if (!co_await sessions_.wait_idle(grace)) {
+        log::warning("sessions_cut_off")
+            .kv("sessions", static_cast<std::uint64_t>(sessions_.size()))
+            .kv("meaning", "they were still sending when server.timeouts.shutdown_grace ended; nothing of theirs was accepted");
+        sessions_.abort();
+        co_await sessions_.wait_idle(std::chrono::steady_clock::now() + kAbortGrace);
+    }
+    co_await acceptors_.wait_idle(std::chrono::steady_clock::now() + kAbortGrace);
+    doors_.clear();
+}
+
+}  // namespace posthorn::smtp::server

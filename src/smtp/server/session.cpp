@@ -1,0 +1,427 @@
+// One loop over the core's actions; every wait has a deadline, every turn one write.
+#include "smtp/server/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "auth/credentials.hpp"
+#include "net/offload.hpp"
+
+namespace posthorn::smtp::server {
+namespace {
+
+using Kind = protocol::ServerAction::Kind;
+
+constexpr Duration kFarewell = std::chrono::seconds(5);
+constexpr std::string_view kNoSpace = "Insufficient system storage, try again later";
+
+// Puts the message into the postbox. A plain function, since g++ 12 breaks lambdas in co_await expressions (docs/COROUTINES.md).
+auto put(Postbox& postbox, queue::NewMessage message, SteadyTime deadline) {
+    return net::asio::async_initiate<const net::asio::deferred_t&, void(queue::StoreResult<queue::Added>)>(
+        [&postbox, deadline](auto handler, queue::NewMessage mail) {
+            auto guard = net::asio::prefer(net::asio::get_associated_executor(handler),
+                                           net::asio::execution::outstanding_work.tracked);
+            postbox.put(std::move(mail), deadline,
+                        [handler = std::move(handler), guard = std::move(guard)](
+                            queue::StoreResult<queue::Added> added) mutable {
+                            auto resume = std::move(handler);
+                            std::move(resume)(std::move(added));
+                        });
+        },
+        net::asio::deferred, std::move(message));
+}
+
+protocol::SessionTls offered(const ListenerOptions& listener, const Runtime& runtime) {
+    if (listener.tls == ListenerTls::implicit) return protocol::SessionTls::active;
+    return listener.tls == ListenerTls::starttls && runtime.tls ? protocol::SessionTls::starttls
+                                                                : protocol::SessionTls::none;
+}
+
+protocol::SessionAuth offered_auth(const ListenerOptions& listener, const Runtime& runtime) {
+    if (listener.auth == ListenerAuth::required) return protocol::SessionAuth::required;
+    return listener.auth == ListenerAuth::optional && runtime.users ? protocol::SessionAuth::optional
+                                                                    : protocol::SessionAuth::none;
+}
+
+}  // namespace
+
+Session::Session(net::Stream stream, Client client, ListenerOptions listener,
+                 std::shared_ptr<const Runtime> runtime, Premises& premises, net::TaskGroup& group)
+    : stream_(std::move(stream)),
+      client_(std::move(client)),
+      listener_(std::move(listener)),
+      runtime_(std::move(runtime)),
+      premises_(premises),
+      number_text_(std::to_string(++premises.last_session)),
+      began_(std::chrono::steady_clock::now()),
+      trusted_(trusted(client_, runtime_->relay)),
+      core_(facts()),
+      deadline_(stream_.get_executor(), [this] { on_deadline(); }),
+      stop_(
+          group,
+          [this] {
+              stopping_ = true;
+              if (reading_ && !core_.in_data()) stream_.end_reading();
+          },
+          [this] { stream_.close(); }) {
+    ++premises_.figures.sessions;
+    ++premises_.figures.connections;
+}
+
+Session::~Session() {
+    forget_message();
+    --premises_.figures.sessions;
+}
+
+protocol::ServerFacts Session::facts() const {
+    protocol::ServerFacts facts;
+    facts.hostname = runtime_->hostname;
+    const ServerLimits& limits = runtime_->limits;
+    facts.limits.max_message_size = limits.max_message_size;
+    facts.limits.max_recipients = limits.max_recipients;
+    facts.limits.max_command_line = limits.max_command_line;
+    facts.limits.max_auth_line = limits.max_auth_line;
+    facts.limits.max_errors = limits.max_errors;
+    facts.limits.max_auth_failures = limits.max_auth_failures;
+    facts.tls = offered(listener_, *runtime_);
+    facts.auth = offered_auth(listener_, *runtime_);
+    facts.auth_without_tls = listener_.auth_without_tls && client_.local();
+    facts.trusted = trusted_;
+    return facts;
+}
+
+log::Event& Session::tag(log::Event&& event) const {
+    event.kv("session", number_text_);
+    if (id_) event.kv("id", id_text_);
+    return event;
+}
+
+net::awaitable<void> Session::run() {
+    tag(log::info("connect")).kv("client", client_.text).kv("listener", listener_.name);
+    co_await converse();
+    std::string_view reason = end_;
+    if (reason.empty()) reason = protocol::to_string(core_.end());
+    tag(log::info("disconnect")).kv("reason", reason).kv("messages", messages_);
+    stream_.close();
+}
+
+net::awaitable<void> Session::converse() {
+    if (listener_.tls == ListenerTls::implicit) {
+        if (!co_await handshake()) co_return;
+        const net::TlsFacts tls = stream_.tls_facts();
+        protocol::TlsFacts seen;
+        seen.version = tls.version;
+        seen.cipher = tls.cipher;
+        core_.set_tls(std::move(seen));
+    }
+    Action action = core_.start();
+    for (;;) {
+        if (const std::string_view content = core_.take_content(); !content.empty()) co_await collect(content);
+        if (!action.output.empty()) {
+            set_deadline();
+            const net::IoResult written = co_await stream_.write(action.output);
+            if (!written.ok()) {
+                end_ = timed_out_ ? "write_timeout" : "connection_lost";
+                co_return;
+            }
+        }
+        switch (action.kind) {
+            case Kind::read:
+                action = co_await read();
+                break;
+            case Kind::check_mail:
+                action = core_.on_verdict(check_mail());
+                break;
+            case Kind::check_recipient:
+                action = core_.on_verdict(check_recipient());
+                break;
+            case Kind::begin_data:
+                action = core_.on_verdict(begin_data());
+                break;
+            case Kind::store: {
+                protocol::StoreResult stored = co_await store();
+                action = core_.on_stored(std::move(stored));
+                break;
+            }
+            case Kind::drop:
+                ++premises_.figures.messages_refused;
+                log_refused("data", core_.refusal());
+                forget_message();
+                action = core_.on_dropped();
+                break;
+            case Kind::check_credentials: {
+                const protocol::AuthResult result = co_await check_credentials();
+                action = core_.on_auth(result);
+                break;
+            }
+            case Kind::start_tls: {
+                if (!co_await handshake()) co_return;
+                const net::TlsFacts tls = stream_.tls_facts();
+                protocol::TlsFacts seen;
+                seen.version = tls.version;
+                seen.cipher = tls.cipher;
+                action = core_.on_tls(std::move(seen));
+                break;
+            }
+            case Kind::close:
+                co_await farewell();
+                co_return;
+        }
+    }
+}
+
+void Session::on_deadline() {
+    timed_out_ = true;
+    if (reading_) {
+        stream_.end_reading();  // the session wakes, says 421, and closes
+    } else {
+        stream_.close();
+    }
+}
+
+void Session::set_deadline() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (core_.in_data()) {
+        deadline_.set(now + runtime_->timeouts.data);
+        return;
+    }
+    const bool known = trusted_ || core_.authenticated();
+    const Duration whole =
+        known ? runtime_->timeouts.authenticated_session : runtime_->timeouts.unauthenticated_session;
+    deadline_.set(std::min(now + runtime_->timeouts.command, began_ + whole));
+}
+
+net::awaitable<Session::Action> Session::read() {
+    if (stopping()) co_return core_.on_shutdown();
+    set_deadline();
+    reading_ = true;
+    // An idle session holds no buffer: it is borrowed when there is something to read.
+    const net::error_code readable = co_await stream_.wait_readable();
+    if (!readable && !timed_out_ && !stopping()) {
+        const ReadBuffers::Loan buffer(premises_.buffers);
+        const net::IoResult got = co_await stream_.read_some(buffer.span());
+        if (got.ok()) {
+            reading_ = false;
+            co_return core_.on_bytes(std::string_view(buffer.span().data(), got.size));
+        }
+    }
+    reading_ = false;
+    if (timed_out_) co_return core_.on_timeout();
+    if (stopping()) co_return core_.on_shutdown();
+    co_return core_.on_eof();
+}
+
+net::awaitable<bool> Session::handshake() {
+    if (!runtime_->tls) {  // an implicit TLS listener whose certificate was taken away by a reload
+        end_ = "no_certificate";
+        co_return false;
+    }
+    deadline_.set_after(runtime_->timeouts.tls_handshake);
+    const net::HandshakeResult result = co_await stream_.handshake_server(runtime_->tls);
+    if (result.ok()) {
+        const net::TlsFacts facts = stream_.tls_facts();
+        tag(log::info("tls")).kv("version", facts.version).kv("cipher", facts.cipher);
+        co_return true;
+    }
+    end_ = timed_out_ ? "tls_timeout" : "tls_failed";
+    tag(log::info("tls")).kv("result", "failed").kv("client", client_.text).kv("error", result.detail);
+    co_return false;
+}
+
+net::awaitable<protocol::AuthResult> Session::check_credentials() {
+    const auth::SaslExchange::Credentials& given = core_.credentials();
+    if (!runtime_->users) {
+        tag(log::warning("auth")).kv("result", "unavailable").kv("reason", "no users file is configured (auth.users_file)");
+        co_return protocol::AuthResult::unavailable;
+    }
+    const SteadyTime now = std::chrono::steady_clock::now();
+    bool right = runtime_->users->cached(given.user, given.password, now);
+    if (!right) {
+        auto work = [users = runtime_->users, user = given.user, password = given.password, now] {
+            return users->verify(user, password, now);
+        };
+        right = co_await net::offload(premises_.crypto, std::move(work));
+    }
+    if (right) {
+        tag(log::info("auth")).kv("user", given.user).kv("result", "ok").kv("client", client_.text);
+        co_return protocol::AuthResult::accepted;
+    }
+    ++premises_.figures.auth_failures;
+    tag(log::warning("auth")).kv("user", given.user).kv("result", "failed").kv("client", client_.text);
+    co_return protocol::AuthResult::rejected;
+}
+
+protocol::Reply Session::refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
+                                std::string_view text) {
+    protocol::Reply reply = protocol::make_reply(code, enhanced, text);
+    log_refused(stage, reply);
+    return reply;
+}
+
+void Session::log_refused(std::string_view stage, const protocol::Reply& reply) {
+    tag(log::info("refused")).kv("stage", stage).kv("client", client_.text).kv("reply", reply.joined());
+}
+
+protocol::Verdict Session::check_mail() {
+    forget_message();
+    if (const auto denial = may_send(client_, runtime_->relay, listener_.auth, core_.authenticated())) {
+        return protocol::Verdict::refuse(refuse("mail", denial->code, denial->enhanced, denial->text));
+    }
+    if (!premises_.postbox.open()) return protocol::Verdict::refuse(refuse("mail", 452, "4.3.1", kNoSpace));
+    id_ = premises_.ids.next(wall_now());
+    id_text_ = id_.to_string();
+    if (log::enabled(log::Level::info)) {
+        const protocol::MailCommand& mail = core_.mail_command();
+        log::Event event(log::Level::info, "mail");
+        event.kv("session", number_text_).kv("id", id_text_).kv("from", mail.sender.to_string());
+        if (mail.size) event.kv("size", *mail.size);
+        if (core_.authenticated()) event.kv("user", core_.user());
+    }
+    return protocol::Verdict::accept();
+}
+
+protocol::Verdict Session::check_recipient() {
+    const mail::Address& recipient = core_.rcpt_command().recipient;
+    if (const auto denial = may_receive(recipient.domain, !runtime_->rules->postmaster.empty())) {
+        return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
+    }
+    if (log::enabled(log::Level::info)) {
+        log::Event(log::Level::info, "rcpt").kv("id", id_text_).kv("to", recipient.to_string());
+    }
+    return protocol::Verdict::accept();
+}
+
+intake::Submission Session::submission() const {
+    intake::Submission submission;
+    submission.id = id_;
+    submission.now = wall_now();
+    submission.helo = core_.helo();
+    submission.client_ip = client_.address;
+    submission.protocol = core_.with_protocol();
+    submission.user = core_.user();
+    if (core_.tls()) submission.tls_cipher = core_.tls()->cipher;
+    if (core_.authenticated()) {
+        submission.source = "user=" + core_.user();
+    } else if (const auto peer = client_.unix_socket ? stream_.credentials() : std::nullopt) {
+        submission.source = "uid=" + std::to_string(peer->uid);
+    } else {
+        submission.source = "ip=" + client_.text;
+    }
+    return submission;
+}
+
+protocol::Verdict Session::begin_data() {
+    // What a message holds in memory at most, so that those that are begun can be finished.
+    const intake::Rules& rules = *runtime_->rules;
+    const std::uint64_t declared = core_.mail_command().size.value_or(0);
+    const std::uint64_t expected = std::min(declared, rules.max_header_size + rules.inline_body_limit);
+    if (premises_.figures.intake_octets + expected > runtime_->limits.max_intake_memory) {
+        return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
+    }
+    intake_.emplace(runtime_->rules, submission(), core_.envelope());
+    return protocol::Verdict::accept();
+}
+
+void Session::account(std::uint64_t octets) {
+    premises_.figures.intake_octets += octets - accounted_;  // modulo 2^64: also downwards
+    accounted_ = octets;
+}
+
+void Session::forget_message() {
+    intake_.reset();
+    spool_.reset();
+    account(0);
+    over_budget_ = false;
+    id_ = QueueId();
+}
+
+net::awaitable<void> Session::collect(std::string_view content) {
+    if (!intake_) co_return;  // over the budget: the rest is read and forgotten
+    intake_->feed(content);
+    account(intake_->memory());
+    if (intake_->wants_spill()) {
+        if (!spool_) spool_.emplace(premises_.disk, premises_.postbox.spool_directory(), id_);
+        std::string piece = intake_->take_spill();
+        deadline_.clear();
+        co_await spool_->write(std::move(piece));
+        account(intake_->memory());
+    }
+    if (premises_.figures.intake_octets > runtime_->limits.max_intake_memory) {
+        intake_.reset();
+        spool_.reset();
+        account(0);
+        over_budget_ = true;
+    }
+}
+
+net::awaitable<protocol::StoreResult> Session::store() {
+    deadline_.clear();
+    if (over_budget_) {
+        ++premises_.figures.messages_refused;
+        protocol::Reply reply = refuse("data", 452, "4.3.1", kNoSpace);
+        forget_message();
+        co_return protocol::StoreResult::refused(std::move(reply));
+    }
+    intake::Verdict verdict = intake_->finish();
+    if (const auto* refusal = std::get_if<intake::Refusal>(&verdict)) {
+        ++premises_.figures.messages_refused;
+        protocol::Reply reply = refuse("data", refusal->code, refusal->enhanced, refusal->text);
+        forget_message();
+        co_return protocol::StoreResult::refused(std::move(reply));
+    }
+    auto& accepted = std::get<intake::AcceptedMail>(verdict);
+    std::string trouble;
+    if (spool_) {
+        std::string piece = intake_->take_spill();
+        co_await spool_->write(std::move(piece));
+        Result<std::string> file = co_await spool_->finish();
+        if (file) {
+            accepted.message->body.spool_file = std::move(*file);
+        } else {
+            trouble = file.error().what;
+        }
+    }
+    const mail::MessagePtr message = std::move(accepted.message);
+    const std::size_t recipients = accepted.recipients.size();
+    if (trouble.empty()) {
+        queue::NewMessage mail;
+        mail.message = message;
+        mail.recipients = std::move(accepted.recipients);
+        intake_.reset();
+        const SteadyTime limit = std::chrono::steady_clock::now() + runtime_->store_deadline;
+        queue::StoreResult<queue::Added> added = co_await put(premises_.postbox, std::move(mail), limit);
+        if (!added) {
+            trouble = added.error().what;
+            if (spool_) spool_->remove();
+        }
+    }
+    if (!trouble.empty()) {
+        // The operator reads why; the stranger reads only that it is our trouble and for now.
+        ++premises_.figures.messages_refused;
+        tag(log::warning("refused")).kv("stage", "store").kv("client", client_.text).kv("reason", trouble);
+        forget_message();
+        co_return protocol::StoreResult::refused(protocol::make_reply(452, "4.3.1", kNoSpace));
+    }
+    ++messages_;
+    ++premises_.figures.messages;
+    premises_.figures.octets += message->size();
+    if (log::enabled(log::Level::info)) {
+        log::Event event(log::Level::info, "stored");
+        event.kv("id", id_text_).kv("from", message->reverse_path).kv("recipients", static_cast<std::uint64_t>(recipients));
+        event.kv("size", message->size()).kv("source", message->source);
+        if (!message->stream.empty()) event.kv("stream", message->stream);
+    }
+    std::string name = std::move(id_text_);
+    forget_message();
+    co_return protocol::StoreResult::stored(std::move(name));
+}
+
+net::awaitable<void> Session::farewell() {
+    // A TLS peer is told the end; whoever does not answer is not waited for (RFC 5246 s7.2.1 allows that to us, SMTP ends itself).
+    if (core_.end() != protocol::SessionEnd::quit || !stream_.is_tls()) co_return;
+    net::Deadline limit(stream_);
+    limit.set_after(kFarewell);
+    co_await stream_.shutdown_tls();
+}
+
+}  // namespace posthorn::smtp::server

@@ -1,0 +1,91 @@
+// The driver of one client's connection: carries out what protocol::ServerSession says, and holds no rule of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "intake/intake.hpp"
+#include "net/deadline.hpp"
+#include "net/stream.hpp"
+#include "net/task_group.hpp"
+#include "smtp/protocol/server_session.hpp"
+#include "smtp/server/policy.hpp"
+#include "smtp/server/runtime.hpp"
+#include "smtp/server/server.hpp"
+#include "smtp/server/spool_writer.hpp"
+
+namespace posthorn::smtp::server {
+
+// Lives in its coroutine's frame, on the server's shard. What it is given by reference outlives it.
+class Session {
+public:
+    Session(net::Stream stream, Client client, ListenerOptions listener, std::shared_ptr<const Runtime> runtime,
+            Premises& premises, net::TaskGroup& group);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // From the greeting to the closed connection.
+    net::awaitable<void> run();
+
+private:
+    using Action = protocol::ServerAction;
+
+    net::awaitable<void> converse();
+    net::awaitable<Action> read();
+    net::awaitable<bool> handshake();
+    net::awaitable<protocol::AuthResult> check_credentials();
+    net::awaitable<void> collect(std::string_view content);
+    net::awaitable<protocol::StoreResult> store();
+    net::awaitable<void> farewell();
+
+    [[nodiscard]] protocol::Verdict check_mail();
+    [[nodiscard]] protocol::Verdict check_recipient();
+    [[nodiscard]] protocol::Verdict begin_data();
+    [[nodiscard]] intake::Submission submission() const;
+
+    [[nodiscard]] protocol::Reply refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
+                                         std::string_view text);
+    void log_refused(std::string_view stage, const protocol::Reply& reply);
+    void log_secured() const;
+    // Adds the session's number and the queue id: tag(log::info("mail")).kv(...).
+    log::Event& tag(log::Event&& event) const;
+    void account(std::uint64_t octets);                            // of memory held by this session's message
+    void forget_message();
+    [[nodiscard]] protocol::ServerFacts facts() const;
+    void on_deadline();
+    // The server ends, and nothing of the client's is under way.
+    [[nodiscard]] bool stopping() const { return stopping_ && !core_.in_data(); }
+    void set_deadline();
+
+    net::Stream stream_;
+    Client client_;
+    ListenerOptions listener_;
+    std::shared_ptr<const Runtime> runtime_;
+    Premises& premises_;
+    std::uint64_t number_;
+    std::string number_text_;
+    SteadyTime began_;
+    bool trusted_;
+
+    protocol::ServerSession core_;
+    QueueId id_;                                 // of the transaction under way; 0 outside of one
+    std::string id_text_;
+    std::optional<intake::Intake> intake_;
+    std::optional<SpoolWriter> spool_;
+    bool over_budget_ = false;                   // the message under way did not fit into max_intake_memory
+    std::uint64_t accounted_ = 0;
+    std::uint64_t messages_ = 0;
+    std::string_view end_;                       // why it ended, where the core does not know
+
+    bool reading_ = false;                       // nothing but the peer is waited for: stop and timeout may wake it
+    bool timed_out_ = false;
+    bool stopping_ = false;
+    net::Deadline deadline_;
+    net::TaskGroup::StopCallback stop_;          // last: calls back into this
+};
+
+}  // namespace posthorn::smtp::server

@@ -1,0 +1,57 @@
+// Hands each piece to the disk pool and comes back to the session's shard.
+#include "smtp/server/spool_writer.hpp"
+
+#include <utility>
+
+#include "net/offload.hpp"
+
+namespace posthorn::smtp::server {
+
+SpoolWriter::SpoolWriter(net::asio::thread_pool& disk, std::string directory, QueueId id)
+    : disk_(disk), state_(std::make_shared<State>()) {
+    state_->directory = std::move(directory);
+    state_->id = id;
+}
+
+void SpoolWriter::State::write(const std::string& octets) {
+    if (!error.empty()) return;
+    if (!file) {
+        Result<queue::BodySpool> opened = queue::BodySpool::open(directory, id);
+        if (!opened) {
+            error = opened.error().what;
+            return;
+        }
+        file.emplace(std::move(*opened));
+    }
+    if (const Result<void> written = file->write(octets); !written) error = written.error().what;
+}
+
+void SpoolWriter::State::finish() {
+    if (!error.empty()) return;
+    Result<std::string> finished = file->finish();
+    if (finished) {
+        name = std::move(*finished);
+    } else {
+        error = finished.error().what;
+    }
+}
+
+net::awaitable<void> SpoolWriter::write(std::string octets) {
+    auto work = [state = state_, octets = std::move(octets)] { state->write(octets); };
+    co_await net::offload(disk_, std::move(work));
+}
+
+net::awaitable<Result<std::string>> SpoolWriter::finish() {
+    auto work = [state = state_] { state->finish(); };
+    co_await net::offload(disk_, std::move(work));
+    if (!state_->error.empty()) co_return Error{state_->error};
+    co_return state_->name;
+}
+
+void SpoolWriter::remove() {
+    net::asio::post(disk_, [state = state_] {
+        if (!state->name.empty()) queue::remove_spooled(state->directory, state->name);
+    });
+}
+
+}  // namespace posthorn::smtp::server

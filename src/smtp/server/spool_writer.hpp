@@ -1,0 +1,41 @@
+// A body too large for memory on its way to its spool file, written on the disk pool.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/asio.hpp"
+#include "queue/body_spool.hpp"
+
+namespace posthorn::smtp::server {
+
+// One per message, used by one session; each call waits for the one before. The file is abandoned with the last reference,
+// unless finish() gave it a name. The first error sticks: later calls do nothing, finish() reports it.
+class SpoolWriter {
+public:
+    SpoolWriter(net::asio::thread_pool& disk, std::string directory, QueueId id);
+
+    net::awaitable<void> write(std::string octets);
+    // The name for mail::Body::spool_file, durable; or what went wrong.
+    net::awaitable<Result<std::string>> finish();
+    // After finish(), when the message was not stored after all.
+    void remove();
+
+private:
+    struct State {
+        std::string directory;
+        QueueId id;
+        std::optional<queue::BodySpool> file;
+        std::string name;
+        std::string error;
+
+        void write(const std::string& octets);
+        void finish();
+    };
+
+    net::asio::thread_pool& disk_;
+    std::shared_ptr<State> state_;   // shared with the work under way, which may outlive a session that is cut off
+};
+
+}  // namespace posthorn::smtp::server
