@@ -86,7 +86,7 @@ def main():
 
     # Retries at once: what the crash interrupted is due immediately after the start anyway.
     changes = {"delivery": {"connections_per_site": CONNECTIONS}, "retry": {"first": "100ms", "max": "1s"},
-               "log": {"level": "warning"}}
+               "log": {"level": "info"}}
     with World(changes=changes, keys=("ed25519",)) as w:
         w.sink.store = False
         w.sink.on_message = note

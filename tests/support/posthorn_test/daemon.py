@@ -31,6 +31,7 @@ def program():
     raise FileNotFoundError("set POSTHORN to the program to test")
 
 
+READY = re.compile(r"\bready\b.*\bpid=\d+")
 STRANGER = "127.66.66.66"   # a client address that the configuration does not trust
 
 
@@ -99,10 +100,11 @@ class Daemon:
     """
 
     def __init__(self, dns=None, delivery_port=25, domains=("example.test",), keys=("rsa",), users=None, changes=None,
-                 directory=None, environment=None):
+                 directory=None, environment=None, quiet_log=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="posthorn-test-"))
         self._owned = directory is None
         self.environment = environment or {}
+        self.quiet_log = quiet_log   # a file for the log, when reading it would disturb a measurement
         self.address = loopback_address()
         self.ports = {name: free_port(self.address) for name in ("plain", "open", "submission", "submissions")}
         self.unix_socket = str(self.directory / "submit.sock")
@@ -110,6 +112,8 @@ class Daemon:
         self.users = {"alice": "correct horse"} if users is None else users
         self.process = None
         self._log = []
+        self._log_ended = False
+        self._reader = None
         self._log_changed = threading.Condition()
         certificate, key = certs.self_signed(self.directory, "mail.example.test", ("127.0.0.1", self.address))
         (self.directory / "users").write_text("".join(f"{n}:{quick_hash(p)}\n" for n, p in self.users.items()))
@@ -173,32 +177,39 @@ class Daemon:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self, timeout=30.0):
+        """Starts it and returns when it is ready, which it says in its log; quiet_log: when it greets."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTHORN")} | self.environment
+        with self._log_changed:
+            self._log_ended = False
+            started = len(self._log)
+        output = open(self.quiet_log, "ab") if self.quiet_log else subprocess.PIPE
         self.process = subprocess.Popen([program(), "serve", "--config", str(self.config_file)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+                                        stdout=output, stderr=subprocess.STDOUT, env=environment)
+        if self.quiet_log:
+            output.close()
+            self._wait_until_greeted(timeout)
+            return self
         self._reader = threading.Thread(target=self._read_log, args=(self.process.stdout,), daemon=True)
         self._reader.start()
-        self._wait_until_greeted(timeout)
+        with self._log_changed:
+            self._log_changed.wait_for(lambda: self._log_ended or any(READY.search(x) for x in self._log[started:]), timeout)
+            ready = any(READY.search(x) for x in self._log[started:])
+        if not ready:
+            code = self.process.poll()
+            self.kill()
+            raise RuntimeError(f"posthorn is not ready (exit code {code}):\n" + "\n".join(self.log()[-30:]))
         return self
 
     def _wait_until_greeted(self, timeout):
-        """Ready when every TCP listener accepts and the first greets; a refused connection is asked again at once."""
         deadline = time.monotonic() + timeout
-        wanted = [(self.address, p) for p in self.ports.values()]
-        while wanted:
-            if self.process.poll() is not None:
-                self._reader.join(5)
-                raise RuntimeError(f"posthorn ended with {self.process.returncode}:\n" + "\n".join(self.log()[-30:]))
+        while True:
             try:
-                if wanted[-1][1] == self.ports["submissions"]:
-                    socket.create_connection(wanted[-1], 5).close()
-                else:
-                    with Client(wanted[-1], 10) as client:
-                        client.expect(220)
-                wanted.pop()
+                with self.connect() as client:
+                    client.expect(220)
+                return
             except (ConnectionError, socket.timeout):
-                if time.monotonic() > deadline:
-                    raise TimeoutError("posthorn does not listen:\n" + "\n".join(self.log()[-30:])) from None
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"posthorn does not listen; see {self.quiet_log}") from None
                 time.sleep(0.005)
 
     def _read_log(self, stream):
@@ -207,6 +218,9 @@ class Daemon:
                 self._log.append(line.decode("utf-8", "replace").rstrip("\n"))
                 self._log_changed.notify_all()
         stream.close()
+        with self._log_changed:
+            self._log_ended = True
+            self._log_changed.notify_all()
 
     @property
     def pid(self):
@@ -224,7 +238,8 @@ class Daemon:
                 self.process.kill()
                 self.process.wait()
                 raise
-        self._reader.join(10)
+        if self._reader:
+            self._reader.join(10)
         return self.process.returncode
 
     def kill(self):
@@ -232,7 +247,8 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        if self._reader:
+            self._reader.join(10)
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
