@@ -112,6 +112,8 @@ public:
                                                     TimePoint now);
     // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works again).
     void forget_backoff(DestinationId destination, TimePoint now);
+    // New limits (reload); what is under way goes on.
+    void set_options(const SchedulerOptions& options);
     // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after pause(false).
     void pause(bool paused);
     // Drops all ready recipients for unclaiming (at shutdown).
@@ -123,7 +125,8 @@ public:
     // --- figures ---------------------------------------------------------------------------------------------------------
     struct Figures {
         std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0;
-        std::uint64_t hot_octets = 0;
+        std::size_t backing_off = 0;          // sites and destinations
+        std::uint64_t hot_octets = 0;         // reserved and ready
     };
     [[nodiscard]] Figures figures() const;
 
