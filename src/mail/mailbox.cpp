@@ -38,10 +38,12 @@ public:
             read_quoted(token.text);
         } else if (c == '[') {
             token.kind = Token::Kind::literal;
-            const std::size_t close = text_.find_first_of("]<>,", at_);
-            const bool closed = close != std::string_view::npos && text_[close] == ']';
-            const std::size_t end = closed ? close + 1 : at_ + 1;
-            clean_ = clean_ && closed;
+            std::size_t end = at_ + 1;
+            while (end < text_.size() && (text::is_alnum(text_[end]) || text_[end] == ':' || text_[end] == '.' || text_[end] == '-'))
+                ++end;
+            // Without its "]" it is a lone bracket of a display name, "[list of] things".
+            const bool closed = end < text_.size() && text_[end] == ']';
+            end = closed ? end + 1 : at_ + 1;
             token.text = text_.substr(at_, end - at_);
             at_ = end;
         } else {
@@ -118,7 +120,9 @@ struct AddressParts {
         const bool joined = part.empty() || !token.blank_before || part.back() == '.' || token.text.starts_with('.');
         if (!joined) clean = false;
         if (has_at) {
-            if (joined) part += token.text;   // "user@example.com trailing": what trails is no domain
+            // "user@example.com trailing": what trails is no domain, and a quoted string never is.
+            if (token.kind == Token::Kind::quoted || token.text == "[") clean = false;
+            if (joined && token.kind != Token::Kind::quoted) part += token.text;
         } else {
             part += joined ? token.text : " " + token.text;
             has_local = true;
