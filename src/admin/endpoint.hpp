@@ -1,0 +1,55 @@
+// The endpoints: one function each, in a file of its own, and what they all work with.
+#pragma once
+
+#include <boost/asio/post.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "admin/http.hpp"
+#include "admin/server.hpp"
+#include "base/queue_id.hpp"
+#include "queue/store.hpp"
+
+namespace posthorn::admin {
+
+// Shared by the server and by answers that are still to come; on the io_context's thread, but for what at_home does.
+struct Core {
+    boost::asio::io_context& io;
+    queue::QueueStore& store;
+    Daemon daemon;
+    bool stopped = false;   // then nothing of the daemon is called any more
+};
+using CorePtr = std::shared_ptr<Core>;
+
+void get_health(const CorePtr& core, const Request& request, Respond respond);
+void get_status(const CorePtr& core, const Request& request, Respond respond);
+void post_reload(const CorePtr& core, const Request& request, Respond respond);
+void get_queue(const CorePtr& core, const Request& request, Respond respond);
+void get_message(const CorePtr& core, QueueId id, Respond respond);
+void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond);
+
+// Finds the endpoint; answers 404 and 405 itself.
+void route(const CorePtr& core, const Request& request, Respond respond);
+
+[[nodiscard]] Answer answer_for(const queue::StoreError& error);
+
+// A callback for the store, which calls it on a thread of its own: carries the result home and answers there.
+// to_answer: Answer(Core&, T&).
+template <class T, class ToAnswer>
+queue::Done<T> at_home(CorePtr core, Respond respond, ToAnswer to_answer) {
+    return [core = std::move(core), respond = std::move(respond),
+            to_answer = std::move(to_answer)](queue::StoreResult<T> result) mutable {
+        boost::asio::io_context& io = core->io;
+        boost::asio::post(io, [core = std::move(core), respond = std::move(respond), to_answer = std::move(to_answer),
+                               result = std::move(result)]() mutable {
+            if (core->stopped) {
+                return;
+            }
+            respond(result.has_value() ? to_answer(*core, *result) : answer_for(result.error()));
+        });
+    };
+}
+
+}  // namespace posthorn::admin

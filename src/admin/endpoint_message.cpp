@@ -1,0 +1,16 @@
+// GET /v1/queue/ID: one message and all its recipients.
+#include <boost/json/serialize.hpp>
+
+#include "admin/endpoint.hpp"
+#include "admin/queue_json.hpp"
+
+namespace posthorn::admin {
+
+void get_message(const CorePtr& core, QueueId id, Respond respond) {
+    const auto to_answer = [](Core&, queue::QueueEntry& entry) {
+        return Answer{200, boost::json::serialize(to_json(entry)), {}};
+    };
+    core->store.show(id, at_home<queue::QueueEntry>(core, std::move(respond), to_answer));
+}
+
+}  // namespace posthorn::admin

@@ -1,0 +1,110 @@
+// HTTP/1.1 by Boost.Beast's parser: octets to requests, answers to octets.
+#include "admin/http.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace posthorn::admin {
+
+namespace http = boost::beast::http;
+
+namespace {
+
+std::string decode(std::string_view text, bool plus_is_blank) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 2 < text.size() && text::hex_value(text[i + 1]) >= 0 && text::hex_value(text[i + 2]) >= 0) {
+            out += static_cast<char>(text::hex_value(text[i + 1]) * 16 + text::hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            out += plus_is_blank && text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+Answer failure(unsigned status, std::string_view what) {
+    boost::json::object body;
+    body["error"] = what;
+    return {status, boost::json::serialize(body), {}};
+}
+
+struct RequestReader::Parser {
+    http::request_parser<http::string_body> parser;
+};
+
+RequestReader::RequestReader(std::size_t header_limit, std::size_t body_limit)
+    : header_limit_(header_limit), body_limit_(body_limit) {
+    begin();
+}
+
+RequestReader::~RequestReader() = default;
+
+void RequestReader::begin() {
+    parser_ = std::make_unique<Parser>();
+    parser_->parser.header_limit(static_cast<std::uint32_t>(header_limit_));
+    parser_->parser.body_limit(body_limit_);
+    parser_->parser.eager(true);
+}
+
+RequestReader::Progress RequestReader::feed(std::string& buffer) {
+    auto& parser = parser_->parser;
+    while (!buffer.empty() && !parser.is_done()) {
+        boost::system::error_code ec;
+        const std::size_t taken = parser.put(boost::asio::const_buffer(buffer.data(), buffer.size()), ec);
+        buffer.erase(0, taken);
+        if (ec == http::error::need_more) {
+            if (taken == 0) {
+                break;
+            }
+            continue;
+        }
+        if (ec) {
+            const unsigned status = ec == http::error::header_limit ? 431 : ec == http::error::body_limit ? 413 : 400;
+            refusal_ = failure(status, ec.message());
+            return Progress::refused;
+        }
+    }
+    return parser.is_done() ? Progress::complete : Progress::incomplete;
+}
+
+Request RequestReader::take() {
+    const auto& message = parser_->parser.get();
+    Request request;
+    request.method = std::string(message.method_string());
+    request.keep_alive = message.keep_alive();
+    request.body = message.body();
+    std::string_view target(message.target().data(), message.target().size());
+    std::string_view rest = target.substr(0, target.find('#'));
+    request.path = decode(text::take_field(rest, '?'), false);
+    while (!rest.empty()) {
+        std::string_view pair = text::take_field(rest, '&');
+        const std::string name = decode(text::take_field(pair, '='), true);
+        request.query[name] = decode(pair, true);
+    }
+    begin();
+    return request;
+}
+
+std::string to_wire(const Answer& answer, bool keep_alive) {
+    const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
+    std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n",
+                                  answer.status, std::string_view(reason.data(), reason.size()), answer.body.size() + 1);
+    if (!answer.allow.empty()) {
+        out += "Allow: " + answer.allow + "\r\n";
+    }
+    out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+    return out + answer.body + "\n";
+}
+
+}  // namespace posthorn::admin

@@ -1,0 +1,93 @@
+// From method and path to an endpoint.
+#include "admin/endpoint.hpp"
+
+#include "base/text.hpp"
+
+namespace posthorn::admin {
+namespace {
+
+Answer not_allowed(const char* allow) {
+    Answer answer = failure(405, std::string("allowed here: ") + allow);
+    answer.allow = allow;
+    return answer;
+}
+
+using Simple = void (*)(const CorePtr&, const Request&, Respond);
+
+// /v1/queue/ID and what can be done with it.
+void route_message(const CorePtr& core, const Request& request, std::string_view rest, Respond respond) {
+    const std::string_view id_text = text::take_field(rest, '/');
+    const auto id = QueueId::parse(id_text);
+    if (!id) {
+        respond(failure(404, "\"" + text::safe_for_log(id_text, 40) + "\" is no queue id; an id has 13 letters and digits"));
+        return;
+    }
+    if (rest.empty()) {
+        if (request.method == "GET") {
+            get_message(core, *id, std::move(respond));
+        } else if (request.method == "DELETE") {
+            revise_message(core, *id, queue::Revision::remove, std::move(respond));
+        } else {
+            respond(not_allowed("GET, DELETE"));
+        }
+        return;
+    }
+    const bool known = rest == "retry" || rest == "hold" || rest == "release";
+    if (!known) {
+        respond(failure(404, "a message can be asked to retry, hold or release"));
+    } else if (request.method != "POST") {
+        respond(not_allowed("POST"));
+    } else {
+        revise_message(core, *id,
+                       rest == "retry"  ? queue::Revision::retry
+                       : rest == "hold" ? queue::Revision::hold
+                                        : queue::Revision::release,
+                       std::move(respond));
+    }
+}
+
+}  // namespace
+
+void route(const CorePtr& core, const Request& request, Respond respond) {
+    constexpr std::string_view kMessages = "/v1/queue/";
+    if (request.path.starts_with(kMessages) && request.path.size() > kMessages.size()) {
+        route_message(core, request, std::string_view(request.path).substr(kMessages.size()), std::move(respond));
+        return;
+    }
+    struct Place {
+        std::string_view path;
+        const char* method;
+        Simple endpoint;
+    };
+    for (const Place& place : {Place{"/v1/queue", "GET", get_queue}, Place{"/v1/health", "GET", get_health},
+                               Place{"/v1/status", "GET", get_status}, Place{"/v1/reload", "POST", post_reload}}) {
+        if (request.path == place.path) {
+            if (request.method == place.method) {
+                place.endpoint(core, request, std::move(respond));
+            } else {
+                respond(not_allowed(place.method));
+            }
+            return;
+        }
+    }
+    respond(failure(404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status and /v1/reload"));
+}
+
+Answer answer_for(const queue::StoreError& error) {
+    switch (error.fault) {
+        case queue::StoreFault::not_found:
+            return failure(404, error.what.empty() ? "no such message: it was delivered, it failed, or it never was" : error.what);
+        case queue::StoreFault::refused:
+            return failure(409, error.what);
+        case queue::StoreFault::busy:
+        case queue::StoreFault::disk_full:
+        case queue::StoreFault::shutting_down:
+            return failure(503, error.what);
+        case queue::StoreFault::io_error:
+        case queue::StoreFault::corrupt:
+            break;
+    }
+    return failure(500, error.what);
+}
+
+}  // namespace posthorn::admin
