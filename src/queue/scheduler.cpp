@@ -18,8 +18,9 @@ constexpr TimePoint kNever = TimePoint::max();
 constexpr std::uint64_t kReadyWeight = 512;
 // The store could not be asked, or said "due now" and gave nothing.
 constexpr Duration kAskAgain = std::chrono::seconds(1);
-// A site that was in trouble is remembered for this long after its last mail.
-constexpr Duration kSiteMemory = std::chrono::minutes(10);
+// A site keeps its id for this long after its last mail (open connections are found by it), and its bad days for longer.
+constexpr Duration kSiteMemory = std::chrono::minutes(1);
+constexpr Duration kTroubleMemory = std::chrono::minutes(10);
 // Ready recipients of all sites together, for each delivery that may be under way.
 constexpr std::size_t kReadyPerDelivery = 20;
 
@@ -257,10 +258,8 @@ struct Scheduler::State {
             return;
         }
         const bool sound = site.failures == 0 && site.window >= options.connections_per_site && site.backoff_until <= now;
-        if (sound) {
-            erase_site(id, site);
-        } else if (site.forget_at == kNever) {
-            site.forget_at = std::max(site.backoff_until, now) + kSiteMemory;
+        if (site.forget_at == kNever) {
+            site.forget_at = std::max(site.backoff_until, now) + (sound ? kSiteMemory : kTroubleMemory);
             site_timer.emplace(site.forget_at, id);
         }
     }

@@ -1,0 +1,497 @@
+// The contract in memory.
+#include "queue/memory_store.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "queue/body_spool.hpp"
+
+namespace posthorn::queue {
+
+namespace {
+
+enum class Afterwards : std::uint8_t { nothing, hold, remove };
+
+struct Row {
+    Recipient recipient;
+    bool claimed = false;
+    TimePoint lease_until{};
+    Afterwards afterwards = Afterwards::nothing;
+    bool removed = false;   // by the operator, while claimed
+
+    [[nodiscard]] bool free(TimePoint now) const { return !removed && (!claimed || lease_until <= now); }
+};
+
+struct Kept {
+    mail::MessagePtr message;
+    std::set<RecipientId> rows;
+};
+
+}  // namespace
+
+struct MemoryStore::State {
+    mutable std::mutex mutex;
+    std::map<QueueId, Kept> messages;
+    std::map<RecipientId, Row> rows;
+    std::map<std::pair<DestinationId, TimePoint>, std::set<RecipientId>> due;   // waiting rows
+    std::map<std::string, DestinationId, std::less<>> destinations;
+    std::map<DestinationId, std::string> names;
+    RecipientId last_row = 0;
+    std::optional<StoreError> fault;
+    bool stopped = false;
+    std::uint64_t operations = 0;
+    std::function<void(const StoreHealth&)> observer;
+
+    [[nodiscard]] bool unhealthy() const {
+        return fault && (fault->fault == StoreFault::io_error || fault->fault == StoreFault::disk_full);
+    }
+
+    [[nodiscard]] std::optional<StoreError> refusal() const {
+        if (stopped) {
+            return StoreError{StoreFault::shutting_down, "the queue is shutting down"};
+        }
+        return fault;
+    }
+
+    StoreHealth health() const {
+        StoreHealth health;
+        health.healthy = !unhealthy();
+        health.reason = health.healthy ? std::string() : fault->what;
+        health.messages = messages.size();
+        health.recipients = rows.size();
+        health.operations = health.batches = operations;
+        return health;
+    }
+
+    DestinationId intern(const std::string& name) {
+        const auto [it, inserted] = destinations.try_emplace(name, static_cast<DestinationId>(destinations.size() + 1));
+        if (inserted) {
+            names.emplace(it->second, name);
+        }
+        return it->second;
+    }
+
+    void index(const Row& row) {
+        if (row.recipient.state == RecipientState::waiting && !row.removed) {
+            due[{row.recipient.destination, row.recipient.due_at}].insert(row.recipient.id);
+        }
+    }
+    void unindex(const Row& row) {
+        const auto it = due.find({row.recipient.destination, row.recipient.due_at});
+        if (it != due.end() && it->second.erase(row.recipient.id) != 0 && it->second.empty()) {
+            due.erase(it);
+        }
+    }
+
+    std::optional<StoreError> unacceptable(const NewMessage& what, const std::string& spool) const {
+        if (!what.message || !what.message->id || what.recipients.empty()) {
+            return StoreError{StoreFault::refused, "a message without id or recipients cannot be queued"};
+        }
+        if (messages.contains(what.message->id)) {
+            return StoreError{StoreFault::refused, "message " + what.message->id.to_string() + " exists"};
+        }
+        const std::string& file = what.message->body.spool_file;
+        if (!file.empty() && (file != spool_name(what.message->id) || spool.empty())) {
+            return StoreError{StoreFault::refused, "the spool file " + file + " is not this message's"};
+        }
+        return std::nullopt;
+    }
+
+    Added add(const NewMessage& what, TimePoint now) {
+        Added added;
+        Kept& kept = messages[what.message->id];
+        kept.message = what.message;
+        for (const NewRecipient& from : what.recipients) {
+            Row row;
+            Recipient& to = row.recipient;
+            to.id = ++last_row;
+            to.message = what.message->id;
+            to.destination = intern(from.domain);
+            to.address = from.recipient.address;
+            to.orcpt = from.recipient.orcpt;
+            to.notify = from.recipient.notify;
+            to.due_at = std::min(from.due_at, what.message->expires_at);
+            to.expires_at = what.message->expires_at;
+            to.personal = !what.message->stream.empty();
+            row.claimed = from.claim;
+            row.lease_until = now + kAddedLease;
+            kept.rows.insert(to.id);
+            added.recipients.push_back({to.id, to.destination});
+            index(row);
+            rows.emplace(to.id, std::move(row));
+        }
+        return added;
+    }
+
+    void erase(std::map<RecipientId, Row>::iterator it, const std::string& spool) {
+        const QueueId id = it->second.recipient.message;
+        unindex(it->second);
+        Kept& kept = messages.at(id);
+        kept.rows.erase(it->first);
+        rows.erase(it);
+        if (kept.rows.empty()) {
+            if (!kept.message->body.spool_file.empty()) {
+                remove_spooled(spool, kept.message->body.spool_file);
+            }
+            messages.erase(id);
+        }
+    }
+
+    void apply(const Verdict& verdict, const std::string& spool) {
+        const auto it = rows.find(verdict.recipient);
+        if (it == rows.end()) {
+            return;
+        }
+        Row& row = it->second;
+        if (verdict.kind == Verdict::Kind::done || row.removed) {
+            erase(it, spool);
+            return;
+        }
+        unindex(row);
+        Recipient& recipient = row.recipient;
+        const bool hold = verdict.kind == Verdict::Kind::hold || row.afterwards == Afterwards::hold;
+        recipient.state = hold ? RecipientState::held : RecipientState::waiting;
+        recipient.due_at = std::min(verdict.due_at, recipient.expires_at);
+        recipient.attempts += verdict.count_attempt ? 1 : 0;
+        recipient.last_attempt = verdict.attempted_at;
+        recipient.last_class = verdict.failure_class;
+        recipient.last_reply = verdict.reply;
+        recipient.last_host = verdict.host;
+        recipient.delay_dsn_sent = recipient.delay_dsn_sent || verdict.delay_dsn_sent;
+        row.claimed = false;
+        row.afterwards = Afterwards::nothing;
+        index(row);
+    }
+
+    std::optional<TimePoint> first_free(DestinationId destination, TimePoint now) const {
+        for (auto it = due.lower_bound({destination, TimePoint::min()});
+             it != due.end() && it->first.first == destination; ++it) {
+            for (const RecipientId id : it->second) {
+                if (rows.at(id).free(now)) {
+                    return it->first.second;
+                }
+            }
+        }
+        return std::nullopt;
+    }
+
+    std::optional<QueueEntry> entry(QueueId id, const Kept& kept) const {
+        QueueEntry entry;
+        entry.id = id;
+        entry.accepted_at = kept.message->accepted_at;
+        entry.expires_at = kept.message->expires_at;
+        entry.reverse_path = kept.message->reverse_path;
+        entry.size = kept.message->size();
+        entry.stream = kept.message->stream;
+        entry.source = kept.message->source;
+        for (const RecipientId row : kept.rows) {
+            if (rows.at(row).removed) {
+                continue;
+            }
+            entry.recipient_count += 1;
+            if (entry.recipients.size() < 100) {
+                entry.recipients.push_back(rows.at(row).recipient);
+            }
+        }
+        return entry.recipient_count == 0 ? std::nullopt : std::optional(std::move(entry));
+    }
+
+    StoreResult<Revised> revise(QueueId id, Revision revision, TimePoint now, const std::string& spool) {
+        const auto message = messages.find(id);
+        if (message == messages.end()) {
+            return StoreError{StoreFault::not_found, "no message " + id.to_string() + " in the queue"};
+        }
+        Revised revised;
+        const std::set<RecipientId> ids = message->second.rows;
+        for (const RecipientId row_id : ids) {
+            const auto it = rows.find(row_id);
+            Row& row = it->second;
+            const bool held = row.recipient.state == RecipientState::held;
+            const bool free = row.free(now);
+            if (row.removed || (revision == Revision::hold && held) || (revision == Revision::release && !held) ||
+                (revision == Revision::retry && !free && !held)) {
+                continue;
+            }
+            revised.recipients += 1;
+            if (revision == Revision::remove && free) {
+                erase(it, spool);
+                continue;
+            }
+            unindex(row);
+            if (revision == Revision::remove) {
+                row.removed = true;
+            } else if (revision == Revision::hold) {
+                row.recipient.state = RecipientState::held;
+                row.afterwards = free ? Afterwards::nothing : Afterwards::hold;
+            } else {
+                row.recipient.state = RecipientState::waiting;
+                row.recipient.due_at = std::min(now, row.recipient.expires_at);
+                row.afterwards = Afterwards::nothing;
+                const DestinationId destination = row.recipient.destination;
+                if (free && std::none_of(revised.due.begin(), revised.due.end(),
+                                         [&](const DestinationDue& d) { return d.id == destination; })) {
+                    revised.due.push_back({destination, names.at(destination), row.recipient.due_at});
+                }
+            }
+            index(row);
+        }
+        return revised;
+    }
+};
+
+namespace {
+
+// Runs the answer inside the call or through the executor.
+template <class T>
+void answer(const MemoryStore::Executor& executor, Done<T> done, StoreResult<T> result) {
+    if (!executor) {
+        done(std::move(result));
+        return;
+    }
+    executor([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+}  // namespace
+
+MemoryStore::MemoryStore(std::string spool_directory, Executor executor)
+    : spool_directory_(std::move(spool_directory)),
+      executor_(std::move(executor)),
+      state_(std::make_unique<State>()) {}
+
+MemoryStore::~MemoryStore() = default;
+
+void MemoryStore::add(NewMessage message, SteadyTime deadline, Done<Added> done) {
+    auto result = [&]() -> StoreResult<Added> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        if (deadline <= std::chrono::steady_clock::now()) {
+            return StoreError{StoreFault::busy, "the deadline has passed"};
+        }
+        if (auto error = state_->unacceptable(message, spool_directory_)) {
+            return *std::move(error);
+        }
+        state_->operations += 1;
+        return state_->add(message, wall_now());
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::settle(Settlement settlement, Done<Settled> done) {
+    auto result = [&]() -> StoreResult<Settled> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        for (const NewMessage& message : settlement.messages) {
+            if (auto error = state_->unacceptable(message, spool_directory_)) {
+                return *std::move(error);
+            }
+        }
+        Settled settled;
+        for (const Verdict& verdict : settlement.verdicts) {
+            state_->apply(verdict, spool_directory_);
+        }
+        for (const NewMessage& message : settlement.messages) {
+            settled.messages.push_back(state_->add(message, wall_now()));
+        }
+        state_->operations += 1;
+        return settled;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) {
+    auto result = [&]() -> StoreResult<Revised> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        state_->operations += 1;
+        return state_->revise(message, revision, now, spool_directory_);
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
+                        Done<Claimed> done) {
+    auto result = [&]() -> StoreResult<Claimed> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        Claimed claimed;
+        for (auto it = state_->due.lower_bound({destination, TimePoint::min()});
+             it != state_->due.end() && it->first.first == destination && it->first.second <= now; ++it) {
+            for (const RecipientId id : it->second) {
+                Row& row = state_->rows.at(id);
+                if (claimed.rows.size() < limit && row.free(now)) {
+                    row.claimed = true;
+                    row.lease_until = lease_until;
+                    claimed.rows.push_back(row.recipient);
+                }
+            }
+        }
+        claimed.next_due = state_->first_free(destination, now);
+        return claimed;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
+                                Done<std::vector<Recipient>> done) {
+    auto result = [&]() -> StoreResult<std::vector<Recipient>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::vector<Recipient> rows;
+        for (auto& [id, row] : state_->rows) {
+            if (rows.size() < limit && row.recipient.expires_at <= now && row.free(now)) {
+                row.claimed = true;
+                row.lease_until = lease_until;
+                rows.push_back(row.recipient);
+            }
+        }
+        return rows;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::unclaim(std::vector<RecipientId> recipients) {
+    const std::lock_guard lock(state_->mutex);
+    for (const RecipientId id : recipients) {
+        const auto it = state_->rows.find(id);
+        if (it == state_->rows.end()) {
+            continue;
+        }
+        if (it->second.removed) {
+            state_->erase(it, spool_directory_);
+        } else {
+            it->second.claimed = false;
+            it->second.afterwards = Afterwards::nothing;
+        }
+    }
+}
+
+void MemoryStore::message(QueueId id, Done<mail::MessagePtr> done) {
+    auto result = [&]() -> StoreResult<mail::MessagePtr> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        const auto it = state_->messages.find(id);
+        if (it == state_->messages.end()) {
+            return StoreError{StoreFault::not_found, "no message " + id.to_string() + " in the queue"};
+        }
+        return it->second.message;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::next_due(DestinationId destination, Done<std::optional<TimePoint>> done) {
+    auto result = [&]() -> StoreResult<std::optional<TimePoint>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        return state_->first_free(destination, wall_now());
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) {
+    auto result = [&]() -> StoreResult<std::vector<DestinationDue>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::vector<DestinationDue> found;
+        for (auto it = state_->names.upper_bound(after); it != state_->names.end() && found.size() < limit; ++it) {
+            if (const auto due = state_->first_free(it->first, wall_now())) {
+                found.push_back({it->first, it->second, *due});
+            }
+        }
+        return found;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::list(ListQuery query, Done<std::vector<QueueEntry>> done) {
+    auto result = [&]() -> StoreResult<std::vector<QueueEntry>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        constexpr std::size_t kMost = 1000;
+        std::vector<QueueEntry> entries;
+        for (auto it = state_->messages.upper_bound(query.after);
+             it != state_->messages.end() && entries.size() < std::min(query.limit, kMost); ++it) {
+            const Kept& kept = it->second;
+            const bool in_domain = query.domain.empty() ||
+                                   std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
+                                       return state_->names.at(state_->rows.at(id).recipient.destination) == query.domain;
+                                   });
+            if (!in_domain || (!query.reverse_path.empty() && kept.message->reverse_path != query.reverse_path)) {
+                continue;
+            }
+            if (auto entry = state_->entry(it->first, kept)) {
+                entries.push_back(*std::move(entry));
+            }
+        }
+        return entries;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::show(QueueId id, Done<QueueEntry> done) {
+    auto result = [&]() -> StoreResult<QueueEntry> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        const auto it = state_->messages.find(id);
+        auto entry = it == state_->messages.end() ? std::nullopt : state_->entry(id, it->second);
+        if (!entry) {
+            return StoreError{StoreFault::not_found, "no message " + id.to_string() + " in the queue"};
+        }
+        return *std::move(entry);
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+StoreHealth MemoryStore::health() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->health();
+}
+
+void MemoryStore::on_health_change(std::function<void(const StoreHealth&)> observer) {
+    const std::lock_guard lock(state_->mutex);
+    state_->observer = std::move(observer);
+}
+
+void MemoryStore::stop() {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopped = true;
+}
+
+void MemoryStore::fail_with(std::optional<StoreError> error) {
+    StoreHealth health;
+    std::function<void(const StoreHealth&)> observer;
+    {
+        const std::lock_guard lock(state_->mutex);
+        const bool before = state_->unhealthy();
+        state_->fault = std::move(error);
+        if (before != state_->unhealthy()) {
+            observer = state_->observer;
+        }
+        health = state_->health();
+    }
+    if (observer) {
+        observer(health);
+    }
+}
+
+}  // namespace posthorn::queue
