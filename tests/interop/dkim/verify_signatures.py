@@ -7,7 +7,6 @@ know Ed25519; OpenDKIM 2.11.0~beta2 does. Such combinations are counted and prin
 
 import itertools
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 
 import dkim
 
+import opendkim_library
 from posthorn_test import dns_server
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -35,6 +35,11 @@ def sign(signer, folder):
             with message.open("rb") as source, out.open("wb") as target:
                 subprocess.run([signer, "sign", DOMAIN, algorithm, folder / f"{algorithm}.pem", header, body, now],
                                stdin=source, stdout=target, check=True, timeout=30)
+            # Verifiers see what arrives, and in DATA the last line always ends in CRLF (RFC 5321 s4.1.1.4). Our signature is
+            # made before that. (Without it dkimpy and Mail::DKIM do not add the CRLF that RFC 6376 s3.4.3 wants.)
+            if not out.read_bytes().endswith(b"\r\n"):
+                with out.open("ab") as target:
+                    target.write(b"\r\n")
             signed[out] = algorithm
     return signed
 
@@ -55,8 +60,8 @@ def with_mail_dkim(paths, dns, _folder):
                          timeout=240, text=True)
     verdicts = {}
     for line in run.stdout.splitlines():
-        path, selector, words = line.split(" ", 2)
-        if selector in ALGORITHMS:  # not the foreign signature that one of the messages carries
+        path, selector, words = [*line.split(" ", 2), "", ""][:3]
+        if selector in ALGORITHMS:  # not the foreign signature that one of the messages carries, nor its words' second line
             verdicts[pathlib.Path(path)] = words
     return verdicts
 
@@ -64,15 +69,8 @@ def with_mail_dkim(paths, dns, _folder):
 def with_opendkim(paths, dns, folder):
     keys = folder / "keys"
     keys.write_text("".join(f"{s}._domainkey.{DOMAIN} {dns.txt(f'{s}._domainkey.{DOMAIN}').decode()}\n" for s in ALGORITHMS))
-    config = folder / "opendkim.conf"
-    config.write_text(f"Mode v\nTestPublicKeys {keys}\n")
-    verdicts = {}
-    for path in paths:
-        run = subprocess.run(["/usr/sbin/opendkim", "-x", config, "-t", path], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, timeout=60, text=True, errors="replace")
-        said = run.stdout.strip()
-        verdicts[path] = "pass" if re.search(r"verification \(s=\w+.*succeeded", said) else f"fail: {said}"
-    return verdicts
+    library = opendkim_library.OpenDkim(keys)
+    return {path: library.verify(path.read_bytes(), path.name.split(".")[1]) for path in paths}
 
 
 def unsupported(program, words):
