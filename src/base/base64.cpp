@@ -39,10 +39,14 @@ std::string encode(std::string_view octets, std::string_view alphabet, bool pad)
         const std::size_t left = octets.size() - at;
         text += alphabet[group >> 18];
         text += alphabet[group >> 12 & 63];
-        if (left > 1) text += alphabet[group >> 6 & 63];
-        else if (pad) text += '=';
-        if (left > 2) text += alphabet[group & 63];
-        else if (pad) text += '=';
+        if (left > 1)
+            text += alphabet[group >> 6 & 63];
+        else if (pad)
+            text += '=';
+        if (left > 2)
+            text += alphabet[group & 63];
+        else if (pad)
+            text += '=';
     }
     return text;
 }
@@ -72,13 +76,19 @@ std::optional<std::string> decode(std::string_view text, const std::array<std::u
 
 }  // namespace
 
-std::string base64_encode(std::string_view octets) { return encode(octets, kStandard, true); }
-std::string base64_encode(std::span<const std::uint8_t> octets) { return base64_encode(as_text(octets)); }
+std::string base64_encode(std::string_view octets) {
+    return encode(octets, kStandard, true);
+}
+std::string base64_encode(std::span<const std::uint8_t> octets) {
+    return base64_encode(as_text(octets));
+}
 
 std::optional<std::string> base64_decode(std::string_view text) {
     if (text.size() % 4 != 0) return std::nullopt;
-    if (text.ends_with("==")) text.remove_suffix(2);
-    else if (text.ends_with('=')) text.remove_suffix(1);
+    if (text.ends_with("=="))
+        text.remove_suffix(2);
+    else if (text.ends_with('='))
+        text.remove_suffix(1);
     return decode(text, kStandardValues);
 }
 
@@ -90,8 +100,12 @@ std::optional<std::string> base64_decode_folded(std::string_view text) {
     return base64_decode(joined);
 }
 
-std::string base64url_encode(std::string_view octets) { return encode(octets, kUrl, false); }
-std::optional<std::string> base64url_decode(std::string_view text) { return decode(text, kUrlValues); }
+std::string base64url_encode(std::string_view octets) {
+    return encode(octets, kUrl, false);
+}
+std::optional<std::string> base64url_decode(std::string_view text) {
+    return decode(text, kUrlValues);
+}
 
 std::string hex_encode(std::string_view octets) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -103,7 +117,9 @@ std::string hex_encode(std::string_view octets) {
     }
     return text;
 }
-std::string hex_encode(std::span<const std::uint8_t> octets) { return hex_encode(as_text(octets)); }
+std::string hex_encode(std::span<const std::uint8_t> octets) {
+    return hex_encode(as_text(octets));
+}
 
 std::optional<std::string> hex_decode(std::string_view text) {
     if (text.size() % 2 != 0) return std::nullopt;

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-std::string quoted(std::string_view text) { return "\"" + text::safe_for_log(text, 200) + "\""; }
+std::string quoted(std::string_view text) {
+    return "\"" + text::safe_for_log(text, 200) + "\"";
+}
 
 }  // namespace
 
@@ -38,7 +40,9 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
     return Error{quoted(text) + " is not an IP address; write it as 192.0.2.1 or 2001:db8::1"};
 }
 
-bool IpAddress::is_v4() const { return std::equal(kMapped.begin(), kMapped.end(), octets_.begin()); }
+bool IpAddress::is_v4() const {
+    return std::equal(kMapped.begin(), kMapped.end(), octets_.begin());
+}
 
 bool IpAddress::is_loopback() const {
     if (is_v4()) return octets_[12] == 127;
@@ -54,15 +58,15 @@ bool IpAddress::is_private() const {
     if (is_loopback() || is_unspecified()) return true;
     if (is_v4()) {
         const unsigned a = octets_[12], b = octets_[13];
-        return a == 0 || a == 10 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168)   // RFC 1918
-               || (a == 169 && b == 254)                                                       // link-local, RFC 3927
-               || (a == 100 && b >= 64 && b < 128)                                             // carriers' NAT, RFC 6598
-               || (a == 198 && (b == 18 || b == 19))                                           // RFC 2544
-               || a >= 224;                                                                    // multicast, reserved
+        return a == 0 || a == 10 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168)  // RFC 1918
+               || (a == 169 && b == 254)              // link-local, RFC 3927
+               || (a == 100 && b >= 64 && b < 128)    // carriers' NAT, RFC 6598
+               || (a == 198 && (b == 18 || b == 19))  // RFC 2544
+               || a >= 224;                           // multicast, reserved
     }
     const unsigned a = octets_[0], b = octets_[1];
-    return (a & 0xfe) == 0xfc                                                                  // RFC 4193
-           || (a == 0xfe && (b & 0x80) == 0x80)                                                // fe80::/10, fec0::/10
+    return (a & 0xfe) == 0xfc                    // RFC 4193
+           || (a == 0xfe && (b & 0x80) == 0x80)  // fe80::/10, fec0::/10
            || a == 0xff;
 }
 
@@ -80,7 +84,8 @@ Result<IpNetwork> IpNetwork::parse(std::string_view text) {
     const std::string_view address_text = text.substr(0, slash);
     auto address = IpAddress::parse(address_text);
     if (!address)
-        return Error{quoted(text) + " is not a network; write it as 192.0.2.0/24, 2001:db8::/32, or a single address"};
+        return Error{quoted(text) +
+                     " is not a network; write it as 192.0.2.0/24, 2001:db8::/32, or a single address"};
     const unsigned width = address_text.find(':') == std::string_view::npos ? 32 : 128;
     unsigned prefix = 128;
     if (slash != std::string_view::npos) {
@@ -125,11 +130,13 @@ std::string Endpoint::to_string() const {
 }
 
 Result<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_port) {
-    constexpr std::string_view kForms = "; write it as 127.0.0.1:25, [::1]:587, *:25 or unix:/run/posthorn/submit.sock";
+    constexpr std::string_view kForms =
+        "; write it as 127.0.0.1:25, [::1]:587, *:25 or unix:/run/posthorn/submit.sock";
     Endpoint endpoint;
     if (text.starts_with("unix:")) {
         const std::string_view path = text.substr(5);
-        if (!path.starts_with('/')) return Error{quoted(text) + ": the path of a unix socket must begin with /"};
+        if (!path.starts_with('/'))
+            return Error{quoted(text) + ": the path of a unix socket must begin with /"};
         if (path.find('\0') != std::string_view::npos || path.size() >= sizeof(sockaddr_un::sun_path))
             return Error{quoted(text) + ": the path of a unix socket may have at most " +
                          std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " octets"};
@@ -146,13 +153,15 @@ Result<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_po
         host = text.substr(1, close - 1);
         const std::string_view rest = text.substr(close + 1);
         if (!rest.empty()) {
-            if (rest.front() != ':') return Error{quoted(text) + ": after ] comes :port" + std::string(kForms)};
+            if (rest.front() != ':')
+                return Error{quoted(text) + ": after ] comes :port" + std::string(kForms)};
             port = rest.substr(1);
             has_port = true;
         }
         if (host.find(':') == std::string_view::npos)
             return Error{quoted(text) + ": brackets are for IPv6 addresses" + std::string(kForms)};
-    } else if (const std::size_t colon = text.find(':'); colon != std::string_view::npos && colon == text.rfind(':')) {
+    } else if (const std::size_t colon = text.find(':');
+               colon != std::string_view::npos && colon == text.rfind(':')) {
         host = text.substr(0, colon);
         port = text.substr(colon + 1);
         has_port = true;
@@ -160,7 +169,8 @@ Result<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_po
 
     if (host == "*") host = "0.0.0.0";
     const auto address = IpAddress::parse(host);
-    if (!address) return Error{quoted(text) + " is not an address to listen on or connect to" + std::string(kForms)};
+    if (!address)
+        return Error{quoted(text) + " is not an address to listen on or connect to" + std::string(kForms)};
     endpoint.host = address->to_string();
     if (!has_port) {
         if (default_port == 0) return Error{quoted(text) + " names no port" + std::string(kForms)};

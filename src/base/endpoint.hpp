@@ -12,9 +12,9 @@ namespace posthorn {
 
 // Text forms: "127.0.0.1:25", "[::1]:587", "*:25" (all IPv4), "[::]:25", "unix:/run/posthorn/submit.sock".
 struct Endpoint {
-    std::string host;         // IP address in text; empty for a unix socket
-    std::uint16_t port = 0;   // 0 lets the kernel choose (tests)
-    std::string unix_path;    // empty for TCP
+    std::string host;        // IP address in text; empty for a unix socket
+    std::uint16_t port = 0;  // 0 lets the kernel choose (tests)
+    std::string unix_path;   // empty for TCP
 
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
     [[nodiscard]] std::string to_string() const;
@@ -30,9 +30,10 @@ public:
     [[nodiscard]] static IpAddress from_v4(std::array<std::uint8_t, 4> octets);
     [[nodiscard]] static IpAddress from_v6(std::array<std::uint8_t, 16> octets) { return IpAddress(octets); }
     [[nodiscard]] bool is_v4() const;
-    [[nodiscard]] bool is_loopback() const;      // 127.0.0.0/8, ::1
-    [[nodiscard]] bool is_unspecified() const;   // 0.0.0.0, ::
-    // Not reachable over the public Internet: loopback, RFC 1918, link-local, unique local, unspecified, multicast.
+    [[nodiscard]] bool is_loopback() const;     // 127.0.0.0/8, ::1
+    [[nodiscard]] bool is_unspecified() const;  // 0.0.0.0, ::
+    // Not reachable over the public Internet: loopback, RFC 1918, link-local, unique local, unspecified,
+    // multicast.
     [[nodiscard]] bool is_private() const;
     [[nodiscard]] const std::array<std::uint8_t, 16>& octets() const { return octets_; }
     [[nodiscard]] std::string to_string() const;
@@ -47,7 +48,8 @@ private:
 // A CIDR block such as 127.0.0.0/8 or fd00::/8.
 class IpNetwork {
 public:
-    [[nodiscard]] static Result<IpNetwork> parse(std::string_view text);  // host bits set is an error that says so
+    [[nodiscard]] static Result<IpNetwork> parse(
+        std::string_view text);  // host bits set is an error that says so
     [[nodiscard]] bool contains(const IpAddress& address) const;
     [[nodiscard]] std::string to_string() const;
 

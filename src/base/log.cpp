@@ -20,10 +20,11 @@ namespace posthorn::log {
 
 namespace {
 
-// A line is appended under one short lock; only the one who flushes waits for the descriptor. A flush is forced here so
-// that the buffer stays bounded when nobody else flushes.
+// A line is appended under one short lock; only the one who flushes waits for the descriptor. A flush is
+// forced here so that the buffer stays bounded when nobody else flushes.
 constexpr std::size_t kFlushAt = 64 * 1024;
-// How long a full pipe may hold up a flush before lines are dropped and counted. Only for non-blocking descriptors.
+// How long a full pipe may hold up a flush before lines are dropped and counted. Only for non-blocking
+// descriptors.
 constexpr int kStalledMilliseconds = 200;
 
 class Sink {
@@ -55,7 +56,8 @@ public:
         if (lost_ > 0 && !writing_.empty()) {
             // The log itself says that it has a hole.
             char note[64];
-            const char* const format = json ? "%s{\"event\":\"log-lost\",\"octets\":%llu}\n" : "%slog-lost octets=%llu\n";
+            const char* const format =
+                json ? "%s{\"event\":\"log-lost\",\"octets\":%llu}\n" : "%slog-lost octets=%llu\n";
             const int length = std::snprintf(note, sizeof note, format, cut_ ? "\n" : "",
                                              static_cast<unsigned long long>(lost_));
             writing_.insert(0, note, static_cast<std::size_t>(length));
@@ -86,18 +88,18 @@ private:
                 pollfd wait{target, POLLOUT, 0};
                 if (::poll(&wait, 1, kStalledMilliseconds) > 0) continue;
             }
-            lost_ = owed + text.size();   // a log that cannot be written must not stop the mail
+            lost_ = owed + text.size();  // a log that cannot be written must not stop the mail
             cut_ = text.size() == size ? was_cut : last != '\n';
             return;
         }
     }
 
-    std::mutex buffer_mutex_;   // never held while write_mutex_ is awaited
+    std::mutex buffer_mutex_;  // never held while write_mutex_ is awaited
     std::string buffer_;
-    std::mutex write_mutex_;    // keeps the order of what is written
+    std::mutex write_mutex_;  // keeps the order of what is written
     std::string writing_;
-    std::size_t lost_ = 0;      // octets dropped and not yet told
-    bool cut_ = false;          // the last line written is incomplete
+    std::size_t lost_ = 0;  // octets dropped and not yet told
+    bool cut_ = false;      // the last line written is incomplete
 };
 
 // Never destroyed: threads may log while the program ends.
@@ -111,10 +113,14 @@ thread_local std::string spare_line;
 
 std::string_view name_of(Level level) {
     switch (level) {
-        case Level::debug: return "debug";
-        case Level::info: return "info";
-        case Level::warning: return "warning";
-        case Level::error: return "error";
+        case Level::debug:
+            return "debug";
+        case Level::info:
+            return "info";
+        case Level::warning:
+            return "warning";
+        case Level::error:
+            return "error";
     }
     return "info";
 }
@@ -133,9 +139,10 @@ void append_time(std::string& line) {
         const auto day = std::chrono::floor<std::chrono::days>(at);
         const std::chrono::year_month_day date(day);
         const std::chrono::hh_mm_ss time(at - day);
-        std::snprintf(cache.text, sizeof cache.text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()) % 10000,
-                      static_cast<unsigned>(date.month()) % 100U, static_cast<unsigned>(date.day()) % 100U,
-                      static_cast<int>(time.hours().count()) % 100, static_cast<int>(time.minutes().count()) % 100,
+        std::snprintf(cache.text, sizeof cache.text, "%04d-%02u-%02uT%02d:%02d:%02d",
+                      static_cast<int>(date.year()) % 10000, static_cast<unsigned>(date.month()) % 100U,
+                      static_cast<unsigned>(date.day()) % 100U, static_cast<int>(time.hours().count()) % 100,
+                      static_cast<int>(time.minutes().count()) % 100,
                       static_cast<int>(time.seconds().count()) % 100);
         cache.second = second;
     }
@@ -151,11 +158,14 @@ enum Need : std::uint8_t { plain, quotes, escape };
 constexpr std::array<std::uint8_t, 256> kNeeds = [] {
     std::array<std::uint8_t, 256> needs{};
     for (std::size_t c = 0; c < 256; ++c)
-        needs[c] = c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? escape : c == ' ' || c == '=' ? quotes : plain;
+        needs[c] = c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? escape
+                   : c == ' ' || c == '='                         ? quotes
+                                                                  : plain;
     return needs;
 }();
 
-// JSON knows no \x: the octet is written with two backslashes there, so that a reader sees \xHH in both formats.
+// JSON knows no \x: the octet is written with two backslashes there, so that a reader sees \xHH in both
+// formats.
 void append_escaped(std::string& line, std::string_view value, bool json) {
     constexpr char kDigits[] = "0123456789abcdef";
     const auto hex = [&](char c) {
@@ -173,18 +183,31 @@ void append_escaped(std::string& line, std::string_view value, bool json) {
         }
         if (text::is_8bit(c)) {
             const std::size_t length = text::safe_utf8_length(value, at);
-            if (length == 0) hex(c);
-            else line += value.substr(at, length);
+            if (length == 0)
+                hex(c);
+            else
+                line += value.substr(at, length);
             at += length == 0 ? 1 : length;
             continue;
         }
         switch (c) {
-            case '"': line += "\\\""; break;
-            case '\\': line += "\\\\"; break;
-            case '\n': line += "\\n"; break;
-            case '\r': line += "\\r"; break;
-            case '\t': line += "\\t"; break;
-            default: hex(c);
+            case '"':
+                line += "\\\"";
+                break;
+            case '\\':
+                line += "\\\\";
+                break;
+            case '\n':
+                line += "\\n";
+                break;
+            case '\r':
+                line += "\\r";
+                break;
+            case '\t':
+                line += "\\t";
+                break;
+            default:
+                hex(c);
         }
         ++at;
     }
@@ -202,8 +225,10 @@ void append_value(std::string& line, std::string_view value, bool json) {
         return;
     }
     line += '"';
-    if (need == escape) append_escaped(line, value, json);
-    else line += value;
+    if (need == escape)
+        append_escaped(line, value, json);
+    else
+        line += value;
     line += '"';
 }
 
@@ -211,16 +236,22 @@ void append_value(std::string& line, std::string_view value, bool json) {
 
 void configure(const LogOptions& options) {
     Sink& to = sink();
-    to.flush();   // what was written so far goes where it was meant to
+    to.flush();  // what was written so far goes where it was meant to
     to.level = options.level;
     to.json = options.format == Format::json;
     to.timestamp = options.timestamp;
     to.fd = options.to_stderr ? STDERR_FILENO : STDOUT_FILENO;
 }
 
-bool enabled(Level level) { return level >= sink().level.load(std::memory_order_relaxed); }
-void flush() { sink().flush(); }
-bool dirty() { return sink().dirty.load(std::memory_order_relaxed); }
+bool enabled(Level level) {
+    return level >= sink().level.load(std::memory_order_relaxed);
+}
+void flush() {
+    sink().flush();
+}
+bool dirty() {
+    return sink().dirty.load(std::memory_order_relaxed);
+}
 
 Event::Event(Level level, std::string_view name) : level_(level), enabled_(log::enabled(level)) {
     if (!enabled_) return;
@@ -299,9 +330,9 @@ Event& Event::kv(std::string_view key, std::uint64_t value) {
 
 Event& Event::kv(std::string_view key, double value) {
     if (!enabled_) return *this;
-    if (!std::isfinite(value)) return kv(key, std::string_view("none"));   // JSON has no word for it
+    if (!std::isfinite(value)) return kv(key, std::string_view("none"));  // JSON has no word for it
     begin_value(key);
-    char digits[352];   // the largest double has 309 digits before the point
+    char digits[352];  // the largest double has 309 digits before the point
     const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed, 3).ptr;
     line_.append(digits, end);
     return *this;

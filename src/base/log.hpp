@@ -13,20 +13,22 @@ enum class Format : std::uint8_t { logfmt, json };
 struct LogOptions {
     Level level = Level::info;
     Format format = Format::logfmt;
-    bool to_stderr = false;     // the daemon logs to standard output, command line tools to standard error
-    bool timestamp = true;      // "2026-11-21T20:52:01.123Z" as the first field; false where journald or docker adds its own
+    bool to_stderr = false;  // the daemon logs to standard output, command line tools to standard error
+    bool timestamp =
+        true;  // "2026-11-21T20:52:01.123Z" as the first field; false where journald or docker adds its own
 };
 
-// Call once at start, and again to change level or format. Until then warnings and errors go to standard error.
+// Call once at start, and again to change level or format. Until then warnings and errors go to standard
+// error.
 void configure(const LogOptions& options);
 [[nodiscard]] bool enabled(Level level);
-// Lines are buffered; warnings and errors are flushed at once, the rest by flush(), which the app calls every 100 ms while
-// dirty() and at exit. Both are cheap and may be called from any thread.
+// Lines are buffered; warnings and errors are flushed at once, the rest by flush(), which the app calls every
+// 100 ms while dirty() and at exit. Both are cheap and may be called from any thread.
 void flush();
 [[nodiscard]] bool dirty();
 
-// Builds one line and writes it when it is destroyed. Values are quoted and escaped where they need it (control
-// characters, quotes, blanks), so that one event is always one line. Any thread.
+// Builds one line and writes it when it is destroyed. Values are quoted and escaped where they need it
+// (control characters, quotes, blanks), so that one event is always one line. Any thread.
 //   log::Event(log::Level::info, "stored").kv("id", id.to_string()).kv("size", 1234);
 class Event {
 public:
@@ -42,8 +44,10 @@ public:
     Event& kv(std::string_view key, std::uint64_t value);
     Event& kv(std::string_view key, int value) { return kv(key, static_cast<std::int64_t>(value)); }
     Event& kv(std::string_view key, unsigned value) { return kv(key, static_cast<std::uint64_t>(value)); }
-    Event& kv(std::string_view key, double value);   // three decimals
-    Event& kv(std::string_view key, bool value) { return kv(key, std::string_view(value ? "true" : "false")); }
+    Event& kv(std::string_view key, double value);  // three decimals
+    Event& kv(std::string_view key, bool value) {
+        return kv(key, std::string_view(value ? "true" : "false"));
+    }
 
 private:
     void begin_value(std::string_view key);
@@ -51,12 +55,20 @@ private:
     Level level_;
     bool enabled_;
     bool json_ = false;
-    std::string line_;   // borrowed from the thread, so that a line costs no allocation
+    std::string line_;  // borrowed from the thread, so that a line costs no allocation
 };
 
-inline Event info(std::string_view name) { return Event(Level::info, name); }
-inline Event warning(std::string_view name) { return Event(Level::warning, name); }
-inline Event error(std::string_view name) { return Event(Level::error, name); }
-inline Event debug(std::string_view name) { return Event(Level::debug, name); }
+inline Event info(std::string_view name) {
+    return Event(Level::info, name);
+}
+inline Event warning(std::string_view name) {
+    return Event(Level::warning, name);
+}
+inline Event error(std::string_view name) {
+    return Event(Level::error, name);
+}
+inline Event debug(std::string_view name) {
+    return Event(Level::debug, name);
+}
 
 }  // namespace posthorn::log

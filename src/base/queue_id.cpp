@@ -7,7 +7,7 @@ namespace posthorn {
 
 namespace {
 
-constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";   // Crockford: no i, l, o, u
+constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford: no i, l, o, u
 constexpr std::size_t kLength = 13;
 constexpr unsigned kCounterBits = 20;
 
@@ -21,7 +21,8 @@ std::string QueueId::to_string() const {
 }
 
 std::optional<QueueId> QueueId::parse(std::string_view text) {
-    if (text.size() != kLength || text.front() > '7') return std::nullopt;   // 13 * 5 = 65 bits: the top two are zero
+    if (text.size() != kLength || text.front() > '7')
+        return std::nullopt;  // 13 * 5 = 65 bits: the top two are zero
     std::uint64_t value = 0;
     for (const char c : text) {
         const std::size_t digit = kAlphabet.find(text::to_lower(c));
@@ -36,7 +37,8 @@ QueueId QueueIdSource::next(TimePoint now) {
     const std::int64_t count = counter_ & ((1U << kCounterBits) - 1);
     counter_ += step_;
     std::int64_t id = now.time_since_epoch().count() << kCounterBits | count;
-    if (id <= last_) id = last_ + step_;   // the clock stepped back, or the counter came round within a millisecond
+    if (id <= last_)
+        id = last_ + step_;  // the clock stepped back, or the counter came round within a millisecond
     last_ = id;
     return QueueId(id);
 }

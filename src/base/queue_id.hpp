@@ -19,7 +19,8 @@ public:
     constexpr QueueId() = default;
     constexpr explicit QueueId(std::int64_t value) : value_(value) {}
 
-    // Crockford base32, lower case, always 13 characters; parse() takes either case and refuses anything else.
+    // Crockford base32, lower case, always 13 characters; parse() takes either case and refuses anything
+    // else.
     [[nodiscard]] std::string to_string() const;
     [[nodiscard]] static std::optional<QueueId> parse(std::string_view text);
 
@@ -31,9 +32,10 @@ private:
     std::int64_t value_ = 0;
 };
 
-// Hands out ids that are unique within the process and, by 20 random bits chosen at start and counted up, over restarts.
-// Layout: 43 bits of milliseconds since 1970, 20 bits of counter. Not thread-safe: one per shard. Give each its number and how
-// many there are: their ids then differ in the lowest bits and never meet.
+// Hands out ids that are unique within the process and, by 20 random bits chosen at start and counted up,
+// over restarts. Layout: 43 bits of milliseconds since 1970, 20 bits of counter. Not thread-safe: one per
+// shard. Give each its number and how many there are: their ids then differ in the lowest bits and never
+// meet.
 class QueueIdSource {
 public:
     // REQUIRES: source < sources <= 1024.
@@ -52,5 +54,7 @@ private:
 
 template <>
 struct std::hash<posthorn::QueueId> {
-    std::size_t operator()(posthorn::QueueId id) const noexcept { return std::hash<std::int64_t>{}(id.value()); }
+    std::size_t operator()(posthorn::QueueId id) const noexcept {
+        return std::hash<std::int64_t>{}(id.value());
+    }
 };

@@ -19,7 +19,7 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
     if (first < 0x80) return 1;
     if (first >= 0xc2 && first <= 0xdf) return tail(1) ? 2 : 0;
     if (first == 0xe0) return tail(1, 0xa0) && tail(2) ? 3 : 0;
-    if (first == 0xed) return tail(1, 0x80, 0x9f) && tail(2) ? 3 : 0;   // no surrogates
+    if (first == 0xed) return tail(1, 0x80, 0x9f) && tail(2) ? 3 : 0;  // no surrogates
     if (first >= 0xe1 && first <= 0xef) return tail(1) && tail(2) ? 3 : 0;
     if (first == 0xf0) return tail(1, 0x90) && tail(2) && tail(3) ? 4 : 0;
     if (first >= 0xf1 && first <= 0xf3) return tail(1) && tail(2) && tail(3) ? 4 : 0;
@@ -27,8 +27,8 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
     return 0;
 }
 
-// Characters beyond ASCII that move the cursor, break lines or turn the direction of writing: C1 controls, LINE and
-// PARAGRAPH SEPARATOR, the bidirectional embeddings, overrides and isolates, the byte order mark.
+// Characters beyond ASCII that move the cursor, break lines or turn the direction of writing: C1 controls,
+// LINE and PARAGRAPH SEPARATOR, the bidirectional embeddings, overrides and isolates, the byte order mark.
 bool is_deceptive(std::string_view sequence) {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
     if (sequence.size() == 2) return octet(0) == 0xc2 && octet(1) < 0xa0;
@@ -116,7 +116,9 @@ std::string_view trim_right(std::string_view text) {
     return text;
 }
 
-std::string_view trim(std::string_view text) { return trim_left(trim_right(text)); }
+std::string_view trim(std::string_view text) {
+    return trim_left(trim_right(text));
+}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> fields;
@@ -173,8 +175,10 @@ std::string safe_for_log(std::string_view text, std::size_t limit) {
             continue;
         }
         const std::size_t length = safe_utf8_length(text, at);
-        if (length == 0) escape(c);
-        else safe += text.substr(at, length);
+        if (length == 0)
+            escape(c);
+        else
+            safe += text.substr(at, length);
         at += length == 0 ? 1 : length;
     }
     return safe;

@@ -2,7 +2,6 @@
 #include "mail/address.hpp"
 
 #include <boost/assert/source_location.hpp>
-
 #include <optional>
 #include <stdexcept>
 
@@ -13,13 +12,16 @@ namespace posthorn::mail {
 
 namespace {
 
-// RFC 5322 atext; with RFC 6531 s3.3 also what lies beyond ASCII (well-formedness is checked for the whole path).
+// RFC 5322 atext; with RFC 6531 s3.3 also what lies beyond ASCII (well-formedness is checked for the whole
+// path).
 bool is_atext(char c) {
     return text::is_alnum(c) || text::is_8bit(c) ||
            (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
 }
 
-AddressError error(AddressFault fault, const char* what) { return AddressError{fault, what}; }
+AddressError error(AddressFault fault, const char* what) {
+    return AddressError{fault, what};
+}
 
 // Reads along one text. The octets have been checked: no control characters, and UTF-8 where it is not ASCII.
 class PathReader {
@@ -43,7 +45,8 @@ public:
             const std::size_t begin = at_;
             while (is_domain_octet(peek())) ++at_;
             // "<@example.com>" is no route but an address without its local part.
-            if (peek() == '>' || done()) return error(AddressFault::empty_local, "the address has nothing before the @");
+            if (peek() == '>' || done())
+                return error(AddressFault::empty_local, "the address has nothing before the @");
             if (at_ == begin) return error(AddressFault::bad_route, "the source route is malformed");
             if (take(':')) return std::nullopt;
             if (!take(',')) return error(AddressFault::bad_route, "the source route is malformed");
@@ -67,7 +70,8 @@ public:
             char previous = '.';
             while (is_atext(peek()) || (peek() == '.' && !done())) {
                 if (peek() == '.' && previous == '.')
-                    return error(AddressFault::bad_local, "the local part begins with a dot or has two in a row");
+                    return error(AddressFault::bad_local,
+                                 "the local part begins with a dot or has two in a row");
                 previous = text_[at_++];
             }
             if (at_ > begin && previous == '.')
@@ -100,7 +104,9 @@ public:
     }
 
 private:
-    static bool is_domain_octet(char c) { return text::is_alnum(c) || c == '-' || c == '.' || c == '_' || text::is_8bit(c); }
+    static bool is_domain_octet(char c) {
+        return text::is_alnum(c) || c == '-' || c == '.' || c == '_' || text::is_8bit(c);
+    }
 
     std::string_view text_;
     std::size_t at_ = 0;
@@ -111,18 +117,23 @@ std::size_t path_end(std::string_view text) {
     bool quoted = false;
     for (std::size_t at = 1; at < text.size(); ++at) {
         const char c = text[at];
-        if (quoted && c == '\\') ++at;
-        else if (c == '"') quoted = !quoted;
-        else if (!quoted && c == '>') return at + 1;
+        if (quoted && c == '\\')
+            ++at;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && c == '>')
+            return at + 1;
     }
     return std::string_view::npos;
 }
 
 std::optional<AddressError> octet_fault(std::string_view text, bool smtputf8) {
-    if (text::has_control(text)) return error(AddressFault::control_character, "the address has a control character");
+    if (text::has_control(text))
+        return error(AddressFault::control_character, "the address has a control character");
     if (text::is_ascii(text)) return std::nullopt;
     if (!smtputf8)
-        return error(AddressFault::needs_smtputf8, "the address is not ASCII; this needs the SMTPUTF8 extension");
+        return error(AddressFault::needs_smtputf8,
+                     "the address is not ASCII; this needs the SMTPUTF8 extension");
     if (!text::is_utf8(text)) return error(AddressFault::bad_utf8, "the address is neither ASCII nor UTF-8");
     return std::nullopt;
 }
@@ -130,15 +141,17 @@ std::optional<AddressError> octet_fault(std::string_view text, bool smtputf8) {
 std::optional<AddressError> read_mailbox(PathReader& reader, Address& address) {
     if (auto fault = reader.read_local(address.local)) return fault;
     if (address.local.empty())
-        return reader.peek() == '@' ? error(AddressFault::empty_local, "the address has nothing before the @")
-                                    : error(AddressFault::bad_local, "the local part has a character that needs quotes");
+        return reader.peek() == '@'
+                   ? error(AddressFault::empty_local, "the address has nothing before the @")
+                   : error(AddressFault::bad_local, "the local part has a character that needs quotes");
     if (!reader.take('@')) {
         if (reader.peek() == '>' || reader.done())
             return error(AddressFault::missing_domain, "the address has no domain; write user@example.com");
         return error(AddressFault::bad_local, "the local part has a character that needs quotes");
     }
     if (reader.peek() == '>' || reader.done())
-        return error(AddressFault::missing_domain, "the address has no domain after the @; write user@example.com");
+        return error(AddressFault::missing_domain,
+                     "the address has no domain after the @; write user@example.com");
     return reader.read_domain(address.domain);
 }
 
@@ -148,13 +161,18 @@ void throw_exception_from_error(const AddressError& error, const boost::source_l
     throw std::runtime_error(error.what);
 }
 
-bool Address::has_utf8() const { return !text::is_ascii(local); }
+bool Address::has_utf8() const {
+    return !text::is_ascii(local);
+}
 
-std::string Address::to_string() const { return domain.empty() ? local : local + "@" + domain; }
+std::string Address::to_string() const {
+    return domain.empty() ? local : local + "@" + domain;
+}
 
 AddressResult<ParsedPath> parse_path(std::string_view text, PathKind kind, bool smtputf8) {
     if (!text.starts_with('<'))
-        return error(AddressFault::missing_bracket, "the address must stand in angle brackets: <user@example.com>");
+        return error(AddressFault::missing_bracket,
+                     "the address must stand in angle brackets: <user@example.com>");
     const std::size_t end = path_end(text);
     const std::string_view path = text.substr(0, end);
     if (auto fault = octet_fault(path, smtputf8)) return *fault;
@@ -175,8 +193,8 @@ AddressResult<ParsedPath> parse_path(std::string_view text, PathKind kind, bool 
     const std::size_t mailbox_begin = reader.at();
     if (auto fault = read_mailbox(reader, parsed.address)) {
         // RFC 5321 s4.1.1.3, s4.5.1: the one address that has no domain.
-        const bool is_postmaster = fault->fault == AddressFault::missing_domain && kind == PathKind::forward &&
-                                   text::iequals(path.substr(1), "postmaster>");
+        const bool is_postmaster = fault->fault == AddressFault::missing_domain &&
+                                   kind == PathKind::forward && text::iequals(path.substr(1), "postmaster>");
         if (!is_postmaster) return *fault;
     }
     if (!reader.take('>') || reader.at() != path.size())

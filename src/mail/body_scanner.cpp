@@ -23,7 +23,8 @@ void BodyScanner::feed(std::string_view chunk) {
     facts_.size += chunk.size();
     if (!facts_.has_8bit && !text::is_ascii(chunk)) facts_.has_8bit = true;
 
-    // Line by line with memchr: a body is mostly text between line ends. A line ends at CRLF; a bare LF is an octet of its line.
+    // Line by line with memchr: a body is mostly text between line ends. A line ends at CRLF; a bare LF is an
+    // octet of its line.
     while (!chunk.empty()) {
         if (at_line_start_ && chunk.front() == '.') facts_.has_leading_dot = true;
         const auto* const lf = static_cast<const char*>(std::memchr(chunk.data(), '\n', chunk.size()));

@@ -18,7 +18,7 @@ public:
 
 private:
     BodyFacts facts_;
-    std::uint64_t line_ = 0;         // octets of the line under way, a CR that may end it included
+    std::uint64_t line_ = 0;  // octets of the line under way, a CR that may end it included
     bool last_was_cr_ = false;
     bool at_line_start_ = true;
 };

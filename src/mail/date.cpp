@@ -34,8 +34,12 @@ public:
         skip();
         return true;
     }
-    std::string_view word() { return run([](char c) { return text::is_alpha(c); }); }
-    std::string_view digits() { return run([](char c) { return text::is_digit(c); }); }
+    std::string_view word() {
+        return run([](char c) { return text::is_alpha(c); });
+    }
+    std::string_view digits() {
+        return run([](char c) { return text::is_digit(c); });
+    }
     // `least` to `most` digits with a value in [low, high].
     std::optional<unsigned> number(std::size_t least, std::size_t most, unsigned low, unsigned high) {
         const std::string_view found = digits();
@@ -61,10 +65,14 @@ private:
         std::size_t at = 0;
         for (; at < text_.size(); ++at) {
             const char c = text_[at];
-            if (c == '(') ++depth;
-            else if (c == ')' && depth > 0) --depth;
-            else if (c == '\\' && depth > 0) ++at;
-            else if (depth == 0 && !text::is_space(c)) break;
+            if (c == '(')
+                ++depth;
+            else if (c == ')' && depth > 0)
+                --depth;
+            else if (c == '\\' && depth > 0)
+                ++at;
+            else if (depth == 0 && !text::is_space(c))
+                break;
         }
         if (depth > 0) sound_ = false;
         text_.remove_prefix(at < text_.size() ? at : text_.size());
@@ -134,13 +142,15 @@ bool is_valid_date(std::string_view value) {
     const auto year = text::parse_unsigned(year_text, 9999);
     if (!day || !month || !year || year_text.size() < 2) return false;
     if (!reader.number(1, 2, 0, 23) || !reader.take(':') || !reader.number(2, 2, 0, 59)) return false;
-    if (reader.take(':') && !reader.number(2, 2, 0, 60)) return false;   // 60: a leap second
+    if (reader.take(':') && !reader.number(2, 2, 0, 60)) return false;  // 60: a leap second
     if (!is_zone(reader) || !reader.done() || !reader.sound()) return false;
     // RFC 5322 s4.3: two digits below 50 mean 20yy, from 50 on 19yy; three mean 1900 + yyy.
     const auto full = static_cast<int>(*year) + (year_text.size() == 2 && *year < 50 ? 2000
                                                  : year_text.size() <= 3             ? 1900
                                                                                      : 0);
-    return std::chrono::year_month_day(std::chrono::year(full), std::chrono::month(*month), std::chrono::day(*day)).ok();
+    return std::chrono::year_month_day(std::chrono::year(full), std::chrono::month(*month),
+                                       std::chrono::day(*day))
+        .ok();
 }
 
 }  // namespace posthorn::mail

@@ -11,8 +11,9 @@ namespace posthorn::mail {
 // "Sat, 21 Nov 2026 20:52:01 +0000". Milliseconds are dropped, not rounded.
 [[nodiscard]] std::string format_date(TimePoint when);
 
-// True for what other programs will read as a date: day of week optional, one or two digits for the day, two to four for the
-// year, seconds optional, numeric or obsolete zone, comments and folding anywhere (RFC 5322 s3.3, s4.3).
+// True for what other programs will read as a date: day of week optional, one or two digits for the day, two
+// to four for the year, seconds optional, numeric or obsolete zone, comments and folding anywhere (RFC 5322
+// s3.3, s4.3).
 [[nodiscard]] bool is_valid_date(std::string_view value);
 
 }  // namespace posthorn::mail

@@ -10,13 +10,14 @@ namespace posthorn::mail {
 
 namespace {
 
-// What is wrong with an ASCII name, or null. allow_underscore: RFC 1123 has no "_", DNS and real mail domains do.
+// What is wrong with an ASCII name, or null. allow_underscore: RFC 1123 has no "_", DNS and real mail domains
+// do.
 const char* ascii_fault(std::string_view name, bool allow_underscore) {
     if (name.empty()) return "the domain is empty";
     if (name.size() > kMaxDomainOctets) return "the domain is longer than 255 octets";
     if (name.back() == '.') return "the domain ends with a dot";
     std::size_t label = 0;
-    bool digits_only = true;   // of the label under way; of the last one at the end
+    bool digits_only = true;  // of the label under way; of the last one at the end
     char previous = '.';
     for (const char c : name) {
         if (c == '.') {
@@ -49,11 +50,13 @@ Result<std::string> to_ascii(std::string_view domain) {
     // Each U-label grows in punycode, so what is longer cannot be a name; this bounds libidn2's work as well.
     if (domain.size() > 4 * kMaxDomainOctets) return Error{"the domain is longer than 255 octets"};
     if (!text::is_utf8(domain)) return Error{"the domain is not UTF-8"};
-    if (domain.find('\0') != std::string_view::npos) return Error{"the domain has a character that no domain has"};
+    if (domain.find('\0') != std::string_view::npos)
+        return Error{"the domain has a character that no domain has"};
     const std::string terminated(domain);
     char* output = nullptr;
     const int rc = idn2_to_ascii_8z(terminated.c_str(), &output, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-    if (rc != IDN2_OK) return Error{std::string("the domain is not an international name: ") + idn2_strerror(rc)};
+    if (rc != IDN2_OK)
+        return Error{std::string("the domain is not an international name: ") + idn2_strerror(rc)};
     std::string ascii(output);
     idn2_free(output);
     if (const char* fault = ascii_fault(ascii, true)) return Error{fault};
@@ -61,9 +64,13 @@ Result<std::string> to_ascii(std::string_view domain) {
     return ascii;
 }
 
-bool is_valid_hostname(std::string_view name) { return ascii_fault(name, false) == nullptr; }
+bool is_valid_hostname(std::string_view name) {
+    return ascii_fault(name, false) == nullptr;
+}
 
-bool is_fqdn(std::string_view name) { return is_valid_hostname(name) && name.find('.') != std::string_view::npos; }
+bool is_fqdn(std::string_view name) {
+    return is_valid_hostname(name) && name.find('.') != std::string_view::npos;
+}
 
 bool is_subdomain_of(std::string_view child, std::string_view parent) {
     if (parent.empty() || child.size() < parent.size() || !text::iends_with(child, parent)) return false;
@@ -72,7 +79,8 @@ bool is_subdomain_of(std::string_view child, std::string_view parent) {
 
 Result<std::string> parse_address_literal(std::string_view text) {
     const auto fault = [] {
-        return Error{"the address literal holds no IP address; it is written [192.0.2.1] or [IPv6:2001:db8::1]"};
+        return Error{
+            "the address literal holds no IP address; it is written [192.0.2.1] or [IPv6:2001:db8::1]"};
     };
     if (text.size() < 3 || text.front() != '[' || text.back() != ']') return fault();
     std::string_view inside = text.substr(1, text.size() - 2);

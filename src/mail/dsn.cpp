@@ -15,29 +15,39 @@ namespace {
 
 std::string_view action_word(DsnAction action) {
     switch (action) {
-        case DsnAction::failed: return "failed";
-        case DsnAction::delayed: return "delayed";
-        case DsnAction::delivered: return "delivered";
-        case DsnAction::relayed: return "relayed";
+        case DsnAction::failed:
+            return "failed";
+        case DsnAction::delayed:
+            return "delayed";
+        case DsnAction::delivered:
+            return "delivered";
+        case DsnAction::relayed:
+            return "relayed";
     }
     return "failed";
 }
 
-// "5.7.26" if it is one that fits the action (RFC 3463 s2: class, subject, detail), else the action's undefined status.
+// "5.7.26" if it is one that fits the action (RFC 3463 s2: class, subject, detail), else the action's
+// undefined status.
 std::string status_of(const DsnRecipient& recipient) {
-    const char wanted = recipient.action == DsnAction::failed ? '5' : recipient.action == DsnAction::delayed ? '4' : '2';
+    const char wanted = recipient.action == DsnAction::failed    ? '5'
+                        : recipient.action == DsnAction::delayed ? '4'
+                                                                 : '2';
     const std::string& status = recipient.status;
     std::string_view rest = status;
     const std::string_view klass = text::take_field(rest, '.');
     const std::string_view subject = text::take_field(rest, '.');
     const bool sound = klass.size() == 1 && std::string_view("245").find(klass) != std::string_view::npos &&
-                       subject.size() <= 3 && text::parse_unsigned(subject) && rest.size() <= 3 && text::parse_unsigned(rest);
+                       subject.size() <= 3 && text::parse_unsigned(subject) && rest.size() <= 3 &&
+                       text::parse_unsigned(rest);
     if (!sound) return std::string(1, wanted) + ".0.0";
-    // A 4yz reply may end in failure when the time is up: the peer's subject and detail stay, the class says what is true.
+    // A 4yz reply may end in failure when the time is up: the peer's subject and detail stay, the class says
+    // what is true.
     return wanted + status.substr(1);
 }
 
-// Control characters and octets that are not UTF-8 go as \xHH; with ascii_only all beyond ASCII does. "\n" stays.
+// Control characters and octets that are not UTF-8 go as \xHH; with ascii_only all beyond ASCII does. "\n"
+// stays.
 std::string safe_reply(std::string_view reply, bool ascii_only) {
     constexpr char kDigits[] = "0123456789abcdef";
     std::string safe;
@@ -71,7 +81,9 @@ std::string utf8_address_xtext(std::string_view address) {
         std::uint32_t point = first;
         std::size_t tail = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
         if (tail > 0) point = first & (0x3fU >> tail);
-        for (; tail > 0 && at + 1 < address.size() && (static_cast<unsigned char>(address[at + 1]) & 0xc0) == 0x80; --tail)
+        for (; tail > 0 && at + 1 < address.size() &&
+               (static_cast<unsigned char>(address[at + 1]) & 0xc0) == 0x80;
+             --tail)
             point = point << 6 | (static_cast<unsigned char>(address[++at]) & 0x3fU);
         if (text::is_graphic(static_cast<char>(first)) && first != '\\' && first != '+' && first != '=') {
             coded += static_cast<char>(first);
@@ -113,10 +125,13 @@ std::string mta_name(std::string_view host) {
 
 std::string subject_of(const DsnReport& report) {
     switch (report.kind) {
-        case DsnAction::failed: return "Undelivered Mail Returned to Sender";
-        case DsnAction::delayed: return "Delayed Mail (still being retried)";
+        case DsnAction::failed:
+            return "Undelivered Mail Returned to Sender";
+        case DsnAction::delayed:
+            return "Delayed Mail (still being retried)";
         case DsnAction::delivered:
-        case DsnAction::relayed: return "Successful Mail Delivery Report";
+        case DsnAction::relayed:
+            return "Successful Mail Delivery Report";
     }
     return "Mail Delivery Report";
 }
@@ -124,13 +139,16 @@ std::string subject_of(const DsnReport& report) {
 std::string opening_of(const DsnReport& report) {
     switch (report.kind) {
         case DsnAction::failed:
-            return "Your message could not be delivered to one or more recipients. It will not be tried again.\n";
+            return "Your message could not be delivered to one or more recipients. It will not be tried "
+                   "again.\n";
         case DsnAction::delayed:
             return "THIS IS A WARNING ONLY. YOU DO NOT NEED TO SEND YOUR MESSAGE AGAIN.\n\n"
                    "Your message has not reached one or more recipients yet. It is being retried.\n";
-        case DsnAction::delivered: return "Your message was delivered to the recipients below.\n";
+        case DsnAction::delivered:
+            return "Your message was delivered to the recipients below.\n";
         case DsnAction::relayed:
-            return "Your message was handed to the mail systems of the recipients below. They do not report deliveries, so "
+            return "Your message was handed to the mail systems of the recipients below. They do not report "
+                   "deliveries, so "
                    "you may hear no more of it.\n";
     }
     return {};
@@ -138,8 +156,8 @@ std::string opening_of(const DsnReport& report) {
 
 // The part for people.
 std::string human_text(const DsnReport& report) {
-    std::string text = wrapped_text("This is the mail system at host " + mta_name(report.reporting_mta) + ".\n\n" +
-                                    opening_of(report));
+    std::string text = wrapped_text("This is the mail system at host " + mta_name(report.reporting_mta) +
+                                    ".\n\n" + opening_of(report));
     const auto paragraph = [&](const std::string& words, std::string_view indent = "    ") {
         text += wrapped_text(words + "\n", indent);
     };
@@ -150,8 +168,9 @@ std::string human_text(const DsnReport& report) {
                                                     : safe_reply(recipient.explanation, false));
         if (!recipient.diagnostic.empty()) {
             text += "\r\n";
-            paragraph(recipient.remote_mta.empty() ? "The mail system at this host reports:"
-                                                   : "The mail server " + safe_reply(recipient.remote_mta, false) + " said:");
+            paragraph(recipient.remote_mta.empty()
+                          ? "The mail system at this host reports:"
+                          : "The mail server " + safe_reply(recipient.remote_mta, false) + " said:");
             paragraph(safe_reply(recipient.diagnostic, false), "        ");
         }
         if (recipient.action == DsnAction::delayed && recipient.will_retry_until != TimePoint{}) {
@@ -172,18 +191,22 @@ std::string status_fields(const DsnReport& report, bool utf8_forms) {
     std::string fields;
     if (!report.envid.empty()) fields += folded_field("Original-Envelope-Id", safe_reply(report.envid, true));
     fields += folded_field("Reporting-MTA", "dns; " + mta_name(report.reporting_mta));
-    if (report.arrival_date != TimePoint{}) fields += folded_field("Arrival-Date", format_date(report.arrival_date));
+    if (report.arrival_date != TimePoint{})
+        fields += folded_field("Arrival-Date", format_date(report.arrival_date));
     for (const auto& recipient : report.recipients) {
         fields += "\r\n";
-        if (!recipient.orcpt.empty()) fields += folded_field("Original-Recipient", typed_orcpt(recipient.orcpt, utf8_forms));
+        if (!recipient.orcpt.empty())
+            fields += folded_field("Original-Recipient", typed_orcpt(recipient.orcpt, utf8_forms));
         fields += folded_field("Final-Recipient", typed_address(recipient.final_address, utf8_forms));
         fields += folded_field("Action", action_word(recipient.action));
         fields += folded_field("Status", status_of(recipient));
-        if (!recipient.remote_mta.empty()) fields += folded_field("Remote-MTA", "dns; " + mta_name(recipient.remote_mta));
+        if (!recipient.remote_mta.empty())
+            fields += folded_field("Remote-MTA", "dns; " + mta_name(recipient.remote_mta));
         if (!recipient.diagnostic.empty())
             // Words of our own are no SMTP reply: the type says whose they are (RFC 3464 s2.3.6).
-            fields += folded_field("Diagnostic-Code", (recipient.remote_mta.empty() ? "X-Posthorn; " : "smtp; ") +
-                                                          safe_reply(recipient.diagnostic, !utf8_forms));
+            fields +=
+                folded_field("Diagnostic-Code", (recipient.remote_mta.empty() ? "X-Posthorn; " : "smtp; ") +
+                                                    safe_reply(recipient.diagnostic, !utf8_forms));
         if (recipient.last_attempt != TimePoint{})
             fields += folded_field("Last-Attempt-Date", format_date(recipient.last_attempt));
         if (recipient.action == DsnAction::delayed && recipient.will_retry_until != TimePoint{})
@@ -198,7 +221,8 @@ struct Part {
     std::string content;
 };
 
-// A part whose content may be coded: quoted-printable where it is not short-lined ASCII, so that the report stays 7-bit.
+// A part whose content may be coded: quoted-printable where it is not short-lined ASCII, so that the report
+// stays 7-bit.
 Part coded_part(std::string fields, std::string content) {
     if (!text::is_ascii(content) || has_long_line(content)) {
         fields += "Content-Transfer-Encoding: quoted-printable\r\n";
@@ -214,14 +238,15 @@ Part original_part(const DsnReport& report, bool utf8_forms) {
     const bool is_global = header_8bit && report.smtputf8 && utf8_forms && text::is_utf8(header);
     const bool body_8bit = !text::is_ascii(report.original_body);
     // message/rfc822 may not be coded (RFC 2046 s5.2.1), so what cannot go as it is goes as headers only.
-    const bool fits = header.size() + report.original_body.size() <= report.full_limit && !has_long_line(header) &&
-                      !has_long_line(report.original_body);
-    const std::string description = "Content-Description: " +
-                                    std::string(report.kind == DsnAction::failed ? "Undelivered Message" : "Your Message");
+    const bool fits = header.size() + report.original_body.size() <= report.full_limit &&
+                      !has_long_line(header) && !has_long_line(report.original_body);
+    const std::string description =
+        "Content-Description: " +
+        std::string(report.kind == DsnAction::failed ? "Undelivered Message" : "Your Message");
     if (report.return_full && report.kind == DsnAction::failed && fits) {
         Part part;
-        part.fields = description + "\r\nContent-Type: " + (is_global ? "message/global" : "message/rfc822") +
-                      "\r\n";
+        part.fields =
+            description + "\r\nContent-Type: " + (is_global ? "message/global" : "message/rfc822") + "\r\n";
         if (header_8bit || body_8bit) part.fields += "Content-Transfer-Encoding: 8bit\r\n";
         part.content.reserve(header.size() + 2 + report.original_body.size());
         part.content += header;
@@ -231,11 +256,13 @@ Part original_part(const DsnReport& report, bool utf8_forms) {
     }
     std::string fields = description + " Headers\r\nContent-Type: ";
     if (is_global && !has_long_line(header))
-        return {fields + "message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n", std::string(header)};
+        return {fields + "message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n",
+                std::string(header)};
     return coded_part(fields + "text/rfc822-headers\r\n", std::string(header));
 }
 
-// A phrase and an address for the header of the DSN; a header address that is not ASCII makes the DSN an SMTPUTF8 message.
+// A phrase and an address for the header of the DSN; a header address that is not ASCII makes the DSN an
+// SMTPUTF8 message.
 std::string address_field(std::string_view name, std::string_view phrase, std::string_view address) {
     std::string value(phrase);
     if (!value.empty()) value += ' ';
@@ -248,22 +275,26 @@ std::string address_field(std::string_view name, std::string_view phrase, std::s
 
 DsnText make_dsn(const DsnReport& report) {
     DsnText dsn;
-    // Only a sender whose own address needs SMTPUTF8 surely has a mail system that takes the UTF-8 forms; to anyone else the
-    // ASCII forms go, which each system takes (RFC 6533 s3, utf-8-addr-xtext).
+    // Only a sender whose own address needs SMTPUTF8 surely has a mail system that takes the UTF-8 forms; to
+    // anyone else the ASCII forms go, which each system takes (RFC 6533 s3, utf-8-addr-xtext).
     dsn.needs_smtputf8 = !text::is_ascii(report.to) || !text::is_ascii(report.from);
     const bool utf8_forms = dsn.needs_smtputf8;
 
-    const Part human = coded_part("Content-Description: Notification\r\nContent-Type: text/plain; charset=utf-8\r\n",
-                            human_text(report));
+    const Part human =
+        coded_part("Content-Description: Notification\r\nContent-Type: text/plain; charset=utf-8\r\n",
+                   human_text(report));
     Part status{"Content-Description: Delivery Report\r\n", status_fields(report, utf8_forms)};
-    // Only reports with something to say in UTF-8 use the newer type (RFC 6533 s4): ASCII ones are read by everybody.
+    // Only reports with something to say in UTF-8 use the newer type (RFC 6533 s4): ASCII ones are read by
+    // everybody.
     if (text::is_ascii(status.content))
         status.fields += "Content-Type: message/delivery-status\r\n";
     else
-        status.fields += "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n";
+        status.fields +=
+            "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n";
     const Part original = original_part(report, utf8_forms);
 
-    const std::string boundary = make_boundary(report.boundary_seed, {human.content, status.content, original.content});
+    const std::string boundary =
+        make_boundary(report.boundary_seed, {human.content, status.content, original.content});
     dsn.header += folded_field("Date", format_date(report.now));
     dsn.header += address_field("From", "Mail Delivery System", report.from);
     dsn.header += address_field("To", {}, report.to);
@@ -272,7 +303,8 @@ DsnText make_dsn(const DsnReport& report) {
     // RFC 3834 s5.2: auto-replied, never auto-generated, on a DSN (DSN-11).
     dsn.header += "Auto-Submitted: auto-replied\r\n";
     dsn.header += "MIME-Version: 1.0\r\n";
-    dsn.header += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary + "\"\r\n";
+    dsn.header +=
+        "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary + "\"\r\n";
 
     dsn.body += "This is a MIME-encapsulated message.\r\n";
     const std::array<const Part*, 3> parts = {&human, &status, &original};

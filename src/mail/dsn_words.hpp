@@ -5,8 +5,8 @@
 
 namespace posthorn::mail {
 
-// status: "5.7.26". The most particular sentences there are for it; general ones for a code nobody has words for.
-// One or two plain sentences in English, without line ends.
+// status: "5.7.26". The most particular sentences there are for it; general ones for a code nobody has words
+// for. One or two plain sentences in English, without line ends.
 [[nodiscard]] std::string_view explain_status(std::string_view status);
 
 }  // namespace posthorn::mail

@@ -9,7 +9,7 @@ namespace posthorn::mail {
 
 namespace {
 
-constexpr std::size_t kMaxLineOctets = 998;   // RFC 5322 s2.1.1
+constexpr std::size_t kMaxLineOctets = 998;  // RFC 5322 s2.1.1
 
 // The end of the line that begins at `from`: behind its LF, or the end of the text.
 std::size_t line_end(std::string_view text, std::size_t from) {
@@ -37,23 +37,29 @@ std::optional<HeaderFault> line_fault(std::string_view line, std::size_t number,
     if (line.size() > kMaxLineOctets)
         return make_fault(HeaderFaultKind::line_too_long, number, "is longer than 998 octets");
     if (!line.empty() && text::is_blank(line.front())) {
-        if (first) return make_fault(HeaderFaultKind::leading_blank, number, "begins with a blank and continues nothing");
+        if (first)
+            return make_fault(HeaderFaultKind::leading_blank, number,
+                              "begins with a blank and continues nothing");
         return std::nullopt;
     }
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return make_fault(HeaderFaultKind::no_colon, number, "is no field: it has no colon");
+    if (colon == std::string_view::npos)
+        return make_fault(HeaderFaultKind::no_colon, number, "is no field: it has no colon");
     // RFC 5322 s4.5 lets obsolete fields have blanks before the colon.
     const std::string_view name = text::trim_right(line.substr(0, colon));
     if (name.empty()) return make_fault(HeaderFaultKind::bad_name, number, "has no name before the colon");
     for (const char c : name)
         if (!text::is_graphic(c))
-            return make_fault(HeaderFaultKind::bad_name, number, "is no field: its name has a blank or is not ASCII");
+            return make_fault(HeaderFaultKind::bad_name, number,
+                              "is no field: its name has a blank or is not ASCII");
     return std::nullopt;
 }
 
 }  // namespace
 
-HeaderBlock::HeaderBlock(std::string text) : text_(std::move(text)) { index(0); }
+HeaderBlock::HeaderBlock(std::string text) : text_(std::move(text)) {
+    index(0);
+}
 
 std::string HeaderBlock::take_text() && {
     spans_.clear();
@@ -71,7 +77,8 @@ void HeaderBlock::index(std::size_t from) {
         while (end < text.size() && text::is_blank(text[end])) end = line_end(text, end);
         span.end = end;
         const std::size_t colon = line.find(':');
-        const std::string_view name = text::trim_right(line.substr(0, colon == std::string_view::npos ? 0 : colon));
+        const std::string_view name =
+            text::trim_right(line.substr(0, colon == std::string_view::npos ? 0 : colon));
         bool is_field = !name.empty();
         for (const char c : name) is_field = is_field && text::is_graphic(c);
         span.name_end = is_field ? from + name.size() : from;
@@ -91,7 +98,8 @@ HeaderField HeaderBlock::operator[](std::size_t index) const {
 
 std::size_t HeaderBlock::count(std::string_view name) const {
     std::size_t found = 0;
-    for (std::size_t i = 0; i < size(); ++i) found += !name.empty() && text::iequals((*this)[i].name, name) ? 1 : 0;
+    for (std::size_t i = 0; i < size(); ++i)
+        found += !name.empty() && text::iequals((*this)[i].name, name) ? 1 : 0;
     return found;
 }
 
@@ -129,7 +137,8 @@ std::size_t HeaderBlock::remove(std::string_view name) {
     for (std::size_t i = 0; i < total; ++i) {
         Span span = spans_[i];
         const std::size_t length = span.end - span.begin;
-        if (text::iequals(std::string_view(text_).substr(span.begin, span.name_end - span.begin), name)) continue;
+        if (text::iequals(std::string_view(text_).substr(span.begin, span.name_end - span.begin), name))
+            continue;
         const std::size_t shift = span.begin - to;
         if (shift > 0) {
             std::memmove(text_.data() + to, text_.data() + span.begin, length);
@@ -174,7 +183,8 @@ std::optional<HeaderFault> HeaderBlock::fault() const {
         std::string_view line = text.substr(from, end - from);
         if (!line.ends_with('\n'))
             return make_fault(HeaderFaultKind::not_terminated, number, "does not end with CRLF");
-        if (!line.ends_with("\r\n")) return make_fault(HeaderFaultKind::bare_lf, number, "has an LF without CR");
+        if (!line.ends_with("\r\n"))
+            return make_fault(HeaderFaultKind::bare_lf, number, "has an LF without CR");
         line.remove_suffix(2);
         if (auto fault = line_fault(line, number, from == 0)) return fault;
         from = end;

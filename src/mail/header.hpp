@@ -1,4 +1,5 @@
-// The header of a message as a block of octets: fields are found in it and cut out of it, the rest is never written anew.
+// The header of a message as a block of octets: fields are found in it and cut out of it, the rest is never
+// written anew.
 #pragma once
 
 #include <cstddef>
@@ -12,30 +13,32 @@ namespace posthorn::mail {
 
 // Views into a HeaderBlock's text, valid until the block is changed, moved or destroyed.
 struct HeaderField {
-    std::string_view name;    // as written; empty for a line that is no field
-    std::string_view raw;     // the whole field with its folding, up to and including its last CRLF
-    std::string_view value;   // after the colon, folded as it was, without the last CRLF; DKIM's "simple" wants raw
+    std::string_view name;  // as written; empty for a line that is no field
+    std::string_view raw;   // the whole field with its folding, up to and including its last CRLF
+    std::string_view
+        value;  // after the colon, folded as it was, without the last CRLF; DKIM's "simple" wants raw
 };
 
 enum class HeaderFaultKind : std::uint8_t {
-    leading_blank,       // the first line is a continuation of nothing
-    no_colon,            // a line that is neither field nor continuation
-    bad_name,            // a blank or a control character in the name, or no name
-    control_character,   // NUL and the other controls but TAB (RFC 5322 s2.2)
+    leading_blank,      // the first line is a continuation of nothing
+    no_colon,           // a line that is neither field nor continuation
+    bad_name,           // a blank or a control character in the name, or no name
+    control_character,  // NUL and the other controls but TAB (RFC 5322 s2.2)
     bare_cr,
     bare_lf,
-    line_too_long,       // over 998 octets without CRLF (RFC 5322 s2.1.1)
-    not_terminated,      // the last line has no CRLF
+    line_too_long,   // over 998 octets without CRLF (RFC 5322 s2.1.1)
+    not_terminated,  // the last line has no CRLF
 };
 
 struct HeaderFault {
     HeaderFaultKind kind = HeaderFaultKind::no_colon;
-    std::size_t line = 0;   // from 1
-    std::string what;       // one sentence for the client or operator, ASCII, without the message's own octets
+    std::size_t line = 0;  // from 1
+    std::string what;      // one sentence for the client or operator, ASCII, without the message's own octets
 };
 
-// Owned by the one who edits it; not thread-safe. Any octets are taken: what is no field keeps its place with an empty name.
-// GUARANTEE: after any edit, every octet that was not removed is where it was, in the same order.
+// Owned by the one who edits it; not thread-safe. Any octets are taken: what is no field keeps its place with
+// an empty name. GUARANTEE: after any edit, every octet that was not removed is where it was, in the same
+// order.
 class HeaderBlock {
 public:
     HeaderBlock() = default;
@@ -52,14 +55,15 @@ public:
     // By name, without case.
     [[nodiscard]] bool contains(std::string_view name) const { return first(name).has_value(); }
     [[nodiscard]] std::size_t count(std::string_view name) const;
-    [[nodiscard]] std::optional<HeaderField> first(std::string_view name) const;   // topmost
-    [[nodiscard]] std::optional<HeaderField> last(std::string_view name) const;    // lowest: the one DKIM signs first
-    [[nodiscard]] std::vector<HeaderField> all(std::string_view name) const;       // from the top
+    [[nodiscard]] std::optional<HeaderField> first(std::string_view name) const;  // topmost
+    [[nodiscard]] std::optional<HeaderField> last(
+        std::string_view name) const;  // lowest: the one DKIM signs first
+    [[nodiscard]] std::vector<HeaderField> all(std::string_view name) const;  // from the top
     // The unfolded, trimmed value of the topmost one; nothing when there is none.
     [[nodiscard]] std::optional<std::string> value(std::string_view name) const;
 
     // Edits. Each is linear in the header's length.
-    std::size_t remove(std::string_view name);    // all of that name; how many there were
+    std::size_t remove(std::string_view name);  // all of that name; how many there were
     void remove_at(std::size_t index);
     // REQUIRES: whole fields, each ending in CRLF.
     void prepend(std::string_view fields);

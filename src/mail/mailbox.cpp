@@ -8,14 +8,16 @@ namespace posthorn::mail {
 namespace {
 
 struct Token {
-    enum class Kind { word, quoted, literal, special, end };   // special: one of < > , : ; @
+    enum class Kind { word, quoted, literal, special, end };  // special: one of < > , : ; @
     Kind kind = Kind::end;
     char special = '\0';
-    std::string text;            // of word and literal as written; of quoted without its quotes and backslashes
-    bool blank_before = false;   // blanks, folding or a comment stood before it
+    std::string text;  // of word and literal as written; of quoted without its quotes and backslashes
+    bool blank_before = false;  // blanks, folding or a comment stood before it
 };
 
-bool is_special(char c) { return c == '<' || c == '>' || c == ',' || c == ':' || c == ';' || c == '@'; }
+bool is_special(char c) {
+    return c == '<' || c == '>' || c == ',' || c == ':' || c == ';' || c == '@';
+}
 
 // Cuts a field's value into tokens; dots stay in words, so that "john.q@example.com" is word, @, word.
 class Tokens {
@@ -39,7 +41,8 @@ public:
         } else if (c == '[') {
             token.kind = Token::Kind::literal;
             std::size_t end = at_ + 1;
-            while (end < text_.size() && (text::is_alnum(text_[end]) || text_[end] == ':' || text_[end] == '.' || text_[end] == '-'))
+            while (end < text_.size() && (text::is_alnum(text_[end]) || text_[end] == ':' ||
+                                          text_[end] == '.' || text_[end] == '-'))
                 ++end;
             // Without its "]" it is a lone bracket of a display name, "[list of] things".
             const bool closed = end < text_.size() && text_[end] == ']';
@@ -63,10 +66,14 @@ private:
         std::size_t depth = 0;
         for (; at_ < text_.size(); ++at_) {
             const char c = text_[at_];
-            if (c == '(') ++depth;
-            else if (c == ')' && depth > 0) --depth;
-            else if (c == '\\' && depth > 0) ++at_;
-            else if (depth == 0 && !text::is_space(c)) break;
+            if (c == '(')
+                ++depth;
+            else if (c == ')' && depth > 0)
+                --depth;
+            else if (c == '\\' && depth > 0)
+                ++at_;
+            else if (depth == 0 && !text::is_space(c))
+                break;
         }
         if (at_ > text_.size()) at_ = text_.size();
         if (depth > 0) clean_ = false;
@@ -81,9 +88,9 @@ private:
                 return;
             }
             if (c == '\\' && at_ + 1 < text_.size()) c = text_[++at_];
-            if (c != '\r' && c != '\n') text += c;   // folding inside quotes
+            if (c != '\r' && c != '\n') text += c;  // folding inside quotes
         }
-        clean_ = false;   // the quoted string does not end
+        clean_ = false;  // the quoted string does not end
     }
 
     std::string_view text_;
@@ -93,7 +100,8 @@ private:
 
 // A local part in the form it has in an address: quoted only where it must be (RFC 5322 s3.4.1).
 std::string as_local(const std::string& local) {
-    bool is_atom = !local.empty() && local.front() != '.' && local.back() != '.' && local.find("..") == std::string::npos;
+    bool is_atom = !local.empty() && local.front() != '.' && local.back() != '.' &&
+                   local.find("..") == std::string::npos;
     for (const char c : local)
         is_atom = is_atom && (text::is_graphic(c) || text::is_8bit(c)) &&
                   std::string_view("()<>[]:;@\\,\"").find(c) == std::string_view::npos;
@@ -106,7 +114,8 @@ std::string as_local(const std::string& local) {
     return quoted + "\"";
 }
 
-// "local@domain" collected token by token. Blanks around dots and "@" are obsolete but legal ("john . q @ example . com").
+// "local@domain" collected token by token. Blanks around dots and "@" are obsolete but legal ("john . q @
+// example . com").
 struct AddressParts {
     std::string local;
     std::string domain;
@@ -117,7 +126,8 @@ struct AddressParts {
     void add(const Token& token) {
         std::string& part = has_at ? domain : local;
         // Two words with a blank between are one only if a dot joins them.
-        const bool joined = part.empty() || !token.blank_before || part.back() == '.' || token.text.starts_with('.');
+        const bool joined =
+            part.empty() || !token.blank_before || part.back() == '.' || token.text.starts_with('.');
         if (!joined) clean = false;
         if (has_at) {
             // "user@example.com trailing": what trails is no domain, and a quoted string never is.
@@ -141,7 +151,8 @@ struct AddressParts {
     [[nodiscard]] bool complete() const { return has_local && has_at && !domain.empty(); }
 };
 
-// The text before "<", or all of it when no "<" follows: a display name, or an address, known only afterwards.
+// The text before "<", or all of it when no "<" follows: a display name, or an address, known only
+// afterwards.
 struct Phrase {
     std::string display;
     AddressParts address;
@@ -182,7 +193,8 @@ public:
                     in_group_ = in_group_ && token.special != ';';
                     break;
                 case ':':
-                    // "Undisclosed recipients:;" begins a group, but "a:b@example.com" is an address badly written.
+                    // "Undisclosed recipients:;" begins a group, but "a:b@example.com" is an address badly
+                    // written.
                     if (!in_group_ && !phrase.address.has_at) {
                         in_group_ = true;
                         phrase = {};
@@ -193,8 +205,11 @@ public:
                         phrase.add(token);
                     }
                     break;
-                case '@': phrase.add(token); break;
-                default: list_.clean = false;   // a ">" without "<"
+                case '@':
+                    phrase.add(token);
+                    break;
+                default:
+                    list_.clean = false;  // a ">" without "<"
             }
         }
         finish(phrase);
@@ -262,6 +277,8 @@ private:
 
 }  // namespace
 
-MailboxList parse_mailboxes(std::string_view value) { return ListReader(value).read(); }
+MailboxList parse_mailboxes(std::string_view value) {
+    return ListReader(value).read();
+}
 
 }  // namespace posthorn::mail

@@ -9,11 +9,14 @@ namespace posthorn::mail {
 
 namespace {
 
-// A single word is cut here when no blank comes in time; leaves room for the indent and a few octets of UTF-8.
+// A single word is cut here when no blank comes in time; leaves room for the indent and a few octets of
+// UTF-8.
 constexpr std::size_t kCutWordAt = 900;
 constexpr std::size_t kTextColumns = 76;
 
-bool is_utf8_tail(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+bool is_utf8_tail(char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+}
 
 // The longest beginning of word that has at most `limit` octets and does not end inside a UTF-8 character.
 std::string_view piece_of(std::string_view word, std::size_t limit) {
@@ -23,7 +26,8 @@ std::string_view piece_of(std::string_view word, std::size_t limit) {
     return word.substr(0, end);
 }
 
-// Appends the words of one line to `to`, where `column` octets of a line are already; starts new lines with line_end.
+// Appends the words of one line to `to`, where `column` octets of a line are already; starts new lines with
+// line_end.
 void append_words(std::string& to, std::string_view line, std::size_t column, std::size_t columns,
                   std::string_view line_end, std::size_t indent) {
     bool begun = false;
@@ -59,7 +63,7 @@ std::string folded_field(std::string_view name, std::string_view value) {
     std::size_t column = field.size();
     while (!rest.empty()) {
         const std::string_view line = text::trim(text::take_field(rest, '\n'));
-        if (line.empty()) continue;   // a folded line of blanks alone is obsolete syntax (RFC 5322 s3.2.2)
+        if (line.empty()) continue;  // a folded line of blanks alone is obsolete syntax (RFC 5322 s3.2.2)
         if (column != name.size() + 2) field += "\r\n ";
         append_words(field, line, column == name.size() + 2 ? column : 1, kColumns, "\r\n ", 1);
         column = 0;
@@ -79,8 +83,8 @@ std::string wrapped_text(std::string_view text, std::string_view indent) {
         if (own_indent < line.size()) {
             wrapped += indent;
             wrapped.append(own_indent, ' ');
-            append_words(wrapped, line, indent.size() + own_indent, kTextColumns, line_end + std::string(own_indent, ' '),
-                         indent.size() + own_indent);
+            append_words(wrapped, line, indent.size() + own_indent, kTextColumns,
+                         line_end + std::string(own_indent, ' '), indent.size() + own_indent);
         }
         wrapped += "\r\n";
     }

@@ -14,11 +14,13 @@ namespace {
 constexpr std::size_t kColumns = 78;
 constexpr std::size_t kMaxHelo = 255;
 
-// What a client said about itself, made fit to stand outside quotes and comments. An "(" or ";" could otherwise forge clauses.
+// What a client said about itself, made fit to stand outside quotes and comments. An "(" or ";" could
+// otherwise forge clauses.
 std::string safe_word(std::string_view said, std::size_t limit) {
     std::string word;
     for (const char c : said.substr(0, limit)) {
-        const bool fits = text::is_alnum(c) || std::string_view(".-_:[]@+=!#$%&'*/?^`{|}~").find(c) != std::string_view::npos;
+        const bool fits = text::is_alnum(c) ||
+                          std::string_view(".-_:[]@+=!#$%&'*/?^`{|}~").find(c) != std::string_view::npos;
         word += fits && c != '\0' ? c : '?';
     }
     return word;
@@ -27,8 +29,8 @@ std::string safe_word(std::string_view said, std::size_t limit) {
 }  // namespace
 
 std::string_view received_protocol(bool esmtp, bool tls, bool authenticated, bool smtputf8) {
-    static constexpr std::array<std::string_view, 8> kNames = {"ESMTP",    "ESMTPS",    "ESMTPA",    "ESMTPSA",
-                                                               "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+    static constexpr std::array<std::string_view, 8> kNames = {
+        "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
     if (!esmtp) return "SMTP";
     return kNames[(smtputf8 ? 4U : 0U) + (authenticated ? 2U : 0U) + (tls ? 1U : 0U)];
 }
@@ -46,9 +48,11 @@ std::string make_received(const ReceivedFacts& facts) {
     if (!facts.with.empty()) words.push_back("with " + std::string(facts.with));
     words.push_back("id " + facts.id.to_string());
     // A path that is not ASCII would need an SMTPUTF8 header; the clause is optional (RFC 5321 s4.4).
-    if (!facts.for_address.empty() && text::is_ascii(facts.for_address) && !text::has_control(facts.for_address))
+    if (!facts.for_address.empty() && text::is_ascii(facts.for_address) &&
+        !text::has_control(facts.for_address))
         words.push_back("for <" + facts.for_address + ">");
-    // RFC 8314 s4.3: "tls" and the suite's name from the IANA registry; such added clauses come last (RFC 5321 s4.4).
+    // RFC 8314 s4.3: "tls" and the suite's name from the IANA registry; such added clauses come last (RFC
+    // 5321 s4.4).
     if (!facts.tls.empty()) words.push_back("tls " + safe_word(facts.tls, 64));
     words.back() += ';';
     words.push_back(format_date(facts.date));

@@ -12,20 +12,21 @@
 namespace posthorn::mail {
 
 struct ReceivedFacts {
-    std::string helo;                         // as the client said it; sanitised here. Empty: no FROM clause
-    std::optional<IpAddress> client_ip;       // nothing hides it (a container's or a person's address)
-    std::string by;                           // our host name
-    std::string_view with;                    // received_protocol(), or "local" for the sendmail program; empty: none
+    std::string helo;                    // as the client said it; sanitised here. Empty: no FROM clause
+    std::optional<IpAddress> client_ip;  // nothing hides it (a container's or a person's address)
+    std::string by;                      // our host name
+    std::string_view with;  // received_protocol(), or "local" for the sendmail program; empty: none
     QueueId id;
-    std::string for_address;                  // only when the message has exactly one recipient; else empty
-    std::string tls;                          // cipher suite, "TLS_AES_256_GCM_SHA384"; empty without TLS (RFC 8314 s4.3)
+    std::string for_address;  // only when the message has exactly one recipient; else empty
+    std::string tls;          // cipher suite, "TLS_AES_256_GCM_SHA384"; empty without TLS (RFC 8314 s4.3)
     TimePoint date{};
 };
 
 // "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848), "UTF8SMTP", "UTF8SMTPS", ... (RFC 6531 s4.3).
 [[nodiscard]] std::string_view received_protocol(bool esmtp, bool tls, bool authenticated, bool smtputf8);
 
-// The whole field with its CRLF, folded at 78 columns where there is a place to fold, no line over 998 octets, printable.
+// The whole field with its CRLF, folded at 78 columns where there is a place to fold, no line over 998
+// octets, printable.
 [[nodiscard]] std::string make_received(const ReceivedFacts& facts);
 
 }  // namespace posthorn::mail

@@ -30,10 +30,13 @@ FirstLine look_at_first_line(std::string_view begin) {
 
 SplitMessage split_message(std::string_view message) {
     switch (look_at_first_line(message)) {
-        case FirstLine::empty_line: return {{}, message.substr(2)};
+        case FirstLine::empty_line:
+            return {{}, message.substr(2)};
         case FirstLine::no_field:
-        case FirstLine::undecided: return {{}, message};
-        case FirstLine::field: break;
+        case FirstLine::undecided:
+            return {{}, message};
+        case FirstLine::field:
+            break;
     }
     const std::size_t end = message.find("\r\n\r\n");
     if (end == std::string_view::npos) return {message, {}};
@@ -53,28 +56,36 @@ MessageSplitter::BodyPart MessageSplitter::feed(std::string_view chunk) {
     if (state_ == State::body) return {{}, chunk};
 
     if (state_ == State::first_line) {
-        // Only as much as the decision needs is looked at, so that a first line of any length costs linear time.
+        // Only as much as the decision needs is looked at, so that a first line of any length costs linear
+        // time.
         std::size_t taken = 0;
         FirstLine what = FirstLine::undecided;
         for (; taken < chunk.size() && what == FirstLine::undecided; ++taken) {
             const char c = chunk[taken];
             held_ += c;
             if (held_.size() > limit_) {
-                what = FirstLine::no_field;   // nobody's field name
+                what = FirstLine::no_field;  // nobody's field name
             } else if (text::is_graphic(c) && c != ':' && !seen_blank_) {
-                continue;                     // one more octet of the name
+                continue;  // one more octet of the name
             } else {
                 seen_blank_ = seen_blank_ || text::is_blank(c);
-                if (seen_blank_ && text::is_blank(c) && held_.size() > 1 && !text::is_blank(held_.front())) continue;
+                if (seen_blank_ && text::is_blank(c) && held_.size() > 1 && !text::is_blank(held_.front()))
+                    continue;
                 what = look_at_first_line(held_);
             }
         }
         const std::string_view rest = chunk.substr(taken);
         switch (what) {
-            case FirstLine::undecided: return {};
-            case FirstLine::no_field: state_ = State::body; return {held_, rest};
-            case FirstLine::empty_line: state_ = State::body; return {{}, rest};
-            case FirstLine::field: break;
+            case FirstLine::undecided:
+                return {};
+            case FirstLine::no_field:
+                state_ = State::body;
+                return {held_, rest};
+            case FirstLine::empty_line:
+                state_ = State::body;
+                return {{}, rest};
+            case FirstLine::field:
+                break;
         }
         state_ = State::header;
         store(held_);

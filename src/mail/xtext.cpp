@@ -6,7 +6,7 @@
 namespace posthorn::mail {
 
 std::string xtext_encode(std::string_view octets) {
-    constexpr char kDigits[] = "0123456789ABCDEF";   // upper case only (RFC 3461 s4, hexchar)
+    constexpr char kDigits[] = "0123456789ABCDEF";  // upper case only (RFC 3461 s4, hexchar)
     std::string text;
     text.reserve(octets.size());
     for (const char c : octets) {

@@ -13,8 +13,12 @@ using namespace std::string_literals;
 
 // RFC 4648 s10.
 TEST(Base64, TestVectors) {
-    const std::pair<const char*, const char*> vectors[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+    const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                           {"f", "Zg=="},
+                                                           {"fo", "Zm8="},
+                                                           {"foo", "Zm9v"},
+                                                           {"foob", "Zm9vYg=="},
+                                                           {"fooba", "Zm9vYmE="},
                                                            {"foobar", "Zm9vYmFy"}};
     for (const auto& [octets, text] : vectors) {
         EXPECT_EQ(base64_encode(std::string_view(octets)), text);
@@ -25,7 +29,8 @@ TEST(Base64, TestVectors) {
 }
 
 TEST(Base64, IsStrict) {
-    for (const char* bad : {"Zg", "Zg=", "Zg===", "=", "====", "Zg==Zg==", "Z g=", "Zm9v\n", "Zm9v=", "Zh==", "Zm9=", "Zm-v", "Zm_v"})
+    for (const char* bad : {"Zg", "Zg=", "Zg===", "=", "====", "Zg==Zg==", "Z g=", "Zm9v\n",
+                            "Zm9v=", "Zh==", "Zm9=", "Zm-v", "Zm_v"})
         EXPECT_EQ(base64_decode(bad), std::nullopt) << bad;
     EXPECT_EQ(base64_decode_folded(" Zm9v\r\n\tYmFy "), "foobar");
     EXPECT_EQ(base64_decode_folded("Zm9v!"), std::nullopt);
@@ -37,7 +42,8 @@ TEST(Base64, UrlAlphabetHasNoPadding) {
     EXPECT_EQ(base64_encode(std::string_view(octets)), "+//+AQ==");
     EXPECT_EQ(base64url_encode(octets), "-__-AQ");
     EXPECT_EQ(base64url_decode("-__-AQ"), octets);
-    for (const char* bad : {"-__-AQ==", "+//+AQ", "A", "-__-AR"}) EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
+    for (const char* bad : {"-__-AQ==", "+//+AQ", "A", "-__-AR"})
+        EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
 }
 
 TEST(Base64, EveryStringComesBack) {

@@ -1,9 +1,8 @@
 // Tests of base/log.hpp: the lines, as they arrive on the descriptor.
 #include "base/log.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <regex>
@@ -35,17 +34,31 @@ private:
     bool taken_ = false;
 };
 
-LogOptions json() { return {Level::debug, Format::json, false, false}; }
+LogOptions json() {
+    return {Level::debug, Format::json, false, false};
+}
 
 TEST(Log, PlainValuesStandAsTheyAre) {
     Captured log;
-    info("stored").kv("id", "0abc").kv("size", 1234).kv("big", UINT64_MAX).kv("less", std::int64_t{-5}).kv("tls", true).kv("took", 0.25);
+    info("stored")
+        .kv("id", "0abc")
+        .kv("size", 1234)
+        .kv("big", UINT64_MAX)
+        .kv("less", std::int64_t{-5})
+        .kv("tls", true)
+        .kv("took", 0.25);
     EXPECT_EQ(log.text(), "stored id=0abc size=1234 big=18446744073709551615 less=-5 tls=true took=0.250\n");
 }
 
 TEST(Log, ValuesAreQuotedWhereTheyNeedIt) {
     Captured log;
-    info("e").kv("a", "").kv("b", "two words").kv("c", "k=v").kv("d", "say \"hi\"").kv("e", "C:\\x").kv("f", "<a@b>");
+    info("e")
+        .kv("a", "")
+        .kv("b", "two words")
+        .kv("c", "k=v")
+        .kv("d", "say \"hi\"")
+        .kv("e", "C:\\x")
+        .kv("f", "<a@b>");
     EXPECT_EQ(log.text(), "e a=\"\" b=\"two words\" c=\"k=v\" d=\"say \\\"hi\\\"\" e=\"C:\\\\x\" f=<a@b>\n");
 }
 
@@ -59,7 +72,8 @@ TEST(Log, OneEventIsOneLineWhateverTheValue) {
         const std::string text = log.text();
         ASSERT_FALSE(text.empty());
         EXPECT_EQ(text.find('\n'), text.size() - 1);
-        for (const char c : text.substr(0, text.size() - 1)) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << static_cast<int>(c);
+        for (const char c : text.substr(0, text.size() - 1))
+            EXPECT_TRUE(c >= 0x20 && c < 0x7f) << static_cast<int>(c);
     }
 }
 
@@ -71,10 +85,15 @@ TEST(Log, Utf8IsKept) {
 
 TEST(Log, JsonIsOneObjectALine) {
     Captured log(json());
-    warning("deferred").kv("reply", "450 \"try\tlater\"\r\n").kv("n", 3).kv("ok", false).kv("bad", "\xff\x01");
+    warning("deferred")
+        .kv("reply", "450 \"try\tlater\"\r\n")
+        .kv("n", 3)
+        .kv("ok", false)
+        .kv("bad", "\xff\x01");
     debug("quiet");
     EXPECT_EQ(log.text(),
-              "{\"level\":\"warning\",\"event\":\"deferred\",\"reply\":\"450 \\\"try\\tlater\\\"\\r\\n\",\"n\":3,\"ok\":\"false\","
+              "{\"level\":\"warning\",\"event\":\"deferred\",\"reply\":\"450 "
+              "\\\"try\\tlater\\\"\\r\\n\",\"n\":3,\"ok\":\"false\","
               "\"bad\":\"\\\\xff\\\\x01\"}\n{\"level\":\"debug\",\"event\":\"quiet\"}\n");
 }
 
@@ -102,9 +121,10 @@ TEST(Log, TimestampIsTheFirstField) {
         Captured log({Level::info, format, false, true});
         info("stored").kv("a", 1);
         const std::string text = log.text();
-        const std::regex wanted(format == Format::json
-                                    ? R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"info","event":"stored","a":1\}\n)"
-                                    : R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z stored a=1\n)");
+        const std::regex wanted(
+            format == Format::json
+                ? R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"info","event":"stored","a":1\}\n)"
+                : R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z stored a=1\n)");
         EXPECT_TRUE(std::regex_match(text, wanted)) << text;
     }
 }
@@ -146,7 +166,8 @@ TEST(Log, LinesOfManyThreadsAreWholeAndInOrderPerThread) {
     EXPECT_EQ(lines, static_cast<std::size_t>(kThreads * kLines));
 }
 
-// A reader that has stopped must not stop the mail: what does not fit is dropped and counted, and the log says so.
+// A reader that has stopped must not stop the mail: what does not fit is dropped and counted, and the log
+// says so.
 TEST(Log, AStalledReaderCostsLinesAndIsTold) {
     int pipe_ends[2];
     ASSERT_EQ(::pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC), 0);

@@ -13,8 +13,8 @@ using namespace std::string_literals;
 TEST(Text, ComparesAsciiWithoutCaseAndOtherOctetsExactly) {
     EXPECT_TRUE(iequals("Content-Type", "content-TYPE"));
     EXPECT_FALSE(iequals("a", "ab"));
-    EXPECT_FALSE(iequals("\xc3\x84", "\xc3\xa4"));   // A and a with diaeresis: not ASCII, so not equal
-    EXPECT_FALSE(iequals("[", "{"));                 // 0x5b and 0x7b differ in the case bit only
+    EXPECT_FALSE(iequals("\xc3\x84", "\xc3\xa4"));  // A and a with diaeresis: not ASCII, so not equal
+    EXPECT_FALSE(iequals("[", "{"));                // 0x5b and 0x7b differ in the case bit only
     EXPECT_FALSE(iequals("@", "`"));
     EXPECT_TRUE(istarts_with("IPv6:::1", "ipv6:"));
     EXPECT_FALSE(istarts_with("IP", "ipv6:"));
@@ -50,17 +50,18 @@ TEST(Text, ParsesUnsignedAtItsLimits) {
     EXPECT_EQ(parse_unsigned("65535", 65535), 65535U);
     EXPECT_EQ(parse_unsigned("65536", 65535), std::nullopt);
     EXPECT_EQ(parse_unsigned("7", 5), std::nullopt);
-    for (const char* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "1.5"}) EXPECT_EQ(parse_unsigned(bad), std::nullopt) << bad;
+    for (const char* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "1.5"})
+        EXPECT_EQ(parse_unsigned(bad), std::nullopt) << bad;
 }
 
 TEST(Text, KnowsUtf8) {
     EXPECT_TRUE(is_utf8(""));
     EXPECT_TRUE(is_utf8("Gr\xc3\xbc\xc3\x9f"));
     EXPECT_TRUE(is_utf8("\xe2\x82\xac \xf0\x9f\x93\xa8"));
-    for (const char* bad : {"\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\x80", "\xf0\x9f\x93",
-                            "\xf8\x88\x80\x80\x80"})
+    for (const char* bad : {"\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff",
+                            "\x80", "\xf0\x9f\x93", "\xf8\x88\x80\x80\x80"})
         EXPECT_FALSE(is_utf8(bad));
-    EXPECT_FALSE(is_utf8("Gr\xfc\xdf"));   // Latin-1
+    EXPECT_FALSE(is_utf8("Gr\xfc\xdf"));  // Latin-1
 }
 
 TEST(Text, AsciiCheckFindsAnOctetAtEveryPlace) {
@@ -81,8 +82,11 @@ TEST(Text, SafeForLogIsOneLineThatCannotDeceive) {
     EXPECT_EQ(safe_for_log("back\\slash"), "back\\\\slash");
     EXPECT_EQ(safe_for_log("Gr\xc3\xbc\xc3\x9f"), "Gr\xc3\xbc\xc3\x9f");
     EXPECT_EQ(safe_for_log("\xfc"), "\\xfc");
-    EXPECT_EQ(safe_for_log("\xc2\x9b"), "\\xc2\\x9b");                       // C1 CSI: an escape sequence on some terminals
-    EXPECT_EQ(safe_for_log("a\xe2\x80\xae" "b"), "a\\xe2\\x80\\xae" "b");     // RIGHT-TO-LEFT OVERRIDE
+    EXPECT_EQ(safe_for_log("\xc2\x9b"), "\\xc2\\x9b");  // C1 CSI: an escape sequence on some terminals
+    EXPECT_EQ(safe_for_log("a\xe2\x80\xae"
+                           "b"),
+              "a\\xe2\\x80\\xae"
+              "b");  // RIGHT-TO-LEFT OVERRIDE
     EXPECT_EQ(safe_for_log("abcdef", 3), "abc...");
     EXPECT_EQ(safe_for_log("abc", 3), "abc");
 }

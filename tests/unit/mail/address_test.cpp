@@ -11,7 +11,9 @@
 
 namespace posthorn::mail {
 
-std::ostream& operator<<(std::ostream& out, AddressFault fault) { return out << "fault " << static_cast<int>(fault); }
+std::ostream& operator<<(std::ostream& out, AddressFault fault) {
+    return out << "fault " << static_cast<int>(fault);
+}
 
 namespace {
 
@@ -46,7 +48,7 @@ TEST(Path, SaysWhereTheParametersBegin) {
     EXPECT_EQ(quoted->consumed, 20U);
 }
 
-TEST(Path, NullPathOnlyForSenders) {   // SMTP-21
+TEST(Path, NullPathOnlyForSenders) {  // SMTP-21
     const auto path = parse_path("<> BODY=7BIT", PathKind::reverse, false);
     ASSERT_TRUE(path);
     EXPECT_TRUE(path->address.is_null());
@@ -118,8 +120,8 @@ TEST(Path, Smtp2Limits) {
     EXPECT_EQ(fault("<" + local64 + "x@example.com>"), AddressFault::local_too_long);
     EXPECT_EQ(fault("<\"" + local64 + "\"@example.com>"), AddressFault::local_too_long);
     const std::string label(60, 'd');
-    const std::string domain = label + "." + label + "." + label + ".";   // 183 octets
-    EXPECT_TRUE(parse_path("<u@" + domain + std::string(60, 'd') + ">", PathKind::forward, false));   // 243
+    const std::string domain = label + "." + label + "." + label + ".";  // 183 octets
+    EXPECT_TRUE(parse_path("<u@" + domain + std::string(60, 'd') + ">", PathKind::forward, false));  // 243
     EXPECT_EQ(fault("<u@" + domain + label + "." + label + ">"), AddressFault::domain_too_long);     // 304
     // 256 octets with the brackets pass, 257 do not.
     const std::string tail = "@" + domain + "dd";
@@ -139,11 +141,14 @@ TEST(Path, Smtp37ControlCharactersAreRefusedEverywhere) {
         EXPECT_EQ(fault("<a@exam" + octet + "ple.com>"), AddressFault::control_character) << c;
     }
     EXPECT_EQ(fault("<a@example.com\x7f>"), AddressFault::control_character);
-    EXPECT_EQ(fault("<a@b.example>\r\nRCPT TO:<x@y>"s.substr(0, 12) + "\r\n"), AddressFault::control_character);
+    EXPECT_EQ(fault("<a@b.example>\r\nRCPT TO:<x@y>"s.substr(0, 12) + "\r\n"),
+              AddressFault::control_character);
 }
 
-TEST(Path, Utf8OnlyWithSmtputf8) {   // RFC 6531 s3.3
-    const std::string text = "<j\xc3\xbcrgen@b\xc3\xbc" "cher.example>";
+TEST(Path, Utf8OnlyWithSmtputf8) {  // RFC 6531 s3.3
+    const std::string text =
+        "<j\xc3\xbcrgen@b\xc3\xbc"
+        "cher.example>";
     EXPECT_EQ(fault(text), AddressFault::needs_smtputf8);
     const auto path = parse_path(text, PathKind::reverse, true);
     ASSERT_TRUE(path);
@@ -151,7 +156,10 @@ TEST(Path, Utf8OnlyWithSmtputf8) {   // RFC 6531 s3.3
     EXPECT_EQ(path->address.domain, "xn--bcher-kva.example");
     EXPECT_TRUE(path->has_utf8);
     EXPECT_TRUE(path->address.has_utf8());
-    const auto domain_only = parse_path("<u@b\xc3\xbc" "cher.example>", PathKind::reverse, true);
+    const auto domain_only = parse_path(
+        "<u@b\xc3\xbc"
+        "cher.example>",
+        PathKind::reverse, true);
     ASSERT_TRUE(domain_only);
     EXPECT_TRUE(domain_only->has_utf8);
     EXPECT_FALSE(domain_only->address.has_utf8());
@@ -187,7 +195,8 @@ TEST(Address, Destination) {
     EXPECT_EQ(destination_of(""), "");
 }
 
-// What is accepted is accepted again in its normal form, with the same meaning: an address survives queue and wire.
+// What is accepted is accepted again in its normal form, with the same meaning: an address survives queue and
+// wire.
 TEST(Path, AcceptedPathsAreStable) {
     std::mt19937 random(2821);
     const std::string alphabet = "ab.@@\"\\<>:,[] 1\xc3\xbc-";

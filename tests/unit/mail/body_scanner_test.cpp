@@ -38,10 +38,10 @@ TEST(BodyScanner, Facts) {
     EXPECT_FALSE(scan("abc\n").ends_with_crlf);
     EXPECT_FALSE(scan("abc\r").ends_with_crlf);
     EXPECT_TRUE(scan("\r\n").ends_with_crlf);
-    EXPECT_TRUE(scan(".").has_leading_dot);                // SMTP-6: needs stuffing
+    EXPECT_TRUE(scan(".").has_leading_dot);  // SMTP-6: needs stuffing
     EXPECT_TRUE(scan("a\r\n.b\r\n").has_leading_dot);
     EXPECT_FALSE(scan("a.\r\nb.c\r\n").has_leading_dot);
-    EXPECT_FALSE(scan("a\n.b\r\n").has_leading_dot);       // a bare LF ends no line (SMTP-5)
+    EXPECT_FALSE(scan("a\n.b\r\n").has_leading_dot);  // a bare LF ends no line (SMTP-5)
     EXPECT_FALSE(scan("a\r.b\r\n").has_leading_dot);
     EXPECT_TRUE(scan("aaaaaaaaaaaaaaaa\xc3").has_8bit);
     EXPECT_FALSE(scan("plain\r\n").has_8bit);

@@ -39,15 +39,18 @@ std::vector<Part> parts_of(const DsnText& dsn) {
     return parts;
 }
 
-std::string type_of(const Part& part) { return part.header.value("Content-Type").value_or(""); }
+std::string type_of(const Part& part) {
+    return part.header.value("Content-Type").value_or("");
+}
 
 // What holds for every report.
 std::vector<Part> checked(const DsnText& dsn) {
     const HeaderBlock header(dsn.header);
     EXPECT_FALSE(header.fault()) << header.fault()->what;
-    for (const char* name : {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Auto-Submitted"})
+    for (const char* name :
+         {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Auto-Submitted"})
         EXPECT_EQ(header.count(name), 1U) << name;
-    EXPECT_EQ(header.value("Auto-Submitted"), "auto-replied");   // DSN-11
+    EXPECT_EQ(header.value("Auto-Submitted"), "auto-replied");  // DSN-11
     EXPECT_TRUE(header.value("Content-Type")->starts_with("multipart/report; report-type=delivery-status;"));
     BodyScanner scanner;
     scanner.feed(dsn.body);
@@ -90,8 +93,9 @@ DsnReport failed_report() {
     recipient.final_address = "user@example.org";
     recipient.status = "5.7.26";
     recipient.remote_mta = "mx.example.org[192.0.2.1]";
-    recipient.diagnostic = "550-5.7.26 Your email has been blocked because the sender is unauthenticated.\n550-5.7.26 \n"
-                           "550 5.7.26 For instructions go to https://support.google.com/mail/answer/81126#authentication";
+    recipient.diagnostic =
+        "550-5.7.26 Your email has been blocked because the sender is unauthenticated.\n550-5.7.26 \n"
+        "550 5.7.26 For instructions go to https://support.google.com/mail/answer/81126#authentication";
     recipient.last_attempt = report.now;
     report.recipients.push_back(recipient);
     return report;
@@ -102,7 +106,7 @@ HeaderBlock fields(const std::vector<Part>& parts, std::size_t group) {
     for (; group > 0; --group) text.remove_prefix(text.find("\r\n\r\n") + 4);
     const std::size_t end = text.find("\r\n\r\n");
     std::string block(end == std::string_view::npos ? text : text.substr(0, end + 2));
-    if (!block.ends_with("\r\n")) block += "\r\n";   // the CRLF before the boundary is the boundary's
+    if (!block.ends_with("\r\n")) block += "\r\n";  // the CRLF before the boundary is the boundary's
     return HeaderBlock(std::move(block));
 }
 
@@ -115,7 +119,7 @@ TEST(Dsn, Dsn8AndDsn9AFailedReport) {
     EXPECT_FALSE(dsn.has_8bit);
     EXPECT_FALSE(dsn.needs_smtputf8);
     const HeaderBlock header(dsn.header);
-    EXPECT_EQ(header.value("From"), "Mail Delivery System <MAILER-DAEMON@example.com>");   // DSN-12
+    EXPECT_EQ(header.value("From"), "Mail Delivery System <MAILER-DAEMON@example.com>");  // DSN-12
     EXPECT_EQ(header.value("To"), "<sender@example.com>");
     EXPECT_EQ(header.value("Message-ID"), "<0abc@example.com>");
     EXPECT_EQ(header.value("Date"), "Sat, 21 Nov 2026 21:52:01 +0000");
@@ -138,7 +142,8 @@ TEST(Dsn, Dsn8AndDsn9AFailedReport) {
     EXPECT_EQ(recipient.value("Status"), "5.7.26");
     EXPECT_EQ(recipient.value("Remote-MTA"), "dns; mx.example.org");
     EXPECT_EQ(recipient.value("Diagnostic-Code"),
-              "smtp; 550-5.7.26 Your email has been blocked because the sender is unauthenticated. 550-5.7.26 550 5.7.26 For "
+              "smtp; 550-5.7.26 Your email has been blocked because the sender is unauthenticated. "
+              "550-5.7.26 550 5.7.26 For "
               "instructions go to https://support.google.com/mail/answer/81126#authentication");
     EXPECT_EQ(recipient.value("Last-Attempt-Date"), "Sat, 21 Nov 2026 21:52:01 +0000");
     EXPECT_FALSE(recipient.contains("Will-Retry-Until"));
@@ -155,7 +160,8 @@ TEST(Dsn, Dsn9OptionalFieldsAreLeftOut) {
     const auto parts = checked(make_dsn(report));
     EXPECT_FALSE(fields(parts, 0).contains("Original-Envelope-Id"));
     const HeaderBlock recipient = fields(parts, 1);
-    for (const char* name : {"Original-Recipient", "Remote-MTA", "Diagnostic-Code"}) EXPECT_FALSE(recipient.contains(name)) << name;
+    for (const char* name : {"Original-Recipient", "Remote-MTA", "Diagnostic-Code"})
+        EXPECT_FALSE(recipient.contains(name)) << name;
     EXPECT_EQ(recipient.value("Status"), "5.0.0");
 }
 
@@ -163,7 +169,7 @@ TEST(Dsn, Dsn9SeveralRecipientsHaveABlockEach) {
     DsnReport report = failed_report();
     report.recipients.push_back(report.recipients[0]);
     report.recipients[1].final_address = "other@example.net";
-    report.recipients[1].status = "4.2.2";   // refused for now until the time was up
+    report.recipients[1].status = "4.2.2";  // refused for now until the time was up
     report.recipients[1].explanation = "Ask the operator.";
     const auto parts = checked(make_dsn(report));
     EXPECT_EQ(fields(parts, 2).value("Final-Recipient"), "rfc822; other@example.net");
@@ -177,7 +183,7 @@ TEST(Dsn, DelayedReportSaysThatNothingNeedsToBeDone) {
     report.recipients[0].action = DsnAction::delayed;
     report.recipients[0].status = "4.7.0";
     report.recipients[0].will_retry_until = report.now + std::chrono::hours(48);
-    report.return_full = true;   // only a failure returns the message (RFC 3461 s6.2)
+    report.return_full = true;  // only a failure returns the message (RFC 3461 s6.2)
     const auto parts = checked(make_dsn(report));
     EXPECT_NE(parts[0].body.find("DO NOT NEED TO SEND YOUR MESSAGE AGAIN"), std::string::npos);
     EXPECT_NE(parts[0].body.find("Mon, 23 Nov 2026 21:52:01 +0000"), std::string::npos);
@@ -186,7 +192,7 @@ TEST(Dsn, DelayedReportSaysThatNothingNeedsToBeDone) {
     EXPECT_EQ(type_of(parts[2]), "text/rfc822-headers");
 }
 
-TEST(Dsn, RelayedReport) {   // DSN-4
+TEST(Dsn, RelayedReport) {  // DSN-4
     DsnReport report = failed_report();
     report.kind = DsnAction::relayed;
     report.recipients[0].action = DsnAction::relayed;
@@ -202,7 +208,8 @@ TEST(Dsn, Dsn8WholeMessageOnlyWhenAskedAndSmall) {
     report.return_full = true;
     const auto parts = checked(make_dsn(report));
     EXPECT_EQ(type_of(parts[2]), "message/rfc822");
-    EXPECT_EQ(parts[2].body + "\r\n", std::string(report.original_header) + "\r\n" + std::string(report.original_body) + "\r\n");
+    EXPECT_EQ(parts[2].body + "\r\n",
+              std::string(report.original_header) + "\r\n" + std::string(report.original_body) + "\r\n");
     report.full_limit = 20;
     EXPECT_EQ(type_of(checked(make_dsn(report))[2]), "text/rfc822-headers");
     report = failed_report();
@@ -238,8 +245,10 @@ TEST(Dsn, HostileReplies) {
     const DsnText plain = make_dsn(failed_report());
     const std::string type = HeaderBlock(plain.header).value("Content-Type").value();
     const std::string boundary = type.substr(type.find("=_"), type.rfind('"') - type.find("=_"));
-    for (const std::string& words : {all, "550 \n--" + boundary + "--\n\nSubject: gone\n", std::string(20000, 'x'), std::string("\n\n\n"),
-                                     std::string("550 Gr\xc3\xbc\xc3\x9f Gott \xe2\x80\xae"), std::string(3000, '\xc3')}) {
+    for (const std::string& words :
+         {all, "550 \n--" + boundary + "--\n\nSubject: gone\n", std::string(20000, 'x'),
+          std::string("\n\n\n"), std::string("550 Gr\xc3\xbc\xc3\x9f Gott \xe2\x80\xae"),
+          std::string(3000, '\xc3')}) {
         DsnReport report = failed_report();
         report.recipients[0].diagnostic = words;
         report.recipients[0].remote_mta = words;
@@ -300,7 +309,8 @@ TEST(DsnWords, EachStatusHasWordsAndTheParticularComesFirst) {
     EXPECT_NE(explain_status("5.7.26"), explain_status("5.7.99"));
     EXPECT_EQ(explain_status("4.7.26"), explain_status("5.7.26"));
     EXPECT_EQ(explain_status("5.1.99"), explain_status("5.1.98"));
-    for (const char* status : {"5.0.0", "4.0.0", "", "x", "5.", "9.9.9", "5.7.1"}) EXPECT_FALSE(explain_status(status).empty());
+    for (const char* status : {"5.0.0", "4.0.0", "", "x", "5.", "9.9.9", "5.7.1"})
+        EXPECT_FALSE(explain_status(status).empty());
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 
 namespace posthorn::mail {
 
-std::ostream& operator<<(std::ostream& out, HeaderFaultKind kind) { return out << "kind " << static_cast<int>(kind); }
+std::ostream& operator<<(std::ostream& out, HeaderFaultKind kind) {
+    return out << "kind " << static_cast<int>(kind);
+}
 
 namespace {
 
@@ -44,7 +46,9 @@ TEST(Header, FindsFieldsByNameWithoutCase) {
 TEST(Header, RemovingLeavesEveryOtherOctet) {
     HeaderBlock block(kText);
     EXPECT_EQ(block.remove("SUBJECT"), 2U);
-    EXPECT_EQ(block.text(), "Received: from a\r\n\tby b\r\nFrom: A <a@example.com>\r\nX-Empty:\r\nX-8bit: caf\xe9\r\nReceived:last\r\n");
+    EXPECT_EQ(block.text(),
+              "Received: from a\r\n\tby b\r\nFrom: A <a@example.com>\r\nX-Empty:\r\nX-8bit: "
+              "caf\xe9\r\nReceived:last\r\n");
     EXPECT_EQ(block.remove("Subject"), 0U);
     EXPECT_EQ(block.remove("received"), 2U);
     EXPECT_EQ(block.text(), "From: A <a@example.com>\r\nX-Empty:\r\nX-8bit: caf\xe9\r\n");
@@ -61,7 +65,8 @@ TEST(Header, PrependAndAppendAreFoundAfterwards) {
     EXPECT_EQ(block.size(), 4U);
     EXPECT_EQ(block[0].raw, "Received: from a\r\n by b\r\n");
     EXPECT_EQ(block.value("date"), "today");
-    EXPECT_EQ(std::move(block).take_text(), "Received: from a\r\n by b\r\nX: 1\r\nTo: x@example.com\r\nDate: today\r\n");
+    EXPECT_EQ(std::move(block).take_text(),
+              "Received: from a\r\n by b\r\nX: 1\r\nTo: x@example.com\r\nDate: today\r\n");
 }
 
 TEST(Header, WhatIsNoFieldKeepsItsPlace) {
@@ -100,7 +105,7 @@ TEST(Header, FaultsHaveTheirKindAndLine) {
     EXPECT_FALSE(HeaderBlock("").fault());
 }
 
-TEST(Header, Unfolding) {   // RFC 5322 s2.2.3
+TEST(Header, Unfolding) {  // RFC 5322 s2.2.3
     EXPECT_EQ(unfold(" a\r\n b\r\n\tc "), "a b\tc");
     EXPECT_EQ(unfold("\r\n folded at once"), "folded at once");
     EXPECT_EQ(unfold(""), "");

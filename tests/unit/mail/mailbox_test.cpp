@@ -24,9 +24,14 @@ TEST(Mailboxes, Plain) {
     EXPECT_EQ(parsed("user@example.com"), "|user|example.com");
     EXPECT_EQ(parsed("<user@example.com>"), "|user|example.com");
     EXPECT_EQ(parsed("User Name <user@example.com>"), "User Name|user|example.com");
-    EXPECT_EQ(parsed(" =?utf-8?Q?J=C3=BCrgen?= <j@Example.COM>\r\n"), "=?utf-8?Q?J=C3=BCrgen?=|j|Example.COM");
-    EXPECT_EQ(parsed("J\xc3\xbcrgen <j\xc3\xbc@b\xc3\xbc" "cher.example>"), "J\xc3\xbcrgen|j\xc3\xbc|b\xc3\xbc" "cher.example");
-    EXPECT_EQ(parsed("a@a.example, B <b@b.example>,\r\n c@c.example"), "|a|a.example + B|b|b.example + |c|c.example");
+    EXPECT_EQ(parsed(" =?utf-8?Q?J=C3=BCrgen?= <j@Example.COM>\r\n"),
+              "=?utf-8?Q?J=C3=BCrgen?=|j|Example.COM");
+    EXPECT_EQ(parsed("J\xc3\xbcrgen <j\xc3\xbc@b\xc3\xbc"
+                     "cher.example>"),
+              "J\xc3\xbcrgen|j\xc3\xbc|b\xc3\xbc"
+              "cher.example");
+    EXPECT_EQ(parsed("a@a.example, B <b@b.example>,\r\n c@c.example"),
+              "|a|a.example + B|b|b.example + |c|c.example");
     EXPECT_EQ(parsed("u@[192.0.2.1]"), "|u|[192.0.2.1]");
     EXPECT_EQ(parsed("u@[IPv6:2001:db8::1]"), "|u|[IPv6:2001:db8::1]");
     EXPECT_EQ(parsed("[EXTERNAL] [list of] A <a@example.com>"), "[EXTERNAL] [list of] A|a|example.com");
@@ -35,7 +40,8 @@ TEST(Mailboxes, Plain) {
 
 // Appendix A.1.2, A.1.3, A.5, A.6.1 of RFC 5322.
 TEST(Mailboxes, OfTheStandardsExamples) {
-    EXPECT_EQ(parsed("\"Joe Q. Public\" <john.q.public@example.com>"), "Joe Q. Public|john.q.public|example.com");
+    EXPECT_EQ(parsed("\"Joe Q. Public\" <john.q.public@example.com>"),
+              "Joe Q. Public|john.q.public|example.com");
     EXPECT_EQ(parsed("Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"),
               "Mary Smith|mary|x.test + |jdoe|example.org + Who?|one|y.test");
     EXPECT_EQ(parsed("<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>"),
@@ -43,13 +49,16 @@ TEST(Mailboxes, OfTheStandardsExamples) {
     EXPECT_EQ(parsed("A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;"),
               "Ed Jones|c|a.test + |joe|where.test + John|jdoe|one.test");
     EXPECT_EQ(parsed("Undisclosed recipients:;"), "");
-    EXPECT_EQ(parsed("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"), "Pete|pete|silly.test");
-    EXPECT_EQ(parsed("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n  joe@example.org,\r\n"
+    EXPECT_EQ(parsed("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"),
+              "Pete|pete|silly.test");
+    EXPECT_EQ(parsed("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n  "
+                     "joe@example.org,\r\n"
                      "  John <jdoe@one.test> (my dear friend); (the end of the group)"),
               "Chris Jones|c|public.example + |joe|example.org + John|jdoe|one.test");
     EXPECT_EQ(parsed("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;"), "");
     EXPECT_EQ(parsed("Joe Q. Public <john.q.public@example.com>"), "Joe Q. Public|john.q.public|example.com");
-    EXPECT_EQ(parsed("Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example"), "Mary Smith|mary|example.net + |jdoe|test.example");
+    EXPECT_EQ(parsed("Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example"),
+              "Mary Smith|mary|example.net + |jdoe|test.example");
 }
 
 // The domain that signs is chosen from this: an "@" that is not the address must not be taken for it.
@@ -101,7 +110,8 @@ TEST(Mailboxes, AnyOctetsAreSurvived) {
         for (const Mailbox& box : parse_mailboxes(value).mailboxes) {
             EXPECT_FALSE(box.local.empty()) << value;
             EXPECT_FALSE(box.domain.empty()) << value;
-            EXPECT_EQ(box.domain.find_first_of("@<>,; \r\n"), std::string::npos) << value << " -> " << box.domain;
+            EXPECT_EQ(box.domain.find_first_of("@<>,; \r\n"), std::string::npos)
+                << value << " -> " << box.domain;
         }
     }
 }

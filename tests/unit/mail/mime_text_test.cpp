@@ -39,8 +39,11 @@ std::string decode_quoted_printable(std::string_view text) {
 
 TEST(FoldedField, FoldsAtBlanks) {
     EXPECT_EQ(folded_field("Name", "value"), "Name: value\r\n");
-    const std::string field = folded_field("Diagnostic-Code", "smtp; 550-5.7.26 first line\n550-5.7.26 second line\n550 5.7.26 end");
-    EXPECT_EQ(field, "Diagnostic-Code: smtp; 550-5.7.26 first line\r\n 550-5.7.26 second line\r\n 550 5.7.26 end\r\n");
+    const std::string field = folded_field(
+        "Diagnostic-Code", "smtp; 550-5.7.26 first line\n550-5.7.26 second line\n550 5.7.26 end");
+    EXPECT_EQ(
+        field,
+        "Diagnostic-Code: smtp; 550-5.7.26 first line\r\n 550-5.7.26 second line\r\n 550 5.7.26 end\r\n");
     std::string words;
     for (int i = 0; i < 200; ++i) words += "word" + std::to_string(i) + " ";
     const std::string folded = folded_field("X", words);
@@ -74,7 +77,8 @@ TEST(WrappedText, WrapsAndIndents) {
     std::string euros;
     for (int i = 0; i < 2000; ++i) euros += "\xe2\x82\xac";
     const std::string wrapped = wrapped_text("x" + euros);
-    for (std::string_view left = wrapped; !left.empty();) EXPECT_TRUE(text::is_utf8(text::take_field(left, '\n')));
+    for (std::string_view left = wrapped; !left.empty();)
+        EXPECT_TRUE(text::is_utf8(text::take_field(left, '\n')));
 }
 
 TEST(QuotedPrintable, Rfc2045Section67) {

@@ -36,13 +36,17 @@ TEST(Received, WhatIsNotKnownOrHiddenIsLeftOut) {
     some.client_ip.reset();
     some.for_address.clear();
     some.tls.clear();
-    EXPECT_EQ(make_received(some), "Received: from client.example by mail.example.com with ESMTPSA\r\n\tid 000000000001a; Sat, 21 Nov 2026 20:52:01 +0000\r\n");
+    EXPECT_EQ(make_received(some),
+              "Received: from client.example by mail.example.com with ESMTPSA\r\n\tid 000000000001a; Sat, 21 "
+              "Nov 2026 20:52:01 +0000\r\n");
     some.helo.clear();
     some.with = "local";
-    EXPECT_EQ(make_received(some), "Received: by mail.example.com with local id 000000000001a;\r\n\tSat, 21 Nov 2026 20:52:01 +0000\r\n");
+    EXPECT_EQ(make_received(some),
+              "Received: by mail.example.com with local id 000000000001a;\r\n\tSat, 21 Nov 2026 20:52:01 "
+              "+0000\r\n");
 }
 
-TEST(Received, ProtocolNames) {   // RFC 3848, RFC 6531 s4.3
+TEST(Received, ProtocolNames) {  // RFC 3848, RFC 6531 s4.3
     EXPECT_EQ(received_protocol(false, false, false, false), "SMTP");
     EXPECT_EQ(received_protocol(true, false, false, false), "ESMTP");
     EXPECT_EQ(received_protocol(true, true, false, false), "ESMTPS");
@@ -70,10 +74,11 @@ TEST(Received, LinesStayShort) {
     ReceivedFacts big = facts();
     big.helo = std::string(5000, 'h');
     big.by = std::string(63, 'b') + "." + std::string(63, 'c') + ".example";
-    big.for_address = std::string(64, 'u') + "@" + std::string(63, 'd') + "." + std::string(63, 'e') + ".example";
+    big.for_address =
+        std::string(64, 'u') + "@" + std::string(63, 'd') + "." + std::string(63, 'e') + ".example";
     big.client_ip = IpAddress::parse("2001:db8::1").value();
     const std::string field = make_received(big);
-    EXPECT_FALSE(HeaderBlock(field).fault());   // among them: no line over 998 octets
+    EXPECT_FALSE(HeaderBlock(field).fault());  // among them: no line over 998 octets
     EXPECT_NE(field.find("([IPv6:2001:db8::1])"), std::string::npos);
 }
 

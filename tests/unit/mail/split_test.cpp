@@ -25,14 +25,15 @@ TEST(Split, AtTheFirstEmptyLine) {
 TEST(Split, WithoutAnEmptyLineAllIsHeader) {
     expect_split("A: b\r\n", "A: b\r\n", "");
     expect_split("A: b", "A: b", "");
-    expect_split("A: b\n\nx", "A: b\n\nx", "");   // bare LF ends nothing (SMTP-5)
+    expect_split("A: b\n\nx", "A: b\n\nx", "");  // bare LF ends nothing (SMTP-5)
 }
 
 TEST(Split, WithoutAHeaderAllIsBody) {
     expect_split("\r\nbody\r\n", "", "body\r\n");
     expect_split("Hello world,\r\n\r\nbye\r\n", "", "Hello world,\r\n\r\nbye\r\n");
     expect_split(" A: b\r\n\r\nx", "", " A: b\r\n\r\nx");
-    expect_split("From me@example.com Sat Nov 21\r\nA: b\r\n\r\n", "", "From me@example.com Sat Nov 21\r\nA: b\r\n\r\n");
+    expect_split("From me@example.com Sat Nov 21\r\nA: b\r\n\r\n", "",
+                 "From me@example.com Sat Nov 21\r\nA: b\r\n\r\n");
     expect_split("", "", "");
     expect_split("Hello", "", "Hello");
     expect_split("\r", "", "\r");
