@@ -38,11 +38,10 @@ const ServerSession::Row ServerSession::kTable[] = {
 };
 
 std::optional<ServerAction> ServerSession::command(std::string_view line) {
-    // SMTP-37: a control character is never part of a command, and must not reach a log or a header field.
-    for (char c : line)
-        if (text::is_control(c) && c != '\t') return error("500 5.5.2 Control character in a command\r\n");
     const CommandLine parsed = parse_command_line(line);
     if (parsed.verb == Verb::unknown) return error("500 5.5.1 Command not recognized\r\n");
+    // SMTP-37: a control character is part of no argument, and must not reach a log or a header field.
+    if (text::has_control(parsed.arguments)) return error("501 5.5.2 Control character in a command\r\n");
     if (parsed.verb == Verb::refused) return error("502 5.5.1 Command not implemented\r\n");
     const Row* row = kTable;
     while (row->verb != parsed.verb) ++row;
