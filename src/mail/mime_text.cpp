@@ -12,7 +12,7 @@ namespace {
 // A single word is cut here when no blank comes in time; leaves room for the indent and a few octets of
 // UTF-8.
 constexpr std::size_t kCutWordAt = 900;
-constexpr std::size_t kTextColumns = 76;
+constexpr std::size_t kTextColumns = 72;  // and so no soft line break when it is made quoted-printable
 
 bool is_utf8_tail(char c) {
     return (static_cast<unsigned char>(c) & 0xc0) == 0x80;

@@ -15,7 +15,7 @@ inline constexpr std::size_t kMaxLineOctets = 998;  // MUST, without the CRLF
 // "\n" in the value becomes a fold; other control characters become "?".
 [[nodiscard]] std::string folded_field(std::string_view name, std::string_view value);
 
-// Plain text with "\n" line ends to CRLF line ends; lines are broken at blanks before 76 columns, each with
+// Plain text with "\n" line ends to CRLF line ends; lines are broken at blanks before 72 columns, each with
 // the indent.
 [[nodiscard]] std::string wrapped_text(std::string_view text, std::string_view indent = {});
 
