@@ -1,0 +1,531 @@
+// The contract of store.hpp, held against each store.
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "queue/body_spool.hpp"
+#include "queue/memory_store.hpp"
+#include "queue/sqlite/sqlite_store.hpp"
+#include "store_fixture.hpp"
+#include "support/temp_dir.hpp"
+
+namespace posthorn::queue::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct MemoryMaker {
+    static std::unique_ptr<QueueStore> make(const std::string& directory) {
+        std::filesystem::create_directories(directory + "/spool");
+        return std::make_unique<MemoryStore>(directory + "/spool");
+    }
+};
+struct SqliteMaker {
+    static std::unique_ptr<QueueStore> make(const std::string& directory) {
+        QueueOptions options;
+        options.directory = directory;
+        options.min_free_space = 0;
+        auto store = sqlite::open_sqlite_store(options);
+        EXPECT_TRUE(store) << (store ? "" : store.error().what);
+        return store ? std::move(*store) : nullptr;
+    }
+};
+
+template <class Maker>
+class StoreContract : public testing::Test {
+protected:
+    void SetUp() override {
+        store_ = Maker::make(directory_.path());
+        ASSERT_NE(store_, nullptr);
+    }
+    QueueStore& store() { return *store_; }
+
+    // One message to these addresses of example.net, due now unless told.
+    Added add_one(std::int64_t id, const std::vector<std::string>& locals, bool claim_it = false, TimePoint due = {}) {
+        NewMessage message{make_message(id), {}};
+        for (const std::string& local : locals) {
+            message.recipients.push_back(make_recipient(local, "example.net", due == TimePoint{} ? now_ : due, claim_it));
+        }
+        auto added = add(store(), std::move(message));
+        EXPECT_TRUE(added) << (added ? "" : added.error().what);
+        return added ? *added : Added{};
+    }
+    std::vector<Recipient> claim_now(DestinationId destination, std::size_t limit = 100) {
+        return claim(store(), destination, now_, limit, now_ + 1h).value().rows;
+    }
+
+    posthorn::test::TempDir directory_;
+    std::unique_ptr<QueueStore> store_;
+    const TimePoint now_ = wall_now();
+};
+
+using Makers = testing::Types<MemoryMaker, SqliteMaker>;
+TYPED_TEST_SUITE(StoreContract, Makers);
+
+TYPED_TEST(StoreContract, GivesBackWhatWasAdded) {
+    auto message = make_message(7, std::string("8-bit \xc3\xa9 and \0 zero\r\n", 22));
+    message->envid = "env";
+    message->smtputf8 = message->require_tls = message->header_has_8bit = true;
+    message->body_type = mail::BodyType::eight_bit_mime;
+    message->ret = mail::DsnReturn::headers;
+    message->stream = "news";
+    message->body.facts.longest_line = 17;
+    message->body.facts.has_8bit = message->body.facts.has_leading_dot = true;
+    message->body.facts.ends_with_crlf = false;
+    NewRecipient recipient = make_recipient("bob", "example.net", this->now_);
+    recipient.recipient.orcpt = "rfc822;robert@example.com";
+    recipient.recipient.notify = mail::Notify::failure | mail::Notify::delay;
+    const Added added = add(this->store(), {message, {recipient}}).value();
+
+    const mail::MessagePtr got = test::message(this->store(), message->id).value();
+    EXPECT_EQ(got->accepted_at, message->accepted_at);
+    EXPECT_EQ(got->expires_at, message->expires_at);
+    EXPECT_EQ(got->reverse_path, message->reverse_path);
+    EXPECT_EQ(got->envid, "env");
+    EXPECT_TRUE(got->smtputf8 && got->require_tls && got->header_has_8bit);
+    EXPECT_EQ(got->body_type, mail::BodyType::eight_bit_mime);
+    EXPECT_EQ(got->ret, mail::DsnReturn::headers);
+    EXPECT_EQ(got->stream, "news");
+    EXPECT_EQ(got->source, message->source);
+    EXPECT_EQ(got->header, message->header);
+    EXPECT_EQ(*got->body.bytes, *message->body.bytes);
+    EXPECT_EQ(got->body.facts.size, message->body.facts.size);
+    EXPECT_EQ(got->body.facts.longest_line, 17U);
+    EXPECT_TRUE(got->body.facts.has_8bit && got->body.facts.has_leading_dot);
+    EXPECT_FALSE(got->body.facts.ends_with_crlf);
+    EXPECT_EQ(got->relaxed_body_hash, message->relaxed_body_hash);
+
+    const auto rows = this->claim_now(added.recipients.at(0).destination);
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].id, added.recipients[0].id);
+    EXPECT_EQ(rows[0].message, message->id);
+    EXPECT_EQ(rows[0].address, "bob@example.net");
+    EXPECT_EQ(rows[0].orcpt, "rfc822;robert@example.com");
+    EXPECT_EQ(rows[0].notify, mail::Notify::failure | mail::Notify::delay);
+    EXPECT_EQ(rows[0].due_at, this->now_);
+    EXPECT_EQ(rows[0].expires_at, message->expires_at);
+    EXPECT_EQ(rows[0].attempts, 0U);
+    EXPECT_EQ(rows[0].last_attempt, TimePoint{});
+    EXPECT_TRUE(rows[0].personal);
+}
+
+TYPED_TEST(StoreContract, AnEmptyBodyIsABody) {
+    const Added added = add(this->store(), {make_message(8, ""), {make_recipient("a", "example.net", this->now_)}}).value();
+    EXPECT_EQ(*test::message(this->store(), QueueId(8)).value()->body.bytes, "");
+    ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, QueueId(8))}, {}}));
+    EXPECT_EQ(test::message(this->store(), QueueId(8)).error().fault, StoreFault::not_found);
+}
+
+TYPED_TEST(StoreContract, TheSameIdTwiceIsRefusedAndTheFirstStays) {
+    this->add_one(5, {"a"});
+    const auto again = add(this->store(), {make_message(5, "other\r\n"), {make_recipient("b", "example.net", this->now_)}});
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().fault, StoreFault::refused);
+    EXPECT_EQ(*test::message(this->store(), QueueId(5)).value()->body.bytes, "Hello\r\n");
+    EXPECT_EQ(show(this->store(), QueueId(5)).value().recipient_count, 1U);
+}
+
+TYPED_TEST(StoreContract, AMessageWithoutRecipientsIsRefused) {
+    EXPECT_EQ(add(this->store(), {make_message(5), {}}).error().fault, StoreFault::refused);
+    EXPECT_EQ(add(this->store(), {make_message(0), {make_recipient("a", "example.net", this->now_)}}).error().fault,
+              StoreFault::refused);
+}
+
+TYPED_TEST(StoreContract, ClaimsAreExclusiveAndEarliestFirst) {
+    const Added late = this->add_one(1, {"late"}, false, this->now_ - 1min);
+    this->add_one(2, {"early"}, false, this->now_ - 5min);
+    this->add_one(3, {"future"}, false, this->now_ + 5min);
+    const DestinationId destination = late.recipients[0].destination;
+
+    const Claimed first = claim(this->store(), destination, this->now_, 1, this->now_ + 1h).value();
+    ASSERT_EQ(first.rows.size(), 1U);
+    EXPECT_EQ(first.rows[0].address, "early@example.net");
+    EXPECT_EQ(first.next_due, this->now_ - 1min);   // more is due than the limit
+
+    const Claimed second = claim(this->store(), destination, this->now_, 10, this->now_ + 1h).value();
+    ASSERT_EQ(second.rows.size(), 1U);
+    EXPECT_EQ(second.rows[0].address, "late@example.net");
+    EXPECT_EQ(second.next_due, this->now_ + 5min);
+
+    EXPECT_TRUE(this->claim_now(destination).empty());
+    this->store().unclaim({first.rows[0].id});
+    const auto again = this->claim_now(destination);
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].address, "early@example.net");
+}
+
+TYPED_TEST(StoreContract, AnotherClaimantMayHaveARowWhoseLeaseIsOver) {
+    const DestinationId destination = this->add_one(1, {"a"}).recipients[0].destination;
+    ASSERT_EQ(claim(this->store(), destination, this->now_, 1, this->now_ + 1min).value().rows.size(), 1U);
+    EXPECT_TRUE(claim(this->store(), destination, this->now_ + 59s, 1, this->now_ + 1h).value().rows.empty());
+    EXPECT_EQ(claim(this->store(), destination, this->now_ + 1min, 1, this->now_ + 1h).value().rows.size(), 1U);
+}
+
+TYPED_TEST(StoreContract, ClaimedAsAddedIsClaimed) {
+    const Added added = this->add_one(1, {"a", "b"}, true);
+    const DestinationId destination = added.recipients[0].destination;
+    EXPECT_TRUE(this->claim_now(destination).empty());
+    EXPECT_EQ(next_due(this->store(), destination).value(), std::nullopt);
+    EXPECT_TRUE(destinations(this->store()).value().empty());
+    this->store().unclaim({added.recipients[0].id});
+    EXPECT_EQ(this->claim_now(destination).size(), 1U);
+}
+
+TYPED_TEST(StoreContract, TheMessageGoesWithItsLastRecipient) {
+    const Added added = this->add_one(1, {"a", "b"});
+    ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, QueueId(1))}, {}}));
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipient_count, 1U);
+    ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[1].id, QueueId(1))}, {}}));
+    EXPECT_EQ(show(this->store(), QueueId(1)).error().fault, StoreFault::not_found);
+    EXPECT_EQ(test::message(this->store(), QueueId(1)).error().fault, StoreFault::not_found);
+    // A verdict on what is gone is no error.
+    EXPECT_TRUE(settle(this->store(), {{done_with(added.recipients[1].id, QueueId(1))}, {}}));
+}
+
+TYPED_TEST(StoreContract, VerdictsOnSeveralMessagesInOneSettlement) {
+    const Added one = this->add_one(1, {"a", "b"});
+    const Added two = this->add_one(2, {"c"});
+    ASSERT_TRUE(settle(this->store(), {{done_with(one.recipients[0].id, QueueId(1)), done_with(two.recipients[0].id, QueueId(2)),
+                                        done_with(one.recipients[1].id, QueueId(1))},
+                                       {}}));
+    EXPECT_TRUE(list(this->store(), {}).value().empty());
+}
+
+TYPED_TEST(StoreContract, DeferKeepsTheReasonAndFreesTheRow) {
+    const Added added = this->add_one(1, {"a"}, true);
+    const DestinationId destination = added.recipients[0].destination;
+    Verdict verdict = defer_to(added.recipients[0].id, QueueId(1), this->now_ + 10min);
+    verdict.delay_dsn_sent = true;
+    ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
+    EXPECT_EQ(next_due(this->store(), destination).value(), this->now_ + 10min);
+    EXPECT_TRUE(this->claim_now(destination).empty());
+
+    auto rows = claim(this->store(), destination, this->now_ + 10min, 9, this->now_ + 2h).value().rows;
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].attempts, 1U);
+    EXPECT_EQ(rows[0].last_attempt, verdict.attempted_at);
+    EXPECT_EQ(rows[0].last_class, "temp");
+    EXPECT_EQ(rows[0].last_reply, "451 4.3.0 later");
+    EXPECT_EQ(rows[0].last_host, "mx.example.net[192.0.2.1]");
+    EXPECT_TRUE(rows[0].delay_dsn_sent);
+
+    verdict.count_attempt = false;
+    verdict.delay_dsn_sent = false;   // sticky
+    ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
+    rows = claim(this->store(), destination, this->now_ + 10min, 9, this->now_ + 2h).value().rows;
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].attempts, 1U);
+    EXPECT_TRUE(rows[0].delay_dsn_sent);
+}
+
+TYPED_TEST(StoreContract, NothingIsDueAfterItsExpiry) {
+    const TimePoint expiry = make_message(1)->expires_at;
+    const Added added = this->add_one(1, {"a"}, false, expiry + 1h);
+    const DestinationId destination = added.recipients[0].destination;
+    EXPECT_LE(*next_due(this->store(), destination).value(), expiry + 1min);
+    const auto entry = show(this->store(), QueueId(1)).value();
+    EXPECT_EQ(entry.recipients[0].due_at, entry.expires_at);
+    ASSERT_TRUE(settle(this->store(), {{defer_to(added.recipients[0].id, QueueId(1), expiry + 100h)}, {}}));
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].due_at, entry.expires_at);
+}
+
+TYPED_TEST(StoreContract, ExpiryReachesEveryStateButNotClaimedRows) {
+    const Added waiting = this->add_one(1, {"a"}, false, this->now_ + 1h);
+    const Added held = this->add_one(2, {"b"});
+    const Added claimed = this->add_one(3, {"c"}, true);
+    ASSERT_TRUE(revise(this->store(), QueueId(2), Revision::hold, this->now_));
+    EXPECT_TRUE(claim_expired(this->store(), this->now_, 10).value().empty());
+
+    const TimePoint later = this->now_ + kLifetime + 1min;
+    // Still being tried: the lease of an added claim is a day, so look at it from inside that day with a shorter lifetime.
+    auto short_lived = make_message(4);
+    short_lived->expires_at = this->now_ + 1min;
+    add(this->store(), {short_lived, {make_recipient("d", "example.net", this->now_, true)}}).value();
+    EXPECT_TRUE(claim_expired(this->store(), this->now_ + 2min, 10).value().empty());
+
+    auto rows = claim_expired(this->store(), later, 10).value();
+    std::set<RecipientId> ids;
+    for (const Recipient& row : rows) {
+        ids.insert(row.id);
+    }
+    EXPECT_TRUE(ids.contains(waiting.recipients[0].id));
+    EXPECT_TRUE(ids.contains(held.recipients[0].id));
+    EXPECT_TRUE(claim_expired(this->store(), later, 10).value().empty()) << "claimed by the call before";
+}
+
+TYPED_TEST(StoreContract, HeldRowsAreNotClaimedUntilReleased) {
+    const DestinationId destination = this->add_one(1, {"a", "b"}).recipients[0].destination;
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::hold, this->now_).value().recipients, 2U);
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::hold, this->now_).value().recipients, 0U);
+    EXPECT_TRUE(this->claim_now(destination).empty());
+    EXPECT_EQ(next_due(this->store(), destination).value(), std::nullopt);
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].state, RecipientState::held);
+
+    const Revised released = revise(this->store(), QueueId(1), Revision::release, this->now_).value();
+    EXPECT_EQ(released.recipients, 2U);
+    ASSERT_EQ(released.due.size(), 1U);
+    EXPECT_EQ(released.due[0].id, destination);
+    EXPECT_EQ(released.due[0].domain, "example.net");
+    EXPECT_EQ(released.due[0].next_due, this->now_);
+    EXPECT_EQ(this->claim_now(destination).size(), 2U);
+}
+
+TYPED_TEST(StoreContract, RetryMakesWaitingAndHeldRowsDueNow) {
+    const Added future = this->add_one(1, {"a"}, false, this->now_ + 1h);
+    const DestinationId destination = future.recipients[0].destination;
+    const Revised revised = revise(this->store(), QueueId(1), Revision::retry, this->now_).value();
+    EXPECT_EQ(revised.recipients, 1U);
+    ASSERT_EQ(revised.due.size(), 1U);
+    EXPECT_EQ(this->claim_now(destination).size(), 1U);
+    // Being tried: nothing to change.
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::retry, this->now_).value().recipients, 0U);
+    EXPECT_EQ(revise(this->store(), QueueId(99), Revision::retry, this->now_).error().fault, StoreFault::not_found);
+}
+
+TYPED_TEST(StoreContract, RemoveTakesUnclaimedRowsAtOnce) {
+    const DestinationId destination = this->add_one(1, {"a", "b"}).recipients[0].destination;
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::remove, this->now_).value().recipients, 2U);
+    EXPECT_EQ(show(this->store(), QueueId(1)).error().fault, StoreFault::not_found);
+    EXPECT_TRUE(this->claim_now(destination).empty());
+}
+
+TYPED_TEST(StoreContract, RemoveTakesClaimedRowsWhenTheyAreSettled) {
+    const Added added = this->add_one(1, {"a", "b"}, true);
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::remove, this->now_).value().recipients, 2U);
+    EXPECT_EQ(show(this->store(), QueueId(1)).error().fault, StoreFault::not_found) << "gone for the operator";
+    EXPECT_TRUE(test::message(this->store(), QueueId(1))) << "still there for the delivery that has it";
+    // One was deferred: it is not tried again. The other is given back untouched.
+    ASSERT_TRUE(settle(this->store(), {{defer_to(added.recipients[0].id, QueueId(1), this->now_)}, {}}));
+    this->store().unclaim({added.recipients[1].id});
+    EXPECT_TRUE(this->claim_now(added.recipients[0].destination).empty());
+    // The row given back goes in the background; a change that is answered later has it behind itself.
+    ASSERT_TRUE(settle(this->store(), {}));
+    EXPECT_EQ(test::message(this->store(), QueueId(1)).error().fault, StoreFault::not_found);
+}
+
+TYPED_TEST(StoreContract, HoldWhileClaimedHoldsWhatIsDeferred) {
+    const Added added = this->add_one(1, {"a"}, true);
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::hold, this->now_).value().recipients, 1U);
+    ASSERT_TRUE(settle(this->store(), {{defer_to(added.recipients[0].id, QueueId(1), this->now_)}, {}}));
+    EXPECT_TRUE(this->claim_now(added.recipients[0].destination).empty());
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].state, RecipientState::held);
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].attempts, 1U);
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::release, this->now_).value().recipients, 1U);
+    EXPECT_EQ(this->claim_now(added.recipients[0].destination).size(), 1U);
+}
+
+TYPED_TEST(StoreContract, AVerdictCanHold) {
+    const Added added = this->add_one(1, {"a"}, true);
+    Verdict verdict = defer_to(added.recipients[0].id, QueueId(1), this->now_);
+    verdict.kind = Verdict::Kind::hold;
+    ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
+    EXPECT_TRUE(this->claim_now(added.recipients[0].destination).empty());
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].last_reply, "451 4.3.0 later");
+}
+
+TYPED_TEST(StoreContract, ASettlementIsAllOrNothing) {
+    const Added added = this->add_one(1, {"a"}, true);
+    this->add_one(2, {"b"});
+    // The DSN has an id that exists: nothing of the settlement happens, the claim stays.
+    Settlement settlement;
+    settlement.verdicts.push_back(done_with(added.recipients[0].id, QueueId(1)));
+    settlement.messages.push_back({make_message(2), {make_recipient("sender", "example.org", this->now_)}});
+    EXPECT_EQ(settle(this->store(), std::move(settlement)).error().fault, StoreFault::refused);
+    EXPECT_TRUE(show(this->store(), QueueId(1)));
+    EXPECT_EQ(this->claim_now(added.recipients[0].destination).size(), 1U) << "only message 2's";
+
+    Settlement good;
+    good.verdicts.push_back(done_with(added.recipients[0].id, QueueId(1)));
+    good.messages.push_back({make_message(3), {make_recipient("sender", "example.org", this->now_, true)}});
+    const Settled settled = settle(this->store(), std::move(good)).value();
+    ASSERT_EQ(settled.messages.size(), 1U);
+    ASSERT_EQ(settled.messages[0].recipients.size(), 1U);
+    EXPECT_FALSE(show(this->store(), QueueId(1)));
+    EXPECT_TRUE(show(this->store(), QueueId(3)));
+}
+
+TYPED_TEST(StoreContract, DestinationsWithMailAreListedInPages) {
+    for (std::int64_t i = 1; i <= 5; ++i) {
+        add(this->store(), {make_message(i), {make_recipient("a", "d" + std::to_string(i) + ".example", this->now_ + i * 1min)}})
+            .value();
+    }
+    ASSERT_TRUE(revise(this->store(), QueueId(2), Revision::hold, this->now_));
+    std::vector<std::string> seen;
+    DestinationId after = 0;
+    for (;;) {
+        const auto page = destinations(this->store(), after, 2).value();
+        for (const DestinationDue& due : page) {
+            seen.push_back(due.domain);
+            after = due.id;
+        }
+        if (page.size() < 2) {
+            break;
+        }
+    }
+    EXPECT_EQ(seen, (std::vector<std::string>{"d1.example", "d3.example", "d4.example", "d5.example"}));
+    EXPECT_EQ(destinations(this->store()).value().at(0).next_due, this->now_ + 1min);
+}
+
+TYPED_TEST(StoreContract, ListsByPageDomainAndSender) {
+    for (std::int64_t i = 1; i <= 4; ++i) {
+        auto message = make_message(i);
+        message->reverse_path = i % 2 == 0 ? "even@example.org" : "odd@example.org";
+        add(this->store(), {message, {make_recipient("a", i < 3 ? "one.example" : "two.example", this->now_)}}).value();
+    }
+    ListQuery query;
+    query.limit = 3;
+    auto page = list(this->store(), query).value();
+    ASSERT_EQ(page.size(), 3U);
+    EXPECT_EQ(page[0].id, QueueId(1));
+    EXPECT_EQ(page[0].size, make_message(1)->size());
+    query.after = page.back().id;
+    page = list(this->store(), query).value();
+    ASSERT_EQ(page.size(), 1U);
+    EXPECT_EQ(page[0].id, QueueId(4));
+
+    ListQuery domain;
+    domain.domain = "two.example";
+    EXPECT_EQ(list(this->store(), domain).value().size(), 2U);
+    domain.reverse_path = "even@example.org";
+    ASSERT_EQ(list(this->store(), domain).value().size(), 1U);
+    EXPECT_EQ(list(this->store(), domain).value()[0].id, QueueId(4));
+    domain.domain = "unknown.example";
+    EXPECT_TRUE(list(this->store(), domain).value().empty());
+}
+
+TYPED_TEST(StoreContract, AnEntryShowsAtMostAHundredRecipients) {
+    NewMessage message{make_message(1), {}};
+    for (int i = 0; i < 150; ++i) {
+        message.recipients.push_back(make_recipient("r" + std::to_string(i), "example.net", this->now_));
+    }
+    add(this->store(), std::move(message)).value();
+    const QueueEntry entry = show(this->store(), QueueId(1)).value();
+    EXPECT_EQ(entry.recipients.size(), 100U);
+    EXPECT_EQ(entry.recipient_count, 150U);
+}
+
+TYPED_TEST(StoreContract, ALargeBodyGoesThroughTheSpool) {
+    auto message = make_message(77);
+    auto spool = BodySpool::open(this->store().spool_directory(), message->id);
+    ASSERT_TRUE(spool) << spool.error().what;
+    const std::string chunk(100'000, 'x');
+    ASSERT_TRUE(spool->write(chunk));
+    ASSERT_TRUE(spool->write(chunk));
+    message->body.bytes = nullptr;
+    message->body.spool_file = spool->finish().value();
+    message->body.facts.size = spool->size();
+    const std::string path = this->store().spool_directory() + "/" + message->body.spool_file;
+    const Added added = add(this->store(), {message, {make_recipient("a", "example.net", this->now_)}}).value();
+
+    const auto got = test::message(this->store(), message->id).value();
+    EXPECT_EQ(got->body.bytes, nullptr);
+    EXPECT_EQ(got->body.spool_file, message->body.spool_file);
+    EXPECT_EQ(std::filesystem::file_size(path), 200'000U);
+    ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, message->id)}, {}}));
+    this->store().stop();   // the file goes after the answer
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TYPED_TEST(StoreContract, AForeignSpoolFileIsRefused) {
+    auto message = make_message(78);
+    message->body.bytes = nullptr;
+    message->body.spool_file = "../etc/passwd";
+    EXPECT_EQ(add(this->store(), {message, {make_recipient("a", "example.net", this->now_)}}).error().fault,
+              StoreFault::refused);
+}
+
+TYPED_TEST(StoreContract, CountsWhatItHas) {
+    const Added added = this->add_one(1, {"a", "b"});
+    this->add_one(2, {"c"});
+    EXPECT_EQ(this->store().health().messages, 2U);
+    EXPECT_EQ(this->store().health().recipients, 3U);
+    ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, QueueId(1))}, {}}));
+    EXPECT_EQ(this->store().health().messages, 2U);
+    EXPECT_EQ(this->store().health().recipients, 2U);
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::remove, this->now_));
+    EXPECT_EQ(this->store().health().messages, 1U);
+    EXPECT_EQ(this->store().health().recipients, 1U);
+    EXPECT_TRUE(this->store().health().healthy);
+}
+
+TYPED_TEST(StoreContract, AnOperationWhoseDeadlineHasPassedIsBusyAndStoresNothing) {
+    const auto late = add(this->store(), {make_message(1), {make_recipient("a", "example.net", this->now_)}},
+                          std::chrono::steady_clock::now() - 1s);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().fault, StoreFault::busy);
+    EXPECT_FALSE(show(this->store(), QueueId(1)));
+}
+
+TYPED_TEST(StoreContract, AfterStopEverythingIsRefused) {
+    this->add_one(1, {"a"});
+    this->store().stop();
+    EXPECT_EQ(add(this->store(), {make_message(2), {make_recipient("a", "example.net", this->now_)}}).error().fault,
+              StoreFault::shutting_down);
+    EXPECT_EQ(settle(this->store(), {}).error().fault, StoreFault::shutting_down);
+    EXPECT_EQ(claim(this->store(), 1, this->now_, 1, this->now_).error().fault, StoreFault::shutting_down);
+    EXPECT_EQ(test::message(this->store(), QueueId(1)).error().fault, StoreFault::shutting_down);
+    EXPECT_EQ(list(this->store(), {}).error().fault, StoreFault::shutting_down);
+    this->store().stop();
+}
+
+TYPED_TEST(StoreContract, OneThreadsOperationsTakeEffectInTheirOrder) {
+    // Not waited for: an add, its removal, an add again, a hold, a release, many times over.
+    std::vector<std::future<bool>> answers;
+    const auto keep = [&](auto call) {
+        auto promise = std::make_shared<std::promise<bool>>();
+        answers.push_back(promise->get_future());
+        call(promise);
+    };
+    for (std::int64_t round = 0; round < 200; ++round) {
+        const QueueId id(1 + round % 3);
+        keep([&](auto promise) {
+            this->store().add({make_message(id.value()), {make_recipient("a", "example.net", this->now_)}}, soon(),
+                              [promise](StoreResult<Added> result) { promise->set_value(result.has_value()); });
+        });
+        keep([&](auto promise) {
+            this->store().revise(id, Revision::hold, this->now_, [promise](StoreResult<Revised> result) {
+                promise->set_value(result && result->recipients == 1);
+            });
+        });
+        keep([&](auto promise) {
+            this->store().revise(id, Revision::release, this->now_, [promise](StoreResult<Revised> result) {
+                promise->set_value(result && result->recipients == 1 && result->due.size() == 1);
+            });
+        });
+        keep([&](auto promise) {
+            this->store().revise(id, Revision::remove, this->now_, [promise](StoreResult<Revised> result) {
+                promise->set_value(result && result->recipients == 1);
+            });
+        });
+    }
+    for (auto& answer : answers) {
+        EXPECT_TRUE(answer.get());
+    }
+    EXPECT_TRUE(list(this->store(), {}).value().empty());
+}
+
+TEST(MemoryStore, AnswersThroughItsExecutorAndFailsOnDemand) {
+    std::vector<UniqueFunction<void()>> posted;
+    MemoryStore store("", [&](UniqueFunction<void()> call) { posted.push_back(std::move(call)); });
+    std::vector<bool> health;
+    store.on_health_change([&](const StoreHealth& now) { health.push_back(now.healthy); });
+    std::optional<StoreResult<Added>> answer;
+    const auto try_add = [&] {
+        store.add({make_message(1), {make_recipient("a", "example.net", wall_now())}}, soon(),
+                  [&](StoreResult<Added> result) { answer.emplace(std::move(result)); });
+    };
+    store.fail_with(StoreError{StoreFault::disk_full, "full"});
+    try_add();
+    EXPECT_FALSE(answer);
+    ASSERT_EQ(posted.size(), 1U);
+    posted[0]();
+    EXPECT_EQ(answer->error().fault, StoreFault::disk_full);
+    store.fail_with(std::nullopt);
+    try_add();
+    posted[1]();
+    EXPECT_TRUE(*answer);
+    EXPECT_EQ(health, (std::vector<bool>{false, true}));
+}
+
+}  // namespace
+}  // namespace posthorn::queue::test
