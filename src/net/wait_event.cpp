@@ -24,7 +24,10 @@ void Signal::notify() {
 }
 
 awaitable<void> Signal::wait() {
-    while (!co_await wait_until(SteadyTime::max())) {
+    // A variable, not `while (!co_await ...)`: g++ 12 loses its way in a body without one (docs/COROUTINES.md).
+    bool told = false;
+    while (!told) {
+        told = co_await wait_until(SteadyTime::max());
     }
 }
 
