@@ -1,0 +1,602 @@
+// The scheduler: scripted situations, and five simulated days against a model of the store.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "queue/scheduler.hpp"
+
+namespace posthorn::queue {
+namespace {
+
+using namespace std::chrono_literals;
+
+const TimePoint kStart{std::chrono::hours(480'000)};
+
+Recipient row(RecipientId id, std::int64_t message, DestinationId destination, TimePoint due = kStart) {
+    Recipient recipient;
+    recipient.id = id;
+    recipient.message = QueueId(message);
+    recipient.destination = destination;
+    recipient.due_at = due;
+    return recipient;
+}
+
+ReadyRecipient hot(RecipientId id, std::int64_t message, DestinationId destination) {
+    return {row(id, message, destination), std::make_shared<mail::Message>()};
+}
+
+class SchedulerTest : public testing::Test {
+protected:
+    template <class T>
+    T expect_next(TimePoint now) {
+        SchedulerAction action = scheduler_.next(now);
+        if (T* wanted = std::get_if<T>(&action)) {
+            return std::move(*wanted);
+        }
+        ADD_FAILURE() << "another action, index " << action.index();
+        return {};
+    }
+    // A destination with `count` messages of one recipient each, ready on a site.
+    void make_ready(DestinationId id, const std::string& domain, const std::string& site, int count) {
+        std::vector<ReadyRecipient> ready;
+        for (int i = 0; i < count; ++i) {
+            ready.push_back(hot(id * 1000 + i, id * 1000 + i, id));
+        }
+        scheduler_.on_added(id, domain, std::move(ready), 0, kStart);
+        expect_next<ResolveSite>(kStart);
+        scheduler_.resolved(id, site, kStart + 24h, kStart);
+    }
+    std::vector<StartDelivery> start_all(TimePoint now) {
+        std::vector<StartDelivery> started;
+        for (;;) {
+            SchedulerAction action = scheduler_.next(now);
+            if (auto* start = std::get_if<StartDelivery>(&action)) {
+                started.push_back(std::move(*start));
+            } else {
+                return started;
+            }
+        }
+    }
+    Scheduler scheduler_{SchedulerOptions{}};
+};
+
+TEST_F(SchedulerTest, NothingToDoWaitsForAnEvent) {
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, std::nullopt);
+}
+
+TEST_F(SchedulerTest, DueIsClaimedThenResolvedThenStarted) {
+    scheduler_.on_due(1, "a.example", kStart + 10s);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 10s);
+    const auto claim = expect_next<ClaimDue>(kStart + 10s);
+    EXPECT_EQ(claim.destination, 1);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart + 10s).when, std::nullopt) << "one claim at a time";
+    scheduler_.claimed(1, {row(1, 1, 1), row(2, 1, 1)}, kStart + 1h, kStart + 10s);
+    EXPECT_EQ(expect_next<ResolveSite>(kStart + 10s).domain, "a.example");
+    scheduler_.resolved(1, "mx.a.example", kStart + 1h, kStart + 10s);
+    const auto start = expect_next<StartDelivery>(kStart + 10s);
+    EXPECT_EQ(start.recipients.size(), 2U) << "recipients of one message go together";
+    EXPECT_EQ(expect_next<WaitUntil>(kStart + 10s).when, kStart + 1h);
+    EXPECT_TRUE(scheduler_.finished(start.site, 1, {}, kStart + 11s).empty());
+    EXPECT_EQ(scheduler_.figures().destinations, 1U);
+}
+
+TEST_F(SchedulerTest, AnEarlierDueTimeReplacesALaterOne) {
+    scheduler_.on_due(1, "a.example", kStart + 1h);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1h);
+    scheduler_.on_due(1, "a.example", kStart + 1min);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1min);
+    scheduler_.on_due(1, "a.example", kStart + 2h);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1min);
+}
+
+TEST_F(SchedulerTest, WhatBecomesDueDuringAClaimIsNotForgotten) {
+    scheduler_.on_due(1, "a.example", kStart);
+    expect_next<ClaimDue>(kStart);
+    scheduler_.on_due(1, "a.example", kStart + 5min);
+    scheduler_.claimed(1, {}, std::nullopt, kStart);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 5min);
+}
+
+TEST_F(SchedulerTest, AClaimThatFoundNothingEndsTheDestination) {
+    scheduler_.on_due(1, "a.example", kStart);
+    expect_next<ClaimDue>(kStart);
+    scheduler_.claimed(1, {}, std::nullopt, kStart);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, std::nullopt);
+    EXPECT_EQ(scheduler_.figures().destinations, 0U);
+}
+
+TEST_F(SchedulerTest, AFailedClaimIsRepeatedAfterAWhile) {
+    scheduler_.on_due(1, "a.example", kStart);
+    expect_next<ClaimDue>(kStart);
+    scheduler_.claim_failed(1, kStart);
+    const auto wait = expect_next<WaitUntil>(kStart);
+    ASSERT_TRUE(wait.when && *wait.when > kStart);
+    expect_next<ClaimDue>(*wait.when);
+}
+
+TEST_F(SchedulerTest, PersonalRecipientsGoAlone) {
+    std::vector<ReadyRecipient> ready{hot(1, 1, 1), hot(2, 1, 1)};
+    ready[0].recipient.personal = ready[1].recipient.personal = true;
+    scheduler_.on_added(1, "a.example", std::move(ready), 0, kStart);
+    expect_next<ResolveSite>(kStart);
+    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    EXPECT_EQ(expect_next<StartDelivery>(kStart).recipients.size(), 1U);
+    EXPECT_EQ(expect_next<StartDelivery>(kStart).recipients.size(), 1U);
+}
+
+TEST_F(SchedulerTest, TransactionsAreBounded) {
+    std::vector<ReadyRecipient> ready;
+    for (int i = 0; i < 250; ++i) {
+        ready.push_back(hot(i + 1, 1, 1));
+    }
+    scheduler_.on_added(1, "a.example", std::move(ready), 0, kStart);
+    expect_next<ResolveSite>(kStart);
+    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    const auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 3U);
+    EXPECT_EQ(started[0].recipients.size(), 100U);
+    EXPECT_EQ(started[2].recipients.size(), 50U);
+}
+
+TEST_F(SchedulerTest, DomainsOfOneSiteShareItsWindowByTurns) {
+    make_ready(1, "a.example", "mx.shared", 10);
+    // The first ones start before the second domain is there.
+    auto first = start_all(kStart);
+    EXPECT_EQ(first.size(), 5U);
+    make_ready(2, "b.example", "mx.shared", 10);
+    EXPECT_TRUE(start_all(kStart).empty()) << "the window is full";
+    EXPECT_EQ(scheduler_.figures().sites, 1U);
+    std::vector<DestinationId> order;
+    for (int i = 0; i < 4; ++i) {
+        (void)scheduler_.finished(first[0].site, 1, {}, kStart);
+        for (const StartDelivery& start : start_all(kStart)) {
+            order.push_back(start.destination);
+        }
+    }
+    EXPECT_EQ(order, (std::vector<DestinationId>{1, 2, 1, 2}));
+}
+
+TEST_F(SchedulerTest, SitesTakeTurnsWhenSlotsAreShort) {
+    SchedulerOptions options;
+    options.deliveries = 4;
+    scheduler_.set_options(options);
+    make_ready(1, "a.example", "mx.a", 10);
+    make_ready(2, "b.example", "mx.b", 10);
+    std::map<DestinationId, int> count;
+    for (const StartDelivery& start : start_all(kStart)) {
+        ++count[start.destination];
+    }
+    EXPECT_EQ(count[1], 2);
+    EXPECT_EQ(count[2], 2);
+}
+
+TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {
+    make_ready(1, "a.example", "mx.shared", 8);
+    make_ready(2, "b.example", "mx.shared", 3);
+    const auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 5U);
+    const auto dropped = scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::host_failed}, kStart);
+    EXPECT_EQ(dropped.size(), 6U);
+    EXPECT_EQ(scheduler_.figures().ready, 0U);
+    // The others in flight meet the same trouble; it counts once.
+    for (std::size_t i = 1; i < started.size(); ++i) {
+        EXPECT_TRUE(scheduler_.finished(started[i].site, started[i].destination, {DeliveryFeedback::Reach::host_failed}, kStart)
+                        .empty());
+    }
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
+    EXPECT_FALSE(scheduler_.wants_hot("a.example", 10, kStart + 59s));
+    // Then one delivery tries first.
+    scheduler_.claimed(expect_next<ClaimDue>(kStart + 60s).destination, {row(1, 1, 1), row(2, 2, 1)}, std::nullopt,
+                       kStart + 60s);
+    const auto second = expect_next<ClaimDue>(kStart + 60s);
+    scheduler_.claimed(second.destination, {row(3, 3, second.destination)}, std::nullopt, kStart + 60s);
+    const auto probe = start_all(kStart + 60s);
+    ASSERT_EQ(probe.size(), 1U);
+    EXPECT_EQ(scheduler_.finished(probe[0].site, probe[0].destination, {DeliveryFeedback::Reach::host_failed}, kStart + 61s).size(),
+              2U);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart + 61s).when, kStart + 61s + 120s) << "the back-off grows";
+}
+
+TEST_F(SchedulerTest, ForgettingTheBackoffStartsAtOnce) {
+    make_ready(1, "a.example", "mx", 3);
+    const auto started = start_all(kStart);
+    (void)scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::host_failed}, kStart);
+    expect_next<WaitUntil>(kStart);
+    scheduler_.on_due(1, "a.example", kStart);
+    scheduler_.forget_backoff(1, kStart);
+    expect_next<ClaimDue>(kStart);
+}
+
+TEST_F(SchedulerTest, ThrottlingHalvesTheWindowOnceAndSuccessRegrowsIt) {
+    SchedulerOptions options;
+    options.connections_per_site = 8;
+    scheduler_.set_options(options);
+    make_ready(1, "a.example", "mx", 90);
+    auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 8U);
+    const SiteId site = started[0].site;
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_TRUE(scheduler_.finished(site, 1, {DeliveryFeedback::Reach::throttled}, kStart).empty());
+        EXPECT_TRUE(start_all(kStart).empty()) << "the window is 4 now, not 4 times halved";
+    }
+    for (int i = 0; i < 4; ++i) {
+        (void)scheduler_.finished(site, 1, {}, kStart);
+    }
+    EXPECT_EQ(start_all(kStart).size(), 4U);
+    for (int i = 0; i < 4; ++i) {
+        (void)scheduler_.finished(site, 1, {}, kStart);
+    }
+    EXPECT_EQ(start_all(kStart).size(), 5U);
+}
+
+TEST_F(SchedulerTest, ThrottlingAtOneConnectionBacksOff) {
+    SchedulerOptions options;
+    options.connections_per_site = 1;
+    scheduler_.set_options(options);
+    make_ready(1, "a.example", "mx", 3);
+    const auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 1U);
+    EXPECT_EQ(scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::throttled}, kStart).size(), 2U);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
+}
+
+TEST_F(SchedulerTest, AbandonedSaysNothingOfTheSite) {
+    make_ready(1, "a.example", "mx", 6);
+    const auto started = start_all(kStart);
+    EXPECT_TRUE(scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::abandoned}, kStart).empty());
+    EXPECT_EQ(start_all(kStart).size(), 1U);
+}
+
+TEST_F(SchedulerTest, AnUnresolvedDestinationWaitsAndKeepsTheRestInTheStore) {
+    scheduler_.on_due(1, "nowhere.example", kStart);
+    const auto claim = expect_next<ClaimDue>(kStart);
+    EXPECT_LE(claim.limit, 10U) << "few rows until the domain resolves";
+    scheduler_.claimed(1, {row(1, 1, 1), row(2, 2, 1)}, kStart, kStart);
+    expect_next<ResolveSite>(kStart);
+    if (auto second = scheduler_.next(kStart); std::holds_alternative<ClaimDue>(second)) {
+        scheduler_.claimed(1, {row(3, 3, 1)}, kStart, kStart);
+    }
+    const auto given_back = scheduler_.unresolved(1, kStart);
+    EXPECT_GE(given_back.size(), 2U);
+    EXPECT_EQ(scheduler_.figures().ready, 0U);
+    std::optional<TimePoint> wake;
+    for (;;) {   // a claim that was asked for before may still be answered
+        SchedulerAction action = scheduler_.next(kStart);
+        if (auto* wait = std::get_if<WaitUntil>(&action)) {
+            wake = wait->when;
+            break;
+        }
+        FAIL() << "nothing may start during the back-off";
+    }
+    EXPECT_EQ(wake, kStart + 60s);
+    expect_next<ClaimDue>(kStart + 60s);
+    scheduler_.claimed(1, {row(1, 1, 1)}, std::nullopt, kStart + 60s);
+    expect_next<ResolveSite>(kStart + 60s);
+    EXPECT_EQ(scheduler_.unresolved(1, kStart + 60s).size(), 1U);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart + 60s).when, kStart + 180s);
+}
+
+TEST_F(SchedulerTest, HotMemoryIsBoundedAndGivenBack) {
+    SchedulerOptions options;
+    options.hot_memory = 10'000;
+    scheduler_.set_options(options);
+    EXPECT_TRUE(scheduler_.wants_hot("a.example", 5'000, kStart));
+    EXPECT_FALSE(scheduler_.wants_hot("b.example", 5'000, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("b.example", 1'000, kStart));
+    scheduler_.on_not_added(1'000);
+    scheduler_.on_added(1, "a.example", {hot(1, 1, 1), hot(2, 1, 1)}, 5'000, kStart);
+    EXPECT_GE(scheduler_.figures().hot_octets, 5'000U);
+    expect_next<ResolveSite>(kStart);
+    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    const auto start = expect_next<StartDelivery>(kStart);
+    EXPECT_NE(start.recipients[0].hot, nullptr);
+    EXPECT_EQ(scheduler_.figures().hot_octets, 0U);
+}
+
+TEST_F(SchedulerTest, NewMailDoesNotOvertakeABacklog) {
+    scheduler_.on_due(1, "a.example", kStart);
+    EXPECT_FALSE(scheduler_.wants_hot("a.example", 10, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("b.example", 10, kStart));
+    scheduler_.on_not_added(10);
+    EXPECT_EQ(scheduler_.figures().hot_octets, 0U);
+}
+
+TEST_F(SchedulerTest, PausedStartsNothing) {
+    make_ready(1, "a.example", "mx", 1);
+    scheduler_.on_due(2, "b.example", kStart);
+    scheduler_.pause(true);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, std::nullopt);
+    EXPECT_FALSE(scheduler_.wants_hot("c.example", 10, kStart));
+    scheduler_.pause(false);
+    expect_next<ClaimDue>(kStart);
+    expect_next<StartDelivery>(kStart);
+}
+
+TEST_F(SchedulerTest, DrainGivesEverythingBack) {
+    make_ready(1, "a.example", "mx", 7);
+    const auto started = start_all(kStart);
+    EXPECT_EQ(scheduler_.drain().size(), 2U);
+    EXPECT_EQ(scheduler_.figures().ready, 0U);
+}
+
+TEST_F(SchedulerTest, AnOldResolutionIsRenewedBeforeTheNextStart) {
+    make_ready(1, "a.example", "mx", 6);
+    auto started = start_all(kStart);
+    (void)scheduler_.finished(started[0].site, 1, {}, kStart + 25h);
+    expect_next<ResolveSite>(kStart + 25h);
+    scheduler_.resolved(1, "mx.new", kStart + 50h, kStart + 25h);
+    const auto next = expect_next<StartDelivery>(kStart + 25h);
+    EXPECT_NE(next.site, started[0].site);
+    for (const StartDelivery& start : started) {
+        if (&start != &started[0]) {
+            (void)scheduler_.finished(start.site, 1, {}, kStart + 25h);
+        }
+    }
+    (void)scheduler_.finished(next.site, 1, {}, kStart + 25h);
+    EXPECT_EQ(scheduler_.figures().destinations, 0U);
+    EXPECT_EQ(scheduler_.figures().deliveries, 0U);
+}
+
+// --- against a model ------------------------------------------------------------------------------------------------------
+
+struct ModelRow {
+    DestinationId destination = 0;
+    std::int64_t message = 0;
+    TimePoint due{};
+    bool claimed = false;
+    int attempts = 0;
+};
+
+// Plays the store, the resolver and the peers for the scheduler, with time jumping from event to event.
+class Model {
+public:
+    Model(std::uint32_t seed, SchedulerOptions options, int destinations, int sites)
+        : random_(seed), options_(options), scheduler_(options), destinations_(destinations), sites_(sites) {}
+
+    void add(DestinationId destination, TimePoint due, int recipients) {
+        const std::int64_t message = ++last_message_;
+        const std::uint64_t octets = 1000;
+        const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), octets, now_);
+        if (hot_now && chance(10)) {
+            scheduler_.on_not_added(octets);   // the disk was full
+            return;
+        }
+        std::vector<ReadyRecipient> ready;
+        for (int i = 0; i < recipients; ++i) {
+            const RecipientId id = ++last_row_;
+            rows_[id] = {destination, message, due, hot_now, 0};
+            added_ += 1;
+            index(id);
+            if (hot_now) {
+                ready.push_back({row(id, message, destination, due), std::make_shared<mail::Message>()});
+            }
+        }
+        if (hot_now) {
+            scheduler_.on_added(destination, domain(destination), std::move(ready), octets, now_);
+        } else {
+            scheduler_.on_due(destination, domain(destination), due);
+        }
+    }
+
+    // Runs until nothing is left or the time is over. Returns false on a violated law.
+    void run(TimePoint until, bool peers_work) {
+        for (int steps = 0; steps < 2'000'000; ++steps) {
+            const SchedulerAction action = scheduler_.next(now_);
+            if (const auto* wait = std::get_if<WaitUntil>(&action)) {
+                if (!flights_.empty()) {
+                    land(peers_work);
+                    continue;
+                }
+                if (!wait->when || *wait->when >= until) {
+                    now_ = until;
+                    return;
+                }
+                ASSERT_GT(*wait->when, now_);
+                now_ = *wait->when;
+                continue;
+            }
+            if (const auto* claim = std::get_if<ClaimDue>(&action)) {
+                answer_claim(*claim);
+            } else if (const auto* resolve = std::get_if<ResolveSite>(&action)) {
+                answer_resolve(*resolve, peers_work);
+            } else {
+                begin(std::get<StartDelivery>(action));
+            }
+            if (testing::Test::HasFatalFailure()) {
+                return;
+            }
+        }
+        FAIL() << "the scheduler never comes to rest";
+    }
+
+    void check_empty() {
+        EXPECT_TRUE(rows_.empty()) << rows_.size() << " rows starved";
+        const auto figures = scheduler_.figures();
+        EXPECT_EQ(figures.hot_octets, 0U);
+        EXPECT_EQ(figures.ready, 0U);
+        EXPECT_EQ(figures.deliveries, 0U);
+        EXPECT_EQ(figures.destinations, 0U);
+        EXPECT_EQ(settled_, added_);
+    }
+
+    bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
+    int below(int limit) { return static_cast<int>(random_() % static_cast<unsigned>(limit)); }
+    [[nodiscard]] TimePoint now() const { return now_; }
+    Scheduler& scheduler() { return scheduler_; }
+
+private:
+    static std::string domain(DestinationId id) { return "d" + std::to_string(id) + ".example"; }
+
+    void index(RecipientId id) { due_.insert({rows_.at(id).destination, rows_.at(id).due, id}); }
+    void unindex(RecipientId id) { due_.erase({rows_.at(id).destination, rows_.at(id).due, id}); }
+
+    void answer_claim(const ClaimDue& claim) {
+        if (chance(5)) {
+            scheduler_.claim_failed(claim.destination, now_);
+            return;
+        }
+        std::vector<Recipient> rows;
+        std::optional<TimePoint> next;
+        for (auto it = due_.lower_bound({claim.destination, TimePoint::min(), 0});
+             it != due_.end() && std::get<0>(*it) == claim.destination; ++it) {
+            const RecipientId id = std::get<2>(*it);
+            ModelRow& model = rows_.at(id);
+            if (model.claimed) {
+                continue;
+            }
+            if (model.due > now_ || rows.size() >= claim.limit) {
+                next = model.due;
+                break;
+            }
+            model.claimed = true;
+            rows.push_back(row(id, model.message, model.destination, model.due));
+        }
+        scheduler_.claimed(claim.destination, std::move(rows), next, now_);
+    }
+
+    void answer_resolve(const ResolveSite& resolve, bool peers_work) {
+        if (!peers_work && chance(20)) {
+            for (const ReadyRecipient& ready : scheduler_.unresolved(resolve.destination, now_)) {
+                unclaim(ready.recipient.id);
+            }
+            return;
+        }
+        const auto key = "site" + std::to_string(static_cast<int>(resolve.destination) % sites_ + (chance(3) ? 1 : 0));
+        scheduler_.resolved(resolve.destination, key, now_ + std::chrono::minutes(below(120)), now_);
+    }
+
+    void unclaim(RecipientId id) {
+        ASSERT_TRUE(rows_.contains(id));
+        ASSERT_TRUE(rows_.at(id).claimed) << "given back twice";
+        rows_.at(id).claimed = false;
+    }
+
+    void begin(const StartDelivery& start) {
+        ASSERT_FALSE(start.recipients.empty());
+        ASSERT_LE(start.recipients.size(), options_.recipients_per_transaction);
+        for (const ReadyRecipient& ready : start.recipients) {
+            const auto it = rows_.find(ready.recipient.id);
+            ASSERT_NE(it, rows_.end());
+            ASSERT_TRUE(it->second.claimed);
+            ASSERT_EQ(it->second.message, start.message.value());
+            ASSERT_EQ(it->second.destination, start.destination);
+            ASSERT_TRUE(in_flight_.insert(ready.recipient.id).second) << "started twice";
+        }
+        flights_.push_back(start);
+        ASSERT_LE(++active_[start.site], options_.connections_per_site);
+        ASSERT_LE(flights_.size(), options_.deliveries);
+    }
+
+    // One delivery comes to its end, whichever.
+    void land(bool peers_work) {
+        const std::size_t which = random_() % flights_.size();
+        const StartDelivery flight = flights_[which];
+        flights_.erase(flights_.begin() + static_cast<std::ptrdiff_t>(which));
+        active_[flight.site] -= 1;
+        now_ += std::chrono::milliseconds(below(50));
+        DeliveryFeedback feedback;
+        const int luck = peers_work ? 100 : below(100);
+        feedback.reach = luck < 10   ? DeliveryFeedback::Reach::host_failed
+                         : luck < 15 ? DeliveryFeedback::Reach::throttled
+                         : luck < 18 ? DeliveryFeedback::Reach::abandoned
+                                     : DeliveryFeedback::Reach::reached;
+        const bool deferred = luck < 15 || (luck < 60 && feedback.reach == DeliveryFeedback::Reach::reached);
+        std::optional<TimePoint> next_due;
+        for (const ReadyRecipient& ready : flight.recipients) {
+            const RecipientId id = ready.recipient.id;
+            in_flight_.erase(id);
+            ModelRow& model = rows_.at(id);
+            unindex(id);
+            if (feedback.reach == DeliveryFeedback::Reach::abandoned) {
+                model.claimed = false;
+                next_due = now_;
+                index(id);
+            } else if (deferred) {
+                model.claimed = false;
+                model.attempts += 1;
+                model.due = now_ + std::chrono::seconds(75) * (1 << std::min(model.attempts, 7));
+                next_due = model.due;
+                index(id);
+            } else {
+                rows_.erase(id);
+                settled_ += 1;
+            }
+        }
+        for (const RecipientId id : scheduler_.finished(flight.site, flight.destination, feedback, now_)) {
+            unclaim(id);
+        }
+        if (next_due) {
+            scheduler_.on_due(flight.destination, domain(flight.destination), *next_due);
+        }
+    }
+
+    std::mt19937 random_;
+    SchedulerOptions options_;
+    Scheduler scheduler_;
+    int destinations_;
+    int sites_;
+    TimePoint now_ = kStart;
+    std::map<RecipientId, ModelRow> rows_;
+    std::set<std::tuple<DestinationId, TimePoint, RecipientId>> due_;
+    std::set<RecipientId> in_flight_;
+    std::vector<StartDelivery> flights_;
+    std::map<SiteId, std::uint32_t> active_;
+    RecipientId last_row_ = 0;
+    std::int64_t last_message_ = 0;
+    std::uint64_t added_ = 0;
+    std::uint64_t settled_ = 0;
+};
+
+TEST(SchedulerModel, LawsHoldForAnyTraffic) {
+    rc::check([](std::uint32_t seed) {
+        SchedulerOptions options;
+        options.connections_per_site = 1 + seed % 6;
+        options.deliveries = 1 + seed % 23;
+        options.claim_batch = 1 + seed % 11;
+        options.recipients_per_transaction = 1 + seed % 4;
+        options.hot_memory = (seed % 5) * 10'000;
+        const int destinations = 1 + static_cast<int>(seed / 7 % 40);
+        Model model(seed, options, destinations, 1 + static_cast<int>(seed / 3 % 9));
+        for (int round = 0; round < 12; ++round) {
+            for (int i = 0; i < 25; ++i) {
+                const TimePoint due = model.chance(60) ? model.now() : model.now() + std::chrono::minutes(model.below(90));
+                model.add(1 + model.below(destinations), due, 1 + model.below(5));
+            }
+            model.run(model.now() + std::chrono::minutes(model.below(300)), false);
+            RC_ASSERT_FALSE(testing::Test::HasFatalFailure());
+        }
+        // The Internet recovers: within two days everything has left.
+        model.run(model.now() + std::chrono::hours(48), true);
+        RC_ASSERT_FALSE(testing::Test::HasFatalFailure());
+        model.check_empty();
+        RC_ASSERT_FALSE(testing::Test::HasFailure());
+    });
+}
+
+TEST(SchedulerModel, TenThousandDomainsOfOneSiteAllGetTheirTurn) {
+    Model model(1, SchedulerOptions{}, 10'000, 1);
+    for (int i = 1; i <= 10'000; ++i) {
+        model.add(i, kStart, 1);
+    }
+    model.run(kStart + 24h, true);
+    model.check_empty();
+}
+
+TEST(SchedulerModel, FiveDaysOfTroubleEndWithAnEmptyQueue) {
+    Model model(42, SchedulerOptions{}, 300, 40);
+    for (int hour = 0; hour < 120; ++hour) {
+        for (int i = 0; i < 40; ++i) {
+            model.add(1 + model.below(300), model.now(), 1 + model.below(3));
+        }
+        model.run(kStart + std::chrono::hours(hour + 1), false);
+    }
+    model.run(kStart + 240h, true);
+    model.check_empty();
+}
+
+}  // namespace
+}  // namespace posthorn::queue
