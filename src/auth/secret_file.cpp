@@ -134,6 +134,12 @@ Result<void> write_secret_file(const std::string& path, std::string_view content
             ::fchown(fd.get(), old.st_uid, old.st_gid) != 0)
             return failure("give its owner and group to the new", path, errno);
     }
+    // Made by root in a service's directory (sudo posthorn dkim genkey), the file must be the service's to be
+    // of use; the owner of the directory could put another in its place anyway.
+    struct stat directory_status {};
+    if (!have_old && ::geteuid() == 0 && ::stat(directory_of(path).c_str(), &directory_status) == 0 &&
+        ::fchown(fd.get(), directory_status.st_uid, directory_status.st_gid) != 0)
+        return failure("give the owner of its directory to the new", path, errno);
     if (::fchmod(fd.get(), mode) != 0) return failure("set the mode of", path, errno);
     if (!write_all(fd.get(), content) || ::fsync(fd.get()) != 0 || fd.close() != 0)
         return failure("write", path, errno);

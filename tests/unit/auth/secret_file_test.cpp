@@ -2,6 +2,7 @@
 #include "auth/secret_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <thread>
@@ -69,6 +70,24 @@ TEST(SecretFile, KeepsTheModeOfAReplacedOne) {
     EXPECT_EQ(folder.read("users"), "new");
     EXPECT_EQ(folder.mode("users"), 0640U);
     EXPECT_EQ(folder.files(), 1U);
+}
+
+TEST(SecretFile, MadeByRootBelongsToTheOwnerOfItsDirectory) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+    TemporaryFolder folder;
+    ASSERT_EQ(::chown(folder.path("").c_str(), 12345, 23456), 0);
+    ASSERT_TRUE(write_secret_file(folder.path("key"), "one", Existing::refuse));
+    struct stat status {};
+    ASSERT_EQ(::stat(folder.path("key").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 12345U);
+    EXPECT_EQ(status.st_gid, 23456U);
+    EXPECT_EQ(status.st_mode & 07777U, 0600U);
+    // And stays his when somebody else changes it.
+    ASSERT_TRUE(change_secret_file(folder.path("key"),
+                                   [](const std::string* old) { return Result<std::string>(*old + "2"); }));
+    ASSERT_EQ(::stat(folder.path("key").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 12345U);
+    EXPECT_EQ(folder.read("key"), "one2");
 }
 
 TEST(SecretFile, FailsInAFolderThatIsNotThere) {
