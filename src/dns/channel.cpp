@@ -4,12 +4,20 @@
 
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/random.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
+#include <string_view>
+
+#include "net/socket_address.hpp"
 
 namespace posthorn::dns {
 namespace {
@@ -17,7 +25,8 @@ namespace {
 namespace asio = net::asio;
 using net::error_code;
 
-constexpr int kUdpSize = 1232;  // fits every path without fragments (DNS flag day 2020)
+constexpr std::size_t kMaxPending = 20000;  // of 65536 ids
+constexpr int kUdpSize = 1232;              // fits every path without fragments (DNS flag day 2020)
 
 Result<void> library_ready() {
     // Once per process, and never undone: other channels may be in use on other threads.
@@ -56,26 +65,51 @@ std::string servers_of(ares_channel channel) {
     return list;
 }
 
-unsigned short random_id() {
-    unsigned short id = 0;
-    if (::getrandom(&id, sizeof id, 0) != sizeof id) {
-        id = static_cast<unsigned short>(std::chrono::steady_clock::now().time_since_epoch().count());
-    }
-    return id;
-}
-
 // What c-ares carries through a query for us.
 struct Carried {
+    Channel* channel;
+    std::uint16_t id;
     Channel::Reply reply;
-    std::size_t* pending;
 };
 
-void on_reply(void* argument, int status, int, unsigned char* octets, int length) {
-    const std::unique_ptr<Carried> carried(static_cast<Carried*>(argument));
-    --*carried->pending;
-    const bool any = octets != nullptr && length > 0;
-    carried->reply(status, any ? std::span<const std::uint8_t>(octets, static_cast<std::size_t>(length))
-                               : std::span<const std::uint8_t>());
+// The sockets of c-ares are made here, as giving it one function of its own means giving it all.
+ares_socket_t open_socket(int domain, int type, int protocol, void*) {
+    const int fd = ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd >= 0 && type == SOCK_STREAM) {
+        const int on = 1;
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return fd;
+}
+
+int close_socket(ares_socket_t fd, void*) {
+    return ::close(fd);
+}
+
+int connect_socket(ares_socket_t fd, const sockaddr* address, ares_socklen_t length, void*) {
+    return ::connect(fd, address, length);
+}
+
+ssize_t send_socket(ares_socket_t fd, const iovec* parts, int count, void*) {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+std::string_view word_of(unsigned rcode) {
+    switch (rcode) {
+        case 1:
+            return "FORMERR, it does not understand the question";
+        case 2:
+            return "SERVFAIL, it could not find out (the domain's own servers are down, or DNSSEC fails)";
+        case 4:
+            return "NOTIMP, it does not answer such questions";
+        case 5:
+            return "REFUSED, this machine may not ask there";
+        default:
+            return "with an error code it should not use here";
+    }
 }
 
 }  // namespace
@@ -116,6 +150,9 @@ Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor,
             return Error{"dns.servers: c-ares does not accept " + csv + ": " + ares_strerror(set)};
         }
     }
+    static const ares_socket_functions kSockets = {open_socket, close_socket, connect_socket,
+                                                   &Channel::receive, send_socket};
+    ares_set_socket_functions(made->channel_, &kSockets, made.get());
     made->servers_ = servers_of(made->channel_);
     return made;
 }
@@ -129,24 +166,77 @@ Channel::~Channel() {
     }
 }
 
+std::uint16_t Channel::fresh_id() {
+    std::uint16_t id = 0;
+    do {
+        if (::getrandom(&id, sizeof id, 0) != sizeof id) {
+            ++id;  // never seen on a running Linux; c-ares compares the question as well
+        }
+    } while (said_.contains(id));
+    return id;
+}
+
 void Channel::query(const std::string& name, RecordType type, Reply reply) {
+    if (said_.size() >= kMaxPending) {
+        reply(ARES_ENOMEM, std::span<const std::uint8_t>(), "too many questions are under way");
+        return;
+    }
+    const std::uint16_t id = fresh_id();
     unsigned char* octets = nullptr;
     int length = 0;
-    const int made = ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), random_id(), 1, &octets,
-                                       &length, kUdpSize);
+    const int made =
+        ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, 1, &octets, &length, kUdpSize);
     if (made != ARES_SUCCESS) {
-        reply(made, std::span<const std::uint8_t>());
+        reply(made, std::span<const std::uint8_t>(), std::string());
         return;
     }
     if (trust_ad_) {
         octets[3] |= 0x20;  // RFC 6840 s5.7: AD in a question asks for AD in the reply
     }
-    ++pending_;
-    auto carried = std::make_unique<Carried>(Carried{std::move(reply), &pending_});
+    said_.emplace(id, std::string());
+    auto carried = std::make_unique<Carried>(Carried{this, id, std::move(reply)});
     // c-ares keeps the query until it has called back, in any case exactly once.
-    ares_send(channel_, octets, length, on_reply, carried.release());
+    ares_send(channel_, octets, length, &Channel::on_reply, carried.release());
     ares_free_string(octets);
     arm_timer();
+}
+
+void Channel::on_reply(void* argument, int status, int, unsigned char* octets, int length) {
+    const std::unique_ptr<Carried> carried(static_cast<Carried*>(argument));
+    const auto node = carried->channel->said_.extract(carried->id);
+    const bool any = octets != nullptr && length > 0;
+    carried->reply(status,
+                   any ? std::span<const std::uint8_t>(octets, static_cast<std::size_t>(length))
+                       : std::span<const std::uint8_t>(),
+                   node.mapped());
+}
+
+ssize_t Channel::receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
+                         socklen_t* length, void* self) {
+    const ssize_t got = ::recvfrom(fd, buffer, size, flags, from, length);
+    if (got >= 4 && from != nullptr) {
+        static_cast<Channel*>(self)->overhear(
+            std::span<const std::uint8_t>(static_cast<const std::uint8_t*>(buffer),
+                                          static_cast<std::size_t>(got)),
+            from);
+    }
+    return got;
+}
+
+void Channel::overhear(std::span<const std::uint8_t> octets, const sockaddr* from) {
+    const unsigned rcode = octets[3] & 0x0FU;
+    const auto found = said_.find(static_cast<std::uint16_t>(octets[0] << 8 | octets[1]));
+    // NXDOMAIN is an answer. The bound is for a server that repeats itself.
+    if (rcode == 0 || rcode == 3 || found == said_.end() || found->second.size() > 500) {
+        return;
+    }
+    sockaddr_storage address{};
+    std::memcpy(&address, from, from->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
+    std::string words = net::SocketAddress::from(address).to_string() + " answered ";
+    words += word_of(rcode);
+    if (found->second.find(words) == std::string::npos) {
+        found->second += (found->second.empty() ? "" : "; ") + words;
+    }
 }
 
 void Channel::socket_changed(int fd, bool readable, bool writable) {

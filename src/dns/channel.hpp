@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ares.h>
+#include <sys/socket.h>
 
 #include <map>
 #include <memory>
@@ -21,9 +22,11 @@ namespace posthorn::dns {
 // Single-threaded. Only sockets and timers are here; what a reply means is decided in resolver.cpp.
 class Channel : public std::enable_shared_from_this<Channel> {
 public:
-    // status: ARES_SUCCESS with the octets of the reply (of any rcode that c-ares lets pass), or why there is
-    // none.
-    using Reply = UniqueFunction<void(int status, std::span<const std::uint8_t> octets)>;
+    // status: ARES_SUCCESS with the octets of the reply, or why there is none. said: the replies that c-ares
+    // passed over on its way to the next server, "192.0.2.1:53 answered SERVFAIL, ..."; for the operator
+    // only.
+    using Reply =
+        UniqueFunction<void(int status, std::span<const std::uint8_t> octets, const std::string& said)>;
 
     [[nodiscard]] static Result<std::shared_ptr<Channel>> create(net::asio::any_io_executor executor,
                                                                  const DnsOptions& options);
@@ -34,7 +37,7 @@ public:
 
     // The reply may come before this returns. It must not call into this channel, nor destroy it.
     void query(const std::string& name, RecordType type, Reply reply);
-    [[nodiscard]] std::size_t pending() const { return pending_; }
+    [[nodiscard]] std::size_t pending() const { return said_.size(); }
     [[nodiscard]] const std::string& servers() const { return servers_; }  // "192.0.2.1:53, [2001:db8::1]:53"
 
 private:
@@ -54,6 +57,13 @@ private:
     };
 
     Channel(net::asio::any_io_executor executor, bool trust_ad);
+    // c-ares 1.18 reports servers that answered SERVFAIL or REFUSED as "connection refused": what they said
+    // is read off the wire on its way in.
+    static ssize_t receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
+                           socklen_t* length, void* self);
+    void overhear(std::span<const std::uint8_t> octets, const sockaddr* from);
+    static void on_reply(void* argument, int status, int timeouts, unsigned char* octets, int length);
+    std::uint16_t fresh_id();
     void socket_changed(int fd, bool readable, bool writable);
     void watch_read(const std::shared_ptr<Watch>& watch);
     void watch_write(const std::shared_ptr<Watch>& watch);
@@ -66,7 +76,7 @@ private:
     ares_channel channel_ = nullptr;
     std::map<int, std::shared_ptr<Watch>> watches_;
     std::string servers_;
-    std::size_t pending_ = 0;
+    std::map<std::uint16_t, std::string> said_;  // by the id of the pending query
     bool trust_ad_ = false;
 };
 

@@ -286,6 +286,10 @@ Lookup interpret(const Message& message, const std::string& name, RecordType typ
     if (message.rcode == 3 || message.negative_ttl) {
         lookup.chain_is_open = false;
     }
+    if (lookup.chain_is_open) {
+        lookup.ttl = ttl;
+        return lookup;
+    }
     // RFC 2308 s5: a negative answer without SOA is not kept.
     lookup.ttl = std::min(ttl, message.negative_ttl.value_or(std::chrono::seconds(0)));
     return lookup;

@@ -34,25 +34,22 @@ std::string question_of(const std::string& name, RecordType type) {
     return std::string(to_string(type)) + " of " + name;
 }
 
-// What the operator reads when there is no answer.
-std::string no_answer(int status, const std::string& servers, const DnsOptions& options) {
-    const std::string whom = servers.empty() ? "no DNS server is configured" : "DNS server " + servers;
+// What the operator reads when there is no answer. said: what servers did say, where they said something.
+std::string no_answer(int status, const std::string& servers, const std::string& said,
+                      const DnsOptions& options) {
+    if (servers.empty()) {
+        return "no DNS server is configured (dns.servers, or /etc/resolv.conf)";
+    }
+    if (!said.empty()) {
+        return "asked " + servers + ": " + said;
+    }
+    const std::string whom = "DNS server " + servers;
     switch (status) {
         case ARES_ETIMEOUT:
             return whom + ": no answer (" + std::to_string(options.tries) + " tries, the first of " +
                    std::to_string(options.timeout.count()) + " ms)";
-        case ARES_ESERVFAIL:
-            return whom +
-                   ": SERVFAIL, the server could not find out (the domain's own servers are down, or DNSSEC "
-                   "fails)";
-        case ARES_EREFUSED:
-            return whom + ": REFUSED, this machine may not ask there";
-        case ARES_ENOTIMP:
-            return whom + ": NOTIMP, it does not answer such questions";
         case ARES_ECONNREFUSED:
-            return whom + ": nothing listens there";
-        case ARES_EFORMERR:
-            return whom + ": FORMERR, it does not understand the question";
+            return whom + ": nothing listens there, or the network is unreachable";
         default:
             return whom + ": " + ares_strerror(status);
     }
@@ -195,13 +192,13 @@ public:
         flights_.emplace(key, flight);
         ++counters_.queries;
         Channel* const channel = channel_.get();
-        channel->query(
-            name, type,
-            [this, channel, key, name, type, flight](int status, std::span<const std::uint8_t> octets) {
-                flight->answer = understand(name, type, status, octets, channel->servers());
-                land(key, name, type, flight);
-                discard_if_done(channel);
-            });
+        channel->query(name, type,
+                       [this, channel, key, name, type, flight](
+                           int status, std::span<const std::uint8_t> octets, const std::string& said) {
+                           flight->answer = understand(name, type, status, octets, channel->servers(), said);
+                           land(key, name, type, flight);
+                           discard_if_done(channel);
+                       });
         return flight;
     }
 
@@ -222,7 +219,7 @@ public:
                                 " lead nowhere: the chain is too long or goes in a circle";
                 co_return answer;
             }
-            ttl = answer.ttl == std::chrono::seconds(0) ? ttl : answer.ttl;
+            ttl = answer.ttl;
             authenticated = answer.authenticated;
             flight = begin(answer.final_name, type);
         }
@@ -264,7 +261,8 @@ private:
     }
 
     Lookup understand(const std::string& name, RecordType type, int status,
-                      std::span<const std::uint8_t> octets, const std::string& servers) const {
+                      std::span<const std::uint8_t> octets, const std::string& servers,
+                      const std::string& said) const {
         Lookup lookup;
         lookup.final_name = name;
         if (status == ARES_EBADNAME) {
@@ -274,7 +272,7 @@ private:
         }
         const std::string about = question_of(name, type) + ": ";
         if (status != ARES_SUCCESS) {
-            lookup.detail = about + no_answer(status, servers, options_);
+            lookup.detail = about + no_answer(status, servers, said, options_);
             return lookup;
         }
         const std::optional<Message> message = read_message(octets);
