@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "app/command_line.hpp"
-#include "auth/credentials.hpp"
+#include "auth/user_file.hpp"
 #include "base/sysexits.hpp"
 
 namespace posthorn::app {

@@ -45,6 +45,8 @@ void add_submission(Rows& rows) {
          "published port looks like the bridge's gateway, so trusting the bridge trusts the world."},
         {"submission", "trust_unix_socket", boolean<Config>(FIELD(server.relay.trust_unix_socket)),
          "Whether clients of unix socket listeners may send without logging in."},
+        {"submission", "hide_client_address", boolean<Config>(FIELD(server.hide_client_address)),
+         "Whether Received fields keep quiet about where mail was handed in: a person's address at home, a container's inside."},
 
         {"submission.limits", "max_message_size", size<Config>(FIELD(server.limits.max_message_size), 64 * kKiB, kGiB),
          "Larger messages are refused with 552, already at MAIL when the client says the size (RFC 1870)."},
@@ -181,6 +183,9 @@ void add_delivery(Rows& rows) {
         {"dns", "servers", servers<Config>(FIELD(dns.servers), 53),
          "Resolvers to ask. Empty: those of /etc/resolv.conf. Do not use a public resolver for mail: lists refuse to answer "
          "them."},
+        {"dns", "trust_ad", boolean<Config>(FIELD(dns.trust_ad)),
+         "Whether these servers are believed when they say that DNSSEC was checked. Only for a validating resolver on this "
+         "machine."},
         {"dns", "timeout", duration<Config>(FIELD(dns.timeout), milliseconds(100), minutes(1)),
          "How long the first question to one server waits."},
         {"dns", "tries", integer<Config>(FIELD(dns.tries), 1, 10), "How often each server is asked."},

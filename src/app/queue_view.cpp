@@ -1,0 +1,201 @@
+// Queue entries in words.
+#include "app/queue_view.hpp"
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "admin/queue_json.hpp"
+#include "base/text.hpp"
+
+namespace posthorn::app {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kColumns = 80;
+
+std::string text_of(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+std::uint64_t number_of(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr) {
+        return 0;
+    }
+    return value->is_uint64() ? value->as_uint64() : value->is_int64() ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+}
+
+// How long ago, or how long until; "-" when there is no such time.
+std::string since(const json::object& object, std::string_view key, TimePoint now) {
+    const auto when = admin::parse_time(text_of(object, key));
+    return when ? short_duration(now - *when) : "-";
+}
+
+std::string until(const json::object& object, std::string_view key, TimePoint now) {
+    const auto when = admin::parse_time(text_of(object, key));
+    if (!when) {
+        return "-";
+    }
+    return *when <= now ? "now" : fmt::format("in {}", short_duration(*when - now));
+}
+
+std::string cut(std::string text, std::size_t columns) {
+    if (text.size() > columns) {
+        text.resize(columns - 3);
+        text += "...";
+    }
+    return text;
+}
+
+// The reply in one line that no terminal can be fooled with.
+std::string one_line(const json::object& recipient) {
+    std::string reply = text_of(recipient, "reply");
+    for (std::size_t at = 0; (at = reply.find_first_of("\r\n", at)) != std::string::npos;) {
+        const auto end = std::min(reply.find_first_not_of("\r\n", at), reply.size());
+        reply.replace(at, end - at, end < reply.size() ? " / " : "");
+    }
+    return text::safe_for_log(reply, 4000);
+}
+
+std::string tries(const json::object& recipient) {
+    const auto attempts = number_of(recipient, "attempts");
+    return attempts == 0 ? "not tried yet" : fmt::format("tried {} time{}", attempts, attempts == 1 ? "" : "s");
+}
+
+std::string plan(const json::object& recipient, TimePoint now) {
+    if (text_of(recipient, "state") == "held") {
+        return "held for you: `posthorn queue release` or `retry`";
+    }
+    return fmt::format("next try {}", until(recipient, "due_at", now));
+}
+
+const json::array* recipients_of(const json::object& message) {
+    const json::value* recipients = message.if_contains("recipients");
+    return recipients != nullptr ? recipients->if_array() : nullptr;
+}
+
+std::string sender(const json::object& message) { return fmt::format("<{}>", text::safe_for_log(text_of(message, "from"), 400)); }
+
+std::string more_recipients(const json::object& message, std::size_t shown) {
+    const auto all = number_of(message, "recipient_count");
+    return all > shown ? fmt::format("    and {} more recipients\n", all - shown) : "";
+}
+
+// What the class of a failure means and what there is to do; empty where waiting is all.
+std::string_view meaning(std::string_view failure_class) {
+    if (failure_class == "auth") {
+        return "SPF, DKIM or DMARC of the sending domain does not pass there. Repair its DNS; the mail is tried again by itself.";
+    }
+    if (failure_class == "local") {
+        return "Something of this server is missing, such as a signing key. Repair it and reload; see the reply below.";
+    }
+    if (failure_class == "grey") {
+        return "The receiver asks unknown senders to come back (greylisting). Nothing to do.";
+    }
+    if (failure_class == "throttle") {
+        return "The receiver asks for less at a time. It is slowed down by itself.";
+    }
+    if (failure_class == "dns") {
+        return "The receiving domain's servers cannot be found in DNS just now.";
+    }
+    if (failure_class == "connection") {
+        return "No server of the receiving domain can be reached. If that is so for all mail, is outgoing port 25 blocked here?";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string short_duration(Duration duration) {
+    using std::chrono::days;
+    using std::chrono::hours;
+    using std::chrono::minutes;
+    const auto seconds = std::max<Duration::rep>(0, duration.count() / 1000);
+    if (seconds < 120) {
+        return fmt::format("{}s", seconds);
+    }
+    if (seconds < 2 * 3600) {
+        return fmt::format("{}m", seconds / 60);
+    }
+    if (seconds < 48 * 3600) {
+        return fmt::format("{}h", seconds / 3600);
+    }
+    return fmt::format("{}d", seconds / 86400);
+}
+
+std::string short_size(std::uint64_t octets) {
+    if (octets < 1024) {
+        return fmt::format("{}", octets);
+    }
+    if (octets < 1024 * 1024) {
+        return fmt::format("{}K", octets / 1024);
+    }
+    return fmt::format("{:.1f}M", static_cast<double>(octets) / (1024 * 1024));
+}
+
+std::string message_lines(const json::object& message, TimePoint now) {
+    std::string out = cut(fmt::format("{:13}  {:>4}  {:>6}  {}", text_of(message, "id"), since(message, "accepted_at", now),
+                                      short_size(number_of(message, "size")), sender(message)),
+                          kColumns) +
+                      "\n";
+    constexpr std::size_t kShown = 5;
+    std::size_t shown = 0;
+    const json::array* recipients = recipients_of(message);
+    for (std::size_t i = 0; recipients != nullptr && i < recipients->size() && i < kShown; ++i, ++shown) {
+        const json::object& recipient = (*recipients)[i].as_object();
+        const bool held = text_of(recipient, "state") == "held";
+        const std::string doing = held ? "held" : until(recipient, "due_at", now);
+        out += cut(fmt::format("    {:7} {:>3}x  {}", doing, number_of(recipient, "attempts"),
+                               text::safe_for_log(text_of(recipient, "address"), 400)),
+                   kColumns) +
+               "\n";
+        if (const std::string reply = one_line(recipient); !reply.empty()) {
+            out += fmt::format("{}\n", cut(fmt::format("                  {}", reply), kColumns));
+        }
+    }
+    return out + more_recipients(message, shown);
+}
+
+std::string message_page(const json::object& message, TimePoint now) {
+    const auto dash = [](std::string text) { return text.empty() ? std::string("-") : text::safe_for_log(text, 400); };
+    std::string out = fmt::format(
+        "message     {}\nsender      {}\naccepted    {} ({} ago)\ngives up    {} ({})\nsize        {} octets\nsubmitted   {}\n"
+        "stream      {}\nrecipients  {} still waiting\n",
+        text_of(message, "id"), sender(message), text_of(message, "accepted_at"), since(message, "accepted_at", now),
+        text_of(message, "expires_at"), until(message, "expires_at", now), number_of(message, "size"),
+        dash(text_of(message, "source")), dash(text_of(message, "stream")), number_of(message, "recipient_count"));
+    const json::array* recipients = recipients_of(message);
+    std::size_t shown = 0;
+    for (; recipients != nullptr && shown < recipients->size(); ++shown) {
+        const json::object& recipient = (*recipients)[shown].as_object();
+        out += fmt::format("\n{}\n    {}, {}\n", text::safe_for_log(text_of(recipient, "address"), 400), tries(recipient),
+                           plan(recipient, now));
+        if (text_of(recipient, "state") != "held" && !text_of(recipient, "due_at").empty()) {
+            out += fmt::format("    due        {}\n", text_of(recipient, "due_at"));
+        }
+        if (!text_of(recipient, "last_attempt").empty()) {
+            out += fmt::format("    last try   {} ({} ago)\n    at         {}\n", text_of(recipient, "last_attempt"),
+                               since(recipient, "last_attempt", now), dash(text_of(recipient, "host")));
+        }
+        if (const std::string failure_class = text_of(recipient, "class"); !failure_class.empty()) {
+            out += fmt::format("    class      {}\n", text::safe_for_log(failure_class, 40));
+            if (const auto words = meaning(failure_class); !words.empty()) {
+                out += fmt::format("    meaning    {}\n", words);
+            }
+        }
+        // All lines of the reply, as the peer said them.
+        std::string reply = text_of(recipient, "reply");
+        std::string_view rest = reply;
+        for (bool first = true; !rest.empty(); first = false) {
+            const std::string_view line = text::trim_right(text::take_field(rest, '\n'));
+            out += fmt::format("    {:10} {}\n", first ? "reply" : "", text::safe_for_log(line, 2000));
+        }
+    }
+    return out + more_recipients(message, shown);
+}
+
+}  // namespace posthorn::app
