@@ -14,6 +14,9 @@ namespace posthorn::net {
 // executor, always by post. fn must own what it touches, or refer to what the app owns: the coroutine may be
 // gone when fn runs. The result type must be default constructible and movable.
 //
+// REQUIRES at the end: the pool is joined before the io_context of the caller is destroyed, as the result is
+// posted there.
+//
 // REQUIRES: fn is a named variable, moved in. g++ 12 destroys a lambda with owning captures twice when it is
 // written inside the co_await expression (docs/COROUTINES.md):
 //   auto work = [key, digest = std::move(digest)] { return sign(*key, digest); };

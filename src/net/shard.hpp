@@ -10,9 +10,9 @@
 
 namespace posthorn::net {
 
-// Owned by the app. Order at the end (engineering rule): stop() and join() every shard, then destroy() every
-// context, and only then the services that suspended coroutines refer to: frames are destroyed inside
-// ~io_context.
+// Owned by the app. Order at the end: stop() and join() every shard; join the pools that offload() uses;
+// destroy resolvers and listeners; destroy() every context, in which suspended frames end; and only then the
+// services that those frames refer to.
 class IoShard {
 public:
     explicit IoShard(std::string name);  // thread name, at most 15 characters are shown by the system
