@@ -42,7 +42,7 @@ Result<void> make_directories(const std::string& path) {
     }
 }
 
-// The directory entries of a new database are synced before anybody is told that mail is safe in it.
+// The directory entry of a new database is synced before anybody is told that mail is safe in it.
 void sync_directory(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
@@ -134,9 +134,12 @@ public:
 
     // Throws SqliteFailure.
     void open() {
+        const bool is_new = ::access(paths_.database.c_str(), F_OK) != 0;
         writer_.open();
         tidy(writer_.connection());
-        sync_directory(paths_.directory);
+        if (is_new) {
+            sync_directory(paths_.directory);
+        }
         checkpointer_.start(paths_.database, paths_.spool, list_spool(paths_.spool));
         writer_.start();
         reader_.start();
