@@ -5,9 +5,9 @@
 #include <openssl/x509.h>
 
 #include <map>
-#include <regex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/options.hpp"
@@ -69,7 +69,9 @@ inline std::string name_of(const std::string& field) {
 
 inline std::string naive_field(const std::string& field, Canonical form) {
     if (form == Canonical::simple) return field;
-    auto value = std::regex_replace(field.substr(field.find(':') + 1), std::regex("\r\n"), "");
+    std::string value = field.substr(field.find(':') + 1);
+    for (auto at = value.find("\r\n"); at != std::string::npos; at = value.find("\r\n", at))
+        value.erase(at, 2);
     value = reduce_blanks(value);
     return name_of(field) + ":" + std::string(text::trim(value)) + "\r\n";
 }
@@ -128,9 +130,14 @@ inline std::string signed_data(const std::string& signature_field, std::string_v
             break;
         }
     }
-    // Only b= loses its value, and bh= ends with "=" too: look for the tag.
-    static const std::regex b_tag("([;\\s]b[ \t\r\n]*=)[^;]*");
-    auto unsigned_field = std::regex_replace(signature_field, b_tag, "$1");
+    // Only b= loses its value; bh= is another tag.
+    std::string unsigned_field = signature_field.substr(0, signature_field.find(':') + 1);
+    bool first = true;
+    for (const auto tag : text::split(std::string_view(signature_field).substr(unsigned_field.size()), ';')) {
+        if (!std::exchange(first, false)) unsigned_field += ';';
+        const auto equals = tag.find('=');
+        unsigned_field += text::trim(tag.substr(0, equals)) == "b" ? tag.substr(0, equals + 1) : tag;
+    }
     auto canonical = naive_field(unsigned_field, form);
     while (canonical.ends_with("\r\n")) canonical.resize(canonical.size() - 2);
     return data + canonical;
