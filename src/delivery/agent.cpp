@@ -54,7 +54,7 @@ void DeliveryAgent::start() {
 
 void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->settings = std::move(settings);
-    state_->scheduler.configure(scheduler_options(*state_->settings));
+    state_->scheduler.set_options(scheduler_options(*state_->settings));
     state_->prefixes.clear();
     state_->prefix_order.clear();
     state_->wake();

@@ -79,9 +79,6 @@ public:
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
-    // New limits (reload); what is under way is left to end.
-    void configure(SchedulerOptions options);
-
     // --- before mail is stored: should its recipients be claimed as they are added, to be delivered from memory? False when the
     // destination backs off, is over its ready bound, or hot memory is used up. Reserves `octets` until on_added/on_not_added.
     // Also false while older mail of the destination waits in the store: new mail does not overtake it.
