@@ -196,13 +196,13 @@ class Keys(world.WorldTest):
         d = Daemon()
         self.addCleanup(d.discard)
         for algorithm in ("rsa", "ed25519"):
-            path = pathlib.Path(d.directory, f"new-{algorithm}.pem")
-            run = subprocess.run([program(), "dkim", "genkey", "--domain", "example.test", "--selector", "s1", "--algorithm", algorithm,
-                                  "--out", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+            path = pathlib.Path(d.directory, "keys", f"{algorithm}.pem")
+            run = subprocess.run([program(), "dkim", "genkey", "--domain", "example.test", "--selector", algorithm, "--type", algorithm,
+                                  "--directory", str(path.parent)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
             self.assertEqual(run.returncode, 0, run.stderr)
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
             self.assertIn(certs.dkim_record(path).split("p=")[1][:60], run.stdout)
-            self.assertIn("s1._domainkey.example.test", run.stdout)
+            self.assertIn(f"{algorithm}._domainkey.example.test", run.stdout)
 
 
 if __name__ == "__main__":

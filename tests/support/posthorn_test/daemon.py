@@ -131,7 +131,8 @@ class Daemon:
                 {"address": f"{self.address}:{self.ports['submissions']}", "tls": "implicit", "auth": "required"},
                 {"address": f"unix:{self.unix_socket}", "tls": "none", "auth": "none"},
             ],
-            "submission": {"trusted_networks": ["127.0.0.1/32"], "certificate_file": str(certificate), "key_file": str(key)},
+            "tls": {"certificate_file": str(certificate), "key_file": str(key)},
+            "submission": {"trusted_networks": ["127.0.0.1/32"]},
             "auth": {"users_file": str(self.directory / "users")},
             "unsubscribe": {"key_file": str(self.directory / "unsubscribe.key")},
             "domain": [self._domain(d, keys, dns) for d in domains],
@@ -276,7 +277,7 @@ class Daemon:
 
     def queue_ids(self):
         """The ids of all waiting messages, oldest first."""
-        return re.findall(r"\b[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list").stdout)
+        return re.findall(r"^[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list").stdout, re.MULTILINE)
 
     # --- how to reach it ---------------------------------------------------------------------------------------------------
 

@@ -110,8 +110,9 @@ def play(dns, sink, daemon, greylist, message_file):
         for (domain, selector, algorithm), verdict in zip(verify.signatures(message.data), verdicts):
             show(f"{name:<15} {selector}._domainkey.{domain}  {algorithm}  "
                  + paint("32" if verdict == "pass" else "31", verdict))
-    unchanged = message.body == message_file.read_bytes().split(b"\n\n", 1)[1].replace(b"\n", b"\r\n")
-    show(f"{'body':<15} " + ("as it was handed in, octet by octet" if unchanged else paint("31", "was changed")))
+    # swaks ends what it sends with an empty line of its own.
+    unchanged = message.body == message_file.read_bytes().split(b"\n\n", 1)[1].replace(b"\n", b"\r\n") + b"\r\n"
+    show(f"{'body':<15} " + ("as swaks handed it in, octet by octet" if unchanged else paint("31", "was changed")))
 
     title("The queue after")
     daemon.wait_for_log(r"\bdelivered\b")

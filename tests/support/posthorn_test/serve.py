@@ -25,7 +25,7 @@ address = "127.0.0.1:2587"
 tls = "starttls"
 auth = "required"
 
-[submission]
+[tls]
 certificate_file = "mail.example.test.crt"
 key_file = "mail.example.test.key"
 
