@@ -28,6 +28,7 @@ import pathlib
 import random
 import re
 import socket
+import ssl
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -94,7 +95,7 @@ class Run:
                     step = self.slices.choice((1, 2, 3, 7, 100, 4000))
                     self.client.send(data[position:position + step])
                     position += step
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             self.trace.append("   (the server has gone)")   # the reply it gave, or its absence, is what counts
 
     def _reply(self):
