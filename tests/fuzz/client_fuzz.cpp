@@ -1,4 +1,5 @@
-// Fuzzes the client's whole dialogue. Input: octet 0 chooses options and message, the rest is what the server says; then the line is cut.
+// Fuzzes the client's whole dialogue. Input: octet 0 chooses options and message, the rest is what the server
+// says; then the line is cut.
 #include <string>
 
 #include "law.hpp"
@@ -29,8 +30,10 @@ void require_results(const ClientSession& session, std::size_t count) {
     fuzz::require(session.results().size() == count, "a result for each recipient");
     for (const auto& result : session.results()) {
         fuzz::require(!result.reply.lines.empty(), "a result has words");
-        fuzz::require((result.fate == Fate::delivered) == (result.reply.code / 100 == 2), "delivered by a 2xx, and only so");
-        if (result.fate == Fate::delivered) fuzz::require(result.stage == Stage::end_of_data, "nothing is delivered before its end");
+        fuzz::require((result.fate == Fate::delivered) == (result.reply.code / 100 == 2),
+                      "delivered by a 2xx, and only so");
+        if (result.fate == Fate::delivered)
+            fuzz::require(result.stage == Stage::end_of_data, "nothing is delivered before its end");
     }
 }
 
@@ -57,11 +60,16 @@ std::string talk(std::uint8_t choice, Next next) {
                     action = session.on_lost("cut");
                 }
                 break;
-            case Kind::start_tls: action = session.on_tls("TLSv1.3", "x"); break;
-            case Kind::send_message: action = session.on_message_sent(); break;
+            case Kind::start_tls:
+                action = session.on_tls("TLSv1.3", "x");
+                break;
+            case Kind::send_message:
+                action = session.on_message_sent();
+                break;
             case Kind::ready:
                 if (begun) require_results(session, message.envelope.recipients.size());
-                if (!session.may_begin() || session.transactions() >= 3 || (begun && session.transactions() == 0)) {
+                if (!session.may_begin() || session.transactions() >= 3 ||
+                    (begun && session.transactions() == 0)) {
                     action = session.quit();
                 } else {
                     begun = true;
@@ -85,7 +93,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // As much as it likes in one piece.
     fuzz::Slices pieces(input, static_cast<std::uint8_t>(size % 256));
     (void)talk(data[0], [&] { return pieces.next(); });
-    // A line at a time it never says more than it was asked for; then octets must give the same dialogue as lines.
+    // A line at a time it never says more than it was asked for; then octets must give the same dialogue as
+    // lines.
     std::string_view lines = input, octets = input;
     const auto take = [](std::string_view& rest, std::size_t n) {
         const std::string_view piece = rest.substr(0, n);

@@ -8,12 +8,15 @@ using namespace posthorn::smtp::protocol;
 namespace {
 
 void require_refusal(const Reply& reply) {
-    fuzz::require(reply.code >= 500 && reply.code <= 599 && reply.enhanced.status == 5, "a refusal is 5xx 5.x.x");
+    fuzz::require(reply.code >= 500 && reply.code <= 599 && reply.enhanced.status == 5,
+                  "a refusal is 5xx 5.x.x");
     for (char c : reply.joined()) fuzz::require(c >= 0x20 && c < 0x7f, "a refusal is printable ASCII");
 }
 
 void require_clean(const std::string& text) {
-    for (char c : text) fuzz::require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "no control character gets through");
+    for (char c : text)
+        fuzz::require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f,
+                      "no control character gets through");
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ using namespace posthorn::smtp::protocol;
 namespace {
 
 auto show(const DataFacts& f) {
-    return std::make_tuple(f.size, f.longest_line, f.bare_cr, f.bare_lf, f.nul, f.has_8bit, f.has_leading_dot);
+    return std::make_tuple(f.size, f.longest_line, f.bare_cr, f.bare_lf, f.nul, f.has_8bit,
+                           f.has_leading_dot);
 }
 
 struct Decoded {
@@ -41,8 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view wire(reinterpret_cast<const char*>(data), size);
     const Decoded whole = decode(wire, 0);
     const Decoded sliced = decode(wire, static_cast<std::uint8_t>(1 + size % 255));
-    fuzz::require(whole.ended == sliced.ended && whole.content == sliced.content && whole.consumed == sliced.consumed &&
-                      show(whole.facts) == show(sliced.facts),
+    fuzz::require(whole.ended == sliced.ended && whole.content == sliced.content &&
+                      whole.consumed == sliced.consumed && show(whole.facts) == show(sliced.facts),
                   "any slicing gives the same content");
     fuzz::require(whole.facts.size == whole.content.size(), "size counts the content");
     // The plain reading of RFC 5321 s4.1.1.4 beside the fast one.
@@ -56,7 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool whole_lines = wire.empty() || wire.ends_with("\r\n");
     if (!back.facts.bare_lf && !back.facts.bare_cr) {
         fuzz::require(back.ended && back.consumed == coded.size(), "what was stuffed ends where it ends");
-        fuzz::require(back.content == std::string(wire) + (whole_lines ? "" : "\r\n"), "what was stuffed comes back");
+        fuzz::require(back.content == std::string(wire) + (whole_lines ? "" : "\r\n"),
+                      "what was stuffed comes back");
     }
     return 0;
 }

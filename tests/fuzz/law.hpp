@@ -15,7 +15,8 @@ inline void require(bool holds, const char* law) {
     std::abort();
 }
 
-// Cuts a text into pieces of 1 to 16 octets by a small generator, the same pieces for the same seed. Seed 0: one piece.
+// Cuts a text into pieces of 1 to 16 octets by a small generator, the same pieces for the same seed. Seed 0:
+// one piece.
 class Slices {
 public:
     Slices(std::string_view text, std::uint8_t seed) : rest_(text), state_(seed) {}

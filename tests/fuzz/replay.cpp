@@ -1,4 +1,5 @@
-// Stands in for libFuzzer: runs a fuzz target over the files and folders named, and over cut and damaged copies of each.
+// Stands in for libFuzzer: runs a fuzz target over the files and folders named, and over cut and damaged
+// copies of each.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -22,7 +23,8 @@ void replay(const std::filesystem::path& file) {
     std::mt19937 random(static_cast<unsigned>(input.size()));
     for (int round = 0; round < 200 && !input.empty(); ++round) {
         std::string damaged = input.substr(0, 1 + random() % input.size());
-        for (unsigned i = random() % 4; i > 0; --i) damaged[random() % damaged.size()] = static_cast<char>(random());
+        for (unsigned i = random() % 4; i > 0; --i)
+            damaged[random() % damaged.size()] = static_cast<char>(random());
         run(damaged);
     }
 }

@@ -35,12 +35,15 @@ Heard hear(std::string_view wire, std::uint8_t seed) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view wire(reinterpret_cast<const char*>(data), size);
     const Heard whole = hear(wire, 0);
-    fuzz::require(hear(wire, static_cast<std::uint8_t>(1 + size % 255)) == whole, "any slicing gives the same replies");
+    fuzz::require(hear(wire, static_cast<std::uint8_t>(1 + size % 255)) == whole,
+                  "any slicing gives the same replies");
     for (const Reply& reply : whole.replies) {
         fuzz::require(reply.code >= 200 && reply.code <= 599, "a reply has a code");
         fuzz::require(reply.lines.size() <= 100 && !reply.lines.empty(), "a reply has 1 to 100 lines");
         const std::string joined = reply.joined();
-        for (char c : joined) fuzz::require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "joined() is one printable line");
+        for (char c : joined)
+            fuzz::require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f,
+                          "joined() is one printable line");
         (void)reply.verbatim();
         (void)parse_extensions(reply);
         std::string out;

@@ -1,4 +1,5 @@
-// Fuzzes the server's whole dialogue. Input: octet 0 chooses the listener, octet 1 the answers, the rest is what the client says.
+// Fuzzes the server's whole dialogue. Input: octet 0 chooses the listener, octet 1 the answers, the rest is
+// what the client says.
 #include <string>
 
 #include "law.hpp"
@@ -52,22 +53,31 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
                     const auto count = session.envelope().recipients.size();
                     fuzz::require(count >= 1 && count <= 3, "DATA has its recipients, within the limit");
                 }
-                action = session.on_verdict(yes() ? Verdict::accept() : Verdict::refuse(make_reply(450, "4.7.1", "Later")));
+                action = session.on_verdict(yes() ? Verdict::accept()
+                                                  : Verdict::refuse(make_reply(450, "4.7.1", "Later")));
                 break;
             case Kind::check_credentials:
                 fuzz::require(!session.credentials().user.empty(), "somebody is named");
                 action = session.on_auth(yes() ? AuthResult::accepted : AuthResult::rejected);
                 break;
-            case Kind::start_tls: action = session.on_tls(TlsFacts("TLSv1.3", "x")); break;
+            case Kind::start_tls:
+                action = session.on_tls(TlsFacts("TLSv1.3", "x"));
+                break;
             case Kind::store: {
                 const auto& f = session.data_facts();
-                fuzz::require(!f.bare_cr && !f.bare_lf && !f.nul && f.size <= 300, "only clean messages are stored");
-                fuzz::require(session.authenticated() || facts(choice).trusted, "nobody relays without the right to");
+                fuzz::require(!f.bare_cr && !f.bare_lf && !f.nul && f.size <= 300,
+                              "only clean messages are stored");
+                fuzz::require(session.authenticated() || facts(choice).trusted,
+                              "nobody relays without the right to");
                 action = session.on_stored(yes() ? StoreResult::stored("1") : StoreResult::temporary("full"));
                 break;
             }
-            case Kind::drop: action = session.on_dropped(); break;
-            case Kind::close: fuzz::require(session.end() != SessionEnd::open, "an end has a reason"); return trace;
+            case Kind::drop:
+                action = session.on_dropped();
+                break;
+            case Kind::close:
+                fuzz::require(session.end() != SessionEnd::open, "an end has a reason");
+                return trace;
         }
     }
 }
@@ -80,13 +90,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Trace whole = talk(input, data[0], data[1], 0);
     const Trace sliced = talk(input, data[0], data[1], static_cast<std::uint8_t>(1 + size % 255));
     // What comes with STARTTLS is refused, what comes later is the handshake's: there the slicing may matter.
-    const bool tls = whole.questions.find("start_tls") != std::string::npos || sliced.questions.find("start_tls") != std::string::npos;
+    const bool tls = whole.questions.find("start_tls") != std::string::npos ||
+                     sliced.questions.find("start_tls") != std::string::npos;
     fuzz::require(tls || whole == sliced, "any slicing gives the same dialogue");
     // Each line said begins with a reply code: nothing of the client's can forge one.
     std::string_view said = whole.said;
     while (!said.empty()) {
         const auto end = said.find("\r\n");
-        fuzz::require(end != std::string_view::npos && end >= 4 && said[0] >= '2' && said[0] <= '5', "all that is said are replies");
+        fuzz::require(end != std::string_view::npos && end >= 4 && said[0] >= '2' && said[0] <= '5',
+                      "all that is said are replies");
         said.remove_prefix(end + 2);
     }
     return 0;

@@ -1,4 +1,5 @@
-// The client's dialogue: commands go out as far ahead as the peer allows, replies are taken in the order of the commands.
+// The client's dialogue: commands go out as far ahead as the peer allows, replies are taken in the order of
+// the commands.
 #include "smtp/protocol/client_session.hpp"
 
 #include <algorithm>
@@ -11,24 +12,39 @@ namespace {
 
 using Kind = ClientAction::Kind;
 
-bool is_2xx(const Reply& reply) { return reply.code >= 200 && reply.code < 300; }
+bool is_2xx(const Reply& reply) {
+    return reply.code >= 200 && reply.code < 300;
+}
 
 // After Postfix's smtp_state: a broken connection is worth little to the reader without what was being done.
 std::string_view doing(Stage stage) {
     switch (stage) {
-        case Stage::connect: return "while connecting";
-        case Stage::greeting: return "while waiting for the greeting";
-        case Stage::ehlo: return "after EHLO";
-        case Stage::helo: return "after HELO";
-        case Stage::starttls: return "after STARTTLS";
-        case Stage::tls: return "during the TLS handshake";
-        case Stage::auth: return "after AUTH";
-        case Stage::mail: return "after MAIL";
-        case Stage::rcpt: return "after RCPT";
-        case Stage::data: return "during DATA";
-        case Stage::end_of_data: return "after the end of data: the message may be delivered twice";
-        case Stage::rset: return "after RSET";
-        case Stage::quit: return "after QUIT";
+        case Stage::connect:
+            return "while connecting";
+        case Stage::greeting:
+            return "while waiting for the greeting";
+        case Stage::ehlo:
+            return "after EHLO";
+        case Stage::helo:
+            return "after HELO";
+        case Stage::starttls:
+            return "after STARTTLS";
+        case Stage::tls:
+            return "during the TLS handshake";
+        case Stage::auth:
+            return "after AUTH";
+        case Stage::mail:
+            return "after MAIL";
+        case Stage::rcpt:
+            return "after RCPT";
+        case Stage::data:
+            return "during DATA";
+        case Stage::end_of_data:
+            return "after the end of data: the message may be delivered twice";
+        case Stage::rset:
+            return "after RSET";
+        case Stage::quit:
+            return "after QUIT";
     }
     return "";
 }
@@ -53,13 +69,15 @@ void append_notify(std::string& out, std::uint8_t notify) {
     out.pop_back();
 }
 
-// A value of type utf-8 is kept coded (RFC 6533 s3) and goes out as it is, in UTF-8 only where the transaction speaks it.
+// A value of type utf-8 is kept coded (RFC 6533 s3) and goes out as it is, in UTF-8 only where the
+// transaction speaks it.
 void append_orcpt(std::string& out, std::string_view orcpt, bool smtputf8) {
     const auto semicolon = orcpt.find(';');
     if (semicolon == std::string_view::npos) return;
     const std::string_view type = orcpt.substr(0, semicolon);
     if (!text::iequals(type, "utf-8")) {
-        out.append(" ORCPT=").append(type).append(";").append(mail::xtext_encode(orcpt.substr(semicolon + 1)));
+        out.append(" ORCPT=").append(type).append(";").append(
+            mail::xtext_encode(orcpt.substr(semicolon + 1)));
     } else if (smtputf8 || text::is_ascii(orcpt)) {
         out.append(" ORCPT=").append(orcpt);
     }
@@ -69,27 +87,36 @@ void append_orcpt(std::string& out, std::string_view orcpt, bool smtputf8) {
 
 std::string_view to_string(ClientAction::Kind kind) {
     switch (kind) {
-        case Kind::read: return "read";
-        case Kind::start_tls: return "start_tls";
-        case Kind::send_message: return "send_message";
-        case Kind::ready: return "ready";
-        case Kind::close: return "close";
+        case Kind::read:
+            return "read";
+        case Kind::start_tls:
+            return "start_tls";
+        case Kind::send_message:
+            return "send_message";
+        case Kind::ready:
+            return "ready";
+        case Kind::close:
+            return "close";
     }
     return "unknown";
 }
 
 std::string_view to_string(Fate fate) {
     switch (fate) {
-        case Fate::delivered: return "delivered";
-        case Fate::refused: return "refused";
-        case Fate::split: return "split";
+        case Fate::delivered:
+            return "delivered";
+        case Fate::refused:
+            return "refused";
+        case Fate::split:
+            return "split";
     }
     return "unknown";
 }
 
 ClientSession::ClientSession(ClientOptions options) : options_(std::move(options)) {}
 
-// --- events ----------------------------------------------------------------------------------------------------------
+// --- events
+// ----------------------------------------------------------------------------------------------------------
 
 ClientAction ClientSession::start() {
     Expected greeting{Stage::greeting, 0, 0};
@@ -171,9 +198,12 @@ ClientAction ClientSession::on_lost(std::string_view why) {
 Stage ClientSession::stage() const {
     if (!expected_.empty()) return expected_.front().stage;
     switch (phase_) {
-        case Phase::tls: return Stage::tls;
-        case Phase::sending: return Stage::data;
-        default: return answered_;
+        case Phase::tls:
+            return Stage::tls;
+        case Phase::sending:
+            return Stage::data;
+        default:
+            return answered_;
     }
 }
 
@@ -181,7 +211,8 @@ bool ClientSession::may_begin() const {
     return extensions_.mail_max == 0 || transactions_ < extensions_.mail_max;
 }
 
-// --- replies ---------------------------------------------------------------------------------------------------------
+// --- replies
+// ---------------------------------------------------------------------------------------------------------
 
 ClientAction ClientSession::act(Kind kind) {
     ClientAction action(kind);
@@ -192,12 +223,17 @@ ClientAction ClientSession::act(Kind kind) {
 ClientAction ClientSession::next() {
     if (phase_ == Phase::envelope) send_envelope();
     switch (phase_) {
-        case Phase::tls: return act(Kind::start_tls);
-        case Phase::ready: return act(Kind::ready);
-        case Phase::sending: return act(Kind::send_message);
-        case Phase::closing: return act(expected_.empty() ? Kind::close : Kind::read);
+        case Phase::tls:
+            return act(Kind::start_tls);
+        case Phase::ready:
+            return act(Kind::ready);
+        case Phase::sending:
+            return act(Kind::send_message);
+        case Phase::closing:
+            return act(expected_.empty() ? Kind::close : Kind::read);
         case Phase::opening:
-        case Phase::envelope: break;
+        case Phase::envelope:
+            break;
     }
     return act(Kind::read);
 }
@@ -213,14 +249,30 @@ void ClientSession::on_reply(Reply reply) {
         return;
     }
     switch (to.stage) {
-        case Stage::greeting: on_greeting(std::move(reply)); break;
-        case Stage::ehlo: on_ehlo(reply); break;
-        case Stage::helo: on_helo(reply); break;
-        case Stage::starttls: on_starttls(reply); break;
-        case Stage::mail: on_mail(reply); break;
-        case Stage::rcpt: on_rcpt(reply, to.recipient); break;
-        case Stage::data: on_data(reply); break;
-        case Stage::end_of_data: on_end_of_data(reply); break;
+        case Stage::greeting:
+            on_greeting(std::move(reply));
+            break;
+        case Stage::ehlo:
+            on_ehlo(reply);
+            break;
+        case Stage::helo:
+            on_helo(reply);
+            break;
+        case Stage::starttls:
+            on_starttls(reply);
+            break;
+        case Stage::mail:
+            on_mail(reply);
+            break;
+        case Stage::rcpt:
+            on_rcpt(reply, to.recipient);
+            break;
+        case Stage::data:
+            on_data(reply);
+            break;
+        case Stage::end_of_data:
+            on_end_of_data(reply);
+            break;
         case Stage::rset:
             reset_due_ = false;
             if (!is_2xx(reply)) fail(Stage::rset, reply);
@@ -228,7 +280,8 @@ void ClientSession::on_reply(Reply reply) {
         case Stage::quit:
         case Stage::connect:
         case Stage::tls:
-        case Stage::auth: break;
+        case Stage::auth:
+            break;
     }
 }
 
@@ -267,7 +320,8 @@ void ClientSession::opened() {
         phase_ = Phase::opening;
         send(Stage::starttls, "STARTTLS\r\n");
     } else if (options_.tls == TlsUse::required) {
-        fail(Stage::starttls, make_reply(0, "4.7.10", "TLS is required, and the server does not offer STARTTLS"), true);
+        fail(Stage::starttls,
+             make_reply(0, "4.7.10", "TLS is required, and the server does not offer STARTTLS"), true);
     }
 }
 
@@ -295,8 +349,8 @@ void ClientSession::on_rcpt(const Reply& reply, std::uint32_t recipient) {
         ++accepted_;
         return;
     }
-    // RFC 5321 s4.5.3.1.10: 452, or 552 from old servers, to a recipient too many. With another enhanced code it is about
-    // this recipient's mailbox.
+    // RFC 5321 s4.5.3.1.10: 452, or 552 from old servers, to a recipient too many. With another enhanced code
+    // it is about this recipient's mailbox.
     const bool too_many = (reply.code == 452 || reply.code == 552) && accepted_ > 0 &&
                           (!reply.enhanced || (reply.enhanced.subject == 5 && reply.enhanced.detail == 3));
     if (!too_many) {
@@ -320,7 +374,9 @@ void ClientSession::on_data(const Reply& reply) {
         return;
     }
     if (is_2xx(reply)) {
-        fail(Stage::data, broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,", Stage::data));
+        fail(Stage::data,
+             broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,",
+                    Stage::data));
         return;
     }
     reset_due_ = true;
@@ -332,7 +388,9 @@ void ClientSession::on_end_of_data(const Reply& reply) {
     phase_ = Phase::ready;
     if (abandoned_) return;
     if (reply.code >= 300 && reply.code < 400) {
-        fail(Stage::end_of_data, broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,", Stage::end_of_data));
+        fail(Stage::end_of_data,
+             broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,",
+                    Stage::end_of_data));
         return;
     }
     settle_open(is_2xx(reply) ? Fate::delivered : Fate::refused, Stage::end_of_data, reply);
@@ -345,11 +403,13 @@ void ClientSession::on_unsolicited() {
     fail(where, broken("4.5.0", "the peer sent more than it was asked for", where));
 }
 
-// --- commands --------------------------------------------------------------------------------------------------------
+// --- commands
+// --------------------------------------------------------------------------------------------------------
 
 bool ClientSession::send(Stage stage, std::string_view command, std::uint32_t recipient) {
     if (!expected_.empty()) {
-        // EXT-3: both sides could wait for the other to read, if what is under way did not fit the buffers between them.
+        // EXT-3: both sides could wait for the other to read, if what is under way did not fit the buffers
+        // between them.
         if (!options_.pipelining || !extensions_.pipelining) return false;
         if (unanswered_ + command.size() > options_.max_unanswered) return false;
     }
@@ -370,7 +430,9 @@ void ClientSession::send_envelope() {
         if (!mail_sent_) mail_sent_ = send(Stage::mail, mail_command());
         if (!mail_sent_) return;
         while (next_recipient_ < recipients_end_) {
-            if (!send(Stage::rcpt, rcpt_command(transaction_.envelope.recipients[next_recipient_]), next_recipient_)) return;
+            if (!send(Stage::rcpt, rcpt_command(transaction_.envelope.recipients[next_recipient_]),
+                      next_recipient_))
+                return;
             ++next_recipient_;
         }
         const bool nobody = accepted_ == 0 && expected_.empty();
@@ -408,8 +470,8 @@ std::string ClientSession::rcpt_command(const mail::EnvelopeRecipient& recipient
     return out += "\r\n";
 }
 
-// RFC 6531 s3: UTF-8 in addresses, or in a header whose sender asked for it. A message that only asked, and turns out to be
-// ASCII, goes to any server (EXT-10).
+// RFC 6531 s3: UTF-8 in addresses, or in a header whose sender asked for it. A message that only asked, and
+// turns out to be ASCII, goes to any server (EXT-10).
 bool ClientSession::needs_smtputf8() const {
     const auto& envelope = transaction_.envelope;
     if (envelope.smtputf8 && transaction_.header_has_8bit) return true;
@@ -420,13 +482,15 @@ bool ClientSession::needs_smtputf8() const {
 
 std::optional<Reply> ClientSession::objection() const {
     const auto& envelope = transaction_.envelope;
-    const bool forged = text::has_control(envelope.reverse_path) ||
-                        std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
-                                    [](const auto& recipient) { return text::has_control(recipient.address); });
+    const bool forged =
+        text::has_control(envelope.reverse_path) ||
+        std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
+                    [](const auto& recipient) { return text::has_control(recipient.address); });
     if (forged) return make_reply(553, "5.1.3", "an address has a control character");  // SMTP-37
     if (extensions_.size_limit > 0 && transaction_.size > extensions_.size_limit) {     // RFC 1870 s6.1
-        return make_reply(552, "5.3.4", "the message has " + std::to_string(transaction_.size) +
-                                            " octets, the server takes " + std::to_string(extensions_.size_limit));
+        return make_reply(552, "5.3.4",
+                          "the message has " + std::to_string(transaction_.size) +
+                              " octets, the server takes " + std::to_string(extensions_.size_limit));
     }
     if (needs_smtputf8() && !extensions_.smtputf8)
         return make_reply(553, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
@@ -437,7 +501,8 @@ std::optional<Reply> ClientSession::objection() const {
     return std::nullopt;
 }
 
-// --- results ---------------------------------------------------------------------------------------------------------
+// --- results
+// ---------------------------------------------------------------------------------------------------------
 
 void ClientSession::settle(std::uint32_t recipient, Fate fate, Stage stage, const Reply& reply, bool local) {
     RecipientResult& result = results_[recipient];
@@ -448,7 +513,8 @@ void ClientSession::settle(std::uint32_t recipient, Fate fate, Stage stage, cons
     settled_[recipient] = true;
 }
 
-void ClientSession::settle_open(Fate fate, Stage stage, const Reply& reply, bool local, bool maybe_delivered) {
+void ClientSession::settle_open(Fate fate, Stage stage, const Reply& reply, bool local,
+                                bool maybe_delivered) {
     for (std::uint32_t i = 0; i < results_.size(); ++i) {
         if (settled_[i]) continue;
         settle(i, fate, stage, reply, local);

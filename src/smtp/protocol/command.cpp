@@ -16,19 +16,25 @@ struct Name {
 };
 
 constexpr std::array<Name, 23> kNames = {{
-    {"EHLO", Verb::ehlo},     {"HELO", Verb::helo},     {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},
-    {"MAIL", Verb::mail},     {"RCPT", Verb::rcpt},     {"DATA", Verb::data},         {"RSET", Verb::rset},
-    {"NOOP", Verb::noop},     {"VRFY", Verb::vrfy},     {"HELP", Verb::help},         {"QUIT", Verb::quit},
-    {"EXPN", Verb::refused},  {"ETRN", Verb::refused},  {"ATRN", Verb::refused},      {"TURN", Verb::refused},
-    {"BDAT", Verb::refused},  {"BURL", Verb::refused},  {"SEND", Verb::refused},      {"SOML", Verb::refused},
-    {"SAML", Verb::refused},  {"XCLIENT", Verb::refused}, {"XFORWARD", Verb::refused},
+    {"EHLO", Verb::ehlo},       {"HELO", Verb::helo},        {"STARTTLS", Verb::starttls},
+    {"AUTH", Verb::auth},       {"MAIL", Verb::mail},        {"RCPT", Verb::rcpt},
+    {"DATA", Verb::data},       {"RSET", Verb::rset},        {"NOOP", Verb::noop},
+    {"VRFY", Verb::vrfy},       {"HELP", Verb::help},        {"QUIT", Verb::quit},
+    {"EXPN", Verb::refused},    {"ETRN", Verb::refused},     {"ATRN", Verb::refused},
+    {"TURN", Verb::refused},    {"BDAT", Verb::refused},     {"BURL", Verb::refused},
+    {"SEND", Verb::refused},    {"SOML", Verb::refused},     {"SAML", Verb::refused},
+    {"XCLIENT", Verb::refused}, {"XFORWARD", Verb::refused},
 }};
 
-constexpr std::size_t kMaxEnvid = 100;   // RFC 3461 s4.4
-constexpr std::size_t kMaxOrcpt = 500;   // s4.2
+constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 s4.4
+constexpr std::size_t kMaxOrcpt = 500;  // s4.2
 
-Reply bad_value(std::string_view text) { return make_reply(501, "5.5.4", text); }
-Reply not_known() { return make_reply(555, "5.5.4", "Parameter not recognized or not implemented"); }
+Reply bad_value(std::string_view text) {
+    return make_reply(501, "5.5.4", text);
+}
+Reply not_known() {
+    return make_reply(555, "5.5.4", "Parameter not recognized or not implemented");
+}
 
 // One "KEYWORD" or "KEYWORD=value" (RFC 5321 s4.1.2, esmtp-param).
 struct Parameter {
@@ -106,7 +112,9 @@ std::optional<Reply> take_ret(const Parameter& parameter, mail::DsnReturn& out) 
 }
 
 // What is decoded ends up in the header of a DSN: nothing in it may look like the start of another field.
-bool plain(std::string_view decoded) { return !text::has_control(decoded); }
+bool plain(std::string_view decoded) {
+    return !text::has_control(decoded);
+}
 
 std::optional<Reply> take_envid(const Parameter& parameter, std::string& out) {
     if (parameter.value.size() > kMaxEnvid) return bad_value("ENVID is too long");
@@ -141,7 +149,8 @@ std::optional<Reply> take_notify(const Parameter& parameter, std::uint8_t& out) 
     return std::nullopt;
 }
 
-// RFC 3461 s4.2: addr-type ";" xtext. The type utf-8 has codings of its own and is kept as it is (RFC 6533 s3).
+// RFC 3461 s4.2: addr-type ";" xtext. The type utf-8 has codings of its own and is kept as it is (RFC 6533
+// s3).
 std::optional<Reply> take_orcpt(const Parameter& parameter, bool smtputf8, std::string& out) {
     const auto semicolon = parameter.value.find(';');
     if (parameter.value.size() > kMaxOrcpt || semicolon == std::string_view::npos || semicolon == 0)
@@ -211,7 +220,8 @@ Parsed<MailCommand> parse_mail(std::string_view arguments, const AcceptedParamet
             return bare ? std::nullopt : std::optional(bad_value("REQUIRETLS takes no value"));
         }
         if (parameter.is("AUTH") && accepted.auth) {
-            // RFC 4954 s5: we trust nobody to speak for another, so that its value is read and let go (AUTH-6).
+            // RFC 4954 s5: we trust nobody to speak for another, so that its value is read and let go
+            // (AUTH-6).
             const bool good = !bare && (parameter.value == "<>" || mail::xtext_decode(parameter.value));
             return good ? std::nullopt : std::optional(bad_value("AUTH is <> or xtext"));
         }
@@ -225,7 +235,8 @@ Parsed<MailCommand> parse_mail(std::string_view arguments, const AcceptedParamet
     return command;
 }
 
-Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParameters& accepted, bool smtputf8) {
+Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParameters& accepted,
+                               bool smtputf8) {
     const auto rest = after_keyword(arguments, "TO");
     if (!rest) return make_reply(501, "5.5.4", "Syntax: RCPT TO:<address>");
     auto path = mail::parse_path(*rest, mail::PathKind::forward, smtputf8);

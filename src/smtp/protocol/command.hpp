@@ -14,8 +14,20 @@
 namespace posthorn::smtp::protocol {
 
 enum class Verb : std::uint8_t {
-    ehlo, helo, starttls, auth, mail, rcpt, data, rset, noop, vrfy, help, quit,
-    refused,    // known, and not for a submission server: EXPN, ETRN, ATRN, TURN, BDAT, BURL, SEND, ... (RFC 6409 s7)
+    ehlo,
+    helo,
+    starttls,
+    auth,
+    mail,
+    rcpt,
+    data,
+    rset,
+    noop,
+    vrfy,
+    help,
+    quit,
+    refused,  // known, and not for a submission server: EXPN, ETRN, ATRN, TURN, BDAT, BURL, SEND, ... (RFC
+              // 6409 s7)
     unknown,
 };
 
@@ -23,7 +35,7 @@ enum class Verb : std::uint8_t {
 
 struct CommandLine {
     Verb verb = Verb::unknown;
-    std::string_view arguments;     // without blanks at its ends
+    std::string_view arguments;  // without blanks at its ends
 };
 
 // line: without its CRLF.
@@ -32,36 +44,39 @@ struct CommandLine {
 // Which parameters of MAIL and RCPT we advertised; others are refused with 555 5.5.4 (RFC 5321 s4.1.1.11).
 struct AcceptedParameters {
     bool size = true, eight_bit_mime = true, smtputf8 = true, dsn = true;
-    bool auth = false;              // MAIL AUTH= (RFC 4954 s5)
-    bool require_tls = false;       // RFC 8689
+    bool auth = false;         // MAIL AUTH= (RFC 4954 s5)
+    bool require_tls = false;  // RFC 8689
 };
 
 struct MailCommand {
     mail::Address sender;
-    std::optional<std::uint64_t> size;                     // SIZE= saturates: 2^64-1 for any larger number
+    std::optional<std::uint64_t> size;  // SIZE= saturates: 2^64-1 for any larger number
     mail::BodyType body = mail::BodyType::unset;
     bool smtputf8 = false;
     bool require_tls = false;
     mail::DsnReturn ret = mail::DsnReturn::unset;
-    std::string envid;                                     // decoded from xtext
+    std::string envid;  // decoded from xtext
 };
 
 struct RcptCommand {
     mail::Address recipient;
-    std::string orcpt;                                     // "rfc822;user@example.com", decoded from xtext
+    std::string orcpt;  // "rfc822;user@example.com", decoded from xtext
     std::uint8_t notify = mail::Notify::unset;
 };
 
 template <class Command>
-using Parsed = std::variant<Command, Reply>;               // the command, or what to answer
+using Parsed = std::variant<Command, Reply>;  // the command, or what to answer
 
-// arguments: what follows "MAIL", i.e. "FROM:<a@example.com> SIZE=1000". Blanks after the colon are tolerated.
+// arguments: what follows "MAIL", i.e. "FROM:<a@example.com> SIZE=1000". Blanks after the colon are
+// tolerated.
 [[nodiscard]] Parsed<MailCommand> parse_mail(std::string_view arguments, const AcceptedParameters& accepted);
 // smtputf8: whether MAIL of this transaction had SMTPUTF8 (RFC 6531 s3.4).
-[[nodiscard]] Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParameters& accepted, bool smtputf8);
+[[nodiscard]] Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParameters& accepted,
+                                             bool smtputf8);
 
-// The argument of EHLO and HELO: a name or an address literal. Looser than RFC 5321 s4.1.1.1 in what names are made of
-// (underscores, single labels: what PHP and Windows say), strict in characters that could forge a header field.
+// The argument of EHLO and HELO: a name or an address literal. Looser than RFC 5321 s4.1.1.1 in what names
+// are made of (underscores, single labels: what PHP and Windows say), strict in characters that could forge a
+// header field.
 [[nodiscard]] bool acceptable_helo(std::string_view argument);
 
 }  // namespace posthorn::smtp::protocol

@@ -36,7 +36,7 @@ bool DataDecoder::feed(std::string_view& in, std::string& out) {
     if (in.empty()) return false;
     const char* p = in.data();
     const char* const end = p + in.size();
-    const char* kept = p;                        // from here to p: content not yet appended
+    const char* kept = p;  // from here to p: content not yet appended
     const std::size_t before = out.size();
     bool withheld_cr = state_ == State::dot_cr;  // a CR of the call before that may belong to the terminator
     bool done = false;
@@ -49,7 +49,7 @@ bool DataDecoder::feed(std::string_view& in, std::string& out) {
                     break;
                 }
                 out.append(kept, p);
-                kept = ++p;                      // RFC 5321 s4.5.2: the first dot of a line goes
+                kept = ++p;  // RFC 5321 s4.5.2: the first dot of a line goes
                 state_ = State::dot;
                 break;
             case State::dot:

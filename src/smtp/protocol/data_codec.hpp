@@ -1,4 +1,5 @@
-// The coding of message content between DATA and CRLF.CRLF: dots stuffed and unstuffed, line ends watched (RFC 5321 s4.5.2).
+// The coding of message content between DATA and CRLF.CRLF: dots stuffed and unstuffed, line ends watched
+// (RFC 5321 s4.5.2).
 #pragma once
 
 #include <cstdint>
@@ -9,22 +10,24 @@ namespace posthorn::smtp::protocol {
 
 // What was seen of the content, header and body together.
 struct DataFacts {
-    std::uint64_t size = 0;            // octets, unstuffed, without the terminator
-    std::uint64_t longest_line = 0;    // octets without CRLF
-    bool bare_cr = false;              // a CR that no LF follows
-    bool bare_lf = false;              // a LF that no CR precedes
+    std::uint64_t size = 0;          // octets, unstuffed, without the terminator
+    std::uint64_t longest_line = 0;  // octets without CRLF
+    bool bare_cr = false;            // a CR that no LF follows
+    bool bare_lf = false;            // a LF that no CR precedes
     bool nul = false;
     bool has_8bit = false;
-    bool has_leading_dot = false;      // some line, unstuffed, begins with a dot
+    bool has_leading_dot = false;  // some line, unstuffed, begins with a dot
 };
 
-// Undoes the coding. The end is CRLF.CRLF and nothing else, however a line may look that ends in a bare LF or CR: else a
-// message could smuggle in commands (RFC 5321 s4.1.1.4, CVE-2023-51764). Bare ones are passed on and reported in facts().
+// Undoes the coding. The end is CRLF.CRLF and nothing else, however a line may look that ends in a bare LF or
+// CR: else a message could smuggle in commands (RFC 5321 s4.1.1.4, CVE-2023-51764). Bare ones are passed on
+// and reported in facts().
+//
 // GUARANTEE: any slicing of the input gives the same octets and facts.
 class DataDecoder {
 public:
-    // Takes from the front of `in` and appends to `out`. True: the end was reached, what is left of `in` is the next command.
-    // REQUIRES: no call after true until reset().
+    // Takes from the front of `in` and appends to `out`. True: the end was reached, what is left of `in` is
+    // the next command. REQUIRES: no call after true until reset().
     [[nodiscard]] bool feed(std::string_view& in, std::string& out);
     [[nodiscard]] const DataFacts& facts() const { return facts_; }
     void reset() { *this = DataDecoder(); }
@@ -35,7 +38,7 @@ private:
     void end_of_line();
 
     State state_ = State::line_start;
-    std::uint64_t line_ = 0;           // octets of the line under way
+    std::uint64_t line_ = 0;  // octets of the line under way
     DataFacts facts_;
 };
 
@@ -49,7 +52,7 @@ public:
     void finish(std::string& out);
 
 private:
-    bool line_start_ = true;           // the next octet begins a line
+    bool line_start_ = true;  // the next octet begins a line
 };
 
 // The octets that end the data after content that was sent as it is.
@@ -57,7 +60,8 @@ private:
     return content_ends_with_crlf ? std::string_view(".\r\n") : std::string_view("\r\n.\r\n");
 }
 
-// The whole body at once, with its end of data. has_leading_dot false (mail::BodyFacts): copied without a look at it.
+// The whole body at once, with its end of data. has_leading_dot false (mail::BodyFacts): copied without a
+// look at it.
 void append_stuffed(std::string& out, std::string_view body, bool has_leading_dot = true);
 
 }  // namespace posthorn::smtp::protocol

@@ -19,7 +19,8 @@ std::string_view take_word(std::string_view& rest) {
 void read_auth(Extensions& out, std::string_view arguments) {
     for (auto word = take_word(arguments); !word.empty(); word = take_word(arguments)) {
         std::string mechanism(word);
-        std::transform(mechanism.begin(), mechanism.end(), mechanism.begin(), [](char c) { return text::to_upper(c); });
+        std::transform(mechanism.begin(), mechanism.end(), mechanism.begin(),
+                       [](char c) { return text::to_upper(c); });
         if (std::find(out.auth.begin(), out.auth.end(), mechanism) == out.auth.end())
             out.auth.push_back(std::move(mechanism));
     }
@@ -32,8 +33,10 @@ void read_limits(Extensions& out, std::string_view arguments) {
         if (equals == std::string_view::npos) continue;
         const auto value = text::parse_unsigned(word.substr(equals + 1), UINT32_MAX);
         if (!value) continue;
-        if (text::iequals(word.substr(0, equals), "RCPTMAX")) out.rcpt_max = static_cast<std::uint32_t>(*value);
-        if (text::iequals(word.substr(0, equals), "MAILMAX")) out.mail_max = static_cast<std::uint32_t>(*value);
+        if (text::iequals(word.substr(0, equals), "RCPTMAX"))
+            out.rcpt_max = static_cast<std::uint32_t>(*value);
+        if (text::iequals(word.substr(0, equals), "MAILMAX"))
+            out.mail_max = static_cast<std::uint32_t>(*value);
     }
 }
 

@@ -8,7 +8,7 @@
 namespace posthorn::smtp::protocol {
 namespace {
 
-constexpr std::size_t kMaxLine = 2000;          // RFC 5321 s4.5.3.1.5 says 512; some say more
+constexpr std::size_t kMaxLine = 2000;  // RFC 5321 s4.5.3.1.5 says 512; some say more
 constexpr std::size_t kMaxLines = 100;
 constexpr std::size_t kMaxOctets = 64 * 1024;
 
@@ -132,7 +132,8 @@ ReplyParser::Status ReplyParser::feed(std::string_view& in) {
     return Status::malformed;
 }
 
-// RFC 5321 s4.2: three digits, then "-" for more to come or a blank for the last line; a missing text is forgiven.
+// RFC 5321 s4.2: three digits, then "-" for more to come or a blank for the last line; a missing text is
+// forgiven.
 ReplyParser::Status ReplyParser::end_of_line() {
     std::string_view line = line_;
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -11,7 +11,7 @@ namespace posthorn::smtp::protocol {
 
 // "5.7.26"; subject and detail are 0..999 (RFC 3463).
 struct EnhancedCode {
-    std::uint16_t status = 0, subject = 0, detail = 0;   // status 0: none given
+    std::uint16_t status = 0, subject = 0, detail = 0;  // status 0: none given
     explicit operator bool() const { return status != 0; }
     [[nodiscard]] std::string to_string() const;
     friend bool operator==(const EnhancedCode&, const EnhancedCode&) = default;
@@ -20,34 +20,36 @@ struct EnhancedCode {
 };
 
 struct Reply {
-    std::uint16_t code = 0;               // 0: no reply
-    EnhancedCode enhanced;                // the first line's
-    std::vector<std::string> lines;       // the text of each line after "250-", the enhanced code still in it
+    std::uint16_t code = 0;          // 0: no reply
+    EnhancedCode enhanced;           // the first line's
+    std::vector<std::string> lines;  // the text of each line after "250-", the enhanced code still in it
 
     [[nodiscard]] bool positive() const { return code >= 200 && code < 400; }
     [[nodiscard]] bool temporary() const { return code >= 400 && code < 500; }
     [[nodiscard]] bool permanent() const { return code >= 500 && code < 600; }
-    // One line for logs, queue and rules: code, enhanced code once, the lines' texts joined by single blanks, control characters
-    // replaced. Repeated enhanced codes of continuation lines are dropped, so that rules match across line ends.
-    // A reply of our own making (code 0) begins with its enhanced code.
+    // One line for logs, queue and rules: code, enhanced code once, the lines' texts joined by single blanks,
+    // control characters replaced. Repeated enhanced codes of continuation lines are dropped, so that rules
+    // match across line ends. A reply of our own making (code 0) begins with its enhanced code.
     [[nodiscard]] std::string joined() const;
     // As it was on the wire, lines separated by "\n".
     [[nodiscard]] std::string verbatim() const;
     friend bool operator==(const Reply&, const Reply&) = default;
 };
 
-// A reply of one line: make_reply(550, "5.7.1", "Relaying denied"). `enhanced` may be empty. With code 0 it is our own word
-// about something no peer said (a lost connection).
+// A reply of one line: make_reply(550, "5.7.1", "Relaying denied"). `enhanced` may be empty. With code 0 it
+// is our own word about something no peer said (a lost connection).
 [[nodiscard]] Reply make_reply(std::uint16_t code, std::string_view enhanced, std::string_view text);
 
-// Appends the reply's octets, "550-..." CRLF for each line. REQUIRES: code is not 0. Control characters in a line become blanks,
-// so that no text of ours or of a peer can make a second reply.
+// Appends the reply's octets, "550-..." CRLF for each line. REQUIRES: code is not 0. Control characters in a
+// line become blanks, so that no text of ours or of a peer can make a second reply.
 void append_wire(std::string& out, const Reply& reply);
 
 // Feed bytes, take replies. Tolerates bare LF and a missing text; refuses what is not a reply.
-// Bounds: a line of 2000 octets (longer ones are cut, not refused, up to 64 KiB), 100 lines, 64 KiB in all.
-// A 421 in the middle of another reply ends it and stands for it: the peer is going away (RFC 5321 s3.8). Any other change of
-// code between the lines of one reply is malformed.
+//
+// Bounds: a line of 2000 octets (longer ones are cut, not refused), 100 lines, 64 KiB in all.
+// A 421 in the middle of another reply ends it and stands for it: the peer is going away (RFC 5321 s3.8). Any
+// other change of code between the lines of one reply is malformed.
+//
 // GUARANTEE: any slicing of the input gives the same replies. After `malformed` it stays malformed.
 class ReplyParser {
 public:
@@ -64,7 +66,7 @@ private:
 
     std::string line_;
     Reply reply_;
-    std::size_t octets_ = 0;      // of the reply under way
+    std::size_t octets_ = 0;  // of the reply under way
     bool malformed_ = false;
 };
 

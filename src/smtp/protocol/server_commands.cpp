@@ -7,11 +7,12 @@ namespace posthorn::smtp::protocol {
 
 using Kind = ServerAction::Kind;
 
-// The order of a session (RFC 5321 s4.1.4), and what a client may say that has yet to authenticate (RFC 4954 s6).
+// The order of a session (RFC 5321 s4.1.4), and what a client may say that has yet to authenticate (RFC 4954
+// s6).
 struct ServerSession::Row {
     Verb verb;
-    unsigned states;                // bit set of State
-    bool before_auth;               // also where AUTH is required and has not been done
+    unsigned states;   // bit set of State
+    bool before_auth;  // also where AUTH is required and has not been done
     std::optional<ServerAction> (ServerSession::*proceed)(std::string_view arguments);
 
     static constexpr unsigned bit(State state) { return 1U << static_cast<unsigned>(state); }
@@ -88,7 +89,8 @@ std::optional<ServerAction> ServerSession::on_starttls(std::string_view argument
     if (!arguments.empty()) return error("501 5.5.4 STARTTLS takes no parameters\r\n");
     if (connection_.secure) return error("503 5.5.1 TLS is already active\r\n");
     if (facts_.tls != SessionTls::starttls) return error("502 5.5.1 STARTTLS is not offered\r\n");
-    // RFC 3207 s6: what came with the command was sent in the clear and must never be read as if it came under TLS.
+    // RFC 3207 s6: what came with the command was sent in the clear and must never be read as if it came
+    // under TLS.
     if (more_) {
         say("554 5.5.0 Bytes after STARTTLS, closing the connection\r\n");
         return close(SessionEnd::bytes_after_starttls);
@@ -102,9 +104,8 @@ std::optional<ServerAction> ServerSession::on_auth_command(std::string_view argu
     if (facts_.auth == SessionAuth::none) return error("502 5.5.1 AUTH is not offered\r\n");
     if (authenticated()) return error("503 5.5.1 Already authenticated\r\n");
     if (!offers_auth()) {
-        return error(facts_.tls == SessionTls::starttls
-                         ? "530 5.7.0 Must issue a STARTTLS command first\r\n"
-                         : "502 5.5.1 AUTH is not offered without TLS\r\n");
+        return error(facts_.tls == SessionTls::starttls ? "530 5.7.0 Must issue a STARTTLS command first\r\n"
+                                                        : "502 5.5.1 AUTH is not offered without TLS\r\n");
     }
     const auto blank = arguments.find_first_of(" \t");
     const std::string_view mechanism = arguments.substr(0, blank);
@@ -113,7 +114,8 @@ std::optional<ServerAction> ServerSession::on_auth_command(std::string_view argu
         return error("501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n");
     sasl_ = auth::SaslExchange::create(mechanism);
     if (!sasl_) return error("504 5.5.4 Unrecognized authentication mechanism\r\n");
-    if (initial == "=") return sasl_step({});  // RFC 4954 s4: "=" is the empty response, which a blank line cannot be
+    if (initial == "=")
+        return sasl_step({});  // RFC 4954 s4: "=" is the empty response, which a blank line cannot be
     if (!initial.empty()) return sasl_response(initial);
     if (!sasl_->client_first()) return sasl_step({});
     state_ = State::auth;
@@ -172,8 +174,10 @@ std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
     auto parsed = parse_mail(arguments, accepted);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     mail_ = std::move(std::get<MailCommand>(parsed));
-    if (mail_.size > facts_.limits.max_message_size) {  // RFC 1870 s6.1; nothing compares less than any number
-        say("552 5.3.4 Message is larger than the limit of " + std::to_string(facts_.limits.max_message_size) + " octets\r\n");
+    if (mail_.size >
+        facts_.limits.max_message_size) {  // RFC 1870 s6.1; nothing compares less than any number
+        say("552 5.3.4 Message is larger than the limit of " +
+            std::to_string(facts_.limits.max_message_size) + " octets\r\n");
         return std::nullopt;
     }
     return ask(Waiting::mail, Kind::check_mail);
@@ -183,7 +187,8 @@ std::optional<ServerAction> ServerSession::on_rcpt(std::string_view arguments) {
     auto parsed = parse_rcpt(arguments, AcceptedParameters{}, transaction_.envelope.smtputf8);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     if (transaction_.envelope.recipients.size() >= facts_.limits.max_recipients) {
-        say("452 4.5.3 Too many recipients, send the rest in another transaction\r\n");  // RFC 5321 s4.5.3.1.10
+        say("452 4.5.3 Too many recipients, send the rest in another transaction\r\n");  // RFC 5321
+                                                                                         // s4.5.3.1.10
         return std::nullopt;
     }
     rcpt_ = std::move(std::get<RcptCommand>(parsed));

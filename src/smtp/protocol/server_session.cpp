@@ -11,30 +11,48 @@ using Kind = ServerAction::Kind;
 
 std::string_view to_string(ServerAction::Kind kind) {
     switch (kind) {
-        case Kind::read: return "read";
-        case Kind::check_mail: return "check_mail";
-        case Kind::check_recipient: return "check_recipient";
-        case Kind::begin_data: return "begin_data";
-        case Kind::store: return "store";
-        case Kind::drop: return "drop";
-        case Kind::check_credentials: return "check_credentials";
-        case Kind::start_tls: return "start_tls";
-        case Kind::close: return "close";
+        case Kind::read:
+            return "read";
+        case Kind::check_mail:
+            return "check_mail";
+        case Kind::check_recipient:
+            return "check_recipient";
+        case Kind::begin_data:
+            return "begin_data";
+        case Kind::store:
+            return "store";
+        case Kind::drop:
+            return "drop";
+        case Kind::check_credentials:
+            return "check_credentials";
+        case Kind::start_tls:
+            return "start_tls";
+        case Kind::close:
+            return "close";
     }
     return "unknown";
 }
 
 std::string_view to_string(SessionEnd end) {
     switch (end) {
-        case SessionEnd::open: return "open";
-        case SessionEnd::quit: return "quit";
-        case SessionEnd::eof: return "eof";
-        case SessionEnd::timeout: return "timeout";
-        case SessionEnd::shutdown: return "shutdown";
-        case SessionEnd::too_many_errors: return "too_many_errors";
-        case SessionEnd::too_many_auth_failures: return "too_many_auth_failures";
-        case SessionEnd::bytes_after_starttls: return "bytes_after_starttls";
-        case SessionEnd::bare_line_ends: return "bare_line_ends";
+        case SessionEnd::open:
+            return "open";
+        case SessionEnd::quit:
+            return "quit";
+        case SessionEnd::eof:
+            return "eof";
+        case SessionEnd::timeout:
+            return "timeout";
+        case SessionEnd::shutdown:
+            return "shutdown";
+        case SessionEnd::too_many_errors:
+            return "too_many_errors";
+        case SessionEnd::too_many_auth_failures:
+            return "too_many_auth_failures";
+        case SessionEnd::bytes_after_starttls:
+            return "bytes_after_starttls";
+        case SessionEnd::bare_line_ends:
+            return "bare_line_ends";
     }
     return "unknown";
 }
@@ -43,7 +61,8 @@ ServerSession::ServerSession(ServerFacts facts) : facts_(std::move(facts)) {
     connection_.secure = facts_.tls == SessionTls::active;
 }
 
-// --- events ----------------------------------------------------------------------------------------------------------
+// --- events
+// ----------------------------------------------------------------------------------------------------------
 
 ServerAction ServerSession::start() {
     say("220 " + facts_.hostname + " ESMTP\r\n");
@@ -108,13 +127,18 @@ ServerAction ServerSession::on_auth(AuthResult result) {
             connection_.user = std::move(user);
             say("235 2.7.0 Authentication successful\r\n");
             break;
-        case AuthResult::rejected: end = auth_rejected(); break;
-        case AuthResult::unavailable: say("454 4.7.0 Temporary authentication failure, try again later\r\n"); break;
+        case AuthResult::rejected:
+            end = auth_rejected();
+            break;
+        case AuthResult::unavailable:
+            say("454 4.7.0 Temporary authentication failure, try again later\r\n");
+            break;
     }
     return end ? *std::move(end) : resume();
 }
 
-// RFC 3207 s4.2: nothing of what was said in the clear is still known. What was counted against the client is.
+// RFC 3207 s4.2: nothing of what was said in the clear is still known. What was counted against the client
+// is.
 ServerAction ServerSession::on_tls(TlsFacts tls) {
     answered();
     Connection fresh;
@@ -157,7 +181,9 @@ ServerAction ServerSession::on_shutdown() {
     return close(SessionEnd::shutdown);
 }
 
-ServerAction ServerSession::on_eof() { return close(SessionEnd::eof); }
+ServerAction ServerSession::on_eof() {
+    return close(SessionEnd::eof);
+}
 
 std::string_view ServerSession::take_content() {
     taken_.clear();
@@ -165,7 +191,8 @@ std::string_view ServerSession::take_content() {
     return taken_;
 }
 
-// --- the loop --------------------------------------------------------------------------------------------------------
+// --- the loop
+// --------------------------------------------------------------------------------------------------------
 
 ServerAction ServerSession::run(std::string_view& in) {
     while (!in.empty()) {
@@ -181,7 +208,8 @@ ServerAction ServerSession::act(Kind kind) {
     return action;
 }
 
-// The replies gathered so far stay: they leave with the next read, so that a group of commands costs one write (RFC 2920).
+// The replies gathered so far stay: they leave with the next read, so that a group of commands costs one
+// write (RFC 2920).
 ServerAction ServerSession::ask(Waiting what, Kind kind) {
     waiting_ = what;
     return ServerAction(kind);
@@ -228,7 +256,8 @@ std::optional<ServerAction> ServerSession::on_overlong_line() {
 }
 
 std::optional<ServerAction> ServerSession::on_line(std::string_view line) {
-    // RFC 5321 s2.3.8: only CRLF ends a line. One that claims otherwise may be the inside of somebody's message.
+    // RFC 5321 s2.3.8: only CRLF ends a line. One that claims otherwise may be the inside of somebody's
+    // message.
     if (!line.ends_with('\r')) {
         say("500 5.5.2 Lines must end in CRLF\r\n");
         return close(SessionEnd::bare_line_ends);
@@ -245,23 +274,29 @@ std::optional<ServerAction> ServerSession::take_content_from(std::string_view& i
     const bool end = decoder.feed(in, content_);
     // Beyond the limit nothing is kept, but read on to the true end (RFC 1870 s6.3).
     const std::uint64_t limit = facts_.limits.max_message_size;
-    if (decoder.facts().size > limit) content_.resize(before + (size_before < limit ? limit - size_before : 0));
+    if (decoder.facts().size > limit)
+        content_.resize(before + (size_before < limit ? limit - size_before : 0));
     if (!end) return std::nullopt;
     more_ = !in.empty();
     return end_of_data();
 }
 
-bool ServerSession::bare_line_ends() const { return data_facts().bare_cr || data_facts().bare_lf; }
+bool ServerSession::bare_line_ends() const {
+    return data_facts().bare_cr || data_facts().bare_lf;
+}
 
 ServerAction ServerSession::end_of_data() {
     const DataFacts& facts = data_facts();
     if (bare_line_ends()) {
-        // Not 521 (RFC 6409 s7). A client that writes such lines may mean another end of the message than ours.
-        refusal_ = make_reply(550, "5.5.2", facts.bare_lf ? "Message has a bare LF; lines must end in CRLF"
-                                                          : "Message has a bare CR; lines must end in CRLF");
+        // Not 521 (RFC 6409 s7). A client that writes such lines may mean another end of the message than
+        // ours.
+        refusal_ = make_reply(550, "5.5.2",
+                              facts.bare_lf ? "Message has a bare LF; lines must end in CRLF"
+                                            : "Message has a bare CR; lines must end in CRLF");
     } else if (facts.size > facts_.limits.max_message_size) {
-        refusal_ = make_reply(552, "5.3.4", "Message is larger than the limit of " +
-                                                std::to_string(facts_.limits.max_message_size) + " octets");
+        refusal_ = make_reply(552, "5.3.4",
+                              "Message is larger than the limit of " +
+                                  std::to_string(facts_.limits.max_message_size) + " octets");
     } else if (facts.nul) {
         refusal_ = make_reply(550, "5.6.0", "Message has a NUL octet");
     } else {
@@ -270,10 +305,15 @@ ServerAction ServerSession::end_of_data() {
     return ask(Waiting::dropped, Kind::drop);
 }
 
-// --- replies ---------------------------------------------------------------------------------------------------------
+// --- replies
+// ---------------------------------------------------------------------------------------------------------
 
-void ServerSession::say(std::string_view wire) { output_ += wire; }
-void ServerSession::say(const Reply& reply) { append_wire(output_, reply); }
+void ServerSession::say(std::string_view wire) {
+    output_ += wire;
+}
+void ServerSession::say(const Reply& reply) {
+    append_wire(output_, reply);
+}
 
 std::optional<ServerAction> ServerSession::error(std::string_view wire) {
     say(wire);

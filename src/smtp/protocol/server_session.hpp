@@ -1,4 +1,5 @@
-// The server's side of one SMTP connection, without the connection: bytes and answers in, actions out (RFC 5321, RFC 6409).
+// The server's side of one SMTP connection, without the connection: bytes and answers in, actions out (RFC
+// 5321, RFC 6409).
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,19 @@
 namespace posthorn::smtp::protocol {
 
 struct SessionLimits {
-    std::uint64_t max_message_size = 35 * 1024 * 1024;   // octets, advertised as SIZE
-    std::uint32_t max_recipients = 1000;                 // per transaction, then 452 4.5.3
-    std::uint32_t max_command_line = 2048;               // octets with CRLF
-    std::uint32_t max_auth_line = 12288;                 // RFC 4954 s4.3
-    std::uint32_t max_errors = 20;                       // bad commands since the last stored message, then 421 and close
-    std::uint32_t max_auth_failures = 3;                 // per connection, then 421 and close
+    std::uint64_t max_message_size = 35 * 1024 * 1024;  // octets, advertised as SIZE
+    std::uint32_t max_recipients = 1000;                // per transaction, then 452 4.5.3
+    std::uint32_t max_command_line = 2048;              // octets with CRLF
+    std::uint32_t max_auth_line = 12288;                // RFC 4954 s4.3
+    std::uint32_t max_errors = 20;        // bad commands since the last stored message, then 421 and close
+    std::uint32_t max_auth_failures = 3;  // per connection, then 421 and close
 };
 
-enum class SessionTls : std::uint8_t { none, starttls, active };   // not offered; offered; on since the first octet (port 465)
+enum class SessionTls : std::uint8_t {
+    none,
+    starttls,
+    active
+};  // not offered; offered; on since the first octet (port 465)
 enum class SessionAuth : std::uint8_t { none, optional, required };
 
 // What holds for the connection from its first octet.
@@ -35,13 +40,13 @@ struct ServerFacts {
     SessionLimits limits;
     SessionTls tls = SessionTls::none;
     SessionAuth auth = SessionAuth::none;
-    bool auth_without_tls = false;      // AUTH is offered in the clear too (loopback, unix socket)
-    bool trusted = false;               // may send without AUTH unless auth is required
+    bool auth_without_tls = false;  // AUTH is offered in the clear too (loopback, unix socket)
+    bool trusted = false;           // may send without AUTH unless auth is required
 };
 
 struct TlsFacts {
-    std::string version;                // "TLSv1.3"
-    std::string cipher;                 // "TLS_AES_256_GCM_SHA384"
+    std::string version;  // "TLSv1.3"
+    std::string cipher;   // "TLS_AES_256_GCM_SHA384"
 
     TlsFacts() = default;
     TlsFacts(std::string v, std::string c) : version(std::move(v)), cipher(std::move(c)) {}
@@ -49,7 +54,7 @@ struct TlsFacts {
 
 // The driver's answer to check_mail, check_recipient and begin_data.
 struct Verdict {
-    std::optional<Reply> refusal;       // nothing: go on
+    std::optional<Reply> refusal;  // nothing: go on
 
     static Verdict accept() { return Verdict(); }
     static Verdict refuse(Reply reply) { return Verdict(std::move(reply)); }
@@ -58,37 +63,48 @@ struct Verdict {
     explicit Verdict(Reply reply) : refusal(std::move(reply)) {}
 };
 
-enum class AuthResult : std::uint8_t { accepted, rejected, unavailable };   // unavailable: 454, not counted as a failure
+enum class AuthResult : std::uint8_t {
+    accepted,
+    rejected,
+    unavailable
+};  // unavailable: 454, not counted as a failure
 
 struct StoreResult {
-    std::string queue_id;               // stored: durable, and named in the 250
-    std::optional<Reply> refusal;       // not stored
+    std::string queue_id;          // stored: durable, and named in the 250
+    std::optional<Reply> refusal;  // not stored
 
     static StoreResult stored(std::string id) { return StoreResult(std::move(id), std::nullopt); }
-    static StoreResult temporary(std::string_view text) { return StoreResult({}, make_reply(451, "4.3.0", text)); }
+    static StoreResult temporary(std::string_view text) {
+        return StoreResult({}, make_reply(451, "4.3.0", text));
+    }
     static StoreResult refused(Reply reply) { return StoreResult({}, std::move(reply)); }
 
-    StoreResult(std::string id, std::optional<Reply> reply) : queue_id(std::move(id)), refusal(std::move(reply)) {}
+    StoreResult(std::string id, std::optional<Reply> reply)
+        : queue_id(std::move(id)), refusal(std::move(reply)) {}
 };
 
-// What the driver does next, each with the event that answers it. `output` is written first where it is not empty.
+// What the driver does next, each with the event that answers it. `output` is written first where it is not
+// empty.
 struct ServerAction {
     enum class Kind : std::uint8_t {
-        read,               // read, then on_bytes (or on_eof, on_timeout, on_shutdown)
-        check_mail,         // may session.mail_command() begin a transaction? then on_verdict
-        check_recipient,    // may session.rcpt_command() be added to it? then on_verdict
-        begin_data,         // the content of session.envelope() follows: make ready for it, then on_verdict (refusal: 4xx or 5xx to DATA)
-        store,              // the content ended and is whole: make it durable, then on_stored
-        drop,               // the content ended and was refused (session.refusal()): forget it, then on_dropped
+        read,             // read, then on_bytes (or on_eof, on_timeout, on_shutdown)
+        check_mail,       // may session.mail_command() begin a transaction? then on_verdict
+        check_recipient,  // may session.rcpt_command() be added to it? then on_verdict
+        begin_data,       // the content of session.envelope() follows: make ready for it, then on_verdict
+                          // (refusal: 4xx or 5xx to DATA)
+        store,            // the content ended and is whole: make it durable, then on_stored
+        drop,             // the content ended and was refused (session.refusal()): forget it, then on_dropped
         check_credentials,  // session.credentials(), then on_auth
-        start_tls,          // write output, do the handshake, then on_tls; when the handshake fails, close without a word
-        close,              // write output, close; session.end() says why
+        start_tls,  // write output, do the handshake, then on_tls; when the handshake fails, close without a
+                    // word
+        close,      // write output, close; session.end() says why
     };
     Kind kind = Kind::read;
     std::string output;
 
     // A constructor, so that an action may be made in an expression with co_await (docs/COROUTINES.md).
-    explicit ServerAction(Kind what = Kind::read, std::string bytes = {}) : kind(what), output(std::move(bytes)) {}
+    explicit ServerAction(Kind what = Kind::read, std::string bytes = {})
+        : kind(what), output(std::move(bytes)) {}
     friend bool operator==(const ServerAction&, const ServerAction&) = default;
 };
 
@@ -96,10 +112,15 @@ struct ServerAction {
 
 // Why a session ended, in the words of the log.
 enum class SessionEnd : std::uint8_t {
-    open,                   // it did not
-    quit, eof, timeout, shutdown, too_many_errors, too_many_auth_failures,
-    bytes_after_starttls,   // RFC 3207 s6: plaintext injection, or a broken client
-    bare_line_ends,         // CR or LF alone in a message or a command
+    open,  // it did not
+    quit,
+    eof,
+    timeout,
+    shutdown,
+    too_many_errors,
+    too_many_auth_failures,
+    bytes_after_starttls,  // RFC 3207 s6: plaintext injection, or a broken client
+    bare_line_ends,        // CR or LF alone in a message or a command
 };
 
 [[nodiscard]] std::string_view to_string(SessionEnd end);
@@ -108,13 +129,16 @@ enum class SessionEnd : std::uint8_t {
 //
 //   for (auto action = session.start();;) switch (action.kind) { ... action = session.on_x(...); }
 //
-// REQUIRES: one event for each action, of the kind the action names. on_shutdown, on_timeout and on_eof answer `read` only;
-// while anything else is under way the driver finishes that first. on_bytes is called with all that was read: nothing stays
-// behind in the driver's buffer.
-// DATA: octets are decoded as they come; the driver collects them with take_content() after each on_bytes and on_verdict, before
-// it carries out the action. They belong to the transaction that began with the last begin_data.
-// GUARANTEE: any slicing of the input gives the same actions and content, but for what follows STARTTLS: bytes that come with
-// the command are refused, later ones are the handshake's.
+// REQUIRES: one event for each action, of the kind the action names. on_shutdown, on_timeout and on_eof
+// answer `read` only; while anything else is under way the driver finishes that first. on_bytes is called
+// with all that was read: nothing stays behind in the driver's buffer.
+//
+// DATA: octets are decoded as they come; the driver collects them with take_content() after each on_bytes and
+// on_verdict, before it carries out the action. They belong to the transaction that began with the last
+// begin_data.
+//
+// GUARANTEE: any slicing of the input gives the same actions and content, but for what follows STARTTLS:
+// bytes that come with the command are refused, later ones are the handshake's.
 class ServerSession {
 public:
     explicit ServerSession(ServerFacts facts);
@@ -123,17 +147,19 @@ public:
     [[nodiscard]] ServerAction on_bytes(std::string_view in);
     [[nodiscard]] ServerAction on_verdict(Verdict verdict);
     [[nodiscard]] ServerAction on_auth(AuthResult result);
-    [[nodiscard]] ServerAction on_tls(TlsFacts tls);      // forgets all that was said in the clear (RFC 3207 s4.2)
+    // Forgets all that was said in the clear (RFC 3207 s4.2).
+    [[nodiscard]] ServerAction on_tls(TlsFacts tls);
     [[nodiscard]] ServerAction on_stored(StoreResult result);
     [[nodiscard]] ServerAction on_dropped();
-    [[nodiscard]] ServerAction on_timeout();              // 421 4.4.2
-    [[nodiscard]] ServerAction on_shutdown();             // 421 4.3.2
+    [[nodiscard]] ServerAction on_timeout();   // 421 4.4.2
+    [[nodiscard]] ServerAction on_shutdown();  // 421 4.3.2
     [[nodiscard]] ServerAction on_eof();
 
     // Content decoded since the last call; the view is valid until the next event or call.
     [[nodiscard]] std::string_view take_content();
 
-    // --- the questions' subjects -------------------------------------------------------------------------------------
+    // --- the questions' subjects
+    // -------------------------------------------------------------------------------------
     [[nodiscard]] const MailCommand& mail_command() const { return mail_; }
     [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
     [[nodiscard]] const auth::SaslExchange::Credentials& credentials() const { return credentials_; }
@@ -144,15 +170,18 @@ public:
     // REQUIRES: the action is drop. What the client will be told.
     [[nodiscard]] const Reply& refusal() const { return refusal_; }
 
-    // --- for the Received field, the timeouts and the log --------------------------------------------------------------
+    // --- for the Received field, the timeouts and the log
+    // --------------------------------------------------------------
     [[nodiscard]] const std::string& helo() const { return connection_.helo; }
-    [[nodiscard]] bool extended() const { return connection_.extended; }              // EHLO, not HELO
+    [[nodiscard]] bool extended() const { return connection_.extended; }  // EHLO, not HELO
     [[nodiscard]] bool authenticated() const { return !connection_.user.empty(); }
     [[nodiscard]] const std::string& user() const { return connection_.user; }
     [[nodiscard]] bool secure() const { return connection_.secure; }
     [[nodiscard]] const std::optional<TlsFacts>& tls() const { return connection_.tls; }
-    void set_tls(TlsFacts tls) { connection_.tls = std::move(tls); }                  // of an implicit handshake, before start()
-    [[nodiscard]] bool in_data() const { return state_ == State::data; }              // between 354 and the end of data
+    void set_tls(TlsFacts tls) {
+        connection_.tls = std::move(tls);
+    }  // of an implicit handshake, before start()
+    [[nodiscard]] bool in_data() const { return state_ == State::data; }  // between 354 and the end of data
     [[nodiscard]] SessionEnd end() const { return end_; }
     [[nodiscard]] std::uint32_t errors() const { return connection_.errors; }
     // RFC 3848 and RFC 6531 s4.3: "SMTP", "ESMTP", "ESMTPSA", "UTF8SMTPSA", ...
@@ -177,11 +206,11 @@ private:
         mail::Envelope envelope;
         DataDecoder decoder;
     };
-    struct Row;                           // of the command table
+    struct Row;  // of the command table
     static const Row kTable[];
 
-    ServerAction run(std::string_view& in);         // all lines and content, until something must be asked
-    ServerAction resume();                          // after an answer: goes on with what was read before
+    ServerAction run(std::string_view& in);  // all lines and content, until something must be asked
+    ServerAction resume();                   // after an answer: goes on with what was read before
     ServerAction act(ServerAction::Kind kind);
     ServerAction close(SessionEnd end);
     ServerAction ask(Waiting what, ServerAction::Kind kind);
@@ -211,9 +240,9 @@ private:
     std::optional<ServerAction> on_help(std::string_view arguments);
     std::optional<ServerAction> on_quit(std::string_view arguments);
 
-    void say(std::string_view wire);                // a whole line with CRLF
+    void say(std::string_view wire);  // a whole line with CRLF
     void say(const Reply& reply);
-    std::optional<ServerAction> error(std::string_view wire);   // says it and counts it; closes at the limit
+    std::optional<ServerAction> error(std::string_view wire);  // says it and counts it; closes at the limit
     std::optional<ServerAction> error(const Reply& reply);
     std::optional<ServerAction> count_error();
     void fresh_transaction(State next);
@@ -233,11 +262,11 @@ private:
     auth::SaslExchange::Credentials credentials_;
     Reply refusal_;
 
-    std::string line_;                    // an unfinished command line
-    bool discarding_ = false;             // the line was too long; its end is awaited
-    std::string rest_;                    // read, but not looked at before a question is answered
-    std::size_t rest_at_ = 0;             // what of it was looked at
-    bool more_ = false;                   // something was read after the line under way
+    std::string line_;         // an unfinished command line
+    bool discarding_ = false;  // the line was too long; its end is awaited
+    std::string rest_;         // read, but not looked at before a question is answered
+    std::size_t rest_at_ = 0;  // what of it was looked at
+    bool more_ = false;        // something was read after the line under way
     std::string output_;
     std::string content_, taken_;
 };

@@ -6,7 +6,21 @@
 
 namespace posthorn::smtp::protocol {
 
-enum class Stage : std::uint8_t { connect, greeting, ehlo, helo, starttls, tls, auth, mail, rcpt, data, end_of_data, rset, quit };
+enum class Stage : std::uint8_t {
+    connect,
+    greeting,
+    ehlo,
+    helo,
+    starttls,
+    tls,
+    auth,
+    mail,
+    rcpt,
+    data,
+    end_of_data,
+    rset,
+    quit
+};
 
 [[nodiscard]] std::string_view to_string(Stage stage);
 

@@ -40,8 +40,8 @@ inline std::string show(const RecipientResult& result) {
     return out.append(" ").append(result.reply.joined());
 }
 
-// Steps in order. peer() is what the server says, sends() what the session must have written since; the others name the action
-// that must be due, and answer it.
+// Steps in order. peer() is what the server says, sends() what the session must have written since; the
+// others name the action that must be due, and answer it.
 class ClientScript {
 public:
     using Kind = ClientAction::Kind;
@@ -75,7 +75,10 @@ public:
         std::string reply = "250-mx.example.net";
         for (const auto& extension : extensions) reply += "\r\n250-" + extension;
         reply.replace(reply.rfind("250-") + 3, 1, " ");
-        return peer("220 mx.example.net ESMTP\r\n").sends("EHLO out.example.org\r\n").peer(reply + "\r\n").ready();
+        return peer("220 mx.example.net ESMTP\r\n")
+            .sends("EHLO out.example.org\r\n")
+            .peer(reply + "\r\n")
+            .ready();
     }
 
     void run() const {
@@ -102,7 +105,18 @@ public:
 
 private:
     struct Step {
-        enum What { peer, sends, begins, handshakes, sends_message, ready, closes, quits, results, checks } what = peer;
+        enum What {
+            peer,
+            sends,
+            begins,
+            handshakes,
+            sends_message,
+            ready,
+            closes,
+            quits,
+            results,
+            checks
+        } what = peer;
         std::string bytes;
         Transaction transaction;
         std::vector<std::string> lines;
@@ -141,7 +155,8 @@ private:
     }
 
     static void expect(const Player& p, Kind kind) {
-        ASSERT_EQ(to_string(p.action.kind), to_string(kind)) << "sent: " << p.sent << (p.session.failure() ? p.session.failure()->reply.joined() : "");
+        ASSERT_EQ(to_string(p.action.kind), to_string(kind))
+            << "sent: " << p.sent << (p.session.failure() ? p.session.failure()->reply.joined() : "");
     }
 
     template <class Pieces>
@@ -151,7 +166,9 @@ private:
             SCOPED_TRACE("step " + std::to_string(i));
             p.pump(pieces);
             switch (step.what) {
-                case Step::peer: p.waiting += step.bytes; break;
+                case Step::peer:
+                    p.waiting += step.bytes;
+                    break;
                 case Step::sends:
                     ASSERT_EQ(p.sent, step.bytes);
                     p.sent.clear();
@@ -172,19 +189,25 @@ private:
                     p.take(p.session.on_message_sent());
                     ASSERT_EQ(to_string(p.session.stage()), "end_of_data");
                     break;
-                case Step::ready: expect(p, Kind::ready); break;
+                case Step::ready:
+                    expect(p, Kind::ready);
+                    break;
                 case Step::closes:
                     expect(p, Kind::close);
                     p.waiting.clear();
                     break;
-                case Step::quits: p.take(p.session.quit()); break;
+                case Step::quits:
+                    p.take(p.session.quit());
+                    break;
                 case Step::results: {
                     std::vector<std::string> lines;
                     for (const auto& result : p.session.results()) lines.push_back(show(result));
                     ASSERT_EQ(lines, step.lines);
                     break;
                 }
-                case Step::checks: step.check(p.session); break;
+                case Step::checks:
+                    step.check(p.session);
+                    break;
             }
         }
         p.pump(pieces);
@@ -199,8 +222,8 @@ private:
         EXPECT_EQ(p.waiting, "");
     }
 
-    // Whatever is under way: the session ends, no recipient is without a result, and only what was lost after the end of data may
-    // have been delivered.
+    // Whatever is under way: the session ends, no recipient is without a result, and only what was lost after
+    // the end of data may have been delivered.
     void lose(std::size_t stop) const {
         SCOPED_TRACE("lost before step " + std::to_string(stop));
         Player p(options_);

@@ -1,4 +1,5 @@
-// The client's dialogue: opening, TLS, pipelined and single-step transactions, and what becomes of each recipient.
+// The client's dialogue: opening, TLS, pipelined and single-step transactions, and what becomes of each
+// recipient.
 #include "client_script.hpp"
 
 namespace posthorn::smtp::protocol::test {
@@ -10,7 +11,9 @@ const std::string kRcptC = "RCPT TO:<c@example.net>\r\n";
 const std::string kOk = "250 2.0.0 Ok\r\n";
 const std::string kGo = "354 go\r\n";
 
-ClientScript piped() { return ClientScript().greeted({"PIPELINING"}); }
+ClientScript piped() {
+    return ClientScript().greeted({"PIPELINING"});
+}
 
 TEST(ClientSession, TwoRoundTripsForAMessage) {
     piped()
@@ -75,10 +78,12 @@ TEST(ClientSession, OneByOneStopsWhenNobodyIsLeft) {
         .run();
 }
 
-// --- opening ---------------------------------------------------------------------------------------------------------
+// --- opening
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(ClientSession, GreetingRefused_SMTP_4_SMTP_29) {
-    for (const char* greeting : {"554 5.7.1 go away\r\n", "521 no mail here\r\n", "421 4.3.2 later\r\n", "450 x\r\n", "354 x\r\n"}) {
+    for (const char* greeting :
+         {"554 5.7.1 go away\r\n", "521 no mail here\r\n", "421 4.3.2 later\r\n", "450 x\r\n", "354 x\r\n"}) {
         ClientScript()
             .peer(greeting)
             .closes()
@@ -112,8 +117,15 @@ TEST(ClientSession, HeloAfterEhloRefused_SMTP_3) {
             .checks([](const ClientSession& s) { EXPECT_EQ(s.failure()->stage, Stage::ehlo); })
             .run();
     }
-    ClientScript().peer("220 x\r\n").sends("EHLO out.example.org\r\n").peer("502 a\r\n").sends("HELO out.example.org\r\n").peer("554 b\r\n")
-        .closes().checks([](const ClientSession& s) { EXPECT_EQ(s.failure()->stage, Stage::helo); }).run();
+    ClientScript()
+        .peer("220 x\r\n")
+        .sends("EHLO out.example.org\r\n")
+        .peer("502 a\r\n")
+        .sends("HELO out.example.org\r\n")
+        .peer("554 b\r\n")
+        .closes()
+        .checks([](const ClientSession& s) { EXPECT_EQ(s.failure()->stage, Stage::helo); })
+        .run();
 }
 
 TEST(ClientSession, NoReplyAtAll) {
@@ -121,7 +133,8 @@ TEST(ClientSession, NoReplyAtAll) {
         .peer("SSH-2.0-OpenSSH\r\n")
         .closes()
         .checks([](const ClientSession& s) {
-            EXPECT_EQ(s.failure()->reply.joined(), "4.5.0 the peer sent what is no SMTP reply while waiting for the greeting");
+            EXPECT_EQ(s.failure()->reply.joined(),
+                      "4.5.0 the peer sent what is no SMTP reply while waiting for the greeting");
         })
         .run();
 }
@@ -141,7 +154,9 @@ TEST(ClientSession, StartTlsAndEhloAgain_TLS_1) {
         .peer("220 2.0.0 go\r\n")
         .handshakes()
         .sends("EHLO out.example.org\r\n")
-        .checks([](const ClientSession& s) { EXPECT_EQ(s.extensions(), Extensions{}) << "forgotten with the clear"; })
+        .checks([](const ClientSession& s) {
+            EXPECT_EQ(s.extensions(), Extensions{}) << "forgotten with the clear";
+        })
         .peer("250-mx.example.net\r\n250-8BITMIME\r\n250 STARTTLS\r\n")
         .ready()
         .checks([](const ClientSession& s) {
@@ -169,7 +184,10 @@ TEST(ClientSession, OpportunisticGoesOnInTheClear_TLS_2) {
             .run();
     }
     offered_tls(TlsUse::never).ready().run();
-    ClientScript().greeted({"PIPELINING"}).checks([](const ClientSession& s) { EXPECT_EQ(s.tls_refusal().code, 0); }).run();
+    ClientScript()
+        .greeted({"PIPELINING"})
+        .checks([](const ClientSession& s) { EXPECT_EQ(s.tls_refusal().code, 0); })
+        .run();
 }
 
 TEST(ClientSession, RequiredTlsIsRequired) {
@@ -192,13 +210,15 @@ TEST(ClientSession, RequiredTlsIsRequired) {
         script.closes()
             .checks([](const ClientSession& s) {
                 EXPECT_TRUE(s.failure()->local);
-                EXPECT_EQ(s.failure()->reply.joined(), "4.7.10 TLS is required, and the server does not offer STARTTLS");
+                EXPECT_EQ(s.failure()->reply.joined(),
+                          "4.7.10 TLS is required, and the server does not offer STARTTLS");
             })
             .run();
     }
 }
 
-// CVE-2011-0411 from the other side: what a man in the middle appends to the 220 is never read as if TLS had brought it.
+// CVE-2011-0411 from the other side: what a man in the middle appends to the 220 is never read as if TLS had
+// brought it.
 TEST(ClientSession, BytesAfterThe220AreAnInjection_SMTP_37) {
     for (TlsUse use : {TlsUse::opportunistic, TlsUse::required}) {
         offered_tls(use)
@@ -215,7 +235,13 @@ TEST(ClientSession, BytesAfterThe220AreAnInjection_SMTP_37) {
 
 TEST(ClientSession, RepliesBeforeTheirCommands) {
     ClientScript().peer("220 x\r\n250 mx\r\n").closes().run_whole_only();
-    ClientScript().greeted({"8BITMIME"}).begins(letter()).sends(kMail).peer(kOk + kOk).closes().run_whole_only();
+    ClientScript()
+        .greeted({"8BITMIME"})
+        .begins(letter())
+        .sends(kMail)
+        .peer(kOk + kOk)
+        .closes()
+        .run_whole_only();
     piped()
         .begins(letter())
         .sends(kMail + kRcpt + "DATA\r\n")
@@ -235,7 +261,8 @@ TEST(ClientSession, RepliesBeforeTheirCommands) {
         .run_whole_only();
 }
 
-// --- refusals --------------------------------------------------------------------------------------------------------
+// --- refusals
+// --------------------------------------------------------------------------------------------------------
 
 TEST(ClientSession, MailRefused_EXT_1) {
     piped()
@@ -304,25 +331,34 @@ TEST(ClientSession, DataRefused) {
         .begins(letter())
         .sends("RSET\r\n" + kMail + kRcpt + "DATA\r\n")
         .run();
-    piped().begins(letter()).sends(kMail + kRcpt + "DATA\r\n").peer(kOk + kOk + "250 what?\r\n").closes().run();
+    piped()
+        .begins(letter())
+        .sends(kMail + kRcpt + "DATA\r\n")
+        .peer(kOk + kOk + "250 what?\r\n")
+        .closes()
+        .run();
 }
 
 // 4xx and 5xx of every kind at every stage of a transaction reach the result with their words.
 TEST(ClientSession, EveryCodeAtEveryStage_SMTP_7) {
-    for (const char* code : {"421", "450", "451", "452", "454", "455", "499", "500", "501", "503", "521", "541", "550", "551", "552",
-                             "553", "554", "555", "556", "571"}) {
+    for (const char* code : {"421", "450", "451", "452", "454", "455", "499", "500", "501", "503",
+                             "521", "541", "550", "551", "552", "553", "554", "555", "556", "571"}) {
         const std::string reply = std::string(code) + " 9.9.9 words";
         const bool gone = std::string(code) == "421";
         SCOPED_TRACE(code);
         {
             ClientScript script = piped();
-            script.begins(letter()).sends(kMail + kRcpt + "DATA\r\n").peer(kOk + reply + "\r\n" + (gone ? "" : "554 no\r\n"));
+            script.begins(letter())
+                .sends(kMail + kRcpt + "DATA\r\n")
+                .peer(kOk + reply + "\r\n" + (gone ? "" : "554 no\r\n"));
             gone ? script.closes() : script.ready();
             script.results({"rcpt refused " + reply}).run();
         }
         {
             ClientScript script = piped();
-            script.begins(letter()).sends(kMail + kRcpt + "DATA\r\n").peer(reply + "\r\n" + (gone ? "" : "503 x\r\n503 x\r\n"));
+            script.begins(letter())
+                .sends(kMail + kRcpt + "DATA\r\n")
+                .peer(reply + "\r\n" + (gone ? "" : "503 x\r\n503 x\r\n"));
             gone ? script.closes() : script.ready();
             script.results({"mail refused " + reply}).run();
         }
@@ -334,7 +370,11 @@ TEST(ClientSession, EveryCodeAtEveryStage_SMTP_7) {
         }
         {
             ClientScript script = piped();
-            script.begins(letter()).sends(kMail + kRcpt + "DATA\r\n").peer(kOk + kOk + kGo).sends_message().peer(reply + "\r\n");
+            script.begins(letter())
+                .sends(kMail + kRcpt + "DATA\r\n")
+                .peer(kOk + kOk + kGo)
+                .sends_message()
+                .peer(reply + "\r\n");
             gone ? script.closes() : script.ready();
             script.results({"end_of_data refused " + reply}).run();
         }
@@ -368,13 +408,15 @@ TEST(ClientSession, LostAfterTheDotMayBeDelivered_SMTP_10) {
     action = session.on_lost("connection closed by the peer");
     EXPECT_EQ(to_string(action.kind), "close");
     EXPECT_EQ(show(session.results()[0]),
-              "end_of_data refused maybe 4.4.2 connection closed by the peer after the end of data: the message may be delivered twice");
+              "end_of_data refused maybe 4.4.2 connection closed by the peer after the end of data: the "
+              "message may be delivered twice");
     EXPECT_EQ(show(session.results()[1]), "rcpt refused 550 5.1.1 no");
     (void)garbage.on_bytes("huh?\r\n");
     EXPECT_TRUE(garbage.results()[0].maybe_delivered);
 }
 
-// --- limits ----------------------------------------------------------------------------------------------------------
+// --- limits
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(ClientSession, TooManyRecipientsSplit_SMTP_9) {
     for (const char* limit : {"452 4.5.3 too many", "452 too many", "552 5.5.3 too many"}) {
@@ -385,7 +427,8 @@ TEST(ClientSession, TooManyRecipientsSplit_SMTP_9) {
             .sends_message()
             .peer(kOk)
             .ready()
-            .results({"end_of_data delivered 250 2.0.0 Ok", std::string("rcpt split ") + limit, std::string("rcpt split ") + limit})
+            .results({"end_of_data delivered 250 2.0.0 Ok", std::string("rcpt split ") + limit,
+                      std::string("rcpt split ") + limit})
             .run();
     }
     // A full mailbox is about itself; and with the first recipient there is nothing to split.
@@ -412,7 +455,8 @@ TEST(ClientSession, SplitStopsFurtherRecipients_SMTP_9) {
         .peer(kGo)
         .sends_message()
         .peer(kOk)
-        .results({"end_of_data delivered 250 2.0.0 Ok", "rcpt split 452 4.5.3 enough", "rcpt split 452 4.5.3 enough"})
+        .results({"end_of_data delivered 250 2.0.0 Ok", "rcpt split 452 4.5.3 enough",
+                  "rcpt split 452 4.5.3 enough"})
         .run();
 }
 
@@ -464,7 +508,8 @@ TEST(ClientSession, WindowOfUnansweredCommands_EXT_3) {
         ASSERT_LE(under_way, 4096U);
         ASSERT_GT(under_way, 0U);
         std::string replies;
-        for (std::size_t at = 0; (at = action.output.find("\r\n", at)) != std::string::npos; at += 2, ++commands)
+        for (std::size_t at = 0; (at = action.output.find("\r\n", at)) != std::string::npos;
+             at += 2, ++commands)
             replies += action.output.compare(at >= 4 ? at - 4 : 0, 4, "DATA") == 0 ? kGo : kOk;
         ++round_trips;
         action = session.on_bytes(replies);
@@ -480,7 +525,8 @@ TEST(ClientSession, OptionTurnsPipeliningOff) {
     ClientScript(options).greeted({"PIPELINING"}).begins(letter()).sends(kMail).peer(kOk).sends(kRcpt).run();
 }
 
-// --- extensions ------------------------------------------------------------------------------------------------------
+// --- extensions
+// ------------------------------------------------------------------------------------------------------
 
 TEST(ClientSession, ParametersOnlyWhereOffered_EXT_5_DSN_3_DSN_4) {
     Transaction full = letter();
@@ -492,8 +538,9 @@ TEST(ClientSession, ParametersOnlyWhereOffered_EXT_5_DSN_3_DSN_4) {
     ClientScript()
         .greeted({"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN"})
         .begins(full)
-        .sends("MAIL FROM:<a@example.org> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=id+2B1\r\n"
-               "RCPT TO:<b@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@example.com\r\nDATA\r\n")
+        .sends(
+            "MAIL FROM:<a@example.org> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=id+2B1\r\n"
+            "RCPT TO:<b@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@example.com\r\nDATA\r\n")
         .run();
     full.body_has_8bit = false;
     piped().begins(full).sends(kMail + kRcpt + "DATA\r\n").run();
@@ -525,11 +572,19 @@ TEST(ClientSession, KnownRefusalsCostNoRoundTrip_EXT_5_EXT_8_EXT_10_SMTP_37) {
         const char* result;
     } kTable[] = {
         {letter(), kAll, "mail refused local 552 5.3.4 the message has 1000 octets, the server takes 999"},
-        {eight_bit, {"PIPELINING"}, "mail refused local 554 5.6.3 the message has 8-bit text, and the server does not offer 8BITMIME"},
-        {utf8, {"8BITMIME"}, "mail refused local 553 5.6.7 the message needs SMTPUTF8, which the server does not offer"},
-        {utf8_header, {"8BITMIME"}, "mail refused local 553 5.6.7 the message needs SMTPUTF8, which the server does not offer"},
+        {eight_bit,
+         {"PIPELINING"},
+         "mail refused local 554 5.6.3 the message has 8-bit text, and the server does not offer 8BITMIME"},
+        {utf8,
+         {"8BITMIME"},
+         "mail refused local 553 5.6.7 the message needs SMTPUTF8, which the server does not offer"},
+        {utf8_header,
+         {"8BITMIME"},
+         "mail refused local 553 5.6.7 the message needs SMTPUTF8, which the server does not offer"},
         {forged, {"PIPELINING"}, "mail refused local 553 5.1.3 an address has a control character"},
-        {require_tls, {"REQUIRETLS"}, "mail refused local 550 5.7.30 the message needs REQUIRETLS, which the server does not offer"},
+        {require_tls,
+         {"REQUIRETLS"},
+         "mail refused local 550 5.7.30 the message needs REQUIRETLS, which the server does not offer"},
     };
     for (const auto& row : kTable) {
         ClientScript()
@@ -549,7 +604,8 @@ TEST(ClientSession, Utf8WhereNeeded_EXT_10) {
     ClientScript()
         .greeted({"PIPELINING", "8BITMIME", "SMTPUTF8"})
         .begins(utf8)
-        .sends("MAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<\xc3\xa4@example.net>\r\nDATA\r\n")
+        .sends(
+            "MAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<\xc3\xa4@example.net>\r\nDATA\r\n")
         .run();
     // Asked for, and not needed: any server will do.
     Transaction asked = letter();

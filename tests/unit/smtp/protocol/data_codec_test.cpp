@@ -16,8 +16,9 @@ struct Decoded {
 };
 
 bool operator==(const DataFacts& a, const DataFacts& b) {
-    return a.size == b.size && a.longest_line == b.longest_line && a.bare_cr == b.bare_cr && a.bare_lf == b.bare_lf &&
-           a.nul == b.nul && a.has_8bit == b.has_8bit && a.has_leading_dot == b.has_leading_dot;
+    return a.size == b.size && a.longest_line == b.longest_line && a.bare_cr == b.bare_cr &&
+           a.bare_lf == b.bare_lf && a.nul == b.nul && a.has_8bit == b.has_8bit &&
+           a.has_leading_dot == b.has_leading_dot;
 }
 bool operator==(const Decoded& a, const Decoded& b) {
     return a.ended == b.ended && a.content == b.content && a.rest == b.rest && a.facts == b.facts;
@@ -39,7 +40,8 @@ Decoded decode(std::string_view wire, Next next) {
 
 Decoded decode_lawfully(std::string_view wire) {
     const Decoded whole = decode(wire, [&] { return wire.size(); });
-    for (std::size_t n = 1; n < 12; ++n) EXPECT_TRUE(decode(wire, [n] { return n; }) == whole) << "pieces of " << n;
+    for (std::size_t n = 1; n < 12; ++n)
+        EXPECT_TRUE(decode(wire, [n] { return n; }) == whole) << "pieces of " << n;
     for (std::size_t cut = 1; cut < wire.size(); ++cut) {
         bool first = true;
         const auto at = [&] { return std::exchange(first, false) ? cut : wire.size(); };
@@ -77,8 +79,9 @@ TEST(DataDecoder, EndAndUnstuffing_SMTP_6) {
 
 // RFC 5321 s4.1.1.4: none of these is an end.
 TEST(DataDecoder, OnlyCrlfDotCrlfEnds_SMTP_36) {
-    for (const char* wire : {"a\n.\n", "a\n.\r\n", "a\r.\r", "a\r.\r\n", "a\r\n.\n", "a\r\n.\r", "a\r\n.\rb", "a\r\n\n.\r\n", "a\n\r.\r\n",
-                             "\n.\r\n", "\r.\r\n", ".\n", ".\r", ".\r\r\n", " .\r\n", ". \r\n"}) {
+    for (const char* wire :
+         {"a\n.\n", "a\n.\r\n", "a\r.\r", "a\r.\r\n", "a\r\n.\n", "a\r\n.\r", "a\r\n.\rb", "a\r\n\n.\r\n",
+          "a\n\r.\r\n", "\n.\r\n", "\r.\r\n", ".\n", ".\r", ".\r\r\n", " .\r\n", ". \r\n"}) {
         SCOPED_TRACE(::testing::PrintToString(std::string(wire)));
         EXPECT_FALSE(decode_lawfully(wire).ended);
     }
@@ -121,8 +124,8 @@ TEST(DataEncoder, Stuffs_SMTP_6) {
         const char* body;
         const char* wire;
     } kTable[] = {
-        {"", ".\r\n"}, {"a\r\n", "a\r\n.\r\n"}, {"a", "a\r\n.\r\n"}, {".", "..\r\n.\r\n"}, {".\r\n", "..\r\n.\r\n"},
-        {"..\r\na.\r\n.b\r\n", "...\r\na.\r\n..b\r\n.\r\n"},
+        {"", ".\r\n"},        {"a\r\n", "a\r\n.\r\n"},  {"a", "a\r\n.\r\n"},
+        {".", "..\r\n.\r\n"}, {".\r\n", "..\r\n.\r\n"}, {"..\r\na.\r\n.b\r\n", "...\r\na.\r\n..b\r\n.\r\n"},
     };
     for (const auto& row : kTable) {
         std::string whole;

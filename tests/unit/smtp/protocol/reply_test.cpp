@@ -31,7 +31,8 @@ std::vector<Reply> parse(std::string_view wire, std::size_t n) {
 
 std::vector<Reply> parse_lawfully(std::string_view wire) {
     const auto whole = parse(wire, wire.size());
-    for (std::size_t n = 1; n < std::min<std::size_t>(wire.size(), 40); ++n) EXPECT_EQ(parse(wire, n), whole) << "pieces of " << n;
+    for (std::size_t n = 1; n < std::min<std::size_t>(wire.size(), 40); ++n)
+        EXPECT_EQ(parse(wire, n), whole) << "pieces of " << n;
     return whole;
 }
 
@@ -56,7 +57,8 @@ TEST(Reply, GmailUnauthenticated_SD_1_PR_44) {
     EXPECT_EQ(reply.lines.size(), 7U);
     EXPECT_TRUE(reply.permanent());
     EXPECT_EQ(reply.joined(),
-              "550 5.7.26 This mail has been blocked because the sender is unauthenticated. Gmail requires all senders to "
+              "550 5.7.26 This mail has been blocked because the sender is unauthenticated. Gmail requires "
+              "all senders to "
               "authenticate with either SPF or DKIM. Authentication results: "
               "https://support.google.com/mail/answer/81126#authentication - gsmtp");
     EXPECT_EQ(reply.verbatim().substr(0, 30), "550-5.7.26 This mail has been ");
@@ -84,8 +86,9 @@ TEST(Reply, GoodbyeInTheMiddle_RFC5321_s3_8) {
 }
 
 TEST(Reply, Garbage) {
-    for (const char* wire : {"\r\n", "2\r\n", "25\r\n", "hello\r\n", "150 x\r\n", "650 x\r\n", "2x0 a\r\n", "250x\r\n", "250_x\r\n",
-                             " 250 x\r\n", "HTTP/1.1 400 Bad Request\r\n", "\x15\x03\x01\n", "250-a\r\n251 b\r\n", "250-a\r\nb\r\n"}) {
+    for (const char* wire : {"\r\n", "2\r\n", "25\r\n", "hello\r\n", "150 x\r\n", "650 x\r\n", "2x0 a\r\n",
+                             "250x\r\n", "250_x\r\n", " 250 x\r\n", "HTTP/1.1 400 Bad Request\r\n",
+                             "\x15\x03\x01\n", "250-a\r\n251 b\r\n", "250-a\r\nb\r\n"}) {
         SCOPED_TRACE(wire);
         EXPECT_EQ(parse_one(wire).code, 0);
     }
@@ -123,7 +126,8 @@ TEST(Reply, EnhancedCodes_RFC3463_s2) {
     EXPECT_EQ(EnhancedCode::parse("5.7.26 x"), (EnhancedCode{5, 7, 26}));
     EXPECT_EQ(EnhancedCode::parse("4.0.999"), (EnhancedCode{4, 0, 999}));
     EXPECT_EQ(EnhancedCode::parse("2.1.0\tok"), (EnhancedCode{2, 1, 0}));
-    for (const char* no : {"", "5", "5.", "5.7", "5.7.", "5.7.x", "3.1.1", "5.1000.1", "5.1.1000", "5.7.26x", "5.7.26.1", "x5.7.26"})
+    for (const char* no : {"", "5", "5.", "5.7", "5.7.", "5.7.x", "3.1.1", "5.1000.1", "5.1.1000", "5.7.26x",
+                           "5.7.26.1", "x5.7.26"})
         EXPECT_EQ(EnhancedCode::parse(no), std::nullopt) << no;
     EXPECT_EQ((EnhancedCode{5, 7, 26}.to_string()), "5.7.26");
     EXPECT_EQ(EnhancedCode{}.to_string(), "");
@@ -143,10 +147,12 @@ TEST(Reply, OursOnTheWire) {
 }
 
 TEST(Extensions, AreReadFromEhlo_EXT_5_EXT_12) {
-    const auto e = parse_extensions(parse_one(
-        "250-PIPELINING is my name\r\n250-size 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-STARTTLS\r\n"
-        "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-REQUIRETLS\r\n250-AUTH PLAIN login\r\n250-AUTH=LOGIN XOAUTH2\r\n"
-        "250-LIMITS RCPTMAX=20 MAILMAX=5 FOO=1 RCPTMAX=x\r\n250 X-UNKNOWN\r\n"));
+    const auto e =
+        parse_extensions(parse_one("250-PIPELINING is my name\r\n250-size "
+                                   "1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-STARTTLS\r\n"
+                                   "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-REQUIRETLS\r\n250-AUTH "
+                                   "PLAIN login\r\n250-AUTH=LOGIN XOAUTH2\r\n"
+                                   "250-LIMITS RCPTMAX=20 MAILMAX=5 FOO=1 RCPTMAX=x\r\n250 X-UNKNOWN\r\n"));
     EXPECT_TRUE(e.esmtp && e.size && e.eight_bit_mime && e.smtputf8 && e.dsn && e.starttls);
     EXPECT_TRUE(e.enhanced_status_codes && e.chunking && e.require_tls);
     EXPECT_FALSE(e.pipelining) << "the first line is the server's name";

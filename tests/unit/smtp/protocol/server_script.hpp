@@ -30,8 +30,9 @@ inline ServerFacts submission_facts() {
     return facts;
 }
 
-// Steps in order. says() gives the session bytes, gets() is what it must have said since, asks() the question that must come
-// next with its answer, content() what take_content() gave since the last one, closes() the end.
+// Steps in order. says() gives the session bytes, gets() is what it must have said since, asks() the question
+// that must come next with its answer, content() what take_content() gave since the last one, closes() the
+// end.
 class ServerScript {
 public:
     using Answer = std::function<ServerAction(ServerSession&)>;
@@ -44,7 +45,9 @@ public:
     ServerScript& gets(std::string bytes) { return add({Step::gets, std::move(bytes), {}, {}, {}}); }
     ServerScript& content(std::string bytes) { return add({Step::content, std::move(bytes), {}, {}, {}}); }
     ServerScript& closes(SessionEnd end) { return add({Step::closes, {}, {}, {}, end}); }
-    ServerScript& asks(Kind kind, Answer answer) { return add({Step::asks, {}, kind, std::move(answer), {}}); }
+    ServerScript& asks(Kind kind, Answer answer) {
+        return add({Step::asks, {}, kind, std::move(answer), {}});
+    }
 
     // --- the usual questions ---
     ServerScript& accepts(Kind kind) {
@@ -60,7 +63,8 @@ public:
         return asks(Kind::drop, [](ServerSession& s) { return s.on_dropped(); });
     }
     ServerScript& handshakes() {
-        return asks(Kind::start_tls, [](ServerSession& s) { return s.on_tls(TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384")); });
+        return asks(Kind::start_tls,
+                    [](ServerSession& s) { return s.on_tls(TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384")); });
     }
     ServerScript& credentials(std::string user, std::string password, AuthResult result) {
         return asks(Kind::check_credentials, [=](ServerSession& s) {
@@ -71,17 +75,22 @@ public:
     }
     // From EHLO to just before the content.
     ServerScript& up_to_data() {
-        return ehlo().says("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
-            .accepts(Kind::check_mail).accepts(Kind::check_recipient).accepts(Kind::begin_data)
+        return ehlo()
+            .says("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+            .accepts(Kind::check_mail)
+            .accepts(Kind::check_recipient)
+            .accepts(Kind::begin_data)
             .gets("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n");
     }
     ServerScript& ehlo() {
-        return says("EHLO c.example\r\n").gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE " +
-                                                std::to_string(facts_.limits.max_message_size) +
-                                                "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+        return says("EHLO c.example\r\n")
+            .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE " +
+                  std::to_string(facts_.limits.max_message_size) +
+                  "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
     }
 
-    // The script as it stands, by single octets, in random pieces; then ended by the client, the clock and us after each step.
+    // The script as it stands, by single octets, in random pieces; then ended by the client, the clock and us
+    // after each step.
     void run() const {
         {
             SCOPED_TRACE("whole");
@@ -115,7 +124,9 @@ private:
     };
 
     struct Player {
-        explicit Player(const ServerFacts& facts) : session(facts), action(session.start()) { said = action.output; }
+        explicit Player(const ServerFacts& facts) : session(facts), action(session.start()) {
+            said = action.output;
+        }
 
         void take(ServerAction next) {
             action = std::move(next);
@@ -148,7 +159,9 @@ private:
             const Step& step = steps_[i];
             SCOPED_TRACE("step " + std::to_string(i));
             switch (step.what) {
-                case Step::says: p.to_send += step.bytes; break;
+                case Step::says:
+                    p.to_send += step.bytes;
+                    break;
                 case Step::gets:
                     p.pump(pieces);
                     ASSERT_EQ(p.said.substr(0, step.bytes.size()), step.bytes);
@@ -193,7 +206,8 @@ private:
         };
         const End ends[] = {
             {&ServerSession::on_eof, SessionEnd::eof, ""},
-            {&ServerSession::on_timeout, SessionEnd::timeout, "421 4.4.2 mx.example.org Timeout, closing the connection\r\n"},
+            {&ServerSession::on_timeout, SessionEnd::timeout,
+             "421 4.4.2 mx.example.org Timeout, closing the connection\r\n"},
             {&ServerSession::on_shutdown, SessionEnd::shutdown,
              "421 4.3.2 mx.example.org Service is shutting down, try again later\r\n"},
         };

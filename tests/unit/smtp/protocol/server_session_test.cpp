@@ -1,7 +1,6 @@
 // The server's dialogue: orders of commands, rights, limits, refusals, each as a script.
-#include "server_script.hpp"
-
 #include "base/base64.hpp"
+#include "server_script.hpp"
 
 namespace posthorn::smtp::protocol::test {
 namespace {
@@ -43,7 +42,8 @@ TEST(ServerSession, GroupIsAnsweredInOneWrite_EXT_4) {
     ServerSession session(facts());
     (void)session.start();
     (void)session.on_bytes("EHLO c\r\n");
-    auto action = session.on_bytes("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\n");
+    auto action = session.on_bytes(
+        "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\n");
     EXPECT_EQ(to_string(action.kind), "check_mail");
     EXPECT_EQ(action.output, "");
     EXPECT_EQ(session.mail_command().sender.to_string(), "a@example.org");
@@ -60,18 +60,24 @@ TEST(ServerSession, GroupIsAnsweredInOneWrite_EXT_4) {
     action = session.on_verdict(Verdict::accept());
     EXPECT_EQ(to_string(action.kind), "read");
     EXPECT_TRUE(session.in_data());
-    EXPECT_EQ(action.output,
-              "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n550 5.1.1 No such user\r\n354 End data with <CR><LF>.<CR><LF>\r\n");
+    EXPECT_EQ(
+        action.output,
+        "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n550 5.1.1 No such user\r\n354 End data with <CR><LF>.<CR><LF>\r\n");
 }
 
 // Whole transactions in one segment, the next one behind the end of data.
 TEST(ServerSession, PipeliningPastTheEndOfData_EXT_4) {
-    const std::string mail = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + kMessage + ".\r\n";
+    const std::string mail =
+        "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + kMessage + ".\r\n";
     const std::string replies = "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n";
     ServerScript script;
     script.ehlo().says(mail + mail + "QUIT\r\n");
     for (const char* id : {"1", "2"})
-        script.accepts(Kind::check_mail).accepts(Kind::check_recipient).accepts(Kind::begin_data).stores(id).content(kMessage);
+        script.accepts(Kind::check_mail)
+            .accepts(Kind::check_recipient)
+            .accepts(Kind::begin_data)
+            .stores(id)
+            .content(kMessage);
     script.gets(replies + "250 2.0.0 Ok: queued as 1\r\n" + replies + "250 2.0.0 Ok: queued as 2\r\n")
         .gets("221 2.0.0 mx.example.org Goodbye\r\n")
         .closes(SessionEnd::quit)
@@ -108,7 +114,8 @@ struct Exchange {
     const char* gets;
 };
 
-// Every answer that needs no question, after EHLO. RFC 5321 s4.1.4, s4.2; EXT-9 gives all but EHLO, 220 and 3xx an enhanced code.
+// Every answer that needs no question, after EHLO. RFC 5321 s4.1.4, s4.2; EXT-9 gives all but EHLO, 220 and
+// 3xx an enhanced code.
 TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_9) {
     const Exchange kTable[] = {
         {"NOOP", "250 2.0.0 Ok"},
@@ -142,8 +149,10 @@ TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_9) {
         {"MAIL FROM:<a@example.org> FOO=1", "555 5.5.4 Parameter not recognized or not implemented"},
         {"MAIL FROM:<a@example.org> REQUIRETLS", "555 5.5.4 Parameter not recognized or not implemented"},
         {"MAIL FROM:<a@example.org> AUTH=<>", "555 5.5.4 Parameter not recognized or not implemented"},
-        {"MAIL FROM:<a@example.org> SIZE=36700161", "552 5.3.4 Message is larger than the limit of 36700160 octets"},
-        {"MAIL FROM:<a@example.org> SIZE=99999999999999999999", "552 5.3.4 Message is larger than the limit of 36700160 octets"},
+        {"MAIL FROM:<a@example.org> SIZE=36700161",
+         "552 5.3.4 Message is larger than the limit of 36700160 octets"},
+        {"MAIL FROM:<a@example.org> SIZE=99999999999999999999",
+         "552 5.3.4 Message is larger than the limit of 36700160 octets"},
         {"MAIL FROM:<\xc3\xa4@example.org>", "550 5.6.7 An address with UTF-8 needs the SMTPUTF8 parameter"},
         {"NOOP a\tb", "501 5.5.2 Control character in a command"},
     };
@@ -242,7 +251,9 @@ TEST(ServerSession, TooManyRecipients_SMTP_9) {
     few.limits.max_recipients = 2;
     ServerScript(few)
         .ehlo()
-        .says("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nRCPT TO:<d@example.net>\r\n")
+        .says(
+            "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nRCPT "
+            "TO:<d@example.net>\r\n")
         .accepts(Kind::check_mail)
         .accepts(Kind::check_recipient)
         .accepts(Kind::check_recipient)
@@ -268,15 +279,20 @@ TEST(ServerSession, StoreResultsBecomeReplies_SMTP_11) {
     ServerScript()
         .up_to_data()
         .says(kMessage + ".\r\n")
-        .asks(Kind::store, [](ServerSession& s) { return s.on_stored(StoreResult::temporary("The disk is full")); })
+        .asks(Kind::store,
+              [](ServerSession& s) { return s.on_stored(StoreResult::temporary("The disk is full")); })
         .gets("451 4.3.0 The disk is full\r\n")
         .content(kMessage)
         .says("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
-        .accepts(Kind::check_mail).accepts(Kind::check_recipient).accepts(Kind::begin_data)
+        .accepts(Kind::check_mail)
+        .accepts(Kind::check_recipient)
+        .accepts(Kind::begin_data)
         .gets("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n")
         .says(".\r\n")
         .asks(Kind::store,
-              [](ServerSession& s) { return s.on_stored(StoreResult::refused(make_reply(554, "5.6.0", "No From\r\n250 forged"))); })
+              [](ServerSession& s) {
+                  return s.on_stored(StoreResult::refused(make_reply(554, "5.6.0", "No From\r\n250 forged")));
+              })
         .gets("554 5.6.0 No From  250 forged\r\n")
         .run();
 }
@@ -298,7 +314,13 @@ TEST(ServerSession, SizeIsCountedAndReadToTheEnd_EXT_5) {
 TEST(ServerSession, ExactlyTheLimitIsTaken_EXT_5) {
     ServerFacts small = facts();
     small.limits.max_message_size = 10;
-    ServerScript(small).up_to_data().says("12345678\r\n.\r\n").stores("1").content("12345678\r\n").gets("250 2.0.0 Ok: queued as 1\r\n").run();
+    ServerScript(small)
+        .up_to_data()
+        .says("12345678\r\n.\r\n")
+        .stores("1")
+        .content("12345678\r\n")
+        .gets("250 2.0.0 Ok: queued as 1\r\n")
+        .run();
 }
 
 TEST(ServerSession, NulIsRefused_SUB_16) {
@@ -313,18 +335,19 @@ TEST(ServerSession, NulIsRefused_SUB_16) {
         .run();
 }
 
-// Each looks like an end of data to some server and is none: all is content up to CRLF.CRLF, then refused (CVE-2023-51764).
+// Each looks like an end of data to some server and is none: all is content up to CRLF.CRLF, then refused
+// (CVE-2023-51764).
 TEST(ServerSession, NoSmuggling_SMTP_5_SMTP_36) {
     const std::string kLf = "550 5.5.2 Message has a bare LF; lines must end in CRLF\r\n";
     const std::string kCr = "550 5.5.2 Message has a bare CR; lines must end in CRLF\r\n";
     const struct {
         std::string end;
-        std::string decoded;      // the first dot after a true CRLF goes (RFC 5321 s4.5.2)
+        std::string decoded;  // the first dot after a true CRLF goes (RFC 5321 s4.5.2)
         std::string reply;
     } kForms[] = {
-        {"\n.\n", "\n.\n", kLf},         {"\n.\r\n", "\n.\r\n", kLf}, {"\r.\r", "\r.\r", kCr},
-        {"\r.\r\n", "\r.\r\n", kCr},     {"\r\n.\n", "\r\n\n", kLf},  {"\r\n.\r", "\r\n\r", kCr},
-        {"\n.\r", "\n.\r", kLf},         {"\r\n\r.\r\n", "\r\n\r.\r\n", kCr}, {"\r\n.\r\r\n", "\r\n\r\r\n", kCr},
+        {"\n.\n", "\n.\n", kLf},     {"\n.\r\n", "\n.\r\n", kLf},         {"\r.\r", "\r.\r", kCr},
+        {"\r.\r\n", "\r.\r\n", kCr}, {"\r\n.\n", "\r\n\n", kLf},          {"\r\n.\r", "\r\n\r", kCr},
+        {"\n.\r", "\n.\r", kLf},     {"\r\n\r.\r\n", "\r\n\r.\r\n", kCr}, {"\r\n.\r\r\n", "\r\n\r\r\n", kCr},
     };
     for (const auto& form : kForms) {
         SCOPED_TRACE(::testing::PrintToString(form.end));
@@ -410,7 +433,8 @@ TEST(ServerSession, StoredMailForgivesErrors) {
         .run();
 }
 
-// --- rights ----------------------------------------------------------------------------------------------------------
+// --- rights
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(ServerSession, StrangersDoNotRelay_SUB_1) {
     ServerFacts stranger = facts();
@@ -419,10 +443,21 @@ TEST(ServerSession, StrangersDoNotRelay_SUB_1) {
 
     ServerFacts optional = login_facts();
     optional.auth = SessionAuth::optional;
-    ServerScript(optional).says("EHLO c\r\n").gets(kLoginEhlo).says("MAIL FROM:<>\r\n").gets("530 5.7.0 Authentication required\r\n").run();
+    ServerScript(optional)
+        .says("EHLO c\r\n")
+        .gets(kLoginEhlo)
+        .says("MAIL FROM:<>\r\n")
+        .gets("530 5.7.0 Authentication required\r\n")
+        .run();
 
     optional.trusted = true;
-    ServerScript(optional).says("EHLO c\r\n").gets(kLoginEhlo).says("MAIL FROM:<>\r\n").accepts(Kind::check_mail).gets("250 2.1.0 Ok\r\n").run();
+    ServerScript(optional)
+        .says("EHLO c\r\n")
+        .gets(kLoginEhlo)
+        .says("MAIL FROM:<>\r\n")
+        .accepts(Kind::check_mail)
+        .gets("250 2.1.0 Ok\r\n")
+        .run();
 }
 
 TEST(ServerSession, RequiredMeansRequired_AUTH_5) {
@@ -441,8 +476,10 @@ TEST(ServerSession, NoAuthInTheClear_AUTH_3_TLS_3) {
     const std::string first = "530 5.7.0 Must issue a STARTTLS command first\r\n";
     ServerScript(submission_facts())
         .says("EHLO c\r\n")
-        .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
-              "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
+        .gets(
+            "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
+            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+            "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
         .says("AUTH PLAIN " + plain("u", "p") + "\r\nMAIL FROM:<a@example.org>\r\n")
         .gets(first + first)
         .run();
@@ -461,9 +498,12 @@ TEST(ServerSession, AuthWithoutTlsWhereConfigured_AUTH_3) {
         .run();
 }
 
-// --- AUTH ------------------------------------------------------------------------------------------------------------
+// --- AUTH
+// ------------------------------------------------------------------------------------------------------------
 
-ServerScript login() { return ServerScript(login_facts()).says("EHLO c\r\n").gets(kLoginEhlo); }
+ServerScript login() {
+    return ServerScript(login_facts()).says("EHLO c\r\n").gets(kLoginEhlo);
+}
 
 TEST(ServerSession, AuthPlain_AUTH_1_AUTH_4) {
     login()
@@ -549,13 +589,15 @@ TEST(ServerSession, WrongPasswords_AUTH_5) {
         .gets("454 4.7.0 Temporary authentication failure, try again later\r\n")
         .says("AUTH PLAIN " + plain("u", "x") + "\r\nMAIL FROM:<>\r\n")
         .credentials("u", "x", AuthResult::rejected)
-        .gets("535 5.7.8 Authentication credentials invalid\r\n"
-              "421 4.7.0 mx.example.org Too many failed authentications, closing the connection\r\n")
+        .gets(
+            "535 5.7.8 Authentication credentials invalid\r\n"
+            "421 4.7.0 mx.example.org Too many failed authentications, closing the connection\r\n")
         .closes(SessionEnd::too_many_auth_failures)
         .run();
 }
 
-// --- STARTTLS --------------------------------------------------------------------------------------------------------
+// --- STARTTLS
+// --------------------------------------------------------------------------------------------------------
 
 TEST(ServerSession, StartTlsForgetsEverything_TLS_1) {
     ServerFacts facts = submission_facts();
@@ -564,8 +606,10 @@ TEST(ServerSession, StartTlsForgetsEverything_TLS_1) {
     ServerScript script(facts);
     script.says("EHLO clear.example\r\nMAIL FROM:<a@example.org>\r\n")
         .accepts(Kind::check_mail)
-        .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
-              "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 Ok\r\n")
+        .gets(
+            "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
+            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+            "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 Ok\r\n")
         .says("STARTTLS\r\n")
         .asks(Kind::start_tls,
               [](ServerSession& s) {
@@ -586,6 +630,24 @@ TEST(ServerSession, StartTlsForgetsEverything_TLS_1) {
         .run();
 }
 
+// Guessing passwords does not begin anew with TLS.
+TEST(ServerSession, AuthFailuresOutliveStartTls_AUTH_7) {
+    ServerFacts facts = submission_facts();
+    facts.auth_without_tls = true;
+    facts.limits.max_auth_failures = 2;
+    ServerSession session(facts);
+    (void)session.start();
+    (void)session.on_bytes("EHLO c\r\n");
+    (void)session.on_bytes("AUTH PLAIN " + plain("u", "x") + "\r\n");
+    (void)session.on_auth(AuthResult::rejected);
+    (void)session.on_bytes("STARTTLS\r\n");
+    (void)session.on_tls(TlsFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256"));
+    (void)session.on_bytes("EHLO c\r\n");
+    (void)session.on_bytes("AUTH PLAIN " + plain("u", "x") + "\r\n");
+    EXPECT_EQ(to_string(session.on_auth(AuthResult::rejected).kind), "close");
+    EXPECT_EQ(to_string(session.end()), "too_many_auth_failures");
+}
+
 TEST(ServerSession, StartTlsTakesNoArgument_RFC3207_s4) {
     ServerSession session(submission_facts());
     (void)session.start();
@@ -597,8 +659,10 @@ TEST(ServerSession, BytesAfterStartTlsEndTheSession_SMTP_37) {
     for (const char* more : {"RSET\r\n", "X", "\x16\x03\x01"}) {
         ServerScript(submission_facts())
             .says("EHLO c\r\n")
-            .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
-                  "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
+            .gets(
+                "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
+                "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+                "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
             .says(std::string("STARTTLS\r\n") + more)
             .gets("554 5.5.0 Bytes after STARTTLS, closing the connection\r\n")
             .closes(SessionEnd::bytes_after_starttls)
@@ -626,15 +690,18 @@ TEST(ServerSession, ProtocolNames_SMTP_13) {
         SessionTls tls;
         bool utf8;
         const char* name;
-    } kTable[] = {{SessionTls::none, false, "ESMTP"}, {SessionTls::active, false, "ESMTPS"},
-                  {SessionTls::none, true, "UTF8SMTP"}, {SessionTls::active, true, "UTF8SMTPS"}};
+    } kTable[] = {{SessionTls::none, false, "ESMTP"},
+                  {SessionTls::active, false, "ESMTPS"},
+                  {SessionTls::none, true, "UTF8SMTP"},
+                  {SessionTls::active, true, "UTF8SMTPS"}};
     for (const auto& row : kTable) {
         ServerFacts some = facts();
         some.tls = row.tls;
         ServerSession session(some);
         (void)session.start();
         (void)session.on_bytes("EHLO c\r\n");
-        (void)session.on_bytes(row.utf8 ? "MAIL FROM:<a@example.org> SMTPUTF8\r\n" : "MAIL FROM:<a@example.org>\r\n");
+        (void)session.on_bytes(row.utf8 ? "MAIL FROM:<a@example.org> SMTPUTF8\r\n"
+                                        : "MAIL FROM:<a@example.org>\r\n");
         (void)session.on_verdict(Verdict::accept());
         EXPECT_EQ(session.with_protocol(), row.name);
     }
