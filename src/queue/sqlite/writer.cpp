@@ -64,6 +64,7 @@ void Writer::stop() {
     if (thread_.joinable()) {
         thread_.join();
     }
+    inbox_.close();   // again: it is empty now, the watcher need not wait for anything
     if (watcher_.joinable()) {
         watcher_.join();
     }
