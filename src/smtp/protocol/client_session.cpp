@@ -2,11 +2,6 @@
 // the commands.
 #include "smtp/protocol/client_session.hpp"
 
-#include <algorithm>
-
-#include "base/text.hpp"
-#include "mail/xtext.hpp"
-
 namespace posthorn::smtp::protocol {
 namespace {
 
@@ -55,34 +50,6 @@ Reply broken(std::string_view enhanced, std::string_view what, Stage stage) {
     return make_reply(0, enhanced, text);
 }
 
-void append_notify(std::string& out, std::uint8_t notify) {
-    using mail::Notify;
-    if (notify == Notify::unset) return;
-    out += " NOTIFY=";
-    if ((notify & Notify::never) != 0) {
-        out += "NEVER";
-        return;
-    }
-    if ((notify & Notify::success) != 0) out += "SUCCESS,";
-    if ((notify & Notify::failure) != 0) out += "FAILURE,";
-    if ((notify & Notify::delay) != 0) out += "DELAY,";
-    out.pop_back();
-}
-
-// A value of type utf-8 is kept coded (RFC 6533 s3) and goes out as it is, in UTF-8 only where the
-// transaction speaks it.
-void append_orcpt(std::string& out, std::string_view orcpt, bool smtputf8) {
-    const auto semicolon = orcpt.find(';');
-    if (semicolon == std::string_view::npos) return;
-    const std::string_view type = orcpt.substr(0, semicolon);
-    if (!text::iequals(type, "utf-8")) {
-        out.append(" ORCPT=").append(type).append(";").append(
-            mail::xtext_encode(orcpt.substr(semicolon + 1)));
-    } else if (smtputf8 || text::is_ascii(orcpt)) {
-        out.append(" ORCPT=").append(orcpt);
-    }
-}
-
 }  // namespace
 
 std::string_view to_string(ClientAction::Kind kind) {
@@ -115,8 +82,7 @@ std::string_view to_string(Fate fate) {
 
 ClientSession::ClientSession(ClientOptions options) : options_(std::move(options)) {}
 
-// --- events
-// ----------------------------------------------------------------------------------------------------------
+// --- events ---
 
 ClientAction ClientSession::start() {
     Expected greeting{Stage::greeting, 0, 0};
@@ -211,8 +177,7 @@ bool ClientSession::may_begin() const {
     return extensions_.mail_max == 0 || transactions_ < extensions_.mail_max;
 }
 
-// --- replies
-// ---------------------------------------------------------------------------------------------------------
+// --- replies ---
 
 ClientAction ClientSession::act(Kind kind) {
     ClientAction action(kind);
@@ -403,8 +368,7 @@ void ClientSession::on_unsolicited() {
     fail(where, broken("4.5.0", "the peer sent more than it was asked for", where));
 }
 
-// --- commands
-// --------------------------------------------------------------------------------------------------------
+// --- commands ---
 
 bool ClientSession::send(Stage stage, std::string_view command, std::uint32_t recipient) {
     if (!expected_.empty()) {
@@ -424,85 +388,7 @@ void ClientSession::hello(Stage stage) {
     send(stage, (stage == Stage::ehlo ? "EHLO " : "HELO ") + options_.hostname + "\r\n");
 }
 
-void ClientSession::send_envelope() {
-    if (abandoned_) return;
-    if (!mail_refused_) {
-        if (!mail_sent_) mail_sent_ = send(Stage::mail, mail_command());
-        if (!mail_sent_) return;
-        while (next_recipient_ < recipients_end_) {
-            if (!send(Stage::rcpt, rcpt_command(transaction_.envelope.recipients[next_recipient_]),
-                      next_recipient_))
-                return;
-            ++next_recipient_;
-        }
-        const bool nobody = accepted_ == 0 && expected_.empty();
-        if (!data_sent_ && !nobody) data_sent_ = send(Stage::data, "DATA\r\n");
-    }
-    if (!expected_.empty()) return;
-    // Nobody is left to send it to. The peer forgets the transaction when there is another.
-    reset_due_ = true;
-    phase_ = Phase::ready;
-}
-
-std::string ClientSession::mail_command() const {
-    const auto& envelope = transaction_.envelope;
-    std::string out = "MAIL FROM:<" + envelope.reverse_path + '>';
-    if (extensions_.size) out += " SIZE=" + std::to_string(transaction_.size);
-    const bool eight_bit = transaction_.body_has_8bit || transaction_.header_has_8bit ||
-                           envelope.body == mail::BodyType::eight_bit_mime;
-    if (extensions_.eight_bit_mime && eight_bit) out += " BODY=8BITMIME";
-    if (needs_smtputf8()) out += " SMTPUTF8";
-    if (envelope.require_tls) out += " REQUIRETLS";
-    if (extensions_.dsn) {
-        if (envelope.ret != mail::DsnReturn::unset)
-            out += envelope.ret == mail::DsnReturn::full ? " RET=FULL" : " RET=HDRS";
-        if (!envelope.envid.empty()) out += " ENVID=" + mail::xtext_encode(envelope.envid);
-    }
-    return out += "\r\n";
-}
-
-std::string ClientSession::rcpt_command(const mail::EnvelopeRecipient& recipient) const {
-    std::string out = "RCPT TO:<" + recipient.address + '>';
-    if (extensions_.dsn) {  // DSN-4: not to a server that knows nothing of it
-        append_notify(out, recipient.notify);
-        append_orcpt(out, recipient.orcpt, needs_smtputf8());
-    }
-    return out += "\r\n";
-}
-
-// RFC 6531 s3: UTF-8 in addresses, or in a header whose sender asked for it. A message that only asked, and
-// turns out to be ASCII, goes to any server (EXT-10).
-bool ClientSession::needs_smtputf8() const {
-    const auto& envelope = transaction_.envelope;
-    if (envelope.smtputf8 && transaction_.header_has_8bit) return true;
-    return !text::is_ascii(envelope.reverse_path) ||
-           std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
-                       [](const auto& recipient) { return !text::is_ascii(recipient.address); });
-}
-
-std::optional<Reply> ClientSession::objection() const {
-    const auto& envelope = transaction_.envelope;
-    const bool forged =
-        text::has_control(envelope.reverse_path) ||
-        std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
-                    [](const auto& recipient) { return text::has_control(recipient.address); });
-    if (forged) return make_reply(553, "5.1.3", "an address has a control character");  // SMTP-37
-    if (extensions_.size_limit > 0 && transaction_.size > extensions_.size_limit) {     // RFC 1870 s6.1
-        return make_reply(552, "5.3.4",
-                          "the message has " + std::to_string(transaction_.size) +
-                              " octets, the server takes " + std::to_string(extensions_.size_limit));
-    }
-    if (needs_smtputf8() && !extensions_.smtputf8)
-        return make_reply(553, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
-    if (transaction_.body_has_8bit && !extensions_.eight_bit_mime)
-        return make_reply(554, "5.6.3", "the message has 8-bit text, and the server does not offer 8BITMIME");
-    if (envelope.require_tls && (!secure_ || !extensions_.require_tls))  // RFC 8689 s4.2.1
-        return make_reply(550, "5.7.30", "the message needs REQUIRETLS, which the server does not offer");
-    return std::nullopt;
-}
-
-// --- results
-// ---------------------------------------------------------------------------------------------------------
+// --- results ---
 
 void ClientSession::settle(std::uint32_t recipient, Fate fate, Stage stage, const Reply& reply, bool local) {
     RecipientResult& result = results_[recipient];

@@ -61,8 +61,7 @@ ServerSession::ServerSession(ServerFacts facts) : facts_(std::move(facts)) {
     connection_.secure = facts_.tls == SessionTls::active;
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------------------------
+// --- events ---
 
 ServerAction ServerSession::start() {
     say("220 " + facts_.hostname + " ESMTP\r\n");
@@ -191,8 +190,7 @@ std::string_view ServerSession::take_content() {
     return taken_;
 }
 
-// --- the loop
-// --------------------------------------------------------------------------------------------------------
+// --- the loop ---
 
 ServerAction ServerSession::run(std::string_view& in) {
     while (!in.empty()) {
@@ -305,8 +303,7 @@ ServerAction ServerSession::end_of_data() {
     return ask(Waiting::dropped, Kind::drop);
 }
 
-// --- replies
-// ---------------------------------------------------------------------------------------------------------
+// --- replies ---
 
 void ServerSession::say(std::string_view wire) {
     output_ += wire;

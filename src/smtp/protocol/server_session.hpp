@@ -158,8 +158,7 @@ public:
     // Content decoded since the last call; the view is valid until the next event or call.
     [[nodiscard]] std::string_view take_content();
 
-    // --- the questions' subjects
-    // -------------------------------------------------------------------------------------
+    // --- the questions' subjects ---
     [[nodiscard]] const MailCommand& mail_command() const { return mail_; }
     [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
     [[nodiscard]] const auth::SaslExchange::Credentials& credentials() const { return credentials_; }
@@ -170,8 +169,7 @@ public:
     // REQUIRES: the action is drop. What the client will be told.
     [[nodiscard]] const Reply& refusal() const { return refusal_; }
 
-    // --- for the Received field, the timeouts and the log
-    // --------------------------------------------------------------
+    // --- for the Received field, the timeouts and the log ---
     [[nodiscard]] const std::string& helo() const { return connection_.helo; }
     [[nodiscard]] bool extended() const { return connection_.extended; }  // EHLO, not HELO
     [[nodiscard]] bool authenticated() const { return !connection_.user.empty(); }

@@ -78,8 +78,7 @@ TEST(ClientSession, OneByOneStopsWhenNobodyIsLeft) {
         .run();
 }
 
-// --- opening
-// ---------------------------------------------------------------------------------------------------------
+// --- opening ---
 
 TEST(ClientSession, GreetingRefused_SMTP_4_SMTP_29) {
     for (const char* greeting :
@@ -261,8 +260,7 @@ TEST(ClientSession, RepliesBeforeTheirCommands) {
         .run_whole_only();
 }
 
-// --- refusals
-// --------------------------------------------------------------------------------------------------------
+// --- refusals ---
 
 TEST(ClientSession, MailRefused_EXT_1) {
     piped()
@@ -415,8 +413,7 @@ TEST(ClientSession, LostAfterTheDotMayBeDelivered_SMTP_10) {
     EXPECT_TRUE(garbage.results()[0].maybe_delivered);
 }
 
-// --- limits
-// ----------------------------------------------------------------------------------------------------------
+// --- limits ---
 
 TEST(ClientSession, TooManyRecipientsSplit_SMTP_9) {
     for (const char* limit : {"452 4.5.3 too many", "452 too many", "552 5.5.3 too many"}) {
@@ -525,8 +522,7 @@ TEST(ClientSession, OptionTurnsPipeliningOff) {
     ClientScript(options).greeted({"PIPELINING"}).begins(letter()).sends(kMail).peer(kOk).sends(kRcpt).run();
 }
 
-// --- extensions
-// ------------------------------------------------------------------------------------------------------
+// --- extensions ---
 
 TEST(ClientSession, ParametersOnlyWhereOffered_EXT_5_DSN_3_DSN_4) {
     Transaction full = letter();

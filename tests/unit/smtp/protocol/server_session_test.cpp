@@ -433,8 +433,7 @@ TEST(ServerSession, StoredMailForgivesErrors) {
         .run();
 }
 
-// --- rights
-// ----------------------------------------------------------------------------------------------------------
+// --- rights ---
 
 TEST(ServerSession, StrangersDoNotRelay_SUB_1) {
     ServerFacts stranger = facts();
@@ -498,8 +497,7 @@ TEST(ServerSession, AuthWithoutTlsWhereConfigured_AUTH_3) {
         .run();
 }
 
-// --- AUTH
-// ------------------------------------------------------------------------------------------------------------
+// --- AUTH ---
 
 ServerScript login() {
     return ServerScript(login_facts()).says("EHLO c\r\n").gets(kLoginEhlo);
@@ -596,8 +594,7 @@ TEST(ServerSession, WrongPasswords_AUTH_5) {
         .run();
 }
 
-// --- STARTTLS
-// --------------------------------------------------------------------------------------------------------
+// --- STARTTLS ---
 
 TEST(ServerSession, StartTlsForgetsEverything_TLS_1) {
     ServerFacts facts = submission_facts();
