@@ -6,6 +6,9 @@ from posthorn_test import verify, world
 
 MESSAGES = sorted(pathlib.Path(__file__).resolve().parent.glob("messages/*.eml"))
 
+# Fields that RFC 5322 s3.6 allows once: verifiers would sign for one of them and readers see the other.
+REFUSED = {"duplicate_headers.eml"}
+
 
 class Awkward(world.WorldTest):
     def through(self, header, body):
@@ -17,7 +20,9 @@ class Awkward(world.WorldTest):
                 parameters = " BODY=8BITMIME SMTPUTF8"
                 with w.daemon.client() as client:
                     reply = client.deliver("alice@example.test", [recipient], path.read_bytes(), parameters)
-                    self.assertEqual(reply.code, 250, reply)
+                    self.assertEqual(reply.code, 554 if path.name in REFUSED else 250, reply)
+                if path.name in REFUSED:
+                    continue
                 message = w.sink.wait_for_message(recipient)
                 self.assertIsNone(verify.all_pass(message.data, w.dns, count=2))
                 self.assertEqual(verify.tags(message.data)["c"], f"{header}/{body}")

@@ -27,7 +27,7 @@ class SubmitClients(world.WorldTest):
         message = self.w.sink.wait_for_message("bob@dest.test")
         self.assertEqual(message.fields("Subject"), [subject])
         self.assertEqual(message.sender, "alice@example.test")
-        self.assertIn(f"with {protocol} ", message.fields("Received")[0])
+        self.assertRegex(message.fields("Received")[0], rf"\bwith {protocol}\s")
         self.assertTrue(message.tls.startswith("TLSv1."), "delivered without TLS")
         self.assertIsNone(verify.all_pass(message.data, self.w.dns))
         return message

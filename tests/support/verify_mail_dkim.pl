@@ -19,5 +19,8 @@ for my $file (@files) {
     $verifier->CLOSE;
     my @signatures = $verifier->signatures;
     print "$file - none\n" unless @signatures;
-    printf "%s %s %s\n", $file, $_->selector, $_->result_detail for @signatures;
+    for my $signature (@signatures) {
+        (my $detail = $signature->result_detail) =~ s/\s+/ /g;
+        print "$file ", $signature->selector, " $detail\n";
+    }
 }

@@ -104,7 +104,7 @@ class Sink:
         self.messages = []
         self.accepted = 0                 # messages answered with 250 (or kept)
         self.sessions = []                # {"number", "peer", "helo", "tls", "commands", "tls_error"}
-        self._context = None
+        self._context = self._scratch = None
         if starttls:
             if certificate is None:
                 self._scratch = tempfile.TemporaryDirectory(prefix="sink-")
@@ -193,6 +193,8 @@ class Sink:
         except OSError:
             pass
         self._listener.close()
+        if self._scratch:
+            self._scratch.cleanup()
         with self._changed:
             connections = list(self._open)
         for connection in connections:
