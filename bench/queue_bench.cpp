@@ -1,6 +1,6 @@
-// The queue's cost for each message: added, settled and deleted, one at a time and in groups; wall clock and CPU.
+// The queue's cost for each message: added, settled and deleted, one at a time and in groups; wall clock and
+// CPU.
 #include <benchmark/benchmark.h>
-
 #include <sys/resource.h>
 
 #include <atomic>
@@ -26,7 +26,9 @@ std::string make_directory() {
 double cpu_seconds() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -86,14 +88,15 @@ void add_and_settle(benchmark::State& state) {
             recipient.domain = "example.net";
             recipient.due_at = now;
             recipient.claim = true;
-            store.add({std::move(message), {std::move(recipient)}}, SteadyTime::max(), [&, i](StoreResult<Added> added) {
-                if (added) {
-                    rows[i].first = added->recipients[0].id;
-                } else {
-                    failed += 1;
-                }
-                adds.one_done();
-            });
+            store.add({std::move(message), {std::move(recipient)}}, SteadyTime::max(),
+                      [&, i](StoreResult<Added> added) {
+                          if (added) {
+                              rows[i].first = added->recipients[0].id;
+                          } else {
+                              failed += 1;
+                          }
+                          adds.one_done();
+                      });
         }
         adds.wait();
         Group settles(group_size);
@@ -115,9 +118,11 @@ void add_and_settle(benchmark::State& state) {
         state.SkipWithError("operations failed");
     }
     const StoreHealth health = store.health();
-    state.counters["messages/s"] = benchmark::Counter(static_cast<double>(messages), benchmark::Counter::kIsRate);
+    state.counters["messages/s"] =
+        benchmark::Counter(static_cast<double>(messages), benchmark::Counter::kIsRate);
     state.counters["cpu_us/message"] = (cpu_seconds() - cpu_before) * 1e6 / static_cast<double>(messages);
-    state.counters["operations/commit"] = static_cast<double>(health.operations) / static_cast<double>(health.batches);
+    state.counters["operations/commit"] =
+        static_cast<double>(health.operations) / static_cast<double>(health.batches);
     opened->reset();
     std::filesystem::remove_all(options.directory);
 }

@@ -1,4 +1,5 @@
-// A first-in first-out queue that costs nothing while it is empty (std::deque allocates half a kilobyte for that).
+// A first-in first-out queue that costs nothing while it is empty (std::deque allocates half a kilobyte for
+// that).
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,7 @@ struct Row {
     bool claimed = false;
     TimePoint lease_until{};
     Afterwards afterwards = Afterwards::nothing;
-    bool removed = false;   // by the operator, while claimed
+    bool removed = false;  // by the operator, while claimed
 
     [[nodiscard]] bool free(TimePoint now) const { return !removed && (!claimed || lease_until <= now); }
 };
@@ -34,7 +34,7 @@ struct MemoryStore::State {
     mutable std::mutex mutex;
     std::map<QueueId, Kept> messages;
     std::map<RecipientId, Row> rows;
-    std::map<std::pair<DestinationId, TimePoint>, std::set<RecipientId>> due;   // waiting rows
+    std::map<std::pair<DestinationId, TimePoint>, std::set<RecipientId>> due;  // waiting rows
     std::map<std::string, DestinationId, std::less<>> destinations;
     std::map<DestinationId, std::string> names;
     RecipientId last_row = 0;
@@ -65,7 +65,8 @@ struct MemoryStore::State {
     }
 
     DestinationId intern(const std::string& name) {
-        const auto [it, inserted] = destinations.try_emplace(name, static_cast<DestinationId>(destinations.size() + 1));
+        const auto [it, inserted] =
+            destinations.try_emplace(name, static_cast<DestinationId>(destinations.size() + 1));
         if (inserted) {
             names.emplace(it->second, name);
         }
@@ -209,8 +210,8 @@ struct MemoryStore::State {
             Row& row = it->second;
             const bool held = row.recipient.state == RecipientState::held;
             const bool free = row.free(now);
-            if (row.removed || (revision == Revision::hold && held) || (revision == Revision::release && !held) ||
-                (revision == Revision::retry && !free && !held)) {
+            if (row.removed || (revision == Revision::hold && held) ||
+                (revision == Revision::release && !held) || (revision == Revision::retry && !free && !held)) {
                 continue;
             }
             revised.recipients += 1;
@@ -402,14 +403,16 @@ void MemoryStore::next_due(DestinationId destination, Done<std::optional<TimePoi
     answer(executor_, std::move(done), std::move(result));
 }
 
-void MemoryStore::destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) {
+void MemoryStore::destinations(DestinationId after, std::size_t limit,
+                               Done<std::vector<DestinationDue>> done) {
     auto result = [&]() -> StoreResult<std::vector<DestinationDue>> {
         const std::lock_guard lock(state_->mutex);
         if (state_->stopped) {
             return *state_->refusal();
         }
         std::vector<DestinationDue> found;
-        for (auto it = state_->names.upper_bound(after); it != state_->names.end() && found.size() < limit; ++it) {
+        for (auto it = state_->names.upper_bound(after); it != state_->names.end() && found.size() < limit;
+             ++it) {
             if (const auto due = state_->first_free(it->first, wall_now())) {
                 found.push_back({it->first, it->second, *due});
             }
@@ -430,11 +433,12 @@ void MemoryStore::list(ListQuery query, Done<std::vector<QueueEntry>> done) {
         for (auto it = state_->messages.upper_bound(query.after);
              it != state_->messages.end() && entries.size() < std::min(query.limit, kMost); ++it) {
             const Kept& kept = it->second;
-            const bool in_domain = query.domain.empty() ||
-                                   std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
-                                       return state_->names.at(state_->rows.at(id).recipient.destination) == query.domain;
-                                   });
-            if (!in_domain || (!query.reverse_path.empty() && kept.message->reverse_path != query.reverse_path)) {
+            const bool in_domain =
+                query.domain.empty() || std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
+                    return state_->names.at(state_->rows.at(id).recipient.destination) == query.domain;
+                });
+            if (!in_domain ||
+                (!query.reverse_path.empty() && kept.message->reverse_path != query.reverse_path)) {
                 continue;
             }
             if (auto entry = state_->entry(it->first, kept)) {

@@ -11,8 +11,9 @@
 
 namespace posthorn::queue {
 
-// Keeps every promise of the contract but durability. Answers inside the call, or through `executor`, which must run what it is
-// given exactly once, in order. Any thread. Faults can be set to be returned by what follows, to test callers.
+// Keeps every promise of the contract but durability. Answers inside the call, or through `executor`, which
+// must run what it is given exactly once, in order. Any thread. Faults can be set to be returned by what
+// follows, to test callers.
 class MemoryStore final : public QueueStore {
 public:
     using Executor = std::function<void(UniqueFunction<void()>)>;
@@ -30,7 +31,8 @@ public:
     void unclaim(std::vector<RecipientId> recipients) override;
     void message(QueueId id, Done<mail::MessagePtr> done) override;
     void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) override;
-    void destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) override;
+    void destinations(DestinationId after, std::size_t limit,
+                      Done<std::vector<DestinationDue>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
     void show(QueueId id, Done<QueueEntry> done) override;
     [[nodiscard]] StoreHealth health() const override;
@@ -38,7 +40,8 @@ public:
     [[nodiscard]] const std::string& spool_directory() const override { return spool_directory_; }
     void stop() override;
 
-    // From now on every change is refused with this error (unhealthy when it is io_error or disk_full); no value: works again.
+    // From now on every change is refused with this error (unhealthy when it is io_error or disk_full); no
+    // value: works again.
     void fail_with(std::optional<StoreError> error);
 
 private:

@@ -18,7 +18,7 @@ struct Curve {
     Duration first;
     Duration max;
     double factor;
-    std::uint32_t step;   // 0: the first interval
+    std::uint32_t step;  // 0: the first interval
 };
 
 Curve curve_of(const RetryOptions& options, const Deferral& deferral) {
@@ -31,7 +31,8 @@ Curve curve_of(const RetryOptions& options, const Deferral& deferral) {
         return {options.local_interval, options.local_interval, 1.0, 0};
     }
     if (deferral.failure_class == "grey") {
-        return {options.first, std::min(options.max, std::max(options.first, kGreyMax)), options.factor, step};
+        return {options.first, std::min(options.max, std::max(options.first, kGreyMax)), options.factor,
+                step};
     }
     if (deferral.failure_class == "throttle") {
         // The peer asked for less: one step further from the start.
@@ -50,8 +51,9 @@ TimePoint gives_up_at(const RetryOptions& options, std::string_view failure_clas
 TimePoint next_attempt(const RetryOptions& options, const Deferral& deferral) {
     const Curve curve = curve_of(options, deferral);
     // In floating point, where a hundred doublings are large but not an overflow.
-    const double grown = static_cast<double>(curve.first.count()) *
-                         std::pow(std::max(1.0, curve.factor), static_cast<double>(std::min(curve.step, 200U)));
+    const double grown =
+        static_cast<double>(curve.first.count()) *
+        std::pow(std::max(1.0, curve.factor), static_cast<double>(std::min(curve.step, 200U)));
     const double interval = std::min(grown, static_cast<double>(curve.max.count()));
     const double jitter = std::clamp(options.jitter, 0.0, 1.0);
     const double spread = 1.0 + jitter * (2.0 * std::clamp(deferral.random, 0.0, 1.0) - 1.0);
@@ -61,8 +63,8 @@ TimePoint next_attempt(const RetryOptions& options, const Deferral& deferral) {
     return std::min(deferral.now + wait, end);
 }
 
-bool delay_notice_due(const RetryOptions& options, std::uint8_t notify, bool already_sent, TimePoint accepted_at,
-                      TimePoint now) {
+bool delay_notice_due(const RetryOptions& options, std::uint8_t notify, bool already_sent,
+                      TimePoint accepted_at, TimePoint now) {
     return !already_sent && (notify & mail::Notify::delay) != 0 && options.delay_notice.count() != 0 &&
            now - accepted_at >= options.delay_notice;
 }

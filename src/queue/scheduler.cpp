@@ -18,7 +18,8 @@ constexpr TimePoint kNever = TimePoint::max();
 constexpr std::uint64_t kReadyWeight = 512;
 // The store could not be asked, or said "due now" and gave nothing.
 constexpr Duration kAskAgain = std::chrono::seconds(1);
-// A site keeps its id for this long after its last mail (open connections are found by it), and its bad days for longer.
+// A site keeps its id for this long after its last mail (open connections are found by it), and its bad days
+// for longer.
 constexpr Duration kSiteMemory = std::chrono::minutes(1);
 constexpr Duration kTroubleMemory = std::chrono::minutes(10);
 // Ready recipients of all sites together, for each delivery that may be under way.
@@ -26,23 +27,23 @@ constexpr std::size_t kReadyPerDelivery = 20;
 
 struct Entry {
     ReadyRecipient ready;
-    std::uint64_t reserved = 0;   // hot memory given back when this one leaves
+    std::uint64_t reserved = 0;  // hot memory given back when this one leaves
 };
 
 struct Destination {
     std::string domain;
     Fifo<Entry> ready;
-    TimePoint next_due = kNever;        // of what the store has, as far as is known
-    TimePoint noted_due = kNever;       // became known while a claim was under way, which may not have seen it
+    TimePoint next_due = kNever;   // of what the store has, as far as is known
+    TimePoint noted_due = kNever;  // became known while a claim was under way, which may not have seen it
     TimePoint backoff_until{};
     TimePoint site_valid_until{};
-    TimePoint wake = kNever;            // its place in the timer
-    SiteId site = 0;                    // 0: not known yet
-    std::uint32_t active = 0;           // deliveries under way
-    std::uint32_t claiming = 0;         // the limit of the claim under way
+    TimePoint wake = kNever;     // its place in the timer
+    SiteId site = 0;             // 0: not known yet
+    std::uint32_t active = 0;    // deliveries under way
+    std::uint32_t claiming = 0;  // the limit of the claim under way
     std::uint8_t failures = 0;
     bool resolving = false;
-    bool in_claims = false;             // in the claim queue or parked at its site
+    bool in_claims = false;  // in the claim queue or parked at its site
     bool in_resolves = false;
     bool in_ring = false;
 };
@@ -51,18 +52,18 @@ static_assert(sizeof(Destination) <= 256);
 
 struct Site {
     std::string key;
-    Fifo<DestinationId> ring;           // destinations with ready recipients, by turns
-    Fifo<DestinationId> parked;         // destinations that may claim when the site's ready recipients are fewer
+    Fifo<DestinationId> ring;    // destinations with ready recipients, by turns
+    Fifo<DestinationId> parked;  // destinations that may claim when the site's ready recipients are fewer
     TimePoint backoff_until{};
     TimePoint forget_at = kNever;
     std::uint32_t window = 0;
-    std::uint32_t credit = 0;           // deliveries that went well since the window last grew
-    std::uint32_t grace = 0;            // deliveries still under way from before the window last shrank
+    std::uint32_t credit = 0;  // deliveries that went well since the window last grew
+    std::uint32_t grace = 0;   // deliveries still under way from before the window last shrank
     std::uint32_t active = 0;
-    std::uint32_t members = 0;          // destinations
-    std::size_t ready = 0;              // and claims under way, in recipients
+    std::uint32_t members = 0;  // destinations
+    std::size_t ready = 0;      // and claims under way, in recipients
     std::uint8_t failures = 0;
-    bool runnable = false;              // in the queue of sites
+    bool runnable = false;  // in the queue of sites
 };
 
 Duration backoff(const SchedulerOptions& options, std::uint8_t failures) {
@@ -84,11 +85,11 @@ struct Scheduler::State {
 
     SchedulerOptions options;
     std::unordered_map<DestinationId, Destination> destinations;
-    std::unordered_map<std::string_view, DestinationId> by_name;     // views into destinations
+    std::unordered_map<std::string_view, DestinationId> by_name;  // views into destinations
     std::unordered_map<SiteId, Site> sites;
-    std::unordered_map<std::string_view, SiteId> by_key;             // views into sites
+    std::unordered_map<std::string_view, SiteId> by_key;  // views into sites
     std::set<std::pair<TimePoint, DestinationId>> timer;
-    std::set<std::pair<TimePoint, SiteId>> site_timer;               // sites to be forgotten
+    std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites to be forgotten
     Fifo<DestinationId> claims;
     Fifo<DestinationId> resolves;
     Fifo<SiteId> runnable;
@@ -136,30 +137,38 @@ struct Scheduler::State {
         return destination.site != 0 && destination.site_valid_until > now;
     }
 
-    // Until then nothing is done for the destination. An outdated site does not count: the domain may have moved.
+    // Until then nothing is done for the destination. An outdated site does not count: the domain may have
+    // moved.
     TimePoint blocked_until(const Destination& destination, TimePoint now) {
-        return site_known(destination, now) ? std::max(destination.backoff_until, site_of(destination)->backoff_until)
-                                            : destination.backoff_until;
+        return site_known(destination, now)
+                   ? std::max(destination.backoff_until, site_of(destination)->backoff_until)
+                   : destination.backoff_until;
     }
 
-    // At most so many ready recipients a site may have before its destinations claim more. When the whole is half full,
-    // only what its window can use soon: slow sites must not keep the others' mail out.
+    // At most so many ready recipients a site may have before its destinations claim more. When the whole is
+    // half full, only what its window can use soon: slow sites must not keep the others' mail out.
     std::size_t site_bound(const Site& site) const {
         const std::size_t generous = 2 * options.claim_batch;
         const bool crowded = (ready + claiming) * 2 > total_bound();
-        return crowded ? std::min<std::size_t>(generous, 2 * std::max<std::uint32_t>(1, site.window)) : generous;
+        return crowded ? std::min<std::size_t>(generous, 2 * std::max<std::uint32_t>(1, site.window))
+                       : generous;
     }
-    std::size_t total_bound() const { return std::max(kReadyPerDelivery * options.deliveries, 2 * options.claim_batch); }
+    std::size_t total_bound() const {
+        return std::max(kReadyPerDelivery * options.deliveries, 2 * options.claim_batch);
+    }
 
-    // Puts the destination where its state says it belongs. May erase it: the reference is not to be used afterwards.
+    // Puts the destination where its state says it belongs. May erase it: the reference is not to be used
+    // afterwards.
     void consider(DestinationId id, Destination& destination, TimePoint now) {
         const TimePoint blocked = blocked_until(destination, now);
         const bool due = destination.next_due <= now;
         if (blocked > now) {
             // Also when nothing waits: to be forgotten when the back-off is over.
-            set_wake(id, destination, destination.next_due == kNever || destination.next_due < blocked || !destination.ready.empty()
-                                          ? blocked
-                                          : destination.next_due);
+            set_wake(
+                id, destination,
+                destination.next_due == kNever || destination.next_due < blocked || !destination.ready.empty()
+                    ? blocked
+                    : destination.next_due);
             return;
         }
         if (!destination.ready.empty()) {
@@ -181,8 +190,8 @@ struct Scheduler::State {
             }
         }
         set_wake(id, destination, due ? kNever : destination.next_due);
-        const bool idle = destination.ready.empty() && destination.next_due == kNever && destination.claiming == 0 &&
-                          !destination.resolving && destination.active == 0;
+        const bool idle = destination.ready.empty() && destination.next_due == kNever &&
+                          destination.claiming == 0 && !destination.resolving && destination.active == 0;
         if (idle) {
             forget(id, destination, now);
         }
@@ -210,7 +219,7 @@ struct Scheduler::State {
             const DestinationId id = site.parked.pop_front();
             if (const Destination* destination = find(id); destination != nullptr && destination->in_claims) {
                 claims.push_back(id);
-                break;   // each start makes room for one claim
+                break;  // each start makes room for one claim
             }
         }
     }
@@ -221,7 +230,7 @@ struct Scheduler::State {
         if (const auto it = by_name.find(destination.domain); it != by_name.end() && it->second == id) {
             by_name.erase(it);
         }
-        destinations.erase(id);   // queues that still name it skip it
+        destinations.erase(id);  // queues that still name it skip it
     }
 
     // --- sites ---
@@ -235,9 +244,9 @@ struct Scheduler::State {
         site.ready -= destination.ready.size() + destination.claiming;
         site.members -= 1;
         destination.site = 0;
-        destination.in_ring = false;   // its place in the ring is skipped
+        destination.in_ring = false;  // its place in the ring is skipped
         if (site.members == 0) {
-            unpark_all(site);   // nobody is left to do it later
+            unpark_all(site);  // nobody is left to do it later
         } else {
             unpark(site);
         }
@@ -257,7 +266,8 @@ struct Scheduler::State {
         if (site.members != 0 || site.active != 0) {
             return;
         }
-        const bool sound = site.failures == 0 && site.window >= options.connections_per_site && site.backoff_until <= now;
+        const bool sound =
+            site.failures == 0 && site.window >= options.connections_per_site && site.backoff_until <= now;
         if (site.forget_at == kNever) {
             site.forget_at = std::max(site.backoff_until, now) + (sound ? kSiteMemory : kTroubleMemory);
             site_timer.emplace(site.forget_at, id);
@@ -346,11 +356,11 @@ struct Scheduler::State {
 
     void back_off_site(SiteId id, Site& site, std::vector<RecipientId>& dropped, TimePoint now) {
         if (site.backoff_until > now) {
-            return;   // several deliveries met the same trouble: it counts once
+            return;  // several deliveries met the same trouble: it counts once
         }
         count_failure(site.failures);
         site.backoff_until = now + backoff(options, site.failures);
-        site.window = 1;   // then one tries first
+        site.window = 1;  // then one tries first
         site.credit = 0;
         while (!site.ring.empty()) {
             const DestinationId member = site.ring.pop_front();
@@ -364,7 +374,7 @@ struct Scheduler::State {
             }
             consider(member, *destination, now);
         }
-        unpark_all(site);   // they meet the back-off in the claim queue and wait in the timer
+        unpark_all(site);  // they meet the back-off in the claim queue and wait in the timer
     }
 
     // --- actions ---
@@ -378,7 +388,7 @@ struct Scheduler::State {
             }
             destination->in_resolves = false;
             if (destination->ready.empty()) {
-                continue;   // dropped meanwhile
+                continue;  // dropped meanwhile
             }
             destination->resolving = true;
             return ResolveSite{id, destination->domain};
@@ -398,7 +408,7 @@ struct Scheduler::State {
                 const SiteId site_id = destination->site;
                 consider(id, *destination, now);
                 if (const auto it = sites.find(site_id); it != sites.end()) {
-                    unpark(it->second);   // its turn goes to the next one
+                    unpark(it->second);  // its turn goes to the next one
                 }
                 continue;
             }
@@ -436,9 +446,9 @@ struct Scheduler::State {
             Site& site = it->second;
             site.runnable = false;
             if (site.active >= site.window || site.backoff_until > now) {
-                continue;   // finished() or the timer brings it back
+                continue;  // finished() or the timer brings it back
             }
-            site.members += 1;   // stays while its destinations are looked at
+            site.members += 1;  // stays while its destinations are looked at
             std::optional<SchedulerAction> action;
             while (!action && !site.ring.empty()) {
                 const DestinationId id = site.ring.pop_front();
@@ -463,8 +473,10 @@ struct Scheduler::State {
         return std::nullopt;
     }
 
-    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination, TimePoint now) {
-        StartDelivery action{site_id, id, destination.domain, destination.ready.front().ready.recipient.message, {}};
+    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
+                          TimePoint now) {
+        StartDelivery action{
+            site_id, id, destination.domain, destination.ready.front().ready.recipient.message, {}};
         do {
             action.recipients.push_back(take_ready(destination));
         } while (!action.recipients.back().recipient.personal && !destination.ready.empty() &&
@@ -474,7 +486,7 @@ struct Scheduler::State {
         destination.active += 1;
         site.active += 1;
         deliveries += 1;
-        consider(id, destination, now);   // more ready, or more to claim; it is active, so it stays
+        consider(id, destination, now);  // more ready, or more to claim; it is active, so it stays
         unpark(site);
         consider_site(site_id, site, now);
         return action;
@@ -492,8 +504,8 @@ bool Scheduler::wants_hot(std::string_view domain, std::uint64_t octets, TimePoi
     }
     if (const auto it = s.by_name.find(domain); it != s.by_name.end()) {
         Destination& destination = s.destinations.at(it->second);
-        if (s.blocked_until(destination, now) > now || destination.claiming != 0 || destination.next_due <= now ||
-            destination.ready.size() >= 2 * s.options.claim_batch) {
+        if (s.blocked_until(destination, now) > now || destination.claiming != 0 ||
+            destination.next_due <= now || destination.ready.size() >= 2 * s.options.claim_batch) {
             return false;
         }
     }
@@ -529,14 +541,16 @@ void Scheduler::on_due(DestinationId id, std::string_view domain, TimePoint due)
     s.set_wake(id, destination, std::min(destination.wake, due));
 }
 
-void Scheduler::claimed(DestinationId id, std::vector<Recipient> rows, std::optional<TimePoint> next_due, TimePoint now) {
+void Scheduler::claimed(DestinationId id, std::vector<Recipient> rows, std::optional<TimePoint> next_due,
+                        TimePoint now) {
     State& s = *state_;
     Destination* destination = s.find(id);
     if (destination == nullptr || destination->claiming == 0) {
         return;
     }
     s.end_claim(*destination);
-    destination->next_due = std::min(next_due.value_or(kNever), std::exchange(destination->noted_due, kNever));
+    destination->next_due =
+        std::min(next_due.value_or(kNever), std::exchange(destination->noted_due, kNever));
     if (rows.empty() && destination->next_due <= now) {
         destination->next_due = now + kAskAgain;
     }
@@ -544,7 +558,7 @@ void Scheduler::claimed(DestinationId id, std::vector<Recipient> rows, std::opti
         s.add_ready(*destination, {{std::move(row), nullptr}, 0});
     }
     if (Site* site = s.site_of(*destination)) {
-        s.unpark(*site);   // when fewer came than were asked for
+        s.unpark(*site);  // when fewer came than were asked for
     }
     s.consider(id, *destination, now);
 }
@@ -592,13 +606,14 @@ std::vector<ReadyRecipient> Scheduler::unresolved(DestinationId id, TimePoint no
     return dropped;
 }
 
-std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, DeliveryFeedback feedback, TimePoint now) {
+std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, DeliveryFeedback feedback,
+                                             TimePoint now) {
     State& s = *state_;
     std::vector<RecipientId> dropped;
     s.deliveries -= 1;
     if (const auto it = s.sites.find(site_id); it != s.sites.end()) {
         Site& site = it->second;
-        site.members += 1;   // stays until we are done with it
+        site.members += 1;  // stays until we are done with it
         site.active -= 1;
         const bool from_before = site.grace > 0;
         site.grace -= from_before ? 1 : 0;
@@ -606,12 +621,15 @@ std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, D
             case DeliveryFeedback::Reach::reached:
                 site.failures = site.backoff_until > now ? site.failures : 0;
                 // Grows by one for each window's worth of deliveries that went well (the 1/N of Postfix 2.5).
-                if (!from_before && site.window < s.options.connections_per_site && ++site.credit >= site.window) {
+                if (!from_before && site.window < s.options.connections_per_site &&
+                    ++site.credit >= site.window) {
                     site.window += 1;
                     site.credit = 0;
                 }
                 break;
-            case DeliveryFeedback::Reach::host_failed: s.back_off_site(site_id, site, dropped, now); break;
+            case DeliveryFeedback::Reach::host_failed:
+                s.back_off_site(site_id, site, dropped, now);
+                break;
             case DeliveryFeedback::Reach::throttled:
                 // Those that were under way when the window shrank have been answered already.
                 if (!from_before) {
@@ -624,7 +642,8 @@ std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, D
                     }
                 }
                 break;
-            case DeliveryFeedback::Reach::abandoned: break;
+            case DeliveryFeedback::Reach::abandoned:
+                break;
         }
         s.consider_site(site_id, site, now);
         site.members -= 1;
@@ -661,7 +680,7 @@ void Scheduler::set_options(const SchedulerOptions& options) {
         const std::uint32_t limit = std::max<std::uint32_t>(1, options.connections_per_site);
         site.window = whole ? limit : std::min(site.window, limit);
         if (!site.runnable && !site.ring.empty()) {
-            site.runnable = true;   // next_start() looks whether it may
+            site.runnable = true;  // next_start() looks whether it may
             s.runnable.push_back(id);
         }
     }

@@ -1,4 +1,5 @@
-// Decides what is delivered next: which destination, over which site's connection budget, and when to look again.
+// Decides what is delivered next: which destination, over which site's connection budget, and when to look
+// again.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +16,13 @@
 namespace posthorn::queue {
 
 struct SchedulerOptions {
-    std::uint32_t connections_per_site = 5;       // deliveries of one site under way at once
-    std::uint32_t deliveries = 200;               // under way at once, all sites
+    std::uint32_t connections_per_site = 5;  // deliveries of one site under way at once
+    std::uint32_t deliveries = 200;          // under way at once, all sites
     std::uint32_t recipients_per_transaction = 100;
-    std::size_t claim_batch = 50;                 // rows asked of the store at once for one destination
-    std::uint64_t hot_memory = 8 * 1024 * 1024;   // octets of ready mail that may stay in memory
-    Duration destination_backoff_first = std::chrono::seconds(60);   // after a failure of the whole destination or site
+    std::size_t claim_batch = 50;                // rows asked of the store at once for one destination
+    std::uint64_t hot_memory = 8 * 1024 * 1024;  // octets of ready mail that may stay in memory
+    Duration destination_backoff_first =
+        std::chrono::seconds(60);  // after a failure of the whole destination or site
     Duration destination_backoff_max = std::chrono::minutes(30);
 };
 
@@ -34,18 +36,18 @@ struct ReadyRecipient {
 };
 
 // What the caller is to do. Each is answered by exactly one event, named beside it.
-struct StartDelivery {                            // -> finished()
+struct StartDelivery {  // -> finished()
     SiteId site = 0;
     DestinationId destination = 0;
     std::string domain;
     QueueId message;
-    std::vector<ReadyRecipient> recipients;       // of one message; exactly one when personal
+    std::vector<ReadyRecipient> recipients;  // of one message; exactly one when personal
 };
-struct ClaimDue {                                 // -> claimed()
+struct ClaimDue {  // -> claimed()
     DestinationId destination = 0;
     std::size_t limit = 0;
 };
-struct ResolveSite {                              // -> resolved() or unresolved()
+struct ResolveSite {  // -> resolved() or unresolved()
     DestinationId destination = 0;
     std::string domain;
 };
@@ -58,20 +60,23 @@ using SchedulerAction = std::variant<StartDelivery, ClaimDue, ResolveSite, WaitU
 // What a delivery taught about its site and destination; the verdicts on the recipients go to the store.
 struct DeliveryFeedback {
     enum class Reach : std::uint8_t {
-        reached,          // the peer answered; whatever it said of this message
-        host_failed,      // no connection, or the session was refused or lost before MAIL: back off the whole site
-        throttled,        // the peer asked for less (421 and kin): fewer at once
-        abandoned,        // we gave up for our own reasons (shutdown, store unhealthy, missing key): says nothing of the site
+        reached,      // the peer answered; whatever it said of this message
+        host_failed,  // no connection, or the session was refused or lost before MAIL: back off the whole
+                      // site
+        throttled,    // the peer asked for less (421 and kin): fewer at once
+        abandoned,    // we gave up for our own reasons (shutdown, store unhealthy, missing key): says nothing
+                      // of the site
     };
     Reach reach = Reach::reached;
 };
 
 // Pure: no clock, no I/O, no threads; owned by the home shard.
 //
-// Memory is per destination with something to do, not per message: a destination holds at most a bounded number of ready
-// recipients (hot_memory and 2 x claim_batch); the rest stays in the store. Destinations with nothing waiting are forgotten.
-// Fair: among destinations of a site, and among sites, by turns. Work per call is O(log destinations).
-// A destination that backs off keeps its rows in the store untouched; only the recipients that were tried are re-timed.
+// Memory is per destination with something to do, not per message: a destination holds at most a bounded
+// number of ready recipients (hot_memory and 2 x claim_batch); the rest stays in the store. Destinations with
+// nothing waiting are forgotten. Fair: among destinations of a site, and among sites, by turns. Work per call
+// is O(log destinations). A destination that backs off keeps its rows in the store untouched; only the
+// recipients that were tried are re-timed.
 class Scheduler {
 public:
     explicit Scheduler(SchedulerOptions options);
@@ -79,51 +84,62 @@ public:
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
-    // --- before mail is stored: should its recipients be claimed as they are added, to be delivered from memory? False when the
-    // destination backs off, is over its ready bound, or hot memory is used up. Reserves `octets` until on_added/on_not_added.
-    // Also false while older mail of the destination waits in the store: new mail does not overtake it.
+    // --- before mail is stored: should its recipients be claimed as they are added, to be delivered from
+    // memory? False when the destination backs off, is over its ready bound, or hot memory is used up.
+    // Reserves `octets` until on_added/on_not_added. Also false while older mail of the destination waits in
+    // the store: new mail does not overtake it.
     [[nodiscard]] bool wants_hot(std::string_view domain, std::uint64_t octets, TimePoint now);
-    void on_not_added(std::uint64_t octets);          // the add failed: gives the reservation back
+    void on_not_added(std::uint64_t octets);  // the add failed: gives the reservation back
 
-    // --- events -------------------------------------------------------------------------------------------------------
-    // Claimed recipients that are ready now, with their message in memory. `reserved` is what wants_hot reserved for them.
+    // --- events
+    // -------------------------------------------------------------------------------------------------------
+    // Claimed recipients that are ready now, with their message in memory. `reserved` is what wants_hot
+    // reserved for them.
     void on_added(DestinationId destination, std::string_view domain, std::vector<ReadyRecipient> ready,
                   std::uint64_t reserved, TimePoint now);
-    // The store has waiting, unclaimed rows of this destination, one of them due then (new mail not claimed, the start, an
-    // operator's retry, and each settlement that defers). Call it when the store has answered, not before: a claim made in
-    // between would not see the row, and its answer would be taken for the whole truth.
+    // The store has waiting, unclaimed rows of this destination, one of them due then (new mail not claimed,
+    // the start, an operator's retry, and each settlement that defers). Call it when the store has answered,
+    // not before: a claim made in between would not see the row, and its answer would be taken for the whole
+    // truth.
     void on_due(DestinationId destination, std::string_view domain, TimePoint due);
     // The answer of QueueStore::claim; next_due as in Claimed.
-    void claimed(DestinationId destination, std::vector<Recipient> rows, std::optional<TimePoint> next_due, TimePoint now);
+    void claimed(DestinationId destination, std::vector<Recipient> rows, std::optional<TimePoint> next_due,
+                 TimePoint now);
     // The store could not be asked: look again after a short while.
     void claim_failed(DestinationId destination, TimePoint now);
     // site_key: the sorted MX host names joined; valid_until: when to ask DNS again.
     void resolved(DestinationId destination, std::string_view site_key, TimePoint valid_until, TimePoint now);
-    // Not resolved for now: the destination backs off and is looked at again afterwards; what else it has in the store is
-    // left alone. Returns the ready recipients, no longer the scheduler's: the caller settles or unclaims each. For an answer
-    // that is final (no such domain, null MX) call resolved() with a key of its own and let the deliveries fail.
+    // Not resolved for now: the destination backs off and is looked at again afterwards; what else it has in
+    // the store is left alone. Returns the ready recipients, no longer the scheduler's: the caller settles or
+    // unclaims each. For an answer that is final (no such domain, null MX) call resolved() with a key of its
+    // own and let the deliveries fail.
     [[nodiscard]] std::vector<ReadyRecipient> unresolved(DestinationId destination, TimePoint now);
-    // The delivery is over and its slot free; its settlement may still be under way (then on_due(), see there).
-    // Returns ready recipients a back-off has dropped, to be unclaimed by the caller before anything else is asked of the store.
-    [[nodiscard]] std::vector<RecipientId> finished(SiteId site, DestinationId destination, DeliveryFeedback feedback,
-                                                    TimePoint now);
-    // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works again).
+    // The delivery is over and its slot free; its settlement may still be under way (then on_due(), see
+    // there). Returns ready recipients a back-off has dropped, to be unclaimed by the caller before anything
+    // else is asked of the store.
+    [[nodiscard]] std::vector<RecipientId> finished(SiteId site, DestinationId destination,
+                                                    DeliveryFeedback feedback, TimePoint now);
+    // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works
+    // again).
     void forget_backoff(DestinationId destination, TimePoint now);
     // New limits (reload); what is under way goes on.
     void set_options(const SchedulerOptions& options);
-    // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after pause(false).
+    // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after
+    // pause(false).
     void pause(bool paused);
     // Drops all ready recipients for unclaiming (at shutdown).
     [[nodiscard]] std::vector<RecipientId> drain();
 
-    // --- decision: call until it returns WaitUntil -----------------------------------------------------------------------
+    // --- decision: call until it returns WaitUntil
+    // -----------------------------------------------------------------------
     [[nodiscard]] SchedulerAction next(TimePoint now);
 
-    // --- figures ---------------------------------------------------------------------------------------------------------
+    // --- figures
+    // ---------------------------------------------------------------------------------------------------------
     struct Figures {
         std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0;
-        std::size_t backing_off = 0;          // sites and destinations
-        std::uint64_t hot_octets = 0;         // reserved and ready
+        std::size_t backing_off = 0;   // sites and destinations
+        std::uint64_t hot_octets = 0;  // reserved and ready
     };
     [[nodiscard]] Figures figures() const;
 

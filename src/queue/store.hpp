@@ -1,6 +1,7 @@
 // The contract of the queue's store: what it keeps, what it promises, and what callers must not assume.
 #pragma once
 
+#include <boost/system/result.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -12,8 +13,6 @@
 #include "base/unique_function.hpp"
 #include "mail/message.hpp"
 
-#include <boost/system/result.hpp>
-
 namespace posthorn::queue {
 
 using RecipientId = std::int64_t;
@@ -21,32 +20,35 @@ using RecipientId = std::int64_t;
 using DestinationId = std::int64_t;
 
 enum class StoreFault {
-    busy,            // the inbox is at its bound, or the deadline passed before the operation began: 452, nothing was stored
-    disk_full,       // ENOSPC or below the configured free space: 452
-    io_error,        // the disk failed; the store is unhealthy until a probe succeeds: 452, delivery pauses
+    busy,  // the inbox is at its bound, or the deadline passed before the operation began: 452, nothing was
+           // stored
+    disk_full,  // ENOSPC or below the configured free space: 452
+    io_error,   // the disk failed; the store is unhealthy until a probe succeeds: 452, delivery pauses
     not_found,
-    corrupt,         // what was stored cannot be read back: a damaged row, a spool file that is gone or has the wrong size
-    refused,         // this one operation cannot be stored as it is (an id that exists, a body that is not where it should be)
+    corrupt,  // what was stored cannot be read back: a damaged row, a spool file that is gone or has the
+              // wrong size
+    refused,  // this one operation cannot be stored as it is (an id that exists, a body that is not where it
+              // should be)
     shutting_down,
 };
 
 struct StoreError {
     StoreFault fault = StoreFault::io_error;
-    std::string what;   // for the operator
+    std::string what;  // for the operator
 };
 [[noreturn]] void throw_exception_from_error(const StoreError& error, const boost::source_location&);
 
 template <class T>
 using StoreResult = boost::system::result<T, StoreError>;
 
-// Called exactly once, on a thread of the store (or inside the call, when the store refuses at once). Must not block:
-// post to your own executor.
+// Called exactly once, on a thread of the store (or inside the call, when the store refuses at once). Must
+// not block: post to your own executor.
 template <class T>
 using Done = UniqueFunction<void(StoreResult<T>)>;
 
 enum class RecipientState : std::uint8_t {
-    waiting = 0,     // has a due time, which is never after the message's expiry
-    held = 1,        // waits for an operator; ends by release, delete or expiry
+    waiting = 0,  // has a due time, which is never after the message's expiry
+    held = 1,     // waits for an operator; ends by release, delete or expiry
 };
 
 // One recipient still to be settled. Delivered and failed recipients have no row.
@@ -59,14 +61,15 @@ struct Recipient {
     std::uint8_t notify = mail::Notify::unset;
     RecipientState state = RecipientState::waiting;
     TimePoint due_at{};
-    TimePoint expires_at{};              // the message's
-    std::uint32_t attempts = 0;          // that counted
-    TimePoint last_attempt{};            // 1970 when there was none
-    std::string last_class;              // delivery's word for the last outcome: "temp", "auth", "local", ...; empty before the first
-    std::string last_reply;              // the peer's words unshortened, or our own; empty before the first attempt
-    std::string last_host;               // "mx1.example.com[192.0.2.1]" of the last attempt
+    TimePoint expires_at{};      // the message's
+    std::uint32_t attempts = 0;  // that counted
+    TimePoint last_attempt{};    // 1970 when there was none
+    std::string last_class;      // delivery's word for the last outcome: "temp", "auth", "local", ...; empty
+                                 // before the first
+    std::string last_reply;      // the peer's words unshortened, or our own; empty before the first attempt
+    std::string last_host;       // "mx1.example.com[192.0.2.1]" of the last attempt
     bool delay_dsn_sent = false;
-    bool personal = false;               // the message has per-recipient headers: one recipient per transaction
+    bool personal = false;  // the message has per-recipient headers: one recipient per transaction
 };
 
 // The lease of recipients that are claimed as they are added.
@@ -74,9 +77,10 @@ inline constexpr Duration kAddedLease = std::chrono::hours(24);
 
 struct NewRecipient {
     mail::EnvelopeRecipient recipient;
-    std::string domain;                  // the destination: lower case A-label form, or an address literal "[192.0.2.1]"
+    std::string domain;  // the destination: lower case A-label form, or an address literal "[192.0.2.1]"
     TimePoint due_at{};
-    bool claim = false;                  // claimed as it is stored: the caller will deliver it at once and settle or unclaim it
+    bool claim =
+        false;  // claimed as it is stored: the caller will deliver it at once and settle or unclaim it
 };
 
 struct NewMessage {
@@ -96,9 +100,9 @@ struct Added {
 // What becomes of one recipient after an attempt.
 struct Verdict {
     enum class Kind : std::uint8_t {
-        done,        // delivered, failed or expired: the row goes; with the last row goes the message
-        defer,       // stays, with a new due time and the reply that caused it
-        hold,        // stays, state held
+        done,   // delivered, failed or expired: the row goes; with the last row goes the message
+        defer,  // stays, with a new due time and the reply that caused it
+        hold,   // stays, state held
     };
     RecipientId recipient = 0;
     QueueId message;
@@ -110,12 +114,13 @@ struct Verdict {
     std::string failure_class;
     std::string reply;
     std::string host;
-    bool delay_dsn_sent = false;         // sticky: true sets the mark, false leaves it as it is
+    bool delay_dsn_sent = false;  // sticky: true sets the mark, false leaves it as it is
 };
 
-// One transaction: all verdicts and all new messages (DSNs about them), or nothing. Removes the claims of its recipients
-// when it is durable, and when it fails leaves both rows and claims as they were: settle again or unclaim. A verdict on a
-// row that is gone is no error. A due time after the message's expiry is stored as the expiry.
+// One transaction: all verdicts and all new messages (DSNs about them), or nothing. Removes the claims of its
+// recipients when it is durable, and when it fails leaves both rows and claims as they were: settle again or
+// unclaim. A verdict on a row that is gone is no error. A due time after the message's expiry is stored as
+// the expiry.
 struct Settlement {
     std::vector<Verdict> verdicts;
     std::vector<NewMessage> messages;
@@ -129,15 +134,16 @@ struct Settled {
 // What claim() found, and when this destination is to be looked at again.
 struct Claimed {
     std::vector<Recipient> rows;
-    // The earliest due time of its rows that are still waiting and unclaimed; not after the `now` of the claim when there was
-    // more due than the limit. No value: nothing else waits. May be early (a claim then finds nothing), never late.
+    // The earliest due time of its rows that are still waiting and unclaimed; not after the `now` of the
+    // claim when there was more due than the limit. No value: nothing else waits. May be early (a claim then
+    // finds nothing), never late.
     std::optional<TimePoint> next_due;
 };
 
 struct DestinationDue {
     DestinationId id = 0;
     std::string domain;
-    TimePoint next_due{};                // the earliest due time of its waiting, unclaimed rows
+    TimePoint next_due{};  // the earliest due time of its waiting, unclaimed rows
 };
 
 // One line of `posthorn queue list`.
@@ -149,77 +155,85 @@ struct QueueEntry {
     std::uint64_t size = 0;
     std::string stream;
     std::string source;
-    std::vector<Recipient> recipients;   // at most 100; see recipient_count
+    std::vector<Recipient> recipients;  // at most 100; see recipient_count
     std::uint64_t recipient_count = 0;
 };
 
 struct ListQuery {
-    QueueId after;                       // exclusive; the first page has 0
-    std::size_t limit = 100;             // messages, at most 1000
-    std::string domain;                  // recipient domain, or empty for all
-    std::string reverse_path;            // exact, or empty for all
+    QueueId after;             // exclusive; the first page has 0
+    std::size_t limit = 100;   // messages, at most 1000
+    std::string domain;        // recipient domain, or empty for all
+    std::string reverse_path;  // exact, or empty for all
 };
 
 enum class Revision : std::uint8_t {
-    retry,           // due now, whatever the back-off; attempts unchanged; held rows too; claimed ones are being tried already
-    hold,            // claimed rows become held when they are deferred
-    release,         // held -> waiting, due now
-    remove,          // all unclaimed recipients go, without a DSN; claimed ones go when they are settled
+    retry,  // due now, whatever the back-off; attempts unchanged; held rows too; claimed ones are being tried
+            // already
+    hold,   // claimed rows become held when they are deferred
+    release,  // held -> waiting, due now
+    remove,   // all unclaimed recipients go, without a DSN; claimed ones go when they are settled
 };
 
 struct Revised {
-    std::uint64_t recipients = 0;        // rows changed
-    std::vector<DestinationDue> due;     // destinations that have mail due now because of it
+    std::uint64_t recipients = 0;     // rows changed
+    std::vector<DestinationDue> due;  // destinations that have mail due now because of it
 };
 
 struct StoreHealth {
     bool healthy = true;
-    std::string reason;                  // why not, for the operator
-    // Counted as they come and go, and once in the background at start: until that is done, only what came and went since.
+    std::string reason;  // why not, for the operator
+    // Counted as they come and go, and once in the background at start: until that is done, only what came
+    // and went since.
     std::uint64_t messages = 0;
     std::uint64_t recipients = 0;
     std::uint64_t inbox_bytes = 0;
-    std::uint64_t batches = 0;           // committed since start
-    std::uint64_t operations = 0;        // in them
+    std::uint64_t batches = 0;     // committed since start
+    std::uint64_t operations = 0;  // in them
     std::uint64_t wal_bytes = 0;
     std::uint64_t last_commit_microseconds = 0;
 };
 
 // Keeps messages from acceptance to settlement.
 //
-// GUARANTEES: when done() of add or settle gets a value, the change survives kill -9 and power loss. Operations of one
-// thread take effect in the order of the calls. A recipient is handed out by claim/expired to one claimant at a time.
-// A claim is not durable: after a restart all rows are unclaimed (delivery is at-least-once; docs/QUEUE.md gives the window).
-// THREADS: every method may be called from any thread. Ownership of arguments passes to the store.
-// Nothing above this contract may assume that one process owns the queue: claims carry a lease, renewed by nobody, after
-// which another claimant may have the row.
+// GUARANTEES: when done() of add or settle gets a value, the change survives kill -9 and power loss.
+// Operations of one thread take effect in the order of the calls. A recipient is handed out by claim/expired
+// to one claimant at a time. A claim is not durable: after a restart all rows are unclaimed (delivery is
+// at-least-once; docs/QUEUE.md gives the window). THREADS: every method may be called from any thread.
+// Ownership of arguments passes to the store. Nothing above this contract may assume that one process owns
+// the queue: claims carry a lease, renewed by nobody, after which another claimant may have the row.
 class QueueStore {
 public:
     virtual ~QueueStore() = default;
 
-    // --- changes: durable before done() is called with a value -------------------------------------------------------
-    // deadline: an operation that has not begun by then is withdrawn and answered `busy`; once begun, its verdict is awaited.
+    // --- changes: durable before done() is called with a value
+    // ------------------------------------------------------- deadline: an operation that has not begun by
+    // then is withdrawn and answered `busy`; once begun, its verdict is awaited.
     virtual void add(NewMessage message, SteadyTime deadline, Done<Added> done) = 0;
     virtual void settle(Settlement settlement, Done<Settled> done) = 0;
     virtual void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) = 0;
 
-    // --- claims ------------------------------------------------------------------------------------------------------
-    // Up to `limit` waiting, unclaimed rows of the destination with due_at <= now, earliest first. Work is proportional to
-    // limit plus the destination's claimed rows, never to the queue's length.
+    // --- claims
+    // ------------------------------------------------------------------------------------------------------
+    // Up to `limit` waiting, unclaimed rows of the destination with due_at <= now, earliest first. Work is
+    // proportional to limit plus the destination's claimed rows, never to the queue's length.
     virtual void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                        Done<Claimed> done) = 0;
-    // Claims rows of any state whose message has expired: they are to be settled as expired, whatever else was planned.
+    // Claims rows of any state whose message has expired: they are to be settled as expired, whatever else
+    // was planned.
     virtual void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                                Done<std::vector<Recipient>> done) = 0;
     // Gives rows back untouched. Cheap, needs no transaction.
     virtual void unclaim(std::vector<RecipientId> recipients) = 0;
 
-    // --- reads -------------------------------------------------------------------------------------------------------
+    // --- reads
+    // -------------------------------------------------------------------------------------------------------
     virtual void message(QueueId id, Done<mail::MessagePtr> done) = 0;
     // The earliest due time of the destination's waiting, unclaimed rows; nothing when there are none.
     virtual void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) = 0;
-    // Destinations that have waiting rows, `after` exclusive by id, at most `limit`; for the start. One index seek each.
-    virtual void destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) = 0;
+    // Destinations that have waiting rows, `after` exclusive by id, at most `limit`; for the start. One index
+    // seek each.
+    virtual void destinations(DestinationId after, std::size_t limit,
+                              Done<std::vector<DestinationDue>> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 
@@ -227,7 +241,8 @@ public:
     // Called on a store thread whenever `healthy` changes. Set before the first operation.
     virtual void on_health_change(std::function<void(const StoreHealth&)> observer) = 0;
 
-    // Where large bodies of messages not yet added are written: open a BodySpool there (queue/body_spool.hpp).
+    // Where large bodies of messages not yet added are written: open a BodySpool there
+    // (queue/body_spool.hpp).
     [[nodiscard]] virtual const std::string& spool_directory() const = 0;
 
     // Refuses what comes from now on (shutting_down), finishes what was begun, joins the threads. Blocks.

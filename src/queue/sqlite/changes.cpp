@@ -33,33 +33,39 @@ void DestinationCache::clear() {
     recent_.clear();
 }
 
-Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_directory, std::size_t destination_cache)
+Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_directory,
+                 std::size_t destination_cache)
     : connection_(connection),
       claims_(claims),
       spool_directory_(std::move(spool_directory)),
       destinations_(destination_cache),
       next_recipient_(connection.value("SELECT max(id) FROM recipient") + 1),
       insert_message_(connection,
-                      "INSERT INTO message (id, accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid,"
+                      "INSERT INTO message (id, accepted_at, expires_at, flags, body_size, longest_line, "
+                      "reverse_path, envid,"
                       " stream, source, body_hash, spool_file, header) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       insert_body_(connection, "INSERT INTO body (message_id, data) VALUES (?,?)"),
       insert_recipient_(connection,
-                        "INSERT INTO recipient (id, message_id, destination_id, state, due_at, attempts, last_attempt, notify,"
+                        "INSERT INTO recipient (id, message_id, destination_id, state, due_at, attempts, "
+                        "last_attempt, notify,"
                         " delay_dsn_sent, address, orcpt, last_class, last_reply, last_host)"
                         " VALUES (?1,?2,?3,0,?4,0,0,?5,0,?6,?7,'','','')"),
       find_destination_(connection, "SELECT id FROM destination WHERE name = ?"),
       insert_destination_(connection, "INSERT INTO destination (name) VALUES (?) RETURNING id"),
       destination_name_(connection, "SELECT name FROM destination WHERE id = ?"),
       delete_recipient_(connection, "DELETE FROM recipient WHERE id = ?"),
-      delete_message_(connection,
-                      "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message_id = ?1)"),
+      delete_message_(
+          connection,
+          "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message_id = ?1)"),
       delete_body_(connection, "DELETE FROM body WHERE message_id = ?"),
-      update_recipient_(connection,
-                        "UPDATE recipient SET state = ?2, due_at = min(?3, (SELECT expires_at FROM message WHERE"
-                        " id = recipient.message_id)), attempts = attempts + ?4, last_attempt = ?5,"
-                        " delay_dsn_sent = max(delay_dsn_sent, ?6), last_class = ?7, last_reply = ?8, last_host = ?9"
-                        " WHERE id = ?1"),
-      recipients_of_(connection, "SELECT id, destination_id, state FROM recipient WHERE message_id = ? ORDER BY id"),
+      update_recipient_(
+          connection,
+          "UPDATE recipient SET state = ?2, due_at = min(?3, (SELECT expires_at FROM message WHERE"
+          " id = recipient.message_id)), attempts = attempts + ?4, last_attempt = ?5,"
+          " delay_dsn_sent = max(delay_dsn_sent, ?6), last_class = ?7, last_reply = ?8, last_host = ?9"
+          " WHERE id = ?1"),
+      recipients_of_(connection,
+                     "SELECT id, destination_id, state FROM recipient WHERE message_id = ? ORDER BY id"),
       message_exists_(connection, "SELECT expires_at FROM message WHERE id = ?"),
       make_due_(connection, "UPDATE recipient SET state = 0, due_at = ?2 WHERE id = ?1"),
       set_state_(connection, "UPDATE recipient SET state = ?2 WHERE id = ?1"),
@@ -84,7 +90,8 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
     const mail::Message& message = *what.message;
     const mail::Body& body = message.body;
     using Flags = MessageFlags;
-    const std::int64_t flags = (message.smtputf8 ? Flags::smtputf8 : 0) | (message.require_tls ? Flags::require_tls : 0) |
+    const std::int64_t flags = (message.smtputf8 ? Flags::smtputf8 : 0) |
+                               (message.require_tls ? Flags::require_tls : 0) |
                                (message.header_has_8bit ? Flags::header_has_8bit : 0) |
                                (body.facts.has_8bit ? Flags::body_has_8bit : 0) |
                                (body.facts.has_leading_dot ? Flags::leading_dot : 0) |
@@ -96,26 +103,32 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
     insert_message_.bind(1, id).bind(2, message.accepted_at).bind(3, message.expires_at).bind(4, flags);
     insert_message_.bind(5, static_cast<std::int64_t>(body.facts.size));
     insert_message_.bind(6, static_cast<std::int64_t>(body.facts.longest_line));
-    insert_message_.bind_text(7, message.reverse_path).bind_text(8, message.envid).bind_text(9, message.stream);
+    insert_message_.bind_text(7, message.reverse_path)
+        .bind_text(8, message.envid)
+        .bind_text(9, message.stream);
     insert_message_.bind_text(10, message.source);
     insert_message_.bind_blob(11, {reinterpret_cast<const char*>(message.relaxed_body_hash.data()),
                                    message.relaxed_body_hash.size()});
     if (body.spool_file.empty()) {
         insert_message_.bind_null(12);
     } else {
-        // The row must never commit before its file: a file that is not there, or not this message's, is refused here.
+        // The row must never commit before its file: a file that is not there, or not this message's, is
+        // refused here.
         struct stat status {};
         if (body.spool_file != spool_name(message.id) ||
             ::stat((spool_directory_ + "/" + body.spool_file).c_str(), &status) != 0 ||
             static_cast<std::uint64_t>(status.st_size) != body.facts.size) {
             throw Refusal{{StoreFault::refused, "the spool file " + body.spool_file + " of message " +
-                                                    message.id.to_string() + " is missing or has the wrong size"}};
+                                                    message.id.to_string() +
+                                                    " is missing or has the wrong size"}};
         }
         insert_message_.bind_text(12, body.spool_file);
     }
     insert_message_.bind_blob(13, message.header).run();
     if (body.spool_file.empty()) {
-        insert_body_.bind(1, id).bind_blob(2, body.bytes ? std::string_view(*body.bytes) : std::string_view()).run();
+        insert_body_.bind(1, id)
+            .bind_blob(2, body.bytes ? std::string_view(*body.bytes) : std::string_view())
+            .run();
     }
 
     result.recipients.clear();
@@ -125,8 +138,11 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
         const DestinationId destination = intern(recipient.domain);
         const RecipientId row = next_recipient_++;
         insert_recipient_.bind(1, row).bind(2, id).bind(3, destination);
-        insert_recipient_.bind(4, std::min(recipient.due_at, message.expires_at)).bind(5, recipient.recipient.notify);
-        insert_recipient_.bind_text(6, recipient.recipient.address).bind_text(7, recipient.recipient.orcpt).run();
+        insert_recipient_.bind(4, std::min(recipient.due_at, message.expires_at))
+            .bind(5, recipient.recipient.notify);
+        insert_recipient_.bind_text(6, recipient.recipient.address)
+            .bind_text(7, recipient.recipient.orcpt)
+            .run();
         if (recipient.claim) {
             effects_.added.push_back(row);
         }
@@ -149,7 +165,8 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
         }
         previous = verdict.message;
         effects_.settled.push_back(verdict.recipient);
-        if (verdict.kind != Verdict::Kind::done && claims_.afterwards(verdict.recipient) != Afterwards::remove) {
+        if (verdict.kind != Verdict::Kind::done &&
+            claims_.afterwards(verdict.recipient) != Afterwards::remove) {
             defer(verdict);
             continue;
         }
@@ -169,9 +186,12 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
 }
 
 void Changes::defer(const Verdict& verdict) {
-    const bool hold = verdict.kind == Verdict::Kind::hold || claims_.afterwards(verdict.recipient) == Afterwards::hold;
+    const bool hold =
+        verdict.kind == Verdict::Kind::hold || claims_.afterwards(verdict.recipient) == Afterwards::hold;
     const auto state = hold ? RecipientState::held : RecipientState::waiting;
-    update_recipient_.bind(1, verdict.recipient).bind(2, static_cast<std::int64_t>(state)).bind(3, verdict.due_at);
+    update_recipient_.bind(1, verdict.recipient)
+        .bind(2, static_cast<std::int64_t>(state))
+        .bind(3, verdict.due_at);
     update_recipient_.bind(4, verdict.count_attempt ? 1 : 0).bind(5, verdict.attempted_at);
     update_recipient_.bind(6, verdict.delay_dsn_sent ? 1 : 0).bind_text(7, verdict.failure_class);
     update_recipient_.bind_text(8, verdict.reply).bind_text(9, verdict.host).run();
@@ -185,7 +205,7 @@ void Changes::remove_message_if_done(QueueId id) {
     effects_.messages -= 1;
     delete_body_.bind(1, id.value()).run();
     if (connection_.changes() == 0) {
-        effects_.unneeded_files.push_back(spool_name(id));   // no body row: it was a spool file
+        effects_.unneeded_files.push_back(spool_name(id));  // no body row: it was a spool file
     }
 }
 
@@ -202,7 +222,8 @@ void Changes::revise(ReviseOperation& operation) {
         const StatementScope scope(message_exists_);
         if (!message_exists_.bind(1, operation.message.value()).step()) {
             operation.result = {};
-            throw Refusal{{StoreFault::not_found, "no message " + operation.message.to_string() + " in the queue"}};
+            throw Refusal{
+                {StoreFault::not_found, "no message " + operation.message.to_string() + " in the queue"}};
         }
         expires_at = message_exists_.time(0);
     }
@@ -222,7 +243,8 @@ void Changes::revise(ReviseOperation& operation) {
         const bool held = row.state == static_cast<int>(RecipientState::held);
         const bool removes = operation.revision == Revision::remove;
         const bool holds = operation.revision == Revision::hold;
-        if (row.state == kStateRemoved || (holds && held) || (operation.revision == Revision::release && !held)) {
+        if (row.state == kStateRemoved || (holds && held) ||
+            (operation.revision == Revision::release && !held)) {
             continue;
         }
         const bool ours = is_ours(row.id, operation.now);
@@ -250,7 +272,7 @@ void Changes::revise(ReviseOperation& operation) {
             make_due_.bind(1, row.id).bind(2, due).run();
             mark(row.id, Afterwards::nothing);
         } else {
-            continue;   // it is being tried already
+            continue;  // it is being tried already
         }
         operation.result.recipients += 1;
     }
@@ -261,7 +283,9 @@ void Changes::revise(ReviseOperation& operation) {
 
 // Nobody has the row: it was free, or this very transaction settled or revised it before.
 bool Changes::is_ours(RecipientId id, TimePoint now) {
-    const auto in = [id](const std::vector<RecipientId>& ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+    const auto in = [id](const std::vector<RecipientId>& ids) {
+        return std::find(ids.begin(), ids.end(), id) != ids.end();
+    };
     if (in(effects_.settled) || in(effects_.reserved)) {
         return true;
     }

@@ -1,4 +1,5 @@
-// What a message's life does to the tables: the writer's statements, and the effects that wait for the commit.
+// What a message's life does to the tables: the writer's statements, and the effects that wait for the
+// commit.
 #pragma once
 
 #include <cstdint>
@@ -24,34 +25,36 @@ struct Refusal {
 class DestinationCache {
 public:
     explicit DestinationCache(std::size_t limit) : limit_(limit) {}
-    [[nodiscard]] DestinationId find(std::string_view name);   // 0: not here
+    [[nodiscard]] DestinationId find(std::string_view name);  // 0: not here
     void keep(std::string_view name, DestinationId id);
     void clear();
 
 private:
     using Entry = std::pair<std::string, DestinationId>;
     std::size_t limit_;
-    std::list<Entry> recent_;   // the latest first
-    std::unordered_map<std::string_view, std::list<Entry>::iterator> by_name_;   // views into recent_
+    std::list<Entry> recent_;                                                   // the latest first
+    std::unordered_map<std::string_view, std::list<Entry>::iterator> by_name_;  // views into recent_
 };
 
-// Owned by the writer thread; lives as long as its connection. All of apply happens inside the writer's transaction.
+// Owned by the writer thread; lives as long as its connection. All of apply happens inside the writer's
+// transaction.
 class Changes {
 public:
-    Changes(Connection& connection, ClaimTable& claims, std::string spool_directory, std::size_t destination_cache);
+    Changes(Connection& connection, ClaimTable& claims, std::string spool_directory,
+            std::size_t destination_cache);
 
     // Throws SqliteFailure or Refusal; then the transaction must be rolled back and roll_back() called.
     void apply(Operation& operation, TimePoint now);
 
     // What the transaction's end means to claims and files.
     struct Effects {
-        std::int64_t messages = 0;                 // more or fewer
+        std::int64_t messages = 0;  // more or fewer
         std::int64_t recipients = 0;
-        std::vector<RecipientId> settled;          // claims of deliveries, released by the commit
-        std::vector<RecipientId> reserved;         // rows revised while nobody had them
-        std::vector<RecipientId> added;            // claimed as they were added
-        std::vector<std::pair<RecipientId, Afterwards>> marked;   // the mark before
-        std::vector<std::string> unneeded_files;   // relative to the spool directory
+        std::vector<RecipientId> settled;   // claims of deliveries, released by the commit
+        std::vector<RecipientId> reserved;  // rows revised while nobody had them
+        std::vector<RecipientId> added;     // claimed as they were added
+        std::vector<std::pair<RecipientId, Afterwards>> marked;  // the mark before
+        std::vector<std::string> unneeded_files;                 // relative to the spool directory
     };
     // After the commit. Returns removed rows that came back (see SweepOperation) and files to unlink.
     struct Aftermath {
@@ -80,7 +83,8 @@ private:
     RecipientId next_recipient_;
     Effects effects_;
 
-    Statement insert_message_, insert_body_, insert_recipient_, find_destination_, insert_destination_, destination_name_;
+    Statement insert_message_, insert_body_, insert_recipient_, find_destination_, insert_destination_,
+        destination_name_;
     Statement delete_recipient_, delete_message_, delete_body_, update_recipient_;
     Statement recipients_of_, message_exists_, make_due_, set_state_, removed_message_;
 };

@@ -40,7 +40,7 @@ void Checkpointer::wal_is(std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
     wal_ = bytes;
     if (wal_ < copied_at_) {
-        copied_at_ = 0;   // the writer has begun at the WAL's start again
+        copied_at_ = 0;  // the writer has begun at the WAL's start again
     }
     if (wal_ - copied_at_ >= tuning_.checkpoint_every) {
         wake_.notify_one();
@@ -77,7 +77,8 @@ void Checkpointer::count() {
     condition_.recipients += recipients;
 }
 
-// A crash between a spool file's sync and its row's commit, or between the row's end and the unlink, leaves one.
+// A crash between a spool file's sync and its row's commit, or between the row's end and the unlink, leaves
+// one.
 void Checkpointer::remove_orphans() {
     if (spooled_.empty()) {
         return;
@@ -101,7 +102,8 @@ void Checkpointer::remove_orphans() {
 
 void Checkpointer::copy() {
     // PASSIVE waits for nobody. It includes the database's fdatasync.
-    const int code = sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    const int code =
+        sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
         // The WAL keeps everything, so nothing is lost; the writer meets a disk that stays broken by itself.
         log::warning("checkpoint_failed").kv("reason", sqlite3_errmsg(connection_->raw()));

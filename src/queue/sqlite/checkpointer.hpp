@@ -1,4 +1,5 @@
-// The background thread: copies the WAL into the database, and at start counts the queue and removes orphaned spool files.
+// The background thread: copies the WAL into the database, and at start counts the queue and removes orphaned
+// spool files.
 #pragma once
 
 #include <condition_variable>
@@ -20,8 +21,8 @@ public:
     Checkpointer(const SqliteTuning& tuning, Condition& condition) : tuning_(tuning), condition_(condition) {}
     ~Checkpointer();
 
-    // After the schema is there and before anything changes it. `spooled` are the spool files found before the store
-    // opened for mail: no message that comes later can own one of them. Throws SqliteFailure.
+    // After the schema is there and before anything changes it. `spooled` are the spool files found before
+    // the store opened for mail: no message that comes later can own one of them. Throws SqliteFailure.
     void start(const std::string& database, std::string spool, std::vector<QueueId> spooled);
     void stop();
 

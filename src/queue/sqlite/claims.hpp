@@ -17,18 +17,20 @@ enum class Afterwards : std::uint8_t { nothing, hold, remove };
 
 // Any thread.
 //
-// The reader decides on rows of a snapshot that a commit may have overtaken. So, between begin_read and end_read, rows that a
-// commit has changed are remembered and not handed out: the snapshot's picture of them is old. And the writer reserves
-// rows before it changes ones that nobody has claimed.
+// The reader decides on rows of a snapshot that a commit may have overtaken. So, between begin_read and
+// end_read, rows that a commit has changed are remembered and not handed out: the snapshot's picture of them
+// is old. And the writer reserves rows before it changes ones that nobody has claimed.
 class ClaimTable {
 public:
     // --- the writer ---
-    void hold_new(std::span<const RecipientId> ids, TimePoint lease_until);   // before the commit that makes them visible
+    void hold_new(std::span<const RecipientId> ids,
+                  TimePoint lease_until);  // before the commit that makes them visible
     // Claims a row for the writer until changed(); false when a delivery has it.
     bool reserve(RecipientId id, TimePoint now);
     [[nodiscard]] Afterwards afterwards(RecipientId id) const;
-    Afterwards set_afterwards(RecipientId id, Afterwards afterwards);         // the former; for claimed rows
-    // The commit that changed these rows is done: releases them. Returns those that the operator had removed meanwhile.
+    Afterwards set_afterwards(RecipientId id, Afterwards afterwards);  // the former; for claimed rows
+    // The commit that changed these rows is done: releases them. Returns those that the operator had removed
+    // meanwhile.
     std::vector<RecipientId> changed(std::span<const RecipientId> ids);
     // Nothing was changed: releases them. Returns as above.
     std::vector<RecipientId> release(std::span<const RecipientId> ids);

@@ -26,7 +26,9 @@ void Condition::fell_ill(const StoreError& error) {
     if (healthy_.exchange(false, std::memory_order_acq_rel)) {
         log::error("store_unhealthy")
             .kv("reason", error.what)
-            .kv("meaning", "new mail is answered 452 and delivery pauses until the disk works again; nothing accepted is lost");
+            .kv("meaning",
+                "new mail is answered 452 and delivery pauses until the disk works again; nothing accepted "
+                "is lost");
         tell();
     }
 }

@@ -17,7 +17,8 @@ std::string describe(sqlite3* db, int code, std::string_view doing) {
     text += db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     const int system_error = db != nullptr ? sqlite3_system_errno(db) : 0;
     const int primary = code & 0xff;
-    if (system_error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL)) {
+    if (system_error != 0 &&
+        (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL)) {
         text += " (";
         text += std::strerror(system_error);
         text += ")";
@@ -32,8 +33,10 @@ bool SqliteFailure::concerns_operation() const {
         case SQLITE_CONSTRAINT:
         case SQLITE_TOOBIG:
         case SQLITE_MISMATCH:
-        case SQLITE_RANGE: return true;
-        default: return false;
+        case SQLITE_RANGE:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -42,10 +45,13 @@ StoreError SqliteFailure::as_store_error() const {
         return {StoreFault::refused, what()};
     }
     switch (code & 0xff) {
-        case SQLITE_FULL: return {StoreFault::disk_full, what()};
+        case SQLITE_FULL:
+            return {StoreFault::disk_full, what()};
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return {StoreFault::corrupt, what()};
-        default: return {StoreFault::io_error, what()};
+        case SQLITE_NOTADB:
+            return {StoreFault::corrupt, what()};
+        default:
+            return {StoreFault::io_error, what()};
     }
 }
 
@@ -77,9 +83,10 @@ void Connection::configure(Role role, int cache_kib) {
         // Bodies of 4-100 KiB take fewer overflow pages; only effective before the first table is made.
         execute("PRAGMA page_size=8192");
         if (text("PRAGMA journal_mode=WAL") != "wal") {
-            throw SqliteFailure(SQLITE_CANTOPEN,
-                                "queue database: this file system does not support WAL (shared memory beside the "
-                                "database); put queue.directory on a local file system");
+            throw SqliteFailure(
+                SQLITE_CANTOPEN,
+                "queue database: this file system does not support WAL (shared memory beside the "
+                "database); put queue.directory on a local file system");
         }
         // Each commit waits for the disk: without it a power cut loses what was acknowledged.
         execute("PRAGMA synchronous=FULL");
@@ -88,7 +95,8 @@ void Connection::configure(Role role, int cache_kib) {
         // After a flood the WAL file shrinks back to this.
         execute("PRAGMA journal_size_limit=67108864");
     } else {
-        execute("PRAGMA synchronous=FULL");   // for the checkpointer: the database is synced before the WAL is reset
+        execute("PRAGMA synchronous=FULL");  // for the checkpointer: the database is synced before the WAL is
+                                             // reset
         if (role == Role::reader) {
             execute("PRAGMA query_only=ON");
         }
@@ -135,7 +143,8 @@ void Connection::fail(int code, std::string_view doing) const {
 }
 
 Statement::Statement(Connection& connection, const char* sql) : connection_(connection) {
-    const int code = sqlite3_prepare_v3(connection.raw(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
+    const int code =
+        sqlite3_prepare_v3(connection.raw(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
     if (code != SQLITE_OK) {
         connection.fail(code, std::string_view(sql).substr(0, 60));
     }
@@ -152,8 +161,8 @@ Statement& Statement::bind(int index, std::int64_t value) {
 
 Statement& Statement::bind_text(int index, std::string_view text) {
     // A null pointer would bind NULL, which is not an empty text.
-    const int code = sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "", text.size(),
-                                         SQLITE_STATIC, SQLITE_UTF8);
+    const int code = sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "",
+                                         text.size(), SQLITE_STATIC, SQLITE_UTF8);
     if (code != SQLITE_OK) {
         connection_.fail(code, "binding text");
     }
@@ -161,8 +170,8 @@ Statement& Statement::bind_text(int index, std::string_view text) {
 }
 
 Statement& Statement::bind_blob(int index, std::string_view octets) {
-    const int code = sqlite3_bind_blob64(statement_, index, octets.data() != nullptr ? octets.data() : "", octets.size(),
-                                         SQLITE_STATIC);
+    const int code = sqlite3_bind_blob64(statement_, index, octets.data() != nullptr ? octets.data() : "",
+                                         octets.size(), SQLITE_STATIC);
     if (code != SQLITE_OK) {
         connection_.fail(code, "binding a blob");
     }
@@ -183,8 +192,8 @@ bool Statement::step() {
         return false;
     }
     // The message is taken before the reset, which would keep it but may not the system's error number.
-    SqliteFailure failure(code, describe(connection_.raw(), code,
-                                         std::string_view(sqlite3_sql(statement_)).substr(0, 60)));
+    SqliteFailure failure(
+        code, describe(connection_.raw(), code, std::string_view(sqlite3_sql(statement_)).substr(0, 60)));
     sqlite3_reset(statement_);
     throw failure;
 }

@@ -1,4 +1,5 @@
-// One sqlite connection and its prepared statements; failures are thrown as SqliteFailure and caught at each thread's edge.
+// One sqlite connection and its prepared statements; failures are thrown as SqliteFailure and caught at each
+// thread's edge.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@ namespace posthorn::queue::sqlite {
 
 // Thrown only inside queue/sqlite.
 struct SqliteFailure : std::runtime_error {
-    SqliteFailure(int extended_code, const std::string& text) : std::runtime_error(text), code(extended_code) {}
-    int code;   // sqlite's extended result code
+    SqliteFailure(int extended_code, const std::string& text)
+        : std::runtime_error(text), code(extended_code) {}
+    int code;  // sqlite's extended result code
     // The statement itself cannot be carried out (constraint, too big); the database and the disk are well.
     [[nodiscard]] bool concerns_operation() const;
     [[nodiscard]] StoreError as_store_error() const;
@@ -35,7 +37,8 @@ public:
     void execute(const char* sql);
     // Rolls back when a transaction is open; sqlite may have done so itself.
     void roll_back() noexcept;
-    [[nodiscard]] std::int64_t value(const char* sql);   // the first column of the first row; 0 when there is none
+    [[nodiscard]] std::int64_t value(
+        const char* sql);  // the first column of the first row; 0 when there is none
     [[nodiscard]] std::string text(const char* sql);
     [[nodiscard]] sqlite3* raw() const { return db_; }
     [[nodiscard]] std::int64_t changes() const;
@@ -60,14 +63,14 @@ public:
     Statement& bind_blob(int index, std::string_view octets);
     Statement& bind_null(int index);
 
-    bool step();               // true: a row is there
-    void run();                // steps to the end and resets
+    bool step();  // true: a row is there
+    void run();   // steps to the end and resets
     void reset() noexcept;
 
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] TimePoint time(int column) const { return TimePoint(Duration(integer(column))); }
-    [[nodiscard]] std::string text(int column) const;        // of text or blob; empty for NULL
-    [[nodiscard]] std::string_view view(int column) const;   // valid until the next step or reset
+    [[nodiscard]] std::string text(int column) const;       // of text or blob; empty for NULL
+    [[nodiscard]] std::string_view view(int column) const;  // valid until the next step or reset
     [[nodiscard]] bool is_null(int column) const;
     [[nodiscard]] sqlite3_stmt* raw() const { return statement_; }
 
@@ -76,7 +79,8 @@ private:
     sqlite3_stmt* statement_ = nullptr;
 };
 
-// Ends the statement's read when the scope ends: a reader that keeps a statement open keeps the WAL from being reset.
+// Ends the statement's read when the scope ends: a reader that keeps a statement open keeps the WAL from
+// being reset.
 class StatementScope {
 public:
     explicit StatementScope(Statement& statement) : statement_(statement) {}
@@ -91,7 +95,9 @@ private:
 // Several reads of one state of the queue.
 class ReadTransaction {
 public:
-    explicit ReadTransaction(Connection& connection) : connection_(connection) { connection_.execute("BEGIN"); }
+    explicit ReadTransaction(Connection& connection) : connection_(connection) {
+        connection_.execute("BEGIN");
+    }
     ~ReadTransaction() { connection_.roll_back(); }
     ReadTransaction(const ReadTransaction&) = delete;
     ReadTransaction& operator=(const ReadTransaction&) = delete;

@@ -115,7 +115,8 @@ bool Inbox::take_overdue(std::vector<Operation>& overdue) {
         if (!overdue.empty()) {
             return true;
         }
-        // While mail keeps coming the watcher looks once a second, and producers need not wake it; then it rests.
+        // While mail keeps coming the watcher looks once a second, and producers need not wake it; then it
+        // rests.
         const bool idle = waiting_.empty() && !saw_work;
         saw_work = !waiting_.empty();
         if (idle) {

@@ -50,17 +50,19 @@ struct Operation {
 [[nodiscard]] std::size_t weight_of(const NewMessage& message);
 [[nodiscard]] std::size_t weight_of(const Settlement& settlement);
 
-// Many producers, one consumer (the writer), one watcher (withdrawal, so that a disk that hangs does not hang the answers).
+// Many producers, one consumer (the writer), one watcher (withdrawal, so that a disk that hangs does not hang
+// the answers).
 class Inbox {
 public:
     explicit Inbox(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
     enum class Pushed : std::uint8_t { queued, full, closed };
-    // Takes from `operation` only when it answers queued. Settlements and revisions are never refused as full: their number is
-    // bounded by the deliveries under way, and they free space.
+    // Takes from `operation` only when it answers queued. Settlements and revisions are never refused as
+    // full: their number is bounded by the deliveries under way, and they free space.
     Pushed push(Operation& operation);
 
-    // Waits for operations, or until `until`. False when closed and empty. Takes in order of arrival, up to the bounds, at least one.
+    // Waits for operations, or until `until`. False when closed and empty. Takes in order of arrival, up to
+    // the bounds, at least one.
     bool take(std::vector<Operation>& batch, std::size_t max_operations, std::size_t max_bytes,
               std::optional<SteadyTime> until);
     // Watcher: waits until some operation's deadline has passed and takes those. False when closed and empty.

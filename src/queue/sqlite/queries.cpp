@@ -13,15 +13,16 @@ namespace posthorn::queue::sqlite {
 namespace {
 
 // The order of columns that read_recipient expects; expires_at and flags are the message's.
-#define POSTHORN_RECIPIENT_COLUMNS                                                                                 \
-    "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify,"                \
+#define POSTHORN_RECIPIENT_COLUMNS                                                                   \
+    "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify," \
     " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags"
 constexpr int kDueColumn = 4;
 
 // CROSS JOIN fixes the order: the recipient's index first, then its message by key.
-constexpr const char* kDue = "SELECT " POSTHORN_RECIPIENT_COLUMNS
-                             " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
-                             " WHERE r.destination_id = ?1 AND r.state = 0 AND r.due_at <= ?2 ORDER BY r.due_at, r.id";
+constexpr const char* kDue =
+    "SELECT " POSTHORN_RECIPIENT_COLUMNS
+    " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+    " WHERE r.destination_id = ?1 AND r.state = 0 AND r.due_at <= ?2 ORDER BY r.due_at, r.id";
 constexpr const char* kFirstDue =
     "SELECT r.id, r.due_at FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
     " WHERE r.destination_id = ?1 AND r.state = 0 ORDER BY r.due_at, r.id";
@@ -29,7 +30,8 @@ constexpr const char* kExpired = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                                  " FROM message m CROSS JOIN recipient r ON r.message_id = m.id"
                                  " WHERE m.expires_at <= ?1 AND r.state <> 2 ORDER BY m.expires_at";
 constexpr const char* kMessage =
-    "SELECT accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid, stream, source, body_hash,"
+    "SELECT accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid, stream, source, "
+    "body_hash,"
     " spool_file, header FROM message WHERE id = ?1";
 constexpr const char* kBody = "SELECT data FROM body WHERE message_id = ?1";
 constexpr const char* kDestinations = "SELECT id, name FROM destination WHERE id > ?1 ORDER BY id";
@@ -37,14 +39,16 @@ constexpr const char* kRecipientsOf = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                                       " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
                                       " WHERE r.message_id = ?1 AND r.state <> 2 ORDER BY r.id LIMIT 100";
 constexpr const char* kRecipientCount = "SELECT count(*) FROM recipient WHERE message_id = ?1 AND state <> 2";
-#define POSTHORN_ENTRY_COLUMNS                                                                                     \
-    "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, m.source"
+#define POSTHORN_ENTRY_COLUMNS                                                                          \
+    "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, " \
+    "m.source"
 // The operator's view walks the messages in order; it has a thread of its own.
-constexpr const char* kList =
-    "SELECT " POSTHORN_ENTRY_COLUMNS
-    " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND EXISTS (SELECT 1 FROM recipient r WHERE"
-    " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id = (SELECT id FROM destination WHERE name = ?3)))"
-    " ORDER BY m.id LIMIT ?4";
+constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
+                              " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND "
+                              "EXISTS (SELECT 1 FROM recipient r WHERE"
+                              " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id = "
+                              "(SELECT id FROM destination WHERE name = ?3)))"
+                              " ORDER BY m.id LIMIT ?4";
 constexpr const char* kOne = "SELECT " POSTHORN_ENTRY_COLUMNS
                              " FROM message m WHERE m.id = ?1 AND EXISTS (SELECT 1 FROM recipient r WHERE"
                              " r.message_id = m.id AND r.state <> 2)";
@@ -70,7 +74,8 @@ Recipient read_recipient(const Statement& row) {
     return recipient;
 }
 
-// Marks the time in which commits overtake the reader's snapshot, and gives taken rows back when reading fails half way.
+// Marks the time in which commits overtake the reader's snapshot, and gives taken rows back when reading
+// fails half way.
 class Taking {
 public:
     explicit Taking(ClaimTable& claims) : claims_(claims) { claims_.begin_read(); }
@@ -99,7 +104,8 @@ private:
 
 }  // namespace
 
-Queries::Queries(const std::string& database, const std::string& spool, const SqliteTuning& tuning, ClaimTable& claims)
+Queries::Queries(const std::string& database, const std::string& spool, const SqliteTuning& tuning,
+                 ClaimTable& claims)
     : connection_(database, tuning.vfs, Role::reader, tuning.reader_cache_kib),
       spool_(spool),
       claims_(claims),
@@ -131,8 +137,8 @@ Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t lim
                     continue;
                 }
             }
-            // Of rows that stay behind the first free one says when to come back. A row that a commit has just changed
-            // may be among them: then the next claim tells the truth.
+            // Of rows that stay behind the first free one says when to come back. A row that a commit has
+            // just changed may be among them: then the next claim tells the truth.
             if (claims_.free(due_.integer(0), now) && claimed.rows.size() >= limit) {
                 claimed.next_due = due_.time(kDueColumn);
             }
@@ -209,23 +215,26 @@ StoreResult<mail::MessagePtr> Queries::message(QueueId id) {
         const std::string path = spool_ + "/" + body.spool_file;
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {
-            return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is gone: " + path + ": " +
-                                                       std::strerror(errno)};
+            return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() +
+                                                       " is gone: " + path + ": " + std::strerror(errno)};
         }
         if (static_cast<std::uint64_t>(status.st_size) != body.facts.size) {
-            return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is damaged: " + path +
-                                                       " has " + std::to_string(status.st_size) + " octets instead of " +
-                                                       std::to_string(body.facts.size)};
+            return StoreError{StoreFault::corrupt,
+                              "the body of message " + id.to_string() + " is damaged: " + path + " has " +
+                                  std::to_string(status.st_size) + " octets instead of " +
+                                  std::to_string(body.facts.size)};
         }
         return mail::MessagePtr(std::move(message));
     }
     const StatementScope body_scope(body_);
     if (!body_.bind(1, id.value()).step()) {
-        return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " is gone from the database"};
+        return StoreError{StoreFault::corrupt,
+                          "the body of message " + id.to_string() + " is gone from the database"};
     }
     body.bytes = std::make_shared<const std::string>(body_.view(0));
     if (body.bytes->size() != body.facts.size) {
-        return StoreError{StoreFault::corrupt, "the body of message " + id.to_string() + " has the wrong size"};
+        return StoreError{StoreFault::corrupt,
+                          "the body of message " + id.to_string() + " has the wrong size"};
     }
     return mail::MessagePtr(std::move(message));
 }

@@ -37,7 +37,8 @@ Result<QueueLock> QueueLock::acquire(const std::string& directory) {
     std::array<char, 256> host{};
     ::gethostname(host.data(), host.size() - 1);
     const std::string text = "pid " + std::to_string(::getpid()) + " on host " + host.data() + "\n";
-    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    if (::ftruncate(fd, 0) != 0 ||
+        ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
         return Error{"cannot write " + path + ": " + std::strerror(errno)};
     }
     return lock;

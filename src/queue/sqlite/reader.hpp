@@ -1,4 +1,5 @@
-// Reading the queue: claims, bodies, due times and the operator's views, on a thread and connection of their own.
+// Reading the queue: claims, bodies, due times and the operator's views, on a thread and connection of their
+// own.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +21,8 @@ namespace posthorn::queue::sqlite {
 // The statements. One thread; throws SqliteFailure, StoreErrors are returned.
 class Queries {
 public:
-    Queries(const std::string& database, const std::string& spool, const SqliteTuning& tuning, ClaimTable& claims);
+    Queries(const std::string& database, const std::string& spool, const SqliteTuning& tuning,
+            ClaimTable& claims);
 
     Claimed claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until);
     std::vector<Recipient> claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until);
@@ -40,7 +42,8 @@ private:
     Connection connection_;
     std::string spool_;
     ClaimTable& claims_;
-    Statement due_, first_due_, expired_, message_, body_, destinations_, list_, one_, recipients_, recipient_count_;
+    Statement due_, first_due_, expired_, message_, body_, destinations_, list_, one_, recipients_,
+        recipient_count_;
 };
 
 // One thread with its queries, opened again after an I/O error.
@@ -51,12 +54,13 @@ public:
     ~Reader() { stop(); }
 
     void start();
-    void stop();   // finishes what was asked, joins
+    void stop();  // finishes what was asked, joins
 
     // `ask(Queries&)` runs on the thread and returns what `done` gets: a T or a StoreResult<T>.
     template <class T, class Ask>
     void post(Done<T> done, Ask ask) {
-        push([done = std::move(done), ask = std::move(ask)](Queries* queries, const StoreError* error) mutable {
+        push([done = std::move(done), ask = std::move(ask)](Queries* queries,
+                                                            const StoreError* error) mutable {
             std::optional<StoreResult<T>> result;
             bool broken = false;
             if (error != nullptr) {

@@ -10,7 +10,8 @@ namespace posthorn::queue::sqlite {
 namespace {
 
 // Columns that claims read come first, so that a row's overflow pages (header) are never touched for them.
-// recipient_due serves claims; recipient_idle finds the few rows that are held or removed, of a destination or at start.
+// recipient_due serves claims; recipient_idle finds the few rows that are held or removed, of a destination
+// or at start.
 constexpr const char* kVersion1 = R"(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE message (
@@ -44,7 +45,8 @@ void migrate(Connection& connection, std::span<const Migration> steps) {
     if (version > known) {
         throw SqliteFailure(SQLITE_CANTOPEN,
                             "the queue was written by a newer Posthorn (its schema has version " +
-                                std::to_string(version) + ", this program knows up to " + std::to_string(known) +
+                                std::to_string(version) + ", this program knows up to " +
+                                std::to_string(known) +
                                 "); start the newer program again, or empty the queue with it first");
     }
     for (; version < known; ++version) {

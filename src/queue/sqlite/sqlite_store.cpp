@@ -77,41 +77,49 @@ std::vector<QueueId> list_spool(const std::string& spool) {
     return found;
 }
 
-// Before the first operation, so that no id in use can change its meaning: recipients removed while a delivery had them go,
-// and destinations without mail are forgotten, a bounded number per start.
+// Before the first operation, so that no id in use can change its meaning: recipients removed while a
+// delivery had them go, and destinations without mail are forgotten, a bounded number per start.
 void tidy(Connection& connection) {
     connection.execute("BEGIN IMMEDIATE");
     try {
         {
             std::vector<std::int64_t> messages;
-            Statement removed(connection, "SELECT DISTINCT message_id FROM recipient WHERE state <> 0 AND state = 2");
+            Statement removed(connection,
+                              "SELECT DISTINCT message_id FROM recipient WHERE state <> 0 AND state = 2");
             while (removed.step()) {
                 messages.push_back(removed.integer(0));
             }
             removed.reset();
             Statement recipients(connection, "DELETE FROM recipient WHERE message_id = ? AND state = 2");
             Statement message(connection,
-                              "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message_id = ?1)");
+                              "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "
+                              "WHERE message_id = ?1)");
             Statement body(connection,
-                           "DELETE FROM body WHERE message_id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE id = ?1)");
+                           "DELETE FROM body WHERE message_id = ?1 AND NOT EXISTS (SELECT 1 FROM message "
+                           "WHERE id = ?1)");
             for (const std::int64_t id : messages) {
                 recipients.bind(1, id).run();
                 message.bind(1, id).run();
                 body.bind(1, id).run();
             }
         }
-        const std::int64_t from = connection.value("SELECT value FROM meta WHERE name = 'destinations_swept'");
-        Statement last(connection, "SELECT max(id) FROM (SELECT id FROM destination WHERE id > ?1 ORDER BY id LIMIT ?2)");
+        const std::int64_t from =
+            connection.value("SELECT value FROM meta WHERE name = 'destinations_swept'");
+        Statement last(connection,
+                       "SELECT max(id) FROM (SELECT id FROM destination WHERE id > ?1 ORDER BY id LIMIT ?2)");
         last.bind(1, from).bind(2, kSweptDestinations);
-        const std::int64_t to = last.step() ? last.integer(0) : 0;   // 0 at the end: the next start begins anew
+        const std::int64_t to =
+            last.step() ? last.integer(0) : 0;  // 0 at the end: the next start begins anew
         last.reset();
-        Statement sweep(connection,
-                        "DELETE FROM destination WHERE id > ?1 AND id <= ?2"
-                        " AND NOT EXISTS (SELECT 1 FROM recipient WHERE destination_id = destination.id AND state = 0)"
-                        " AND NOT EXISTS (SELECT 1 FROM recipient WHERE destination_id = destination.id AND state <> 0)");
+        Statement sweep(
+            connection,
+            "DELETE FROM destination WHERE id > ?1 AND id <= ?2"
+            " AND NOT EXISTS (SELECT 1 FROM recipient WHERE destination_id = destination.id AND state = 0)"
+            " AND NOT EXISTS (SELECT 1 FROM recipient WHERE destination_id = destination.id AND state <> 0)");
         sweep.bind(1, from).bind(2, to).run();
-        Statement note(connection, "INSERT INTO meta VALUES ('destinations_swept', ?1)"
-                                   " ON CONFLICT (name) DO UPDATE SET value = ?1 WHERE value <> ?1");
+        Statement note(connection,
+                       "INSERT INTO meta VALUES ('destinations_swept', ?1)"
+                       " ON CONFLICT (name) DO UPDATE SET value = ?1 WHERE value <> ?1");
         note.bind(1, to).run();
         connection.execute("COMMIT");
     } catch (...) {
@@ -122,7 +130,8 @@ void tidy(Connection& connection) {
 
 class SqliteStore final : public QueueStore {
 public:
-    SqliteStore(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning, QueueLock lock)
+    SqliteStore(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning,
+                QueueLock lock)
         : lock_(std::move(lock)),
           paths_(paths),
           checkpointer_(tuning, condition_),
@@ -152,11 +161,13 @@ public:
 
     void settle(Settlement settlement, Done<Settled> done) override {
         const std::size_t weight = weight_of(settlement);
-        writer_.push({SettleOperation{std::move(settlement), std::move(done), {}}, SteadyTime::max(), weight, {}});
+        writer_.push(
+            {SettleOperation{std::move(settlement), std::move(done), {}}, SteadyTime::max(), weight, {}});
     }
 
     void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) override {
-        writer_.push({ReviseOperation{message, revision, now, std::move(done), {}}, SteadyTime::max(), 64, {}});
+        writer_.push(
+            {ReviseOperation{message, revision, now, std::move(done), {}}, SteadyTime::max(), 64, {}});
     }
 
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
@@ -168,8 +179,9 @@ public:
 
     void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                        Done<std::vector<Recipient>> done) override {
-        reader_.post<std::vector<Recipient>>(
-            std::move(done), [=](Queries& queries) { return queries.claim_expired(now, limit, lease_until); });
+        reader_.post<std::vector<Recipient>>(std::move(done), [=](Queries& queries) {
+            return queries.claim_expired(now, limit, lease_until);
+        });
     }
 
     void unclaim(std::vector<RecipientId> recipients) override {
@@ -180,15 +192,17 @@ public:
     }
 
     void message(QueueId id, Done<mail::MessagePtr> done) override {
-        reader_.post<mail::MessagePtr>(std::move(done), [=](Queries& queries) { return queries.message(id); });
+        reader_.post<mail::MessagePtr>(std::move(done),
+                                       [=](Queries& queries) { return queries.message(id); });
     }
 
     void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) override {
-        reader_.post<std::optional<TimePoint>>(std::move(done),
-                                               [=](Queries& queries) { return queries.next_due(destination); });
+        reader_.post<std::optional<TimePoint>>(
+            std::move(done), [=](Queries& queries) { return queries.next_due(destination); });
     }
 
-    void destinations(DestinationId after, std::size_t limit, Done<std::vector<DestinationDue>> done) override {
+    void destinations(DestinationId after, std::size_t limit,
+                      Done<std::vector<DestinationDue>> done) override {
         reader_.post<std::vector<DestinationDue>>(
             std::move(done), [=](Queries& queries) { return queries.destinations(after, limit); });
     }
@@ -248,8 +262,10 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<QueueStore>> open_sqlite_store(const QueueOptions& options, const SqliteTuning& tuning) {
-    const QueuePaths paths{options.directory, options.directory + "/queue.sqlite", options.directory + "/spool"};
+Result<std::unique_ptr<QueueStore>> open_sqlite_store(const QueueOptions& options,
+                                                      const SqliteTuning& tuning) {
+    const QueuePaths paths{options.directory, options.directory + "/queue.sqlite",
+                           options.directory + "/spool"};
     if (auto made = make_directories(paths.spool); !made) {
         return made.error();
     }

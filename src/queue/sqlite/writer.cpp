@@ -21,11 +21,10 @@ constexpr std::uint64_t kSpaceCheckBytes = 8 * 1024 * 1024;
 // A WAL that could not be reset (a reader was in it) is tried again after it grew by this.
 constexpr std::uint64_t kResetAgain = 8 * 1024 * 1024;
 
-
 }  // namespace
 
-Writer::Writer(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning, ClaimTable& claims,
-               Condition& condition, Checkpointer& checkpointer)
+Writer::Writer(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning,
+               ClaimTable& claims, Condition& condition, Checkpointer& checkpointer)
     : paths_(paths),
       options_(options),
       tuning_(tuning),
@@ -41,14 +40,16 @@ Writer::~Writer() {
 void Writer::open() {
     changes_.reset();
     connection_.reset();
-    connection_ = std::make_unique<Connection>(paths_.database, tuning_.vfs, Role::writer, tuning_.writer_cache_kib);
+    connection_ =
+        std::make_unique<Connection>(paths_.database, tuning_.vfs, Role::writer, tuning_.writer_cache_kib);
     migrate(*connection_);
     changes_ = std::make_unique<Changes>(*connection_, claims_, paths_.spool, tuning_.destination_cache);
     sqlite3_wal_hook(
         connection_->raw(),
         [](void* self, sqlite3*, const char*, int pages) {
             // A frame is a page with 24 octets before it.
-            static_cast<Writer*>(self)->condition_.wal_bytes = static_cast<std::uint64_t>(pages) * (8192 + 24);
+            static_cast<Writer*>(self)->condition_.wal_bytes =
+                static_cast<std::uint64_t>(pages) * (8192 + 24);
             return SQLITE_OK;
         },
         this);
@@ -64,12 +65,12 @@ void Writer::stop() {
     if (thread_.joinable()) {
         thread_.join();
     }
-    inbox_.close();   // again: it is empty now, the watcher need not wait for anything
+    inbox_.close();  // again: it is empty now, the watcher need not wait for anything
     if (watcher_.joinable()) {
         watcher_.join();
     }
     changes_.reset();
-    connection_.reset();   // the last connection to close copies the WAL into the database
+    connection_.reset();  // the last connection to close copies the WAL into the database
 }
 
 void Writer::push(Operation operation) {
@@ -80,11 +81,12 @@ void Writer::push(Operation operation) {
         return;
     }
     switch (inbox_.push(operation)) {
-        case Inbox::Pushed::queued: return;
+        case Inbox::Pushed::queued:
+            return;
         case Inbox::Pushed::full:
-            operation.error = StoreError{StoreFault::busy, "more mail arrives than the disk takes: " +
-                                                               std::to_string(inbox_.bytes()) +
-                                                               " octets wait for it (queue.inbox_limit)"};
+            operation.error = StoreError{
+                StoreFault::busy, "more mail arrives than the disk takes: " + std::to_string(inbox_.bytes()) +
+                                      " octets wait for it (queue.inbox_limit)"};
             break;
         case Inbox::Pushed::closed:
             operation.error = StoreError{StoreFault::shutting_down, "the queue is shutting down"};
@@ -97,7 +99,8 @@ void Writer::watch() {
     std::vector<Operation> overdue;
     while (inbox_.take_overdue(overdue)) {
         for (Operation& operation : overdue) {
-            operation.error = StoreError{StoreFault::busy, "the disk did not take the message before queue.store_deadline"};
+            operation.error =
+                StoreError{StoreFault::busy, "the disk did not take the message before queue.store_deadline"};
             operation.complete();
         }
         overdue.clear();
@@ -137,9 +140,9 @@ void Writer::process(std::vector<Operation>& batch) {
         }
     }
     refuse_without_space(live);
-    // Settlements first: the rows they free are reused by the adds of the same transaction. The transaction is one step
-    // for everybody else, so that no thread sees its operations out of order; a revision, which looks at what adds and
-    // settlements before it did, keeps everything in its place.
+    // Settlements first: the rows they free are reused by the adds of the same transaction. The transaction
+    // is one step for everybody else, so that no thread sees its operations out of order; a revision, which
+    // looks at what adds and settlements before it did, keeps everything in its place.
     std::vector<Operation*> ordered = live;
     const bool revises = std::any_of(live.begin(), live.end(), [](const Operation* operation) {
         return std::holds_alternative<ReviseOperation>(operation->what);
@@ -161,7 +164,8 @@ void Writer::process(std::vector<Operation>& batch) {
         }
     }
     condition_.last_commit_microseconds = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
+            .count());
     for (Operation& operation : batch) {
         operation.complete();
     }
@@ -236,11 +240,12 @@ void Writer::probe() {
         }
     }
     try {
-        // After a failed fsync the kernel may have dropped the pages it could not write and call them clean: nothing this
-        // connection remembers of the files is trusted.
+        // After a failed fsync the kernel may have dropped the pages it could not write and call them clean:
+        // nothing this connection remembers of the files is trusted.
         open();
         connection_->execute("BEGIN IMMEDIATE");
-        connection_->execute("INSERT INTO meta VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1");
+        connection_->execute(
+            "INSERT INTO meta VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1");
         connection_->execute("COMMIT");
         condition_.recovered();
     } catch (const SqliteFailure& failure) {
@@ -252,7 +257,9 @@ void Writer::probe() {
 }
 
 void Writer::refuse_without_space(std::vector<Operation*>& operations) {
-    const auto adds = [](const Operation* operation) { return std::holds_alternative<AddOperation>(operation->what); };
+    const auto adds = [](const Operation* operation) {
+        return std::holds_alternative<AddOperation>(operation->what);
+    };
     if (options_.min_free_space == 0 || std::none_of(operations.begin(), operations.end(), adds)) {
         return;
     }
@@ -264,7 +271,7 @@ void Writer::refuse_without_space(std::vector<Operation*>& operations) {
     }
     std::erase_if(operations, [&](Operation* operation) {
         if (!adds(operation)) {
-            return false;   // settlements free space
+            return false;  // settlements free space
         }
         operation->error = StoreError{StoreFault::disk_full, "less than queue.min_free_space (" +
                                                                  std::to_string(options_.min_free_space) +
@@ -282,7 +289,7 @@ bool Writer::space_is_low() {
     accepted_since_check_ = 0;
     struct statvfs status {};
     if (::statvfs(paths_.directory.c_str(), &status) != 0) {
-        return false;   // then writing will say what is wrong
+        return false;  // then writing will say what is wrong
     }
     const std::uint64_t free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
     const bool low = free < options_.min_free_space;
@@ -310,7 +317,8 @@ void Writer::reset_wal_if_long() {
     wal_at_reset_ = wal;
     // Almost everything is copied already; a reader or the checkpointer in the way is not waited for.
     sqlite3_busy_timeout(connection_->raw(), 0);
-    const int code = sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+    const int code =
+        sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
     sqlite3_busy_timeout(connection_->raw(), 5000);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
         log::warning("checkpoint_failed").kv("reason", sqlite3_errmsg(connection_->raw()));

@@ -26,19 +26,19 @@ struct QueuePaths {
     std::string spool;
 };
 
-// Group commit without a timer: while one batch waits for the disk the next one gathers in the inbox, so that one client
-// alone pays one fdatasync and a hundred clients pay the same one.
+// Group commit without a timer: while one batch waits for the disk the next one gathers in the inbox, so that
+// one client alone pays one fdatasync and a hundred clients pay the same one.
 class Writer {
 public:
-    Writer(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning, ClaimTable& claims,
-           Condition& condition, Checkpointer& checkpointer);
+    Writer(const QueuePaths& paths, const QueueOptions& options, const SqliteTuning& tuning,
+           ClaimTable& claims, Condition& condition, Checkpointer& checkpointer);
     ~Writer();
 
     // Opens the connection and brings the schema up to date; before start(). Throws SqliteFailure.
     void open();
-    [[nodiscard]] Connection& connection() { return *connection_; }   // between open() and start()
+    [[nodiscard]] Connection& connection() { return *connection_; }  // between open() and start()
     void start();
-    void stop();   // finishes what is in the inbox, joins
+    void stop();  // finishes what is in the inbox, joins
 
     // Any thread. Answers inside the call what cannot be queued.
     void push(Operation operation);

@@ -1,4 +1,5 @@
-// The law of the queue: what was acknowledged and not settled is there after any power cut, and after a disk's bad hours.
+// The law of the queue: what was acknowledged and not settled is there after any power cut, and after a
+// disk's bad hours.
 #include <sqlite3.h>
 
 #include <map>
@@ -17,8 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::unique_ptr<QueueStore> open_on(const CrashVfs& vfs, const std::string& directory, sqlite::SqliteTuning tuning = {},
-                                    QueueOptions options = {}) {
+std::unique_ptr<QueueStore> open_on(const CrashVfs& vfs, const std::string& directory,
+                                    sqlite::SqliteTuning tuning = {}, QueueOptions options = {}) {
     options.directory = directory;
     options.min_free_space = 0;
     tuning.vfs = vfs.name();
@@ -30,10 +31,10 @@ std::unique_ptr<QueueStore> open_on(const CrashVfs& vfs, const std::string& dire
 // What the callers of a store were told.
 struct Ledger {
     std::mutex mutex;
-    std::set<std::int64_t> asked;                         // adds begun
-    std::map<std::int64_t, RecipientId> acknowledged;     // adds answered with a value
+    std::set<std::int64_t> asked;                      // adds begun
+    std::map<std::int64_t, RecipientId> acknowledged;  // adds answered with a value
     std::set<std::int64_t> settle_asked;
-    std::set<std::int64_t> settled;                       // acknowledged
+    std::set<std::int64_t> settled;  // acknowledged
 };
 
 // Adds and settles at random from two threads until the power goes or the work is done.
@@ -48,8 +49,9 @@ void traffic(QueueStore& store, Ledger& ledger, std::int64_t first_id, std::uint
             const std::lock_guard lock(ledger.mutex);
             ledger.asked.insert(id);
         }
-        store.add({make_message(id, std::string(random() % 20'000, 'b')), {make_recipient("a", "example.net", wall_now())}}, soon(),
-                  [&ledger, id, answered](StoreResult<Added> result) {
+        store.add({make_message(id, std::string(random() % 20'000, 'b')),
+                   {make_recipient("a", "example.net", wall_now())}},
+                  soon(), [&ledger, id, answered](StoreResult<Added> result) {
                       const std::lock_guard lock(ledger.mutex);
                       if (result) {
                           ledger.acknowledged[id] = result->recipients[0].id;
@@ -112,7 +114,9 @@ void check_law(QueueStore& store, const Ledger& ledger) {
 
 void check_integrity(const CrashVfs& vfs, const std::string& directory) {
     sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open_v2((directory + "/queue.sqlite").c_str(), &db, SQLITE_OPEN_READWRITE, vfs.name().c_str()), SQLITE_OK);
+    ASSERT_EQ(sqlite3_open_v2((directory + "/queue.sqlite").c_str(), &db, SQLITE_OPEN_READWRITE,
+                              vfs.name().c_str()),
+              SQLITE_OK);
     std::string verdict;
     sqlite3_exec(
         db, "PRAGMA integrity_check",
@@ -134,7 +138,7 @@ TEST(PowerCut, NothingAcknowledgedIsLostWhereverTheCutComes) {
         std::mt19937 random(round);
         Ledger ledger;
         sqlite::SqliteTuning tuning;
-        if (round % 2 == 0) {   // cuts inside checkpoints and WAL resets as well
+        if (round % 2 == 0) {  // cuts inside checkpoints and WAL resets as well
             tuning.checkpoint_every = 100'000;
             tuning.checkpoint_force = 250'000;
             tuning.writer_cache_kib = 64;
@@ -192,12 +196,14 @@ TEST_P(BrokenDisk, RefusesMailThenRecoversWithoutARestart) {
             recovered.set_value();
         }
     });
-    const Added before = add(*store, {make_message(1), {make_recipient("a", "example.net", wall_now(), true)}}).value();
+    const Added before =
+        add(*store, {make_message(1), {make_recipient("a", "example.net", wall_now(), true)}}).value();
 
     vfs.break_after(GetParam());
     const auto refused = add(*store, {make_message(2), {make_recipient("b", "example.net", wall_now())}});
     ASSERT_FALSE(refused);
-    const StoreFault fault = GetParam() == CrashVfs::Fault::full ? StoreFault::disk_full : StoreFault::io_error;
+    const StoreFault fault =
+        GetParam() == CrashVfs::Fault::full ? StoreFault::disk_full : StoreFault::io_error;
     EXPECT_EQ(refused.error().fault, fault);
     EXPECT_FALSE(store->health().healthy);
     EXPECT_FALSE(store->health().reason.empty());
@@ -207,8 +213,10 @@ TEST_P(BrokenDisk, RefusesMailThenRecoversWithoutARestart) {
     vfs.break_after(CrashVfs::Fault::none);
     ASSERT_EQ(recovered.get_future().wait_for(30s), std::future_status::ready);
     EXPECT_TRUE(store->health().healthy);
-    const Added after = add(*store, {make_message(3), {make_recipient("c", "example.net", wall_now())}}).value();
-    const auto rows = claim(*store, after.recipients[0].destination, wall_now(), 10, wall_now() + 1h).value().rows;
+    const Added after =
+        add(*store, {make_message(3), {make_recipient("c", "example.net", wall_now())}}).value();
+    const auto rows =
+        claim(*store, after.recipients[0].destination, wall_now(), 10, wall_now() + 1h).value().rows;
     ASSERT_EQ(rows.size(), 1U) << "the claim on message 1 has outlived the trouble";
     EXPECT_EQ(rows[0].message, QueueId(3));
     EXPECT_TRUE(settle(*store, {{done_with(before.recipients[0].id, QueueId(1))}, {}}));
@@ -219,7 +227,8 @@ TEST_P(BrokenDisk, RefusesMailThenRecoversWithoutARestart) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, BrokenDisk,
-                         testing::Values(CrashVfs::Fault::full, CrashVfs::Fault::write_error, CrashVfs::Fault::sync_error));
+                         testing::Values(CrashVfs::Fault::full, CrashVfs::Fault::write_error,
+                                         CrashVfs::Fault::sync_error));
 
 TEST(BrokenDiskThenPowerCut, WhatWasAcknowledgedAroundAFailedSyncSurvives) {
     for (std::uint32_t round = 0; round < 40; ++round) {
@@ -262,8 +271,9 @@ TEST(HangingDisk, WhatItDoesNotTakeInTimeIsWithdrawnAndTheRestIsAwaited) {
     const auto begin_add = [&](std::int64_t id, SteadyTime deadline, std::size_t size) {
         auto promise = std::make_shared<std::promise<StoreResult<Added>>>();
         auto future = promise->get_future();
-        store->add({make_message(id, std::string(size, 'x')), {make_recipient("a", "example.net", wall_now())}}, deadline,
-                   [promise](StoreResult<Added> result) { promise->set_value(std::move(result)); });
+        store->add(
+            {make_message(id, std::string(size, 'x')), {make_recipient("a", "example.net", wall_now())}},
+            deadline, [promise](StoreResult<Added> result) { promise->set_value(std::move(result)); });
         return future;
     };
     vfs.hang_syncs(true);

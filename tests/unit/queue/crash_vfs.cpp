@@ -22,7 +22,7 @@ constexpr std::size_t kSector = 512;
 
 struct Change {
     bool truncation = false;
-    std::size_t offset = 0;   // or the new size
+    std::size_t offset = 0;  // or the new size
     std::string data;
 };
 
@@ -52,7 +52,7 @@ struct CrashVfs::State {
     std::condition_variable changed;
     std::map<std::string, Image> images;
     std::uint64_t calls = 0;
-    std::uint64_t cut_at = 0;      // 0: never
+    std::uint64_t cut_at = 0;  // 0: never
     bool cut = false;
     Fault fault = Fault::none;
     std::uint64_t fault_at = 0;
@@ -88,12 +88,16 @@ namespace {
 struct File {
     sqlite3_file base;
     CrashVfs::State* state;
-    std::string* path;           // null: a temporary file, not tracked
-    sqlite3_file* below;         // behind this struct
+    std::string* path;    // null: a temporary file, not tracked
+    sqlite3_file* below;  // behind this struct
 };
 
-File* self(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
-const sqlite3_io_methods& below(sqlite3_file* file) { return *self(file)->below->pMethods; }
+File* self(sqlite3_file* file) {
+    return reinterpret_cast<File*>(file);
+}
+const sqlite3_io_methods& below(sqlite3_file* file) {
+    return *self(file)->below->pMethods;
+}
 
 int file_close(sqlite3_file* file) {
     const int code = below(file).xClose(self(file)->below);
@@ -112,7 +116,8 @@ int file_write(sqlite3_file* file, const void* from, int size, sqlite3_int64 off
     }
     if (self(file)->path != nullptr) {
         state.images[*self(file)->path].unsynced.push_back(
-            {false, static_cast<std::size_t>(offset), std::string(static_cast<const char*>(from), static_cast<std::size_t>(size))});
+            {false, static_cast<std::size_t>(offset),
+             std::string(static_cast<const char*>(from), static_cast<std::size_t>(size))});
     }
     return below(file).xWrite(self(file)->below, from, size, offset);
 }
@@ -153,29 +158,65 @@ int file_sync(sqlite3_file* file, int /*flags*/) {
     }
     return SQLITE_OK;
 }
-int file_size(sqlite3_file* file, sqlite3_int64* size) { return below(file).xFileSize(self(file)->below, size); }
-int file_lock(sqlite3_file* file, int level) { return below(file).xLock(self(file)->below, level); }
-int file_unlock(sqlite3_file* file, int level) { return below(file).xUnlock(self(file)->below, level); }
-int file_check_lock(sqlite3_file* file, int* result) { return below(file).xCheckReservedLock(self(file)->below, result); }
-int file_control(sqlite3_file* file, int op, void* argument) { return below(file).xFileControl(self(file)->below, op, argument); }
-int file_sector_size(sqlite3_file* /*file*/) { return kSector; }
-// As the real one: powersafe overwrite. Without it sqlite pads each commit to a sector, and syncs before the padding's end.
-int file_characteristics(sqlite3_file* file) { return below(file).xDeviceCharacteristics(self(file)->below); }
+int file_size(sqlite3_file* file, sqlite3_int64* size) {
+    return below(file).xFileSize(self(file)->below, size);
+}
+int file_lock(sqlite3_file* file, int level) {
+    return below(file).xLock(self(file)->below, level);
+}
+int file_unlock(sqlite3_file* file, int level) {
+    return below(file).xUnlock(self(file)->below, level);
+}
+int file_check_lock(sqlite3_file* file, int* result) {
+    return below(file).xCheckReservedLock(self(file)->below, result);
+}
+int file_control(sqlite3_file* file, int op, void* argument) {
+    return below(file).xFileControl(self(file)->below, op, argument);
+}
+int file_sector_size(sqlite3_file* /*file*/) {
+    return kSector;
+}
+// As the real one: powersafe overwrite. Without it sqlite pads each commit to a sector, and syncs before the
+// padding's end.
+int file_characteristics(sqlite3_file* file) {
+    return below(file).xDeviceCharacteristics(self(file)->below);
+}
 int file_shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** to) {
     return below(file).xShmMap(self(file)->below, page, size, extend, to);
 }
 int file_shm_lock(sqlite3_file* file, int offset, int n, int flags) {
     return below(file).xShmLock(self(file)->below, offset, n, flags);
 }
-void file_shm_barrier(sqlite3_file* file) { below(file).xShmBarrier(self(file)->below); }
-int file_shm_unmap(sqlite3_file* file, int remove) { return below(file).xShmUnmap(self(file)->below, remove); }
+void file_shm_barrier(sqlite3_file* file) {
+    below(file).xShmBarrier(self(file)->below);
+}
+int file_shm_unmap(sqlite3_file* file, int remove) {
+    return below(file).xShmUnmap(self(file)->below, remove);
+}
 
-const sqlite3_io_methods kMethods = {
-    2,          file_close,       file_read,     file_write,        file_truncate,        file_sync,
-    file_size,  file_lock,        file_unlock,   file_check_lock,   file_control,         file_sector_size,
-    file_characteristics, file_shm_map, file_shm_lock, file_shm_barrier, file_shm_unmap, nullptr, nullptr};
+const sqlite3_io_methods kMethods = {2,
+                                     file_close,
+                                     file_read,
+                                     file_write,
+                                     file_truncate,
+                                     file_sync,
+                                     file_size,
+                                     file_lock,
+                                     file_unlock,
+                                     file_check_lock,
+                                     file_control,
+                                     file_sector_size,
+                                     file_characteristics,
+                                     file_shm_map,
+                                     file_shm_lock,
+                                     file_shm_barrier,
+                                     file_shm_unmap,
+                                     nullptr,
+                                     nullptr};
 
-CrashVfs::State& state_of(sqlite3_vfs* vfs) { return *static_cast<CrashVfs::State*>(vfs->pAppData); }
+CrashVfs::State& state_of(sqlite3_vfs* vfs) {
+    return *static_cast<CrashVfs::State*>(vfs->pAppData);
+}
 
 int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* out_flags) {
     CrashVfs::State& state = state_of(vfs);
@@ -214,7 +255,9 @@ int vfs_randomness(sqlite3_vfs* vfs, int size, char* to) {
 int vfs_sleep(sqlite3_vfs* vfs, int microseconds) {
     return state_of(vfs).below->xSleep(state_of(vfs).below, microseconds);
 }
-int vfs_time(sqlite3_vfs* vfs, double* time) { return state_of(vfs).below->xCurrentTime(state_of(vfs).below, time); }
+int vfs_time(sqlite3_vfs* vfs, double* time) {
+    return state_of(vfs).below->xCurrentTime(state_of(vfs).below, time);
+}
 int vfs_last_error(sqlite3_vfs* vfs, int size, char* to) {
     return state_of(vfs).below->xGetLastError(state_of(vfs).below, size, to);
 }

@@ -1,9 +1,10 @@
 // Intervals, classes and the time of giving up.
+#include "queue/retry.hpp"
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include "mail/envelope.hpp"
-#include "queue/retry.hpp"
 
 namespace posthorn::queue {
 namespace {
@@ -65,7 +66,10 @@ TEST(Retry, NeverAfterGivingUpAndAlwaysAhead) {
         options.factor = *rc::gen::inRange(0, 50) / 10.0;
         options.jitter = *rc::gen::inRange(0, 20) / 10.0;
         const std::string name = *rc::gen::element<std::string>("temp", "grey", "auth", "local", "dns", "");
-        Deferral with{name, *rc::gen::arbitrary<std::uint32_t>(), kAccepted, kAccepted + 120h,
+        Deferral with{name,
+                      *rc::gen::arbitrary<std::uint32_t>(),
+                      kAccepted,
+                      kAccepted + 120h,
                       kAccepted + Duration(*rc::gen::inRange<std::int64_t>(0, 500'000'000)),
                       *rc::gen::inRange(-10, 20) / 10.0};
         const TimePoint end = gives_up_at(options, name, with.accepted_at, with.expires_at);
@@ -75,7 +79,7 @@ TEST(Retry, NeverAfterGivingUpAndAlwaysAhead) {
     });
 }
 
-TEST(Retry, TheDelayNoticeIsSentOnceAndOnlyWhenAskedFor) {   // RFC 3461 s4.1
+TEST(Retry, TheDelayNoticeIsSentOnceAndOnlyWhenAskedFor) {  // RFC 3461 s4.1
     const RetryOptions options;
     using mail::Notify;
     EXPECT_TRUE(delay_notice_due(options, Notify::delay | Notify::failure, false, kAccepted, kAccepted + 4h));

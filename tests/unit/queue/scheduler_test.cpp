@@ -1,4 +1,6 @@
 // The scheduler: scripted situations, and five simulated days against a model of the store.
+#include "queue/scheduler.hpp"
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -6,8 +8,6 @@
 #include <map>
 #include <random>
 #include <set>
-
-#include "queue/scheduler.hpp"
 
 namespace posthorn::queue {
 namespace {
@@ -179,24 +179,30 @@ TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {
     make_ready(2, "b.example", "mx.shared", 3);
     const auto started = start_all(kStart);
     ASSERT_EQ(started.size(), 5U);
-    const auto dropped = scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::host_failed}, kStart);
+    const auto dropped =
+        scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::host_failed}, kStart);
     EXPECT_EQ(dropped.size(), 6U);
     EXPECT_EQ(scheduler_.figures().ready, 0U);
     // The others in flight meet the same trouble; it counts once.
     for (std::size_t i = 1; i < started.size(); ++i) {
-        EXPECT_TRUE(scheduler_.finished(started[i].site, started[i].destination, {DeliveryFeedback::Reach::host_failed}, kStart)
+        EXPECT_TRUE(scheduler_
+                        .finished(started[i].site, started[i].destination,
+                                  {DeliveryFeedback::Reach::host_failed}, kStart)
                         .empty());
     }
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
     EXPECT_FALSE(scheduler_.wants_hot("a.example", 10, kStart + 59s));
     // Then one delivery tries first.
-    scheduler_.claimed(expect_next<ClaimDue>(kStart + 60s).destination, {row(1, 1, 1), row(2, 2, 1)}, std::nullopt,
-                       kStart + 60s);
+    scheduler_.claimed(expect_next<ClaimDue>(kStart + 60s).destination, {row(1, 1, 1), row(2, 2, 1)},
+                       std::nullopt, kStart + 60s);
     const auto second = expect_next<ClaimDue>(kStart + 60s);
     scheduler_.claimed(second.destination, {row(3, 3, second.destination)}, std::nullopt, kStart + 60s);
     const auto probe = start_all(kStart + 60s);
     ASSERT_EQ(probe.size(), 1U);
-    EXPECT_EQ(scheduler_.finished(probe[0].site, probe[0].destination, {DeliveryFeedback::Reach::host_failed}, kStart + 61s).size(),
+    EXPECT_EQ(scheduler_
+                  .finished(probe[0].site, probe[0].destination, {DeliveryFeedback::Reach::host_failed},
+                            kStart + 61s)
+                  .size(),
               2U);
     EXPECT_EQ(expect_next<WaitUntil>(kStart + 61s).when, kStart + 61s + 120s) << "the back-off grows";
 }
@@ -240,14 +246,16 @@ TEST_F(SchedulerTest, ThrottlingAtOneConnectionBacksOff) {
     make_ready(1, "a.example", "mx", 3);
     const auto started = start_all(kStart);
     ASSERT_EQ(started.size(), 1U);
-    EXPECT_EQ(scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::throttled}, kStart).size(), 2U);
+    EXPECT_EQ(scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::throttled}, kStart).size(),
+              2U);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
 }
 
 TEST_F(SchedulerTest, AbandonedSaysNothingOfTheSite) {
     make_ready(1, "a.example", "mx", 6);
     const auto started = start_all(kStart);
-    EXPECT_TRUE(scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::abandoned}, kStart).empty());
+    EXPECT_TRUE(
+        scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::abandoned}, kStart).empty());
     EXPECT_EQ(start_all(kStart).size(), 1U);
 }
 
@@ -264,7 +272,7 @@ TEST_F(SchedulerTest, AnUnresolvedDestinationWaitsAndKeepsTheRestInTheStore) {
     EXPECT_GE(given_back.size(), 2U);
     EXPECT_EQ(scheduler_.figures().ready, 0U);
     std::optional<TimePoint> wake;
-    for (;;) {   // a claim that was asked for before may still be answered
+    for (;;) {  // a claim that was asked for before may still be answered
         SchedulerAction action = scheduler_.next(kStart);
         if (auto* wait = std::get_if<WaitUntil>(&action)) {
             wake = wait->when;
@@ -341,7 +349,8 @@ TEST_F(SchedulerTest, AnOldResolutionIsRenewedBeforeTheNextStart) {
     EXPECT_EQ(scheduler_.figures().deliveries, 0U);
 }
 
-// --- against a model ------------------------------------------------------------------------------------------------------
+// --- against a model
+// ------------------------------------------------------------------------------------------------------
 
 struct ModelRow {
     DestinationId destination = 0;
@@ -362,7 +371,7 @@ public:
         const std::uint64_t octets = 1000;
         const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), octets, now_);
         if (hot_now && chance(10)) {
-            scheduler_.on_not_added(octets);   // the disk was full
+            scheduler_.on_not_added(octets);  // the disk was full
             return;
         }
         std::vector<ReadyRecipient> ready;
@@ -465,7 +474,8 @@ private:
             }
             return;
         }
-        const auto key = "site" + std::to_string(static_cast<int>(resolve.destination) % sites_ + (chance(3) ? 1 : 0));
+        const auto key =
+            "site" + std::to_string(static_cast<int>(resolve.destination) % sites_ + (chance(3) ? 1 : 0));
         scheduler_.resolved(resolve.destination, key, now_ + std::chrono::minutes(below(120)), now_);
     }
 
@@ -563,7 +573,8 @@ TEST(SchedulerModel, LawsHoldForAnyTraffic) {
         Model model(seed, options, destinations, 1 + static_cast<int>(seed / 3 % 9));
         for (int round = 0; round < 12; ++round) {
             for (int i = 0; i < 25; ++i) {
-                const TimePoint due = model.chance(60) ? model.now() : model.now() + std::chrono::minutes(model.below(90));
+                const TimePoint due =
+                    model.chance(60) ? model.now() : model.now() + std::chrono::minutes(model.below(90));
                 model.add(1 + model.below(destinations), due, 1 + model.below(5));
             }
             model.run(model.now() + std::chrono::minutes(model.below(300)), false);

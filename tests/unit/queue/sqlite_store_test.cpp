@@ -51,7 +51,8 @@ protected:
 
 TEST_F(SqliteStoreTest, TheQueueIsThereAfterARestartAndUnclaimed) {
     auto store = open();
-    const Added added = add(*store, {make_message(1), {make_recipient("a", "example.net", now_, true)}}).value();
+    const Added added =
+        add(*store, {make_message(1), {make_recipient("a", "example.net", now_, true)}}).value();
     store.reset();
     store = open();
     const auto due = destinations(*store).value();
@@ -60,15 +61,17 @@ TEST_F(SqliteStoreTest, TheQueueIsThereAfterARestartAndUnclaimed) {
     EXPECT_EQ(claim(*store, due[0].id, now_, 10, now_ + 1h).value().rows.at(0).id, added.recipients[0].id);
     wait_for_counts(*store, 1);
     // New rows do not take the ids of old ones.
-    EXPECT_GT(add(*store, {make_message(2), {make_recipient("b", "example.net", now_)}}).value().recipients[0].id,
-              added.recipients[0].id);
+    EXPECT_GT(
+        add(*store, {make_message(2), {make_recipient("b", "example.net", now_)}}).value().recipients[0].id,
+        added.recipients[0].id);
 }
 
 TEST_F(SqliteStoreTest, ASecondOwnerIsRefusedWithThePidOfTheFirst) {
     const auto first = open();
     const auto second = sqlite::open_sqlite_store(options_);
     ASSERT_FALSE(second);
-    EXPECT_NE(second.error().what.find("pid " + std::to_string(::getpid())), std::string::npos) << second.error().what;
+    EXPECT_NE(second.error().what.find("pid " + std::to_string(::getpid())), std::string::npos)
+        << second.error().what;
 }
 
 TEST_F(SqliteStoreTest, ALockOfAKilledProcessDoesNotBlock) {
@@ -76,7 +79,7 @@ TEST_F(SqliteStoreTest, ALockOfAKilledProcessDoesNotBlock) {
     int ready[2];
     ASSERT_EQ(::pipe(ready), 0);
     const pid_t child = ::fork();
-    if (child == 0) {   // no threads of ours were started: only plain calls from here
+    if (child == 0) {  // no threads of ours were started: only plain calls from here
         const auto store = sqlite::open_sqlite_store(options_);
         const char byte = store ? '1' : '0';
         if (::write(ready[1], &byte, 1) != 1) {
@@ -90,7 +93,8 @@ TEST_F(SqliteStoreTest, ALockOfAKilledProcessDoesNotBlock) {
     ASSERT_EQ(byte, '1');
     const auto refused = sqlite::open_sqlite_store(options_);
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().what.find("pid " + std::to_string(child)), std::string::npos) << refused.error().what;
+    EXPECT_NE(refused.error().what.find("pid " + std::to_string(child)), std::string::npos)
+        << refused.error().what;
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     EXPECT_NE(open(), nullptr);
@@ -157,20 +161,24 @@ TEST_F(SqliteStoreTest, AQueueOfVersion1IsOpenedAndTidied) {
     EXPECT_EQ(*test::message(*store, QueueId(5)).value()->body.bytes, "x\r\n");
     store->stop();
     Connection connection(database(), "", Role::writer, 100);
-    EXPECT_EQ(connection.value("PRAGMA user_version"), static_cast<std::int64_t>(sqlite::migrations().size()));
+    EXPECT_EQ(connection.value("PRAGMA user_version"),
+              static_cast<std::int64_t>(sqlite::migrations().size()));
     EXPECT_EQ(connection.value("SELECT count(*) FROM destination"), 1);
     EXPECT_EQ(connection.value("SELECT count(*) FROM recipient"), 1);
 }
 
 TEST_F(SqliteStoreTest, MigrationStepsAreTakenOneByOneAndWhole) {
     Connection connection(directory_.file("m.sqlite"), "", Role::writer, 100);
-    const std::vector<sqlite::Migration> two = {"CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD COLUMN y TEXT; INSERT INTO a VALUES (1, 'y')"};
+    const std::vector<sqlite::Migration> two = {
+        "CREATE TABLE a (x INTEGER) STRICT",
+        "ALTER TABLE a ADD COLUMN y TEXT; INSERT INTO a VALUES (1, 'y')"};
     sqlite::migrate(connection, std::span(two).first(1));
     EXPECT_EQ(connection.value("PRAGMA user_version"), 1);
     sqlite::migrate(connection, two);
     EXPECT_EQ(connection.value("PRAGMA user_version"), 2);
     EXPECT_EQ(connection.text("SELECT y FROM a"), "y");
-    const std::vector<sqlite::Migration> broken = {two[0], two[1], "INSERT INTO a VALUES (2, 'z'); INSERT INTO nowhere VALUES (1)"};
+    const std::vector<sqlite::Migration> broken = {
+        two[0], two[1], "INSERT INTO a VALUES (2, 'z'); INSERT INTO nowhere VALUES (1)"};
     EXPECT_THROW(sqlite::migrate(connection, broken), sqlite::SqliteFailure);
     EXPECT_EQ(connection.value("PRAGMA user_version"), 2);
     EXPECT_EQ(connection.value("SELECT count(*) FROM a"), 1);
@@ -249,11 +257,13 @@ TEST_F(SqliteStoreTest, WhatWasNotFinishedLeavesNothingInTheSpool) {
 
 TEST_F(SqliteStoreTest, BelowTheFreeSpaceNewMailIsRefusedAndSettlementsGoOn) {
     auto store = open();
-    const Added added = add(*store, {make_message(1), {make_recipient("a", "example.net", now_, true)}}).value();
+    const Added added =
+        add(*store, {make_message(1), {make_recipient("a", "example.net", now_, true)}}).value();
     store.reset();
     options_.min_free_space = UINT64_MAX;
     store = open();
-    EXPECT_EQ(add(*store, {make_message(2), {make_recipient("a", "example.net", now_)}}).error().fault, StoreFault::disk_full);
+    EXPECT_EQ(add(*store, {make_message(2), {make_recipient("a", "example.net", now_)}}).error().fault,
+              StoreFault::disk_full);
     EXPECT_TRUE(store->health().healthy);
     EXPECT_TRUE(settle(*store, {{done_with(added.recipients[0].id, QueueId(1))}, {}}));
 }
@@ -264,8 +274,9 @@ TEST_F(SqliteStoreTest, TheWalIsCopiedAndResetUnderLoad) {
     tuning.checkpoint_force = 4 << 20;
     const auto store = open(tuning);
     for (std::int64_t i = 1; i <= 200; ++i) {
-        const Added added =
-            add(*store, {make_message(i, std::string(60'000, 'x')), {make_recipient("a", "example.net", now_, true)}}).value();
+        const Added added = add(*store, {make_message(i, std::string(60'000, 'x')),
+                                         {make_recipient("a", "example.net", now_, true)}})
+                                .value();
         ASSERT_TRUE(settle(*store, {{done_with(added.recipients[0].id, QueueId(i))}, {}}));
         ASSERT_LT(store->health().wal_bytes, 8U << 20) << "after " << i;
     }
@@ -283,7 +294,8 @@ TEST_F(SqliteStoreTest, ManyThreadsShareCommits) {
     for (int t = 0; t < kThreads; ++t) {
         threads.emplace_back([&, t] {
             for (int i = 0; i < kEach; ++i) {
-                store->add({make_message(1 + t * kEach + i, std::string(4096, 'x')), {make_recipient("a", "example.net", now_)}},
+                store->add({make_message(1 + t * kEach + i, std::string(4096, 'x')),
+                            {make_recipient("a", "example.net", now_)}},
                            soon(), [&](StoreResult<Added> result) {
                                good += result ? 1 : 0;
                                if (--open_calls == 0) {
@@ -308,7 +320,10 @@ TEST_F(SqliteStoreTest, ClaimsAndSettlementsThatOverlapHandOutEachRowOnce) {
     constexpr int kMessages = 400;
     DestinationId destination = 0;
     for (std::int64_t i = 1; i <= kMessages; ++i) {
-        destination = add(*store, {make_message(i), {make_recipient("a", "example.net", now_)}}).value().recipients[0].destination;
+        destination = add(*store, {make_message(i), {make_recipient("a", "example.net", now_)}})
+                          .value()
+                          .recipients[0]
+                          .destination;
     }
     // Settlements are not waited for: claims read states of the queue that commits overtake.
     std::map<RecipientId, int> tries;
@@ -330,7 +345,7 @@ TEST_F(SqliteStoreTest, ClaimsAndSettlementsThatOverlapHandOutEachRowOnce) {
             under_way += 1;
             {
                 const std::lock_guard lock(mutex);
-                mine[row.id] = false;   // from here on the store may hand it out, once it has committed
+                mine[row.id] = false;  // from here on the store may hand it out, once it has committed
             }
             store->settle({{verdict}, {}}, [&](StoreResult<Settled> result) {
                 EXPECT_TRUE(result);
@@ -345,7 +360,8 @@ TEST_F(SqliteStoreTest, ClaimsAndSettlementsThatOverlapHandOutEachRowOnce) {
     EXPECT_TRUE(list(*store, {}).value().empty());
 }
 
-// --- a long queue: asserted on sqlite's plans and counters, never on time -------------------------------------------------------
+// --- a long queue: asserted on sqlite's plans and counters, never on time
+// -------------------------------------------------------
 
 class LongQueue : public SqliteStoreTest {
 protected:
@@ -359,16 +375,20 @@ protected:
         connection.execute("BEGIN");
         const std::string expires = std::to_string((now_ + 100h).time_since_epoch().count());
         const std::string due = std::to_string((now_ - 1h).time_since_epoch().count());
-        const std::string series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
-                                   std::to_string(kRows) + ") ";
-        connection.execute((series + "INSERT INTO message SELECT i, 0, " + expires +
-                            " + i, 32, 2, 1, 's@example.org', '', '', '', zeroblob(32), NULL, CAST('A: b' AS BLOB) FROM n")
-                               .c_str());
+        const std::string series =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+            std::to_string(kRows) + ") ";
+        connection.execute(
+            (series + "INSERT INTO message SELECT i, 0, " + expires +
+             " + i, 32, 2, 1, 's@example.org', '', '', '', zeroblob(32), NULL, CAST('A: b' AS BLOB) FROM n")
+                .c_str());
         connection.execute((series + "INSERT INTO body SELECT i, CAST('xy' AS BLOB) FROM n").c_str());
-        connection.execute((series + "INSERT INTO destination SELECT i, 'd' || i || '.example' FROM n WHERE i <= " +
+        connection.execute((series +
+                            "INSERT INTO destination SELECT i, 'd' || i || '.example' FROM n WHERE i <= " +
                             std::to_string(kDomains))
                                .c_str());
-        connection.execute((series + "INSERT INTO recipient SELECT i, i, 1 + i % " + std::to_string(kDomains) + ", 0, " + due +
+        connection.execute((series + "INSERT INTO recipient SELECT i, i, 1 + i % " +
+                            std::to_string(kDomains) + ", 0, " + due +
                             " + i, 0, 0, 0, 0, 'a@example', '', '', '', '' FROM n")
                                .c_str());
         connection.execute("COMMIT");
@@ -378,7 +398,8 @@ protected:
 TEST_F(LongQueue, OpensClaimsAndCounts) {
     const auto store = open();
     // Mail is accepted at once, before the count is done.
-    const Added added = add(*store, {make_message(kRows + 1), {make_recipient("a", "new.example", now_)}}).value();
+    const Added added =
+        add(*store, {make_message(kRows + 1), {make_recipient("a", "new.example", now_)}}).value();
     EXPECT_TRUE(settle(*store, {{done_with(added.recipients[0].id, QueueId(kRows + 1))}, {}}));
     const Claimed claimed = claim(*store, 7, now_, 50, now_ + 1h).value();
     EXPECT_EQ(claimed.rows.size(), 50U);

@@ -41,10 +41,12 @@ protected:
     QueueStore& store() { return *store_; }
 
     // One message to these addresses of example.net, due now unless told.
-    Added add_one(std::int64_t id, const std::vector<std::string>& locals, bool claim_it = false, TimePoint due = {}) {
+    Added add_one(std::int64_t id, const std::vector<std::string>& locals, bool claim_it = false,
+                  TimePoint due = {}) {
         NewMessage message{make_message(id), {}};
         for (const std::string& local : locals) {
-            message.recipients.push_back(make_recipient(local, "example.net", due == TimePoint{} ? now_ : due, claim_it));
+            message.recipients.push_back(
+                make_recipient(local, "example.net", due == TimePoint{} ? now_ : due, claim_it));
         }
         auto added = add(store(), std::move(message));
         EXPECT_TRUE(added) << (added ? "" : added.error().what);
@@ -110,7 +112,8 @@ TYPED_TEST(StoreContract, GivesBackWhatWasAdded) {
 }
 
 TYPED_TEST(StoreContract, AnEmptyBodyIsABody) {
-    const Added added = add(this->store(), {make_message(8, ""), {make_recipient("a", "example.net", this->now_)}}).value();
+    const Added added =
+        add(this->store(), {make_message(8, ""), {make_recipient("a", "example.net", this->now_)}}).value();
     EXPECT_EQ(*test::message(this->store(), QueueId(8)).value()->body.bytes, "");
     ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, QueueId(8))}, {}}));
     EXPECT_EQ(test::message(this->store(), QueueId(8)).error().fault, StoreFault::not_found);
@@ -118,7 +121,8 @@ TYPED_TEST(StoreContract, AnEmptyBodyIsABody) {
 
 TYPED_TEST(StoreContract, TheSameIdTwiceIsRefusedAndTheFirstStays) {
     this->add_one(5, {"a"});
-    const auto again = add(this->store(), {make_message(5, "other\r\n"), {make_recipient("b", "example.net", this->now_)}});
+    const auto again =
+        add(this->store(), {make_message(5, "other\r\n"), {make_recipient("b", "example.net", this->now_)}});
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().fault, StoreFault::refused);
     EXPECT_EQ(*test::message(this->store(), QueueId(5)).value()->body.bytes, "Hello\r\n");
@@ -127,8 +131,9 @@ TYPED_TEST(StoreContract, TheSameIdTwiceIsRefusedAndTheFirstStays) {
 
 TYPED_TEST(StoreContract, AMessageWithoutRecipientsIsRefused) {
     EXPECT_EQ(add(this->store(), {make_message(5), {}}).error().fault, StoreFault::refused);
-    EXPECT_EQ(add(this->store(), {make_message(0), {make_recipient("a", "example.net", this->now_)}}).error().fault,
-              StoreFault::refused);
+    EXPECT_EQ(
+        add(this->store(), {make_message(0), {make_recipient("a", "example.net", this->now_)}}).error().fault,
+        StoreFault::refused);
 }
 
 TYPED_TEST(StoreContract, ClaimsAreExclusiveAndEarliestFirst) {
@@ -140,7 +145,7 @@ TYPED_TEST(StoreContract, ClaimsAreExclusiveAndEarliestFirst) {
     const Claimed first = claim(this->store(), destination, this->now_, 1, this->now_ + 1h).value();
     ASSERT_EQ(first.rows.size(), 1U);
     EXPECT_EQ(first.rows[0].address, "early@example.net");
-    EXPECT_EQ(first.next_due, this->now_ - 1min);   // more is due than the limit
+    EXPECT_EQ(first.next_due, this->now_ - 1min);  // more is due than the limit
 
     const Claimed second = claim(this->store(), destination, this->now_, 10, this->now_ + 1h).value();
     ASSERT_EQ(second.rows.size(), 1U);
@@ -158,7 +163,8 @@ TYPED_TEST(StoreContract, AnotherClaimantMayHaveARowWhoseLeaseIsOver) {
     const DestinationId destination = this->add_one(1, {"a"}).recipients[0].destination;
     ASSERT_EQ(claim(this->store(), destination, this->now_, 1, this->now_ + 1min).value().rows.size(), 1U);
     EXPECT_TRUE(claim(this->store(), destination, this->now_ + 59s, 1, this->now_ + 1h).value().rows.empty());
-    EXPECT_EQ(claim(this->store(), destination, this->now_ + 1min, 1, this->now_ + 1h).value().rows.size(), 1U);
+    EXPECT_EQ(claim(this->store(), destination, this->now_ + 1min, 1, this->now_ + 1h).value().rows.size(),
+              1U);
 }
 
 TYPED_TEST(StoreContract, ClaimedAsAddedIsClaimed) {
@@ -185,7 +191,8 @@ TYPED_TEST(StoreContract, TheMessageGoesWithItsLastRecipient) {
 TYPED_TEST(StoreContract, VerdictsOnSeveralMessagesInOneSettlement) {
     const Added one = this->add_one(1, {"a", "b"});
     const Added two = this->add_one(2, {"c"});
-    ASSERT_TRUE(settle(this->store(), {{done_with(one.recipients[0].id, QueueId(1)), done_with(two.recipients[0].id, QueueId(2)),
+    ASSERT_TRUE(settle(this->store(), {{done_with(one.recipients[0].id, QueueId(1)),
+                                        done_with(two.recipients[0].id, QueueId(2)),
                                         done_with(one.recipients[1].id, QueueId(1))},
                                        {}}));
     EXPECT_TRUE(list(this->store(), {}).value().empty());
@@ -210,7 +217,7 @@ TYPED_TEST(StoreContract, DeferKeepsTheReasonAndFreesTheRow) {
     EXPECT_TRUE(rows[0].delay_dsn_sent);
 
     verdict.count_attempt = false;
-    verdict.delay_dsn_sent = false;   // sticky
+    verdict.delay_dsn_sent = false;  // sticky
     ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
     rows = claim(this->store(), destination, this->now_ + 10min, 9, this->now_ + 2h).value().rows;
     ASSERT_EQ(rows.size(), 1U);
@@ -237,7 +244,8 @@ TYPED_TEST(StoreContract, ExpiryReachesEveryStateButNotClaimedRows) {
     EXPECT_TRUE(claim_expired(this->store(), this->now_, 10).value().empty());
 
     const TimePoint later = this->now_ + kLifetime + 1min;
-    // Still being tried: the lease of an added claim is a day, so look at it from inside that day with a shorter lifetime.
+    // Still being tried: the lease of an added claim is a day, so look at it from inside that day with a
+    // shorter lifetime.
     auto short_lived = make_message(4);
     short_lived->expires_at = this->now_ + 1min;
     add(this->store(), {short_lived, {make_recipient("d", "example.net", this->now_, true)}}).value();
@@ -279,7 +287,8 @@ TYPED_TEST(StoreContract, RetryMakesWaitingAndHeldRowsDueNow) {
     EXPECT_EQ(this->claim_now(destination).size(), 1U);
     // Being tried: nothing to change.
     EXPECT_EQ(revise(this->store(), QueueId(1), Revision::retry, this->now_).value().recipients, 0U);
-    EXPECT_EQ(revise(this->store(), QueueId(99), Revision::retry, this->now_).error().fault, StoreFault::not_found);
+    EXPECT_EQ(revise(this->store(), QueueId(99), Revision::retry, this->now_).error().fault,
+              StoreFault::not_found);
 }
 
 TYPED_TEST(StoreContract, RemoveTakesUnclaimedRowsAtOnce) {
@@ -292,7 +301,8 @@ TYPED_TEST(StoreContract, RemoveTakesUnclaimedRowsAtOnce) {
 TYPED_TEST(StoreContract, RemoveTakesClaimedRowsWhenTheyAreSettled) {
     const Added added = this->add_one(1, {"a", "b"}, true);
     EXPECT_EQ(revise(this->store(), QueueId(1), Revision::remove, this->now_).value().recipients, 2U);
-    EXPECT_EQ(show(this->store(), QueueId(1)).error().fault, StoreFault::not_found) << "gone for the operator";
+    EXPECT_EQ(show(this->store(), QueueId(1)).error().fault, StoreFault::not_found)
+        << "gone for the operator";
     EXPECT_TRUE(test::message(this->store(), QueueId(1))) << "still there for the delivery that has it";
     // One was deferred: it is not tried again. The other is given back untouched.
     ASSERT_TRUE(settle(this->store(), {{defer_to(added.recipients[0].id, QueueId(1), this->now_)}, {}}));
@@ -346,7 +356,9 @@ TYPED_TEST(StoreContract, ASettlementIsAllOrNothing) {
 
 TYPED_TEST(StoreContract, DestinationsWithMailAreListedInPages) {
     for (std::int64_t i = 1; i <= 5; ++i) {
-        add(this->store(), {make_message(i), {make_recipient("a", "d" + std::to_string(i) + ".example", this->now_ + i * 1min)}})
+        add(this->store(),
+            {make_message(i),
+             {make_recipient("a", "d" + std::to_string(i) + ".example", this->now_ + i * 1min)}})
             .value();
     }
     ASSERT_TRUE(revise(this->store(), QueueId(2), Revision::hold, this->now_));
@@ -370,7 +382,9 @@ TYPED_TEST(StoreContract, ListsByPageDomainAndSender) {
     for (std::int64_t i = 1; i <= 4; ++i) {
         auto message = make_message(i);
         message->reverse_path = i % 2 == 0 ? "even@example.org" : "odd@example.org";
-        add(this->store(), {message, {make_recipient("a", i < 3 ? "one.example" : "two.example", this->now_)}}).value();
+        add(this->store(),
+            {message, {make_recipient("a", i < 3 ? "one.example" : "two.example", this->now_)}})
+            .value();
     }
     ListQuery query;
     query.limit = 3;
@@ -415,14 +429,15 @@ TYPED_TEST(StoreContract, ALargeBodyGoesThroughTheSpool) {
     message->body.spool_file = spool->finish().value();
     message->body.facts.size = spool->size();
     const std::string path = this->store().spool_directory() + "/" + message->body.spool_file;
-    const Added added = add(this->store(), {message, {make_recipient("a", "example.net", this->now_)}}).value();
+    const Added added =
+        add(this->store(), {message, {make_recipient("a", "example.net", this->now_)}}).value();
 
     const auto got = test::message(this->store(), message->id).value();
     EXPECT_EQ(got->body.bytes, nullptr);
     EXPECT_EQ(got->body.spool_file, message->body.spool_file);
     EXPECT_EQ(std::filesystem::file_size(path), 200'000U);
     ASSERT_TRUE(settle(this->store(), {{done_with(added.recipients[0].id, message->id)}, {}}));
-    this->store().stop();   // the file goes after the answer
+    this->store().stop();  // the file goes after the answer
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
@@ -459,8 +474,9 @@ TYPED_TEST(StoreContract, AnOperationWhoseDeadlineHasPassedIsBusyAndStoresNothin
 TYPED_TEST(StoreContract, AfterStopEverythingIsRefused) {
     this->add_one(1, {"a"});
     this->store().stop();
-    EXPECT_EQ(add(this->store(), {make_message(2), {make_recipient("a", "example.net", this->now_)}}).error().fault,
-              StoreFault::shutting_down);
+    EXPECT_EQ(
+        add(this->store(), {make_message(2), {make_recipient("a", "example.net", this->now_)}}).error().fault,
+        StoreFault::shutting_down);
     EXPECT_EQ(settle(this->store(), {}).error().fault, StoreFault::shutting_down);
     EXPECT_EQ(claim(this->store(), 1, this->now_, 1, this->now_).error().fault, StoreFault::shutting_down);
     EXPECT_EQ(test::message(this->store(), QueueId(1)).error().fault, StoreFault::shutting_down);
@@ -479,8 +495,9 @@ TYPED_TEST(StoreContract, OneThreadsOperationsTakeEffectInTheirOrder) {
     for (std::int64_t round = 0; round < 200; ++round) {
         const QueueId id(1 + round % 3);
         keep([&](auto promise) {
-            this->store().add({make_message(id.value()), {make_recipient("a", "example.net", this->now_)}}, soon(),
-                              [promise](StoreResult<Added> result) { promise->set_value(result.has_value()); });
+            this->store().add(
+                {make_message(id.value()), {make_recipient("a", "example.net", this->now_)}}, soon(),
+                [promise](StoreResult<Added> result) { promise->set_value(result.has_value()); });
         });
         keep([&](auto promise) {
             this->store().revise(id, Revision::hold, this->now_, [promise](StoreResult<Revised> result) {

@@ -53,7 +53,9 @@ StoreResult<T> await(Call call) {
     return future.get();
 }
 
-inline SteadyTime soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(30); }
+inline SteadyTime soon() {
+    return std::chrono::steady_clock::now() + std::chrono::seconds(30);
+}
 
 inline StoreResult<Added> add(QueueStore& store, NewMessage message, SteadyTime deadline = soon()) {
     return await<Added>([&](Done<Added> done) { store.add(std::move(message), deadline, std::move(done)); });
@@ -64,11 +66,13 @@ inline StoreResult<Settled> settle(QueueStore& store, Settlement settlement) {
 inline StoreResult<Revised> revise(QueueStore& store, QueueId id, Revision revision, TimePoint now) {
     return await<Revised>([&](Done<Revised> done) { store.revise(id, revision, now, std::move(done)); });
 }
-inline StoreResult<Claimed> claim(QueueStore& store, DestinationId destination, TimePoint now, std::size_t limit,
-                                  TimePoint lease_until) {
-    return await<Claimed>([&](Done<Claimed> done) { store.claim(destination, now, limit, lease_until, std::move(done)); });
+inline StoreResult<Claimed> claim(QueueStore& store, DestinationId destination, TimePoint now,
+                                  std::size_t limit, TimePoint lease_until) {
+    return await<Claimed>(
+        [&](Done<Claimed> done) { store.claim(destination, now, limit, lease_until, std::move(done)); });
 }
-inline StoreResult<std::vector<Recipient>> claim_expired(QueueStore& store, TimePoint now, std::size_t limit) {
+inline StoreResult<std::vector<Recipient>> claim_expired(QueueStore& store, TimePoint now,
+                                                         std::size_t limit) {
     return await<std::vector<Recipient>>([&](Done<std::vector<Recipient>> done) {
         store.claim_expired(now, limit, now + std::chrono::hours(1), std::move(done));
     });
@@ -86,7 +90,8 @@ inline StoreResult<std::vector<DestinationDue>> destinations(QueueStore& store, 
         [&](Done<std::vector<DestinationDue>> done) { store.destinations(after, limit, std::move(done)); });
 }
 inline StoreResult<std::vector<QueueEntry>> list(QueueStore& store, ListQuery query) {
-    return await<std::vector<QueueEntry>>([&](Done<std::vector<QueueEntry>> done) { store.list(query, std::move(done)); });
+    return await<std::vector<QueueEntry>>(
+        [&](Done<std::vector<QueueEntry>> done) { store.list(query, std::move(done)); });
 }
 inline StoreResult<QueueEntry> show(QueueStore& store, QueueId id) {
     return await<QueueEntry>([&](Done<QueueEntry> done) { store.show(id, std::move(done)); });
