@@ -1,9 +1,6 @@
 // One HTTP request over a unix socket, blocking, with a deadline; the answer is read by Boost.Beast's parser.
 #include "admin/client.hpp"
 
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,6 +8,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -41,7 +40,8 @@ private:
 // False when the deadline passed.
 bool wait_for(int fd, short events, SteadyTime deadline) {
     for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
         pollfd what{fd, events, 0};
         const int ready = ::poll(&what, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
         if (ready > 0) {
@@ -56,12 +56,15 @@ bool wait_for(int fd, short events, SteadyTime deadline) {
 Error no_connection(const std::string& path, int reason) {
     switch (reason) {
         case ENOENT:
-            return Error{"there is no " + path + ": the daemon is not running, or [admin] socket is another one; start it with "
-                                                 "`systemctl start posthorn`, or name the socket with --socket"};
+            return Error{"there is no " + path +
+                         ": the daemon is not running, or [admin] socket is another one; start it with "
+                         "`systemctl start posthorn`, or name the socket with --socket"};
         case ECONNREFUSED:
-            return Error{"nobody answers on " + path + ": the daemon is not running; start it with `systemctl start posthorn`"};
+            return Error{"nobody answers on " + path +
+                         ": the daemon is not running; start it with `systemctl start posthorn`"};
         case EACCES:
-            return Error{"no permission to open " + path + "; run this as root or as the user that the daemon runs as"};
+            return Error{"no permission to open " + path +
+                         "; run this as root or as the user that the daemon runs as"};
         default:
             return Error{"cannot connect to " + path + ": " + std::strerror(reason)};
     }
@@ -69,8 +72,8 @@ Error no_connection(const std::string& path, int reason) {
 
 }  // namespace
 
-Result<ClientAnswer> request(const std::string& socket_path, const std::string& method, const std::string& target,
-                             Duration deadline) {
+Result<ClientAnswer> request(const std::string& socket_path, const std::string& method,
+                             const std::string& target, Duration deadline) {
     const SteadyTime end = std::chrono::steady_clock::now() + deadline;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -80,12 +83,13 @@ Result<ClientAnswer> request(const std::string& socket_path, const std::string& 
     }
     std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size() + 1);
     const Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (fd.get() < 0 || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (fd.get() < 0 ||
+        ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return no_connection(socket_path, errno);
     }
 
-    const std::string wire =
-        fmt::format("{} {} HTTP/1.1\r\nHost: posthorn\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method, target);
+    const std::string wire = fmt::format(
+        "{} {} HTTP/1.1\r\nHost: posthorn\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method, target);
     for (std::size_t sent = 0; sent < wire.size();) {
         const ssize_t n = ::send(fd.get(), wire.data() + sent, wire.size() - sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {

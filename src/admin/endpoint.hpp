@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/post.hpp>
-
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,12 +13,13 @@
 
 namespace posthorn::admin {
 
-// Shared by the server and by answers that are still to come; on the io_context's thread, but for what at_home does.
+// Shared by the server and by answers that are still to come; on the io_context's thread, but for what
+// at_home does.
 struct Core {
     boost::asio::io_context& io;
     queue::QueueStore& store;
     Daemon daemon;
-    bool stopped = false;   // then nothing of the daemon is called any more
+    bool stopped = false;  // then nothing of the daemon is called any more
 };
 using CorePtr = std::shared_ptr<Core>;
 
@@ -42,8 +42,8 @@ queue::Done<T> at_home(CorePtr core, Respond respond, ToAnswer to_answer) {
     return [core = std::move(core), respond = std::move(respond),
             to_answer = std::move(to_answer)](queue::StoreResult<T> result) mutable {
         boost::asio::io_context& io = core->io;
-        boost::asio::post(io, [core = std::move(core), respond = std::move(respond), to_answer = std::move(to_answer),
-                               result = std::move(result)]() mutable {
+        boost::asio::post(io, [core = std::move(core), respond = std::move(respond),
+                               to_answer = std::move(to_answer), result = std::move(result)]() mutable {
             if (core->stopped) {
                 return;
             }

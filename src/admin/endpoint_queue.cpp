@@ -36,7 +36,8 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
         } else if (name == "from") {
             query.reverse_path = value;
         } else {
-            wrong = "unknown parameter " + text::safe_for_log(name, 40) + "; there are after, limit, domain and from";
+            wrong = "unknown parameter " + text::safe_for_log(name, 40) +
+                    "; there are after, limit, domain and from";
             return false;
         }
     }
@@ -67,7 +68,8 @@ void get_queue(const CorePtr& core, const Request& request, Respond respond) {
         }
         return Answer{200, boost::json::serialize(body), {}};
     };
-    core->store.list(std::move(query), at_home<std::vector<queue::QueueEntry>>(core, std::move(respond), to_answer));
+    core->store.list(std::move(query),
+                     at_home<std::vector<queue::QueueEntry>>(core, std::move(respond), to_answer));
 }
 
 }  // namespace posthorn::admin

@@ -15,7 +15,8 @@ void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, R
         body["recipients"] = revised.recipients;
         return Answer{200, boost::json::serialize(body), {}};
     };
-    core->store.revise(id, revision, core->daemon.now(), at_home<queue::Revised>(core, std::move(respond), to_answer));
+    core->store.revise(id, revision, core->daemon.now(),
+                       at_home<queue::Revised>(core, std::move(respond), to_answer));
 }
 
 }  // namespace posthorn::admin

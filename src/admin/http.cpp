@@ -1,14 +1,14 @@
 // HTTP/1.1 by Boost.Beast's parser: octets to requests, answers to octets.
 #include "admin/http.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -21,7 +21,8 @@ namespace {
 std::string decode(std::string_view text, bool plus_is_blank) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && text::hex_value(text[i + 1]) >= 0 && text::hex_value(text[i + 2]) >= 0) {
+        if (text[i] == '%' && i + 2 < text.size() && text::hex_value(text[i + 1]) >= 0 &&
+            text::hex_value(text[i + 2]) >= 0) {
             out += static_cast<char>(text::hex_value(text[i + 1]) * 16 + text::hex_value(text[i + 2]));
             i += 2;
         } else {
@@ -70,7 +71,9 @@ RequestReader::Progress RequestReader::feed(std::string& buffer) {
             continue;
         }
         if (ec) {
-            const unsigned status = ec == http::error::header_limit ? 431 : ec == http::error::body_limit ? 413 : 400;
+            const unsigned status = ec == http::error::header_limit ? 431
+                                    : ec == http::error::body_limit ? 413
+                                                                    : 400;
             refusal_ = failure(status, ec.message());
             return Progress::refused;
         }
@@ -98,8 +101,10 @@ Request RequestReader::take() {
 
 std::string to_wire(const Answer& answer, bool keep_alive) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
-    std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n",
-                                  answer.status, std::string_view(reason.data(), reason.size()), answer.body.size() + 1);
+    std::string out = fmt::format(
+        "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: "
+        "no-store\r\n",
+        answer.status, std::string_view(reason.data(), reason.size()), answer.body.size() + 1);
     if (!answer.allow.empty()) {
         out += "Allow: " + answer.allow + "\r\n";
     }

@@ -1,4 +1,5 @@
-// What an endpoint sees of HTTP: a request taken apart, and the answer it gives. Nothing here knows the library.
+// What an endpoint sees of HTTP: a request taken apart, and the answer it gives. Nothing here knows the
+// library.
 #pragma once
 
 #include <map>
@@ -12,23 +13,23 @@
 namespace posthorn::admin {
 
 struct Request {
-    std::string method;                          // "GET"
-    std::string path;                            // decoded: "/v1/queue/0abc"
-    std::map<std::string, std::string> query;    // decoded; of equal names the last
+    std::string method;                        // "GET"
+    std::string path;                          // decoded: "/v1/queue/0abc"
+    std::map<std::string, std::string> query;  // decoded; of equal names the last
     std::string body;
     bool keep_alive = false;
 };
 
 struct Answer {
     unsigned status = 200;
-    std::string body;                            // JSON
-    std::string allow;                           // with 405: the methods that are allowed
+    std::string body;   // JSON
+    std::string allow;  // with 405: the methods that are allowed
 };
 
 // Called once, on the server's io_context.
 using Respond = UniqueFunction<void(Answer)>;
 
-[[nodiscard]] Answer failure(unsigned status, std::string_view what);   // {"error": what}
+[[nodiscard]] Answer failure(unsigned status, std::string_view what);  // {"error": what}
 
 // Takes requests out of octets as they arrive: a thin cover over Boost.Beast's parser, with its bounds.
 class RequestReader {
@@ -39,8 +40,8 @@ public:
     RequestReader& operator=(const RequestReader&) = delete;
 
     enum class Progress { incomplete, complete, refused };
-    // Takes what it can off the front of buffer. After `complete` take() has the request and the next one begins; after
-    // `refused` refusal() says why and the connection ends.
+    // Takes what it can off the front of buffer. After `complete` take() has the request and the next one
+    // begins; after `refused` refusal() says why and the connection ends.
     [[nodiscard]] Progress feed(std::string& buffer);
     [[nodiscard]] Request take();
     [[nodiscard]] const Answer& refusal() const { return refusal_; }

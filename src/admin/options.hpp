@@ -7,7 +7,7 @@
 namespace posthorn::admin {
 
 struct AdminOptions {
-    std::string socket = "/run/posthorn/admin.sock";   // HTTP over a unix socket; empty: no admin interface
+    std::string socket = "/run/posthorn/admin.sock";  // HTTP over a unix socket; empty: no admin interface
     std::uint32_t socket_mode = 0600;
 };
 

@@ -1,10 +1,9 @@
 // Queue entries as JSON.
 #include "admin/queue_json.hpp"
 
-#include <boost/json/array.hpp>
-
 #include <fmt/format.h>
 
+#include <boost/json/array.hpp>
 #include <charconv>
 
 #include "base/text.hpp"
@@ -18,8 +17,9 @@ std::string format_time(TimePoint when) {
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss<Duration> time(when - day);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
-                       time.minutes().count(), time.seconds().count(), time.subseconds().count());
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       time.hours().count(), time.minutes().count(), time.seconds().count(),
+                       time.subseconds().count());
 }
 
 std::optional<TimePoint> parse_time(std::string_view text) {
@@ -43,8 +43,9 @@ std::optional<TimePoint> parse_time(std::string_view text) {
     if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
         return std::nullopt;
     }
-    return TimePoint(std::chrono::sys_days(date)) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
-           std::chrono::seconds(number(17, 2)) + std::chrono::milliseconds(number(20, 3));
+    return TimePoint(std::chrono::sys_days(date)) + std::chrono::hours(number(11, 2)) +
+           std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2)) +
+           std::chrono::milliseconds(number(20, 3));
 }
 
 namespace {

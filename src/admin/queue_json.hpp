@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +13,7 @@ namespace posthorn::admin {
 
 // RFC 3339 in UTC with milliseconds: "2026-11-21T20:52:01.000Z".
 [[nodiscard]] std::string format_time(TimePoint when);
-[[nodiscard]] std::optional<TimePoint> parse_time(std::string_view text);   // that form only
+[[nodiscard]] std::optional<TimePoint> parse_time(std::string_view text);  // that form only
 
 [[nodiscard]] boost::json::object to_json(const queue::QueueEntry& entry);
 

@@ -1,6 +1,5 @@
 // From method and path to an endpoint.
 #include "admin/endpoint.hpp"
-
 #include "base/text.hpp"
 
 namespace posthorn::admin {
@@ -19,7 +18,8 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
     const std::string_view id_text = text::take_field(rest, '/');
     const auto id = QueueId::parse(id_text);
     if (!id) {
-        respond(failure(404, "\"" + text::safe_for_log(id_text, 40) + "\" is no queue id; an id has 13 letters and digits"));
+        respond(failure(404, "\"" + text::safe_for_log(id_text, 40) +
+                                 "\" is no queue id; an id has 13 letters and digits"));
         return;
     }
     if (rest.empty()) {
@@ -51,7 +51,8 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
 void route(const CorePtr& core, const Request& request, Respond respond) {
     constexpr std::string_view kMessages = "/v1/queue/";
     if (request.path.starts_with(kMessages) && request.path.size() > kMessages.size()) {
-        route_message(core, request, std::string_view(request.path).substr(kMessages.size()), std::move(respond));
+        route_message(core, request, std::string_view(request.path).substr(kMessages.size()),
+                      std::move(respond));
         return;
     }
     struct Place {
@@ -59,8 +60,9 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
         const char* method;
         Simple endpoint;
     };
-    for (const Place& place : {Place{"/v1/queue", "GET", get_queue}, Place{"/v1/health", "GET", get_health},
-                               Place{"/v1/status", "GET", get_status}, Place{"/v1/reload", "POST", post_reload}}) {
+    for (const Place& place :
+         {Place{"/v1/queue", "GET", get_queue}, Place{"/v1/health", "GET", get_health},
+          Place{"/v1/status", "GET", get_status}, Place{"/v1/reload", "POST", post_reload}}) {
         if (request.path == place.path) {
             if (request.method == place.method) {
                 place.endpoint(core, request, std::move(respond));
@@ -70,13 +72,16 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
             return;
         }
     }
-    respond(failure(404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status and /v1/reload"));
+    respond(failure(
+        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status and /v1/reload"));
 }
 
 Answer answer_for(const queue::StoreError& error) {
     switch (error.fault) {
         case queue::StoreFault::not_found:
-            return failure(404, error.what.empty() ? "no such message: it was delivered, it failed, or it never was" : error.what);
+            return failure(404, error.what.empty()
+                                    ? "no such message: it was delivered, it failed, or it never was"
+                                    : error.what);
         case queue::StoreFault::refused:
             return failure(409, error.what);
         case queue::StoreFault::busy:

@@ -16,8 +16,8 @@
 
 namespace posthorn::admin {
 
-using net::asio::steady_timer;
 using net::kAwait;
+using net::asio::steady_timer;
 
 namespace {
 
@@ -27,18 +27,22 @@ struct Session {
         : stream(std::move(connected)), deadline(stream), answered(io) {}
     net::Stream stream;
     net::Deadline deadline;
-    steady_timer answered;             // cancelled when `answer` is there, or at stop
+    steady_timer answered;  // cancelled when `answer` is there, or at stop
     std::optional<Answer> answer;
-    bool waiting = false;              // an answer that comes after its time is not wanted
+    bool waiting = false;  // an answer that comes after its time is not wanted
 };
 using SessionPtr = std::shared_ptr<Session>;
 
 }  // namespace
 
 struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
-    State(boost::asio::io_context& context, AdminOptions given, queue::QueueStore& store, Daemon daemon, ServerBounds limits)
-        : io(context), options(std::move(given)), bounds(limits),
-          core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})), room(context) {}
+    State(boost::asio::io_context& context, AdminOptions given, queue::QueueStore& store, Daemon daemon,
+          ServerBounds limits)
+        : io(context),
+          options(std::move(given)),
+          bounds(limits),
+          core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})),
+          room(context) {}
 
     boost::asio::io_context& io;
     AdminOptions options;
@@ -46,7 +50,7 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
     CorePtr core;
     std::optional<net::Listener> listener;
     std::list<SessionPtr> sessions;
-    steady_timer room;                 // cancelled when a connection ends, or at stop
+    steady_timer room;  // cancelled when a connection ends, or at stop
 
     static net::awaitable<void> accept_all(std::shared_ptr<State> self);
     static net::awaitable<void> serve(std::shared_ptr<State> self, SessionPtr session);
@@ -73,7 +77,8 @@ net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self)
         if (accepted.error == boost::asio::error::operation_aborted) {
             break;
         }
-        // Out of descriptors or memory: the connection stays in the kernel's queue until there are some again.
+        // Out of descriptors or memory: the connection stays in the kernel's queue until there are some
+        // again.
         log::warning("admin_accept").kv("error", accepted.error.message());
         self->room.expires_after(std::chrono::milliseconds(200));
         auto [waited] = co_await self->room.async_wait(kAwait);
@@ -95,7 +100,8 @@ void AdminServer::State::spawn(SessionPtr session) {
 }
 
 // The answer of the endpoint, or 504 when it does not come in time.
-net::awaitable<Answer> AdminServer::State::ask(std::shared_ptr<State> self, SessionPtr session, Request request) {
+net::awaitable<Answer> AdminServer::State::ask(std::shared_ptr<State> self, SessionPtr session,
+                                               Request request) {
     session->answer.reset();
     session->waiting = true;
     Respond respond = [session](Answer given) {
@@ -157,11 +163,13 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
     }
 }
 
-AdminServer::AdminServer(boost::asio::io_context& io, AdminOptions options, queue::QueueStore& store, Daemon daemon,
-                         ServerBounds bounds)
+AdminServer::AdminServer(boost::asio::io_context& io, AdminOptions options, queue::QueueStore& store,
+                         Daemon daemon, ServerBounds bounds)
     : state_(std::make_shared<State>(io, std::move(options), store, std::move(daemon), bounds)) {}
 
-AdminServer::~AdminServer() { stop(); }
+AdminServer::~AdminServer() {
+    stop();
+}
 
 Result<void> AdminServer::start() {
     if (state_->options.socket.empty()) {

@@ -1,8 +1,8 @@
-// The admin interface: HTTP with JSON bodies over a unix socket, for the command line and for the operator's own tools.
+// The admin interface: HTTP with JSON bodies over a unix socket, for the command line and for the operator's
+// own tools.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,46 +17,48 @@ namespace posthorn::admin {
 
 // What the daemon lends to the endpoints. All are called on the server's io_context; none may block.
 struct Daemon {
-    // Destinations whose mail an operator has just made due: the delivery agent forgets their back-off. Optional.
+    // Destinations whose mail an operator has just made due: the delivery agent forgets their back-off.
+    // Optional.
     std::function<void(const std::vector<queue::DestinationDue>&)> on_revised;
     // One JSON object with the daemon's own figures, shown as "daemon" in GET /v1/status. Optional.
     std::function<std::string()> status;
-    // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload answers 501.
+    // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload
+    // answers 501.
     std::function<Result<void>()> reload;
     std::function<TimePoint()> now = wall_now;
 };
 
-// Bounds of one server; the socket's mode keeps strangers out, these keep a mistaken script from using up the daemon.
+// Bounds of one server; the socket's mode keeps strangers out, these keep a mistaken script from using up the
+// daemon.
 struct ServerBounds {
-    std::size_t connections = 32;                                // further ones wait in the listen backlog
+    std::size_t connections = 32;  // further ones wait in the listen backlog
     std::size_t header_octets = 8 * 1024;
     std::size_t body_octets = 64 * 1024;
-    Duration read = std::chrono::seconds(30);                    // a whole request, also the idle time between two
-    Duration answer = std::chrono::seconds(60);                  // the store's answer; then 504
+    Duration read = std::chrono::seconds(30);    // a whole request, also the idle time between two
+    Duration answer = std::chrono::seconds(60);  // the store's answer; then 504
     Duration write = std::chrono::seconds(30);
 };
 
 // Endpoints (all answers are JSON; errors are {"error": "..."}):
 //   GET /v1/health                     200 when mail can be stored, 503 with the reason when not
 //   GET /v1/status                     the store's figures and the daemon's
-//   GET /v1/queue?after=&limit=&domain=&from=      one page; "next" is the `after` of the following page, or null
-//   GET /v1/queue/ID                   one message with all that is known of its recipients
-//   POST /v1/queue/ID/retry|hold|release           {"recipients": number of rows changed}
-//   DELETE /v1/queue/ID                the same; no DSN is sent
-//   POST /v1/reload
+//   GET /v1/queue?after=&limit=&domain=&from=      one page; "next" is the `after` of the following page, or
+//   null GET /v1/queue/ID                   one message with all that is known of its recipients POST
+//   /v1/queue/ID/retry|hold|release           {"recipients": number of rows changed} DELETE /v1/queue/ID the
+//   same; no DSN is sent POST /v1/reload
 //
-// THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the server, and the
-// io_context must outlive the store's last callback (stop the store first).
+// THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the
+// server, and the io_context must outlive the store's last callback (stop the store first).
 class AdminServer {
 public:
     AdminServer(boost::asio::io_context& io, AdminOptions options, queue::QueueStore& store, Daemon daemon,
                 ServerBounds bounds = {});
-    ~AdminServer();   // as stop()
+    ~AdminServer();  // as stop()
     AdminServer(const AdminServer&) = delete;
     AdminServer& operator=(const AdminServer&) = delete;
 
-    // Binds the socket and starts to accept. A socket file left behind by a dead process is replaced; one that a living
-    // process answers on is an error. With an empty options.socket does nothing.
+    // Binds the socket and starts to accept. A socket file left behind by a dead process is replaced; one
+    // that a living process answers on is an error. With an empty options.socket does nothing.
     [[nodiscard]] Result<void> start();
     // Closes the listener and all connections, removes the socket file. Idempotent.
     void stop();

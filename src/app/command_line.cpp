@@ -15,9 +15,13 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path) {
         ->capture_default_str();
 }
 
-void complain(std::string_view text) { fmt::print(stderr, "posthorn: {}\n", text); }
+void complain(std::string_view text) {
+    fmt::print(stderr, "posthorn: {}\n", text);
+}
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 std::optional<config::Config> load_config(const std::string& path) {
     config::Loaded loaded = config::load(path);

@@ -1,8 +1,8 @@
-// The subcommands' common ground: where each group registers, which configuration it reads, how it speaks to the operator.
+// The subcommands' common ground: where each group registers, which configuration it reads, how it speaks to
+// the operator.
 #pragma once
 
 #include <CLI/CLI.hpp>
-
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,10 +14,12 @@ namespace posthorn::app {
 
 inline constexpr const char* kDefaultConfig = "/etc/posthorn/posthorn.toml";
 
-// What the chosen subcommand does, run after the whole command line was read; returns an exit code (base/sysexits.hpp).
+// What the chosen subcommand does, run after the whole command line was read; returns an exit code
+// (base/sysexits.hpp).
 using Action = std::function<int()>;
 
-// Each adds its subcommands to `app`; the one that is chosen sets `action`. The options live as long as the app.
+// Each adds its subcommands to `app`; the one that is chosen sets `action`. The options live as long as the
+// app.
 void add_serve_command(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
 void add_user_commands(CLI::App& app, Action& action);
@@ -29,7 +31,7 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path);
 
 // "posthorn: TEXT" on standard error.
 void complain(std::string_view text);
-void print(std::string_view text);   // to standard output
+void print(std::string_view text);  // to standard output
 
 // The configuration, or nothing after its mistakes were told on standard error.
 [[nodiscard]] std::optional<config::Config> load_config(const std::string& path);

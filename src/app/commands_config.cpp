@@ -28,15 +28,16 @@ int check(const CheckOptions& options) {
         fmt::print(stderr, "warning: {}\n", warning.to_string());
     }
     if (!loaded.mistakes.empty()) {
-        complain(fmt::format("{} in {}; a running daemon keeps its old configuration", counted(loaded.mistakes.size(), "mistake"),
-                             options.config_path));
+        complain(fmt::format("{} in {}; a running daemon keeps its old configuration",
+                             counted(loaded.mistakes.size(), "mistake"), options.config_path));
         return exit_code::kConfig;
     }
     if (options.show) {
         print(config::show(loaded.config));
     } else {
-        print(fmt::format("{}: correct{}\n", options.config_path,
-                          loaded.warnings.empty() ? "" : ", with " + counted(loaded.warnings.size(), "warning")));
+        print(fmt::format(
+            "{}: correct{}\n", options.config_path,
+            loaded.warnings.empty() ? "" : ", with " + counted(loaded.warnings.size(), "warning")));
     }
     return exit_code::kOk;
 }
@@ -44,7 +45,8 @@ int check(const CheckOptions& options) {
 }  // namespace
 
 void add_config_commands(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("check-config", "Tell all mistakes of the configuration, each with its line");
+    auto* command =
+        app.add_subcommand("check-config", "Tell all mistakes of the configuration, each with its line");
     auto options = std::make_shared<CheckOptions>();
     add_config_option(*command, options->config_path);
     command->add_flag("--show", options->show,
@@ -55,7 +57,7 @@ void add_config_commands(CLI::App& app, Action& action) {
     auto* reference = app.add_subcommand("config-reference", "Print the manual of all settings");
     auto example = std::make_shared<bool>(false);
     reference->add_flag("--example", *example, "Print the commented example file instead");
-    reference->group("");   // not in the help
+    reference->group("");  // not in the help
     reference->callback([example, &action] {
         action = [example] {
             print(*example ? config::example_toml() : config::reference_markdown());

@@ -1,10 +1,10 @@
 // `posthorn queue list|show|retry|hold|release|delete`: the waiting mail, asked of the running daemon.
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "admin/client.hpp"
@@ -30,8 +30,8 @@ struct QueueCommand {
     bool json = false;
 };
 
-// The socket of --socket, else of the configuration. A configuration with mistakes still tells where its daemon listens,
-// since a running daemon keeps its old one.
+// The socket of --socket, else of the configuration. A configuration with mistakes still tells where its
+// daemon listens, since a running daemon keeps its old one.
 std::string socket_of(const QueueCommand& options) {
     return options.socket.empty() ? config::load(options.config_path).config.admin.socket : options.socket;
 }
@@ -59,8 +59,9 @@ Asked ask(const QueueCommand& options, const std::string& method, const std::str
     }
     if (answer->status != 200) {
         const json::value* what = asked.body.as_object().if_contains("error");
-        complain(what != nullptr && what->is_string() ? std::string(what->as_string())
-                                                      : fmt::format("the daemon answered {}", answer->status));
+        complain(what != nullptr && what->is_string()
+                     ? std::string(what->as_string())
+                     : fmt::format("the daemon answered {}", answer->status));
         asked.code = answer->status == 404   ? exit_code::kNoInput
                      : answer->status == 503 ? exit_code::kTempFail
                                              : exit_code::kSoftware;
@@ -118,20 +119,23 @@ int list(const QueueCommand& options) {
         print(json::serialize(out) + "\n");
         return exit_code::kOk;
     }
-    print(shown == 0 ? "No mail is waiting.\n" : fmt::format("{} message{}{}\n", shown, shown == 1 ? "" : "s",
-                                                            after.empty() ? "." : "; more with --after " + after));
+    print(shown == 0 ? "No mail is waiting.\n"
+                     : fmt::format("{} message{}{}\n", shown, shown == 1 ? "" : "s",
+                                   after.empty() ? "." : "; more with --after " + after));
     return exit_code::kOk;
 }
 
 int show(const QueueCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/queue/" + admin::url_encode(options.id));
     if (asked.code == exit_code::kOk) {
-        print(options.json ? json::serialize(asked.body) + "\n" : message_page(asked.body.as_object(), wall_now()));
+        print(options.json ? json::serialize(asked.body) + "\n"
+                           : message_page(asked.body.as_object(), wall_now()));
     }
     return asked.code;
 }
 
-int revise(const QueueCommand& options, const std::string& method, const std::string& suffix, std::string_view done) {
+int revise(const QueueCommand& options, const std::string& method, const std::string& suffix,
+           std::string_view done) {
     const Asked asked = ask(options, method, "/v1/queue/" + admin::url_encode(options.id) + suffix);
     if (asked.code != exit_code::kOk) {
         return asked.code;
@@ -141,25 +145,32 @@ int revise(const QueueCommand& options, const std::string& method, const std::st
     if (options.json) {
         print(json::serialize(asked.body) + "\n");
     } else {
-        print(count == 0 ? fmt::format("{}: nothing to change; its recipients are so already, or are being tried just now\n",
-                                       options.id)
-                         : fmt::format("{}: {} recipient{} {}\n", options.id, count, count == 1 ? "" : "s", done));
+        print(count == 0
+                  ? fmt::format(
+                        "{}: nothing to change; its recipients are so already, or are being tried just now\n",
+                        options.id)
+                  : fmt::format("{}: {} recipient{} {}\n", options.id, count, count == 1 ? "" : "s", done));
     }
     return exit_code::kOk;
 }
 
-std::shared_ptr<QueueCommand> add_command(CLI::App& group, CLI::App*& command, const char* name, const char* help, bool id) {
+std::shared_ptr<QueueCommand> add_command(CLI::App& group, CLI::App*& command, const char* name,
+                                          const char* help, bool id) {
     command = group.add_subcommand(name, help);
     auto options = std::make_shared<QueueCommand>();
     if (id) {
         command->add_option("ID", options->id, "The queue id, as `posthorn queue list` and the log show it")
             ->required()
             ->check([](const std::string& text) {
-                return QueueId::parse(text) ? std::string() : "a queue id has 13 letters and digits; `posthorn queue list` shows them";
+                return QueueId::parse(text)
+                           ? std::string()
+                           : "a queue id has 13 letters and digits; `posthorn queue list` shows them";
             });
     }
     add_config_option(*command, options->config_path);
-    command->add_option("--socket", options->socket, "The daemon's admin socket, instead of the configuration's")->type_name("PATH");
+    command
+        ->add_option("--socket", options->socket, "The daemon's admin socket, instead of the configuration's")
+        ->type_name("PATH");
     command->add_flag("--json", options->json, "Print JSON");
     return options;
 }
@@ -172,25 +183,31 @@ void add_queue_commands(CLI::App& app, Action& action) {
     CLI::App* command = nullptr;
 
     auto listing = add_command(*group, command, "list", "List waiting messages, oldest first", false);
-    command->add_option("--limit", listing->limit, "At most so many")->check(CLI::Range(1U, 10'000'000U))->capture_default_str();
+    command->add_option("--limit", listing->limit, "At most so many")
+        ->check(CLI::Range(1U, 10'000'000U))
+        ->capture_default_str();
     command->add_option("--after", listing->after, "Begin after this queue id")->type_name("ID");
     command->add_option("--domain", listing->domain, "Only mail to this domain");
     command->add_option("--from", listing->from, "Only mail from this envelope sender")->type_name("ADDRESS");
     command->callback([listing, &action] { action = [listing] { return list(*listing); }; });
 
-    auto showing = add_command(*group, command, "show", "Show one message: what happened, why it waits, when it is tried next", true);
+    auto showing = add_command(*group, command, "show",
+                               "Show one message: what happened, why it waits, when it is tried next", true);
     command->callback([showing, &action] { action = [showing] { return show(*showing); }; });
 
-    const auto add_revision = [&](const char* name, const char* help, const char* method, std::string suffix, const char* done) {
+    const auto add_revision = [&](const char* name, const char* help, const char* method, std::string suffix,
+                                  const char* done) {
         auto options = add_command(*group, command, name, help, true);
         command->callback([options, method, suffix, done, &action] {
             action = [options, method, suffix, done] { return revise(*options, method, suffix, done); };
         });
     };
     add_revision("retry", "Try a message now, also one that is held", "POST", "/retry", "tried now");
-    add_revision("hold", "Keep a message until it is released", "POST", "/hold", "held; `posthorn queue release` lets them go on");
+    add_revision("hold", "Keep a message until it is released", "POST", "/hold",
+                 "held; `posthorn queue release` lets them go on");
     add_revision("release", "Let a held message go on", "POST", "/release", "released");
-    add_revision("delete", "Delete a message; its sender is not told", "DELETE", "", "deleted; the sender is not told");
+    add_revision("delete", "Delete a message; its sender is not told", "DELETE", "",
+                 "deleted; the sender is not told");
 }
 
 }  // namespace posthorn::app

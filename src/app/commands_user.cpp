@@ -34,7 +34,8 @@ std::optional<std::string> users_file(const UserOptions& options, int& code) {
         return std::nullopt;
     }
     if (config->auth.credentials.users_file.empty()) {
-        complain(fmt::format("{} names no users file; set users_file in [auth], or name one with --file", options.config_path));
+        complain(fmt::format("{} names no users file; set users_file in [auth], or name one with --file",
+                             options.config_path));
         code = exit_code::kConfig;
         return std::nullopt;
     }
@@ -118,8 +119,8 @@ int change(const UserOptions& options, auth::UserChange change) {
         }
         const bool known = users->hash_of(options.name) != nullptr;
         if (known && change == auth::UserChange::add) {
-            complain(fmt::format("{} already has a user {}; `posthorn user password {}` changes the password", *file,
-                                 options.name, options.name));
+            complain(fmt::format("{} already has a user {}; `posthorn user password {}` changes the password",
+                                 *file, options.name, options.name));
             return exit_code::kDataError;
         }
         if (!known && change != auth::UserChange::add) {
@@ -144,8 +145,9 @@ int change(const UserOptions& options, auth::UserChange change) {
         return exit_code::kCannotCreate;
     }
     const char* what = change == auth::UserChange::remove ? "removed" : "written";
-    print(fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n", options.name, what,
-                      *file));
+    print(
+        fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n",
+                    options.name, what, *file));
     return exit_code::kOk;
 }
 
@@ -183,9 +185,11 @@ void add_user_commands(CLI::App& app, Action& action) {
             command->add_option("NAME", options->name, "The name that clients log in with")->required();
         }
         add_config_option(*command, options->config_path);
-        command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");
+        command->add_option("--file", options->file, "The users file, instead of the configuration's")
+            ->type_name("FILE");
         if (takes_password) {
-            command->add_flag("--password-stdin", options->password_stdin, "Read the password from standard input");
+            command->add_flag("--password-stdin", options->password_stdin,
+                              "Read the password from standard input");
         }
         command->callback([options, run, &action] { action = [options, run] { return run(*options); }; });
     };

@@ -15,7 +15,8 @@ int run(int argc, char** argv) {
     CLI::App app{"Posthorn: takes this server's outgoing mail, keeps it safe, signs it and delivers it."};
     app.set_version_flag("--version", "posthorn " POSTHORN_VERSION);
     app.require_subcommand(1);
-    app.footer("`posthorn COMMAND --help` tells more. The manual of the configuration is docs/CONFIGURATION.md.");
+    app.footer(
+        "`posthorn COMMAND --help` tells more. The manual of the configuration is docs/CONFIGURATION.md.");
     Action action;
     add_serve_command(app, action);
     add_config_commands(app, action);
@@ -31,7 +32,7 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);   // prints the help asked for, or what is wrong
+        const int code = app.exit(error);  // prints the help asked for, or what is wrong
         return code == 0 ? exit_code::kOk : exit_code::kUsage;
     }
     const int code = action();
@@ -46,7 +47,7 @@ int run(int argc, char** argv) {
 }  // namespace posthorn::app
 
 int main(int argc, char** argv) {
-    std::signal(SIGPIPE, SIG_IGN);   // writes answer EPIPE instead
+    std::signal(SIGPIPE, SIG_IGN);  // writes answer EPIPE instead
     try {
         return posthorn::app::run(argc, argv);
     } catch (const std::exception& error) {

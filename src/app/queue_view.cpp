@@ -1,10 +1,10 @@
 // Queue entries in words.
 #include "app/queue_view.hpp"
 
-#include <boost/json/array.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 
 #include "admin/queue_json.hpp"
 #include "base/text.hpp"
@@ -26,7 +26,9 @@ std::uint64_t number_of(const json::object& object, std::string_view key) {
     if (value == nullptr) {
         return 0;
     }
-    return value->is_uint64() ? value->as_uint64() : value->is_int64() ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+    return value->is_uint64()  ? value->as_uint64()
+           : value->is_int64() ? static_cast<std::uint64_t>(value->as_int64())
+                               : 0;
 }
 
 // How long ago, or how long until; "-" when there is no such time.
@@ -63,7 +65,8 @@ std::string one_line(const json::object& recipient) {
 
 std::string tries(const json::object& recipient) {
     const auto attempts = number_of(recipient, "attempts");
-    return attempts == 0 ? "not tried yet" : fmt::format("tried {} time{}", attempts, attempts == 1 ? "" : "s");
+    return attempts == 0 ? "not tried yet"
+                         : fmt::format("tried {} time{}", attempts, attempts == 1 ? "" : "s");
 }
 
 std::string plan(const json::object& recipient, TimePoint now) {
@@ -78,7 +81,9 @@ const json::array* recipients_of(const json::object& message) {
     return recipients != nullptr ? recipients->if_array() : nullptr;
 }
 
-std::string sender(const json::object& message) { return fmt::format("<{}>", text::safe_for_log(text_of(message, "from"), 400)); }
+std::string sender(const json::object& message) {
+    return fmt::format("<{}>", text::safe_for_log(text_of(message, "from"), 400));
+}
 
 std::string more_recipients(const json::object& message, std::size_t shown) {
     const auto all = number_of(message, "recipient_count");
@@ -88,10 +93,12 @@ std::string more_recipients(const json::object& message, std::size_t shown) {
 // What the class of a failure means and what there is to do; empty where waiting is all.
 std::string_view meaning(std::string_view failure_class) {
     if (failure_class == "auth") {
-        return "SPF, DKIM or DMARC of the sending domain does not pass there. Repair its DNS; the mail is tried again by itself.";
+        return "SPF, DKIM or DMARC of the sending domain does not pass there. Repair its DNS; the mail is "
+               "tried again by itself.";
     }
     if (failure_class == "local") {
-        return "Something of this server is missing, such as a signing key. Repair it and reload; see the reply below.";
+        return "Something of this server is missing, such as a signing key. Repair it and reload; see the "
+               "reply below.";
     }
     if (failure_class == "grey") {
         return "The receiver asks unknown senders to come back (greylisting). Nothing to do.";
@@ -103,7 +110,8 @@ std::string_view meaning(std::string_view failure_class) {
         return "The receiving domain's servers cannot be found in DNS just now.";
     }
     if (failure_class == "connection") {
-        return "No server of the receiving domain can be reached. If that is so for all mail, is outgoing port 25 blocked here?";
+        return "No server of the receiving domain can be reached. If that is so for all mail, is outgoing "
+               "port 25 blocked here?";
     }
     return "";
 }
@@ -138,10 +146,11 @@ std::string short_size(std::uint64_t octets) {
 }
 
 std::string message_lines(const json::object& message, TimePoint now) {
-    std::string out = cut(fmt::format("{:13}  {:>4}  {:>6}  {}", text_of(message, "id"), since(message, "accepted_at", now),
-                                      short_size(number_of(message, "size")), sender(message)),
-                          kColumns) +
-                      "\n";
+    std::string out =
+        cut(fmt::format("{:13}  {:>4}  {:>6}  {}", text_of(message, "id"), since(message, "accepted_at", now),
+                        short_size(number_of(message, "size")), sender(message)),
+            kColumns) +
+        "\n";
     constexpr std::size_t kShown = 5;
     std::size_t shown = 0;
     const json::array* recipients = recipients_of(message);
@@ -161,25 +170,30 @@ std::string message_lines(const json::object& message, TimePoint now) {
 }
 
 std::string message_page(const json::object& message, TimePoint now) {
-    const auto dash = [](std::string text) { return text.empty() ? std::string("-") : text::safe_for_log(text, 400); };
+    const auto dash = [](std::string text) {
+        return text.empty() ? std::string("-") : text::safe_for_log(text, 400);
+    };
     std::string out = fmt::format(
-        "message     {}\nsender      {}\naccepted    {} ({} ago)\ngives up    {} ({})\nsize        {} octets\nsubmitted   {}\n"
+        "message     {}\nsender      {}\naccepted    {} ({} ago)\ngives up    {} ({})\nsize        {} "
+        "octets\nsubmitted   {}\n"
         "stream      {}\nrecipients  {} still waiting\n",
-        text_of(message, "id"), sender(message), text_of(message, "accepted_at"), since(message, "accepted_at", now),
-        text_of(message, "expires_at"), until(message, "expires_at", now), number_of(message, "size"),
-        dash(text_of(message, "source")), dash(text_of(message, "stream")), number_of(message, "recipient_count"));
+        text_of(message, "id"), sender(message), text_of(message, "accepted_at"),
+        since(message, "accepted_at", now), text_of(message, "expires_at"), until(message, "expires_at", now),
+        number_of(message, "size"), dash(text_of(message, "source")), dash(text_of(message, "stream")),
+        number_of(message, "recipient_count"));
     const json::array* recipients = recipients_of(message);
     std::size_t shown = 0;
     for (; recipients != nullptr && shown < recipients->size(); ++shown) {
         const json::object& recipient = (*recipients)[shown].as_object();
-        out += fmt::format("\n{}\n    {}, {}\n", text::safe_for_log(text_of(recipient, "address"), 400), tries(recipient),
-                           plan(recipient, now));
+        out += fmt::format("\n{}\n    {}, {}\n", text::safe_for_log(text_of(recipient, "address"), 400),
+                           tries(recipient), plan(recipient, now));
         if (text_of(recipient, "state") != "held" && !text_of(recipient, "due_at").empty()) {
             out += fmt::format("    due        {}\n", text_of(recipient, "due_at"));
         }
         if (!text_of(recipient, "last_attempt").empty()) {
-            out += fmt::format("    last try   {} ({} ago)\n    at         {}\n", text_of(recipient, "last_attempt"),
-                               since(recipient, "last_attempt", now), dash(text_of(recipient, "host")));
+            out += fmt::format("    last try   {} ({} ago)\n    at         {}\n",
+                               text_of(recipient, "last_attempt"), since(recipient, "last_attempt", now),
+                               dash(text_of(recipient, "host")));
         }
         if (const std::string failure_class = text_of(recipient, "class"); !failure_class.empty()) {
             out += fmt::format("    class      {}\n", text::safe_for_log(failure_class, 40));

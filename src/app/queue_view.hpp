@@ -1,8 +1,8 @@
-// Waiting messages as an operator reads them: two lines and more in a list of 80 columns, or a page with everything.
+// Waiting messages as an operator reads them: two lines and more in a list of 80 columns, or a page with
+// everything.
 #pragma once
 
 #include <boost/json/object.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -10,7 +10,8 @@
 
 namespace posthorn::app {
 
-// As the admin interface gives them (admin/queue_json.hpp). A field that is missing shows as "-": the daemon may be older.
+// As the admin interface gives them (admin/queue_json.hpp). A field that is missing shows as "-": the daemon
+// may be older.
 [[nodiscard]] std::string message_lines(const boost::json::object& message, TimePoint now);
 [[nodiscard]] std::string message_page(const boost::json::object& message, TimePoint now);
 

@@ -13,7 +13,9 @@ std::string resolve(const std::string& path, const std::string& directory) {
     return (std::filesystem::path(directory) / given).lexically_normal().string();
 }
 
-bool is_path(const std::string& path) { return !path.empty() && path.find('\0') == std::string::npos; }
+bool is_path(const std::string& path) {
+    return !path.empty() && path.find('\0') == std::string::npos;
+}
 
 std::string show_list(const std::vector<std::string>& items) {
     std::string out = "[";

@@ -1,5 +1,8 @@
-// How one key is read, checked, shown and described: the columns of the table of settings, one function per type.
+// How one key is read, checked, shown and described: the columns of the table of settings, one function per
+// type.
 #pragma once
+
+#include <fmt/format.h>
 
 #include <functional>
 #include <limits>
@@ -8,8 +11,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/endpoint.hpp"
 #include "config/units.hpp"
@@ -20,22 +21,23 @@ namespace posthorn::config {
 // How the text of an environment variable becomes a value.
 enum class Shape { text, integer, real, boolean, list };
 
-// Why a value was refused: "is 30 without a unit". Empty: it is not of the allowed kind, and needs no other words.
-// `complete`: the words already say what is allowed.
+// Why a value was refused: "is 30 without a unit". Empty: it is not of the allowed kind, and needs no other
+// words. `complete`: the words already say what is allowed.
 struct Refusal {
     std::string what;
     Position at;
     bool complete = false;
 };
-using Accepted = std::optional<Refusal>;   // no value: accepted
+using Accepted = std::optional<Refusal>;  // no value: accepted
 
 template <class Owner>
 struct Binding {
     Shape shape = Shape::text;
-    std::string allowed;   // "a whole number from 1 to 65535"
-    // Sets the field of the owner or says why not. `directory`: what relative paths are relative to; empty leaves them.
+    std::string allowed;  // "a whole number from 1 to 65535"
+    // Sets the field of the owner or says why not. `directory`: what relative paths are relative to; empty
+    // leaves them.
     std::function<Accepted(Owner&, const Value&, const std::string& directory)> set;
-    std::function<std::string(const Owner&)> show;   // the field as TOML
+    std::function<std::string(const Owner&)> show;  // the field as TOML
 };
 
 // A key of a table. `section` is the dotted name of its table, empty at the top.
@@ -44,22 +46,25 @@ struct Setting {
     std::string_view section;
     std::string_view key;
     Binding<Owner> binding;
-    std::string_view doc;             // one or two sentences for the operator
-    std::string_view example = {};    // a TOML value that stands uncommented in the example file
+    std::string_view doc;           // one or two sentences for the operator
+    std::string_view example = {};  // a TOML value that stands uncommented in the example file
     bool required = false;
 };
 
 namespace binding {
 
-inline Refusal refuse(const Value& value, std::string what = {}) { return {std::move(what), value.at, false}; }
+inline Refusal refuse(const Value& value, std::string what = {}) {
+    return {std::move(what), value.at, false};
+}
 
 // A path as given, or in `directory` when it is relative.
 [[nodiscard]] std::string resolve(const std::string& path, const std::string& directory);
-[[nodiscard]] bool is_path(const std::string& path);   // not empty, no NUL
+[[nodiscard]] bool is_path(const std::string& path);  // not empty, no NUL
 [[nodiscard]] std::string show_list(const std::vector<std::string>& items);
 // "one of "a", "b" or "c"".
 [[nodiscard]] std::string alternatives(const std::vector<std::string>& names);
-[[nodiscard]] Accepted read_endpoint(const Value& value, std::uint16_t default_port, bool allow_unix, Endpoint& out);
+[[nodiscard]] Accepted read_endpoint(const Value& value, std::uint16_t default_port, bool allow_unix,
+                                     Endpoint& out);
 [[nodiscard]] Accepted read_texts(const Value& value, std::vector<std::string>& out);
 [[nodiscard]] Accepted read_networks(const Value& value, std::vector<IpNetwork>& out);
 [[nodiscard]] std::optional<std::uint32_t> parse_mode(const std::string& text);
@@ -136,7 +141,7 @@ Binding<Owner> real(At at, double least, double most) {
                 } else {
                     return refuse(value);
                 }
-                if (!(given >= least && given <= most)) {   // so that nan is refused too
+                if (!(given >= least && given <= most)) {  // so that nan is refused too
                     return refuse(value);
                 }
                 at(owner) = given;
@@ -151,7 +156,8 @@ Binding<Owner> real(At at, double least, double most) {
 template <class Owner, class At>
 Binding<Owner> size(At at, std::uint64_t least, std::uint64_t most) {
     return {Shape::text,
-            fmt::format("a size from {} to {}, such as \"256KiB\" or \"35MiB\"", format_size(least), format_size(most)),
+            fmt::format("a size from {} to {}, such as \"256KiB\" or \"35MiB\"", format_size(least),
+                        format_size(most)),
             [at, least, most](Owner& owner, const Value& value, const std::string&) -> Accepted {
                 std::optional<std::uint64_t> given;
                 if (const auto* written = value.as<std::string>()) {
@@ -172,8 +178,8 @@ Binding<Owner> size(At at, std::uint64_t least, std::uint64_t most) {
 template <class Owner, class At>
 Binding<Owner> duration(At at, Duration least, Duration most) {
     return {Shape::text,
-            fmt::format("a duration from {} to {}, such as \"30s\", \"5m\", \"3h\" or \"5d\"", format_duration(least),
-                        format_duration(most)),
+            fmt::format("a duration from {} to {}, such as \"30s\", \"5m\", \"3h\" or \"5d\"",
+                        format_duration(least), format_duration(most)),
             [at, least, most](Owner& owner, const Value& value, const std::string&) -> Accepted {
                 const auto* written = value.as<std::string>();
                 if (const auto* bare = value.as<std::int64_t>()) {
@@ -235,7 +241,8 @@ Binding<Owner> mode(At at) {
 
 template <class Owner, class At>
 Binding<Owner> endpoint(At at) {
-    return {Shape::text, "\"127.0.0.1:587\", \"[::1]:587\", \"*:25\" (all of IPv4), \"[::]:25\" or \"unix:/path\"",
+    return {Shape::text,
+            "\"127.0.0.1:587\", \"[::1]:587\", \"*:25\" (all of IPv4), \"[::]:25\" or \"unix:/path\"",
             [at](Owner& owner, const Value& value, const std::string&) -> Accepted {
                 return read_endpoint(value, std::uint16_t{0}, true, at(owner));
             },
@@ -245,8 +252,9 @@ Binding<Owner> endpoint(At at) {
 template <class Owner, class At>
 Binding<Owner> servers(At at, std::uint16_t default_port) {
     return {Shape::list,
-            fmt::format("a list of addresses such as [\"127.0.0.1\", \"[::1]:5353\"], the port {} when none is given",
-                        default_port),
+            fmt::format(
+                "a list of addresses such as [\"127.0.0.1\", \"[::1]:5353\"], the port {} when none is given",
+                default_port),
             [at, default_port](Owner& owner, const Value& value, const std::string&) -> Accepted {
                 const auto* items = value.as<List>();
                 if (items == nullptr) {

@@ -1,7 +1,8 @@
-// Domains, keys, list streams, times and outgoing connections: the checks that keep mail from waiting or failing for no reason.
-#include <algorithm>
-
+// Domains, keys, list streams, times and outgoing connections: the checks that keep mail from waiting or
+// failing for no reason.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "config/checks.hpp"
@@ -16,7 +17,9 @@ bool is_selector(std::string_view selector) {
     return !selector.empty() && is_domain_name(std::string(selector) + ".x");
 }
 
-std::string list_path(const char* name, std::size_t index) { return fmt::format("{}[{}]", name, index); }
+std::string list_path(const char* name, std::size_t index) {
+    return fmt::format("{}[{}]", name, index);
+}
 
 }  // namespace
 
@@ -26,20 +29,23 @@ void check_domains(const Config& config, const Places& places, Findings& finding
         const auth::DomainOptions& domain = domains[i];
         const std::string path = list_path("domain", i);
         if (domain.name.empty() && !places.given(path + ".name")) {
-            continue;   // already a mistake of its own
+            continue;  // already a mistake of its own
         }
         if (!text::is_ascii(domain.name)) {
-            findings.mistake(places.of(path + ".name"),
-                             "domain.name is " + quote(domain.name) +
-                                 "; allowed: the ASCII form of the name (idn2 prints it), which begins with \"xn--\"");
+            findings.mistake(
+                places.of(path + ".name"),
+                "domain.name is " + quote(domain.name) +
+                    "; allowed: the ASCII form of the name (idn2 prints it), which begins with \"xn--\"");
         } else if (!is_domain_name(domain.name)) {
-            findings.mistake(places.of(path + ".name"), "domain.name is " + quote(domain.name) +
-                                                            "; allowed: a domain name such as \"example.com\"");
+            findings.mistake(
+                places.of(path + ".name"),
+                "domain.name is " + quote(domain.name) + "; allowed: a domain name such as \"example.com\"");
         }
         for (std::size_t k = 0; k < i; ++k) {
             if (!domain.name.empty() && domains[k].name == domain.name) {
-                findings.mistake(places.of(path + ".name"), "the domain " + domain.name +
-                                                                " is given twice; put all its keys into one [[domain]]");
+                findings.mistake(
+                    places.of(path + ".name"),
+                    "the domain " + domain.name + " is given twice; put all its keys into one [[domain]]");
                 break;
             }
         }
@@ -47,55 +53,69 @@ void check_domains(const Config& config, const Places& places, Findings& finding
             const std::string key_path = path + ".dkim" + "[" + std::to_string(k) + "]";
             const std::string& selector = domain.keys[k].selector;
             if (!selector.empty() && !is_selector(selector)) {
-                findings.mistake(places.of(key_path + ".selector"),
-                                 "domain.dkim.selector is " + quote(selector) +
-                                     "; allowed: letters, digits, hyphens and dots, such as \"m1\" or \"2026a\"");
+                findings.mistake(
+                    places.of(key_path + ".selector"),
+                    "domain.dkim.selector is " + quote(selector) +
+                        "; allowed: letters, digits, hyphens and dots, such as \"m1\" or \"2026a\"");
             }
             for (std::size_t other = 0; other < k; ++other) {
                 if (!selector.empty() && text::iequals(domain.keys[other].selector, selector)) {
-                    findings.mistake(places.of(key_path + ".selector"),
-                                     fmt::format("the selector {} of {} is given twice; one selector has one key", selector,
-                                                 domain.name));
+                    findings.mistake(
+                        places.of(key_path + ".selector"),
+                        fmt::format("the selector {} of {} is given twice; one selector has one key",
+                                    selector, domain.name));
                     break;
                 }
             }
         }
-        if (domain.keys.empty() && is_domain_name(domain.name) && domain.unsigned_policy == auth::UnsignedPolicy::hold) {
-            findings.warning(places.of(path), "the domain " + domain.name +
-                                                  " has no key, so its mail will be held; run `posthorn dkim genkey --domain " +
-                                                  domain.name + " --selector m1` and add dkim = [{...}]");
+        if (domain.keys.empty() && is_domain_name(domain.name) &&
+            domain.unsigned_policy == auth::UnsignedPolicy::hold) {
+            findings.warning(
+                places.of(path),
+                "the domain " + domain.name +
+                    " has no key, so its mail will be held; run `posthorn dkim genkey --domain " +
+                    domain.name + " --selector m1` and add dkim = [{...}]");
         }
     }
-    if (domains.empty() && !places.given("domain") && config.auth.dkim.unknown_domain == auth::UnsignedPolicy::hold) {
-        findings.warning({}, "there is no [[domain]], so nothing can be signed and all mail will be held; run `posthorn dkim "
-                             "genkey` and add one, or set dkim.unknown_domain = \"send-unsigned\"");
+    if (domains.empty() && !places.given("domain") &&
+        config.auth.dkim.unknown_domain == auth::UnsignedPolicy::hold) {
+        findings.warning(
+            {},
+            "there is no [[domain]], so nothing can be signed and all mail will be held; run `posthorn dkim "
+            "genkey` and add one, or set dkim.unknown_domain = \"send-unsigned\"");
     }
 }
 
 namespace {
 
-void check_stream(const auth::StreamOptions& stream, const std::string& path, const Places& places, Findings& findings) {
-    if (places.given(path + ".name") &&
-        (stream.name.empty() || stream.name.size() > 64 || !std::all_of(stream.name.begin(), stream.name.end(), [](char c) {
-             return text::is_alnum(c) || c == '.' || c == '-' || c == '_';
-         }))) {
-        findings.mistake(places.of(path + ".name"), "stream.name is " + quote(stream.name) +
-                                                        "; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
+void check_stream(const auth::StreamOptions& stream, const std::string& path, const Places& places,
+                  Findings& findings) {
+    if (places.given(path + ".name") && (stream.name.empty() || stream.name.size() > 64 ||
+                                         !std::all_of(stream.name.begin(), stream.name.end(), [](char c) {
+                                             return text::is_alnum(c) || c == '.' || c == '-' || c == '_';
+                                         }))) {
+        findings.mistake(
+            places.of(path + ".name"),
+            "stream.name is " + quote(stream.name) + "; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
     }
     if (places.given(path + ".unsubscribe_url")) {
-        // RFC 8058 s3.1: an HTTPS URI; the token tells who unsubscribes, for the request carries nothing else.
+        // RFC 8058 s3.1: an HTTPS URI; the token tells who unsubscribes, for the request carries nothing
+        // else.
         const std::string& url = stream.unsubscribe_url;
         const bool https = text::istarts_with(url, "https://") && url.size() > 8;
-        const bool plain = std::none_of(url.begin(), url.end(),
-                                        [](char c) { return !text::is_graphic(c) || c == '<' || c == '>' || c == ','; });
+        const bool plain = std::none_of(url.begin(), url.end(), [](char c) {
+            return !text::is_graphic(c) || c == '<' || c == '>' || c == ',';
+        });
         if (!https || !plain) {
-            findings.mistake(places.of(path + ".unsubscribe_url"),
-                             "stream.unsubscribe_url is " + quote(url) +
-                                 "; allowed: an https URL (RFC 8058) without blanks, commas and angle brackets, such as "
-                                 "\"https://example.com/unsubscribe/{token}\"");
+            findings.mistake(
+                places.of(path + ".unsubscribe_url"),
+                "stream.unsubscribe_url is " + quote(url) +
+                    "; allowed: an https URL (RFC 8058) without blanks, commas and angle brackets, such as "
+                    "\"https://example.com/unsubscribe/{token}\"");
         } else if (url.find("{token}") == std::string::npos) {
             findings.mistake(places.of(path + ".unsubscribe_url"),
-                             "stream.unsubscribe_url has no {token}, so your site could not tell who unsubscribes; allowed: a URL "
+                             "stream.unsubscribe_url has no {token}, so your site could not tell who "
+                             "unsubscribes; allowed: a URL "
                              "such as \"https://example.com/unsubscribe/{token}\"");
         }
     }
@@ -105,23 +125,26 @@ void check_stream(const auth::StreamOptions& stream, const std::string& path, co
         if (at == std::string::npos || at == 0 || !is_domain_name(mailto.substr(at + 1)) ||
             !std::all_of(mailto.begin(), mailto.end(),
                          [](char c) { return text::is_graphic(c) && c != '<' && c != '>' && c != ','; })) {
-            findings.mistake(places.of(path + ".unsubscribe_mailto"),
-                             "stream.unsubscribe_mailto is " + quote(mailto) +
-                                 "; allowed: an address such as \"unsubscribe+{token}@example.com\", or \"\"");
+            findings.mistake(
+                places.of(path + ".unsubscribe_mailto"),
+                "stream.unsubscribe_mailto is " + quote(mailto) +
+                    "; allowed: an address such as \"unsubscribe+{token}@example.com\", or \"\"");
         }
     }
     for (const std::string& from : stream.from) {
         const auto at = from.rfind('@');
         if (at == std::string::npos || !is_domain_name(from.substr(at + 1))) {
-            findings.mistake(places.of(path + ".from"), "stream.from has " + quote(from) +
-                                                            "; allowed: \"news@example.com\" or \"@example.com\" for all of it");
+            findings.mistake(places.of(path + ".from"),
+                             "stream.from has " + quote(from) +
+                                 "; allowed: \"news@example.com\" or \"@example.com\" for all of it");
         }
     }
     for (const std::string& id : stream.list_ids) {
         if (id.find_first_of("<> \t") != std::string::npos) {
             findings.mistake(places.of(path + ".list_ids"),
                              "stream.list_ids has " + quote(id) +
-                                 "; allowed: what stands between the angle brackets of List-Id, such as \"news.example.com\"");
+                                 "; allowed: what stands between the angle brackets of List-Id, such as "
+                                 "\"news.example.com\"");
         }
     }
 }
@@ -135,16 +158,19 @@ void check_streams(const Config& config, const Places& places, Findings& finding
         check_stream(streams[i], path, places, findings);
         for (std::size_t k = 0; k < i; ++k) {
             if (!streams[i].name.empty() && streams[k].name == streams[i].name) {
-                findings.mistake(places.of(path + ".name"),
-                                 "the stream " + quote(streams[i].name) + " is given twice; each has a name of its own");
+                findings.mistake(
+                    places.of(path + ".name"),
+                    "the stream " + quote(streams[i].name) + " is given twice; each has a name of its own");
                 break;
             }
         }
     }
     if (!streams.empty() && config.auth.unsubscribe.key_file.empty()) {
-        findings.mistake(places.of(places.given("unsubscribe.key_file") ? "unsubscribe.key_file" : "stream[0]"),
-                         "there is a [[stream]], but no secret to make its unsubscribe links with; set unsubscribe.key_file to a "
-                         "file made by `openssl rand -hex 32`");
+        findings.mistake(
+            places.of(places.given("unsubscribe.key_file") ? "unsubscribe.key_file" : "stream[0]"),
+            "there is a [[stream]], but no secret to make its unsubscribe links with; set "
+            "unsubscribe.key_file to a "
+            "file made by `openssl rand -hex 32`");
     }
 }
 
@@ -159,9 +185,11 @@ struct Minimum {
 
 void warn_below(const Minimum& minimum, const Places& places, Findings& findings) {
     if (minimum.value < minimum.least) {
-        findings.warning(places.of(minimum.key),
-                         fmt::format("{} is {}, less than the {} of RFC 5321 section {}; use it for tests only", minimum.key,
-                                     format_duration(minimum.value), format_duration(minimum.least), minimum.clause));
+        findings.warning(
+            places.of(minimum.key),
+            fmt::format("{} is {}, less than the {} of RFC 5321 section {}; use it for tests only",
+                        minimum.key, format_duration(minimum.value), format_duration(minimum.least),
+                        minimum.clause));
     }
 }
 
@@ -186,27 +214,30 @@ void check_times(const Config& config, const Places& places, Findings& findings)
     const auto& retry = config.retry;
     if (retry.first < seconds(30)) {
         findings.warning(places.of("retry.first"),
-                         fmt::format("retry.first is {}; receivers take tries less than 30s apart for abuse; use it for tests only",
+                         fmt::format("retry.first is {}; receivers take tries less than 30s apart for abuse; "
+                                     "use it for tests only",
                                      format_duration(retry.first)));
     }
     const auto at_least = [&](const char* long_key, Duration longer, const char* short_key, Duration shorter,
                               const char* reason) {
         if (longer < shorter) {
             const char* culprit = places.given(long_key) ? long_key : short_key;
-            findings.mistake(places.of(culprit),
-                             fmt::format("{} ({}) is less than {} ({}); {}", long_key, format_duration(longer), short_key,
-                                         format_duration(shorter), reason));
+            findings.mistake(places.of(culprit), fmt::format("{} ({}) is less than {} ({}); {}", long_key,
+                                                             format_duration(longer), short_key,
+                                                             format_duration(shorter), reason));
         }
     };
-    at_least("retry.max", retry.max, "retry.first", retry.first, "allowed: the longest interval is not below the first");
+    at_least("retry.max", retry.max, "retry.first", retry.first,
+             "allowed: the longest interval is not below the first");
     at_least("retry.auth_max", retry.auth_max, "retry.auth_first", retry.auth_first,
              "allowed: the longest interval is not below the first");
     at_least("queue.lifetime", config.queue.lifetime, "retry.first", retry.first,
              "no message would ever be tried a second time");
     if (places.given("retry.auth_lifetime") && retry.auth_lifetime > config.queue.lifetime) {
-        findings.warning(places.of("retry.auth_lifetime"),
-                         fmt::format("retry.auth_lifetime ({}) is more than queue.lifetime ({}), which ends all waiting",
-                                     format_duration(retry.auth_lifetime), format_duration(config.queue.lifetime)));
+        findings.warning(
+            places.of("retry.auth_lifetime"),
+            fmt::format("retry.auth_lifetime ({}) is more than queue.lifetime ({}), which ends all waiting",
+                        format_duration(retry.auth_lifetime), format_duration(config.queue.lifetime)));
     }
 }
 
@@ -218,8 +249,9 @@ void check_delivery(const Config& config, const Places& places, Findings& findin
         }
         const auto address = IpAddress::parse(text);
         if (!address || address->is_v4() != v4 || address->is_unspecified()) {
-            findings.mistake(places.of(key), fmt::format("{} is {}; allowed: an {} address of this machine, or \"\"", key,
-                                                         quote(text), v4 ? "IPv4" : "IPv6"));
+            findings.mistake(places.of(key),
+                             fmt::format("{} is {}; allowed: an {} address of this machine, or \"\"", key,
+                                         quote(text), v4 ? "IPv4" : "IPv6"));
         }
     };
     source("delivery.source_v4", delivery.source_v4, true);
@@ -228,7 +260,8 @@ void check_delivery(const Config& config, const Places& places, Findings& findin
         const char* culprit =
             places.given("delivery.connections") ? "delivery.connections" : "delivery.connections_per_site";
         findings.mistake(places.of(culprit),
-                         fmt::format("delivery.connections ({}) is less than delivery.connections_per_site ({}); allowed: at least "
+                         fmt::format("delivery.connections ({}) is less than delivery.connections_per_site "
+                                     "({}); allowed: at least "
                                      "as many in all as for one site",
                                      delivery.connections, delivery.connections_per_site));
     }

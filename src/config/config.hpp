@@ -1,4 +1,5 @@
-// The whole configuration as one immutable value: the options structs of the modules, filled from TOML and the environment.
+// The whole configuration as one immutable value: the options structs of the modules, filled from TOML and
+// the environment.
 #pragma once
 
 #include <string>
@@ -17,9 +18,10 @@
 namespace posthorn::config {
 
 struct Config {
-    std::string hostname;            // our name in greetings, EHLO, Received and Reporting-MTA: a fully qualified domain name
+    std::string
+        hostname;  // our name in greetings, EHLO, Received and Reporting-MTA: a fully qualified domain name
     std::string state_directory = "/var/lib/posthorn";
-    std::string postmaster;          // who gets mail for <postmaster>; "postmaster@" + the first domain when empty
+    std::string postmaster;  // who gets mail for <postmaster>; "postmaster@" + the first domain when empty
     smtp::server::ServerOptions server;
     auth::AuthOptions auth;
     queue::QueueOptions queue;
@@ -38,16 +40,17 @@ struct Mistake {
 };
 
 struct Loaded {
-    Config config;                   // meaningful only when mistakes is empty
-    std::vector<Mistake> mistakes;   // all of them, in file order
+    Config config;                  // meaningful only when mistakes is empty
+    std::vector<Mistake> mistakes;  // all of them, in file order
     std::vector<Mistake> warnings;
 };
 
-// Reads text as TOML; file_name is used in messages and to resolve relative paths against its directory. Environment
-// variables POSTHORN_SECTION_KEY override single-valued keys; POSTHORN_..._FILE reads the value from a file.
-// Pure but for the files that _FILE names: checks syntax, types, ranges and consistency, opens no key and no socket.
+// Reads text as TOML; file_name is used in messages and to resolve relative paths against its directory.
+// Environment variables POSTHORN_SECTION_KEY override single-valued keys; POSTHORN_..._FILE reads the value
+// from a file. Pure but for the files that _FILE names: checks syntax, types, ranges and consistency, opens
+// no key and no socket.
 [[nodiscard]] Loaded parse(std::string_view text, const std::string& file_name,
                            const std::vector<std::pair<std::string, std::string>>& environment);
-[[nodiscard]] Loaded load(const std::string& path);   // reads the file and this process's environment
+[[nodiscard]] Loaded load(const std::string& path);  // reads the file and this process's environment
 
 }  // namespace posthorn::config

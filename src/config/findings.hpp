@@ -1,4 +1,5 @@
-// What was found while reading: mistakes and warnings with their places, put into the order of the file at the end.
+// What was found while reading: mistakes and warnings with their places, put into the order of the file at
+// the end.
 #pragma once
 
 #include <map>

@@ -1,7 +1,6 @@
 // From text and environment to a Config: walks the values by the table of settings and collects all mistakes.
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -9,18 +8,20 @@
 
 #include "base/text.hpp"
 #include "config/checks.hpp"
+#include "config/environment.hpp"
 #include "config/findings.hpp"
 #include "config/schema.hpp"
 #include "config/toml_reader.hpp"
 
-extern char** environ;   // environ(7); no header of the standard declares it
+extern char** environ;  // environ(7); no header of the standard declares it
 
 namespace posthorn::config {
 namespace {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-std::string explain(std::string_view name, const Refusal& refusal, const Value& value, const std::string& allowed) {
+std::string explain(std::string_view name, const Refusal& refusal, const Value& value,
+                    const std::string& allowed) {
     std::string words(name);
     if (refusal.complete) {
         return words + refusal.what;
@@ -64,11 +65,11 @@ private:
                               return item.as<Table>() != nullptr;
                           });
         if (!good) {
-            findings_.mistake({entry.at, {}},
-                              entry.value.as<Table>() != nullptr
-                                  ? "[" + name + "] stands in single brackets; write [[" + name +
-                                        "]], once for each, since there may be several"
-                                  : name + " is " + describe(entry.value) + "; allowed: tables headed [[" + name + "]]");
+            findings_.mistake({entry.at, {}}, entry.value.as<Table>() != nullptr
+                                                  ? "[" + name + "] stands in single brackets; write [[" +
+                                                        name + "]], once for each, since there may be several"
+                                                  : name + " is " + describe(entry.value) +
+                                                        "; allowed: tables headed [[" + name + "]]");
             return nullptr;
         }
         return list;
@@ -76,8 +77,9 @@ private:
 
     // The keys of one table of [[...]]. `nested`: a key that the caller reads itself.
     template <class Owner>
-    void read_table(const std::vector<Setting<Owner>>& settings, const Table& table, Position at, const std::string& kind,
-                    const std::string& path, Owner& owner, std::string_view nested = {}) {
+    void read_table(const std::vector<Setting<Owner>>& settings, const Table& table, Position at,
+                    const std::string& kind, const std::string& path, Owner& owner,
+                    std::string_view nested = {}) {
         places_.set(path, {at, {}});
         for (const Entry& entry : table) {
             if (entry.key == nested) {
@@ -93,18 +95,20 @@ private:
                 if (!nested.empty()) {
                     names.emplace_back(nested);
                 }
-                say_unknown(entry, kind, names, kind == "domain.dkim" ? "in its keys" : "in [[" + kind + "]]");
+                say_unknown(entry, kind, names,
+                            kind == "domain.dkim" ? "in its keys" : "in [[" + kind + "]]");
                 continue;
             }
             places_.set(path + "." + entry.key, {entry.value.at, {}});
             if (const auto refused = setting->binding.set(owner, entry.value, directory_)) {
-                findings_.mistake({refused->at, {}},
-                                  explain(kind + "." + entry.key, *refused, entry.value, setting->binding.allowed));
+                findings_.mistake({refused->at, {}}, explain(kind + "." + entry.key, *refused, entry.value,
+                                                             setting->binding.allowed));
             }
         }
         for (const Setting<Owner>& setting : settings) {
-            if (setting.required && std::none_of(table.begin(), table.end(),
-                                                 [&](const Entry& entry) { return entry.key == setting.key; })) {
+            if (setting.required && std::none_of(table.begin(), table.end(), [&](const Entry& entry) {
+                    return entry.key == setting.key;
+                })) {
                 findings_.mistake({at, {}}, kind + "." + std::string(setting.key) +
                                                 " is missing; allowed: " + setting.binding.allowed);
             }
@@ -117,8 +121,8 @@ private:
         const List* list = tables_of(entry, kind);
         for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
             owners.emplace_back();
-            read_table(settings, *(*list)[i].template as<Table>(), (*list)[i].at, kind, kind + "[" + std::to_string(i) + "]",
-                       owners.back());
+            read_table(settings, *(*list)[i].template as<Table>(), (*list)[i].at, kind,
+                       kind + "[" + std::to_string(i) + "]", owners.back());
         }
     }
 
@@ -157,15 +161,16 @@ void Reader::walk(const Table& table, const std::string& section) {
         if (setting != rows.end()) {
             places_.set(path, {entry.value.at, {}});
             if (const auto refused = setting->binding.set(config_, entry.value, directory_)) {
-                findings_.mistake({refused->at, {}}, explain(path, *refused, entry.value, setting->binding.allowed));
+                findings_.mistake({refused->at, {}},
+                                  explain(path, *refused, entry.value, setting->binding.allowed));
             }
         } else if (is_section(path)) {
             places_.set(path, {entry.at, {}});
             if (const auto* below = entry.value.as<Table>()) {
                 walk(*below, path);
             } else {
-                findings_.mistake({entry.at, {}}, path + " is " + describe(entry.value) + "; allowed: a table headed [" +
-                                                      path + "]");
+                findings_.mistake({entry.at, {}}, path + " is " + describe(entry.value) +
+                                                      "; allowed: a table headed [" + path + "]");
             }
         } else if (path == "listener") {
             read_tables(listener_settings(), entry, path, config_.server.listeners);
@@ -194,9 +199,10 @@ void Reader::read_domains(const Entry& entry) {
             const auto* keys = field.value.as<List>();
             if (keys == nullptr || std::any_of(keys->begin(), keys->end(),
                                                [](const Value& key) { return key.as<Table>() == nullptr; })) {
-                findings_.mistake({field.value.at, {}},
-                                  "domain.dkim is " + describe(field.value) +
-                                      "; allowed: a list of keys such as [{selector = \"m1\", key_file = \"m1.pem\"}]");
+                findings_.mistake(
+                    {field.value.at, {}},
+                    "domain.dkim is " + describe(field.value) +
+                        "; allowed: a list of keys such as [{selector = \"m1\", key_file = \"m1.pem\"}]");
                 continue;
             }
             for (std::size_t k = 0; k < keys->size(); ++k) {
@@ -238,57 +244,14 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
     say_unknown(entry, section, names, section.empty() ? "at the top level" : "in [" + section + "]");
 }
 
-// The text of a variable as the value it would be in the file; nothing when it cannot be one.
-std::optional<Value> value_of(Shape shape, const std::string& text) {
-    Value value;
-    switch (shape) {
-        case Shape::text:
-            value.data = text;
-            return value;
-        case Shape::boolean:
-            if (text == "true" || text == "false") {
-                value.data = text == "true";
-                return value;
-            }
-            return std::nullopt;
-        case Shape::integer: {
-            std::int64_t number = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-            if (error != std::errc{} || end != text.data() + text.size()) {
-                return std::nullopt;
-            }
-            value.data = number;
-            return value;
-        }
-        case Shape::real: {
-            double number = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-            if (error != std::errc{} || end != text.data() + text.size()) {
-                return std::nullopt;
-            }
-            value.data = number;
-            return value;
-        }
-        case Shape::list: {
-            List items;
-            for (const std::string_view item : text::split(text, ',')) {
-                if (const auto trimmed = text::trim(item); !trimmed.empty()) {
-                    items.push_back({std::string(trimmed), {0, static_cast<std::uint32_t>(items.size() + 1)}});
-                }
-            }
-            value.data = std::move(items);
-            return value;
-        }
-    }
-    return std::nullopt;
-}
-
-void Reader::override_with(const Setting<Config>& setting, const std::string& variable, const std::string& text) {
+void Reader::override_with(const Setting<Config>& setting, const std::string& variable,
+                           const std::string& text) {
     const std::string name = dotted(setting.section, setting.key);
     places_.set(name, {{}, variable});
     const auto value = value_of(setting.binding.shape, text);
     if (!value) {
-        findings_.mistake({{}, variable}, name + " is " + quote(text) + "; allowed: " + setting.binding.allowed);
+        findings_.mistake({{}, variable},
+                          name + " is " + quote(text) + "; allowed: " + setting.binding.allowed);
         return;
     }
     if (const auto refused = setting.binding.set(config_, *value, directory_)) {
@@ -316,26 +279,23 @@ void Reader::read_environment(const Environment& environment) {
         if (variable.ends_with(kFile)) {
             const auto found = by_name.find(variable.substr(0, variable.size() - kFile.size()));
             if (found != by_name.end()) {
-                std::ifstream file(text, std::ios::binary);
-                std::string content;
-                constexpr std::size_t kMost = 64 * 1024;
-                content.resize(kMost);
-                file.read(content.data(), static_cast<std::streamsize>(content.size()));
-                content.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
-                if (file.bad() || (content.empty() && !file.eof())) {
-                    findings_.mistake({{}, variable}, "cannot read the file " + quote(text) + " (" + std::strerror(errno) +
-                                                          "); allowed: a file that holds the value of " +
+                const auto content = read_value_file(text);
+                if (!content) {
+                    findings_.mistake({{}, variable}, content.error().what +
+                                                          "; allowed: a file that holds the value of " +
                                                           dotted(found->second->section, found->second->key));
                     continue;
                 }
-                override_with(*found->second, variable, std::string(text::trim(content)));
+                override_with(*found->second, variable, *content);
                 continue;
             }
         }
-        // Not a mistake: Kubernetes and old Docker links set variables named after a service, such as POSTHORN_PORT.
+        // Not a mistake: Kubernetes and old Docker links set variables named after a service, such as
+        // POSTHORN_PORT.
         const std::string meant = nearest(variable, names);
-        findings_.warning({{}, variable}, "no setting has this name; it is not used" +
-                                              (meant.empty() ? std::string() : "; did you mean " + meant + "?"));
+        findings_.warning({{}, variable},
+                          "no setting has this name; it is not used" +
+                              (meant.empty() ? std::string() : "; did you mean " + meant + "?"));
     }
 }
 
@@ -405,7 +365,8 @@ Loaded load(const std::string& path) {
     }
     if (errno != 0 || !file) {
         Loaded loaded;
-        loaded.mistakes.push_back({path, std::string("cannot be read: ") + std::strerror(errno != 0 ? errno : EIO) +
+        loaded.mistakes.push_back({path, std::string("cannot be read: ") +
+                                             std::strerror(errno != 0 ? errno : EIO) +
                                              "; name the file with --config or POSTHORN_CONFIG"});
         return loaded;
     }
@@ -419,7 +380,8 @@ Loaded load(const std::string& path) {
     std::sort(environment.begin(), environment.end());
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-    return parse_in(content.str(), path, (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+    return parse_in(content.str(), path,
+                    (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
 }
 
 }  // namespace posthorn::config

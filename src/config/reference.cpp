@@ -1,9 +1,10 @@
-// The table of settings, written out three times: as a manual, as an example file, and with the values in force.
+// The table of settings, written out three times: as a manual, as an example file, and with the values in
+// force.
 #include "config/reference.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "config/schema.hpp"
 
@@ -44,7 +45,8 @@ template <class Owner>
 std::string manual_entry(const Setting<Owner>& setting, const Owner& owner, bool environment) {
     std::string out = fmt::format("### `{}`\n\n{}\n", setting.key, wrap(setting.doc, ""));
     out += fmt::format("- allowed: {}\n", cell(setting.binding.allowed));
-    out += setting.required ? std::string("- required\n") : fmt::format("- default: `{}`\n", setting.binding.show(owner));
+    out += setting.required ? std::string("- required\n")
+                            : fmt::format("- default: `{}`\n", setting.binding.show(owner));
     if (environment) {
         out += fmt::format("- environment: `{}`\n", environment_name(setting.section, setting.key));
     }
@@ -64,7 +66,8 @@ template <class Owner>
 std::string example_keys(const std::vector<Setting<Owner>>& settings, std::string_view indent) {
     std::string out;
     for (const Setting<Owner>& setting : settings) {
-        out += wrap(std::string(setting.key) + ": " + std::string(setting.doc) + " Default: " + default_of(setting, Owner{}) + ".",
+        out += wrap(std::string(setting.key) + ": " + std::string(setting.doc) +
+                        " Default: " + default_of(setting, Owner{}) + ".",
                     indent);
     }
     return out;
@@ -115,7 +118,9 @@ constexpr std::string_view kStreamExample = R"(
 #unsubscribe_mailto = "unsubscribe+{token}@example.com"
 )";
 
-std::string rule(std::string_view title) { return "\n# " + std::string(110 - 2, '-') + "\n" + wrap(title, "# "); }
+std::string rule(std::string_view title) {
+    return "\n# " + std::string(110 - 2, '-') + "\n" + wrap(title, "# ");
+}
 
 std::string show_keys(const Config& config, std::string_view section) {
     std::string out;
@@ -128,10 +133,12 @@ std::string show_keys(const Config& config, std::string_view section) {
 }
 
 template <class Owner>
-std::string show_table(const std::vector<Setting<Owner>>& settings, const Owner& owner, std::string_view separator) {
+std::string show_table(const std::vector<Setting<Owner>>& settings, const Owner& owner,
+                       std::string_view separator) {
     std::string out;
     for (const Setting<Owner>& setting : settings) {
-        out += (out.empty() ? "" : std::string(separator)) + fmt::format("{} = {}", setting.key, setting.binding.show(owner));
+        out += (out.empty() ? "" : std::string(separator)) +
+               fmt::format("{} = {}", setting.key, setting.binding.show(owner));
     }
     return out;
 }
@@ -142,20 +149,29 @@ std::string reference_markdown() {
     std::string out =
         "# Configuration\n\n"
         "<!-- Made by `posthorn config-reference` from src/config/schema.cpp; change it there. -->\n\n" +
-        wrap("Posthorn reads one TOML file, /etc/posthorn/posthorn.toml unless `--config` or `POSTHORN_CONFIG` names another. "
-             "`posthorn check-config` tells all its mistakes at once, each as `file:line:column: what is wrong; what is allowed`; "
-             "unknown keys and keys given twice are mistakes. `posthorn check-config --show` prints the values in force; it "
-             "names files with keys and passwords and never shows what is in them.",
-             "") +
+        wrap(
+            "Posthorn reads one TOML file, /etc/posthorn/posthorn.toml unless `--config` or "
+            "`POSTHORN_CONFIG` names another. "
+            "`posthorn check-config` tells all its mistakes at once, each as `file:line:column: what is "
+            "wrong; what is allowed`; "
+            "unknown keys and keys given twice are mistakes. `posthorn check-config --show` prints the "
+            "values in force; it "
+            "names files with keys and passwords and never shows what is in them.",
+            "") +
         "\n" +
-        wrap("Each key below that names an environment variable can be set by it, and by a file named in the same variable with "
-             "`_FILE` at its end (for container secrets); the environment wins over the file. Lists are written with commas "
-             "there. Relative paths are relative to the directory of the configuration file.",
-             "") +
+        wrap(
+            "Each key below that names an environment variable can be set by it, and by a file named in the "
+            "same variable with "
+            "`_FILE` at its end (for container secrets); the environment wins over the file. Lists are "
+            "written with commas "
+            "there. Relative paths are relative to the directory of the configuration file.",
+            "") +
         "\n" +
-        wrap("Durations are a whole number and `ms`, `s`, `m`, `h` or `d`; sizes a whole number and `KiB`, `MiB` or `GiB`, or "
-             "plain octets.",
-             "") +
+        wrap(
+            "Durations are a whole number and `ms`, `s`, `m`, `h` or `d`; sizes a whole number and `KiB`, "
+            "`MiB` or `GiB`, or "
+            "plain octets.",
+            "") +
         "\n";
     const Config config = defaults();
     for (const Section& section : sections()) {
@@ -169,14 +185,19 @@ std::string reference_markdown() {
         if (section.name.empty()) {
             out += "## `[[listener]]`\n\nWhere mail is handed in; one table each, at least one.\n\n" +
                    manual_table(listener_settings());
-            out += "## `[[domain]]`\n\nDomains whose mail is signed, one table each. `dkim` is a list of keys, each "
-                   "`{ selector = \"...\", key_file = \"...\" }`.\n\n" +
-                   manual_table(domain_settings()) + manual_table(dkim_key_settings());
+            out +=
+                "## `[[domain]]`\n\nDomains whose mail is signed, one table each. `dkim` is a list of keys, "
+                "each "
+                "`{ selector = \"...\", key_file = \"...\" }`.\n\n" +
+                manual_table(domain_settings()) + manual_table(dkim_key_settings());
             out += "## `[[stream]]`\n\n" +
-                   wrap("List mail, which gets List-Unsubscribe headers (RFC 8058), one table each. Any of the criteria picks a "
-                        "message; mail without a sender and automatic replies never belong to a stream. A message that already "
-                        "has List-Unsubscribe keeps its own.",
-                        "") +
+                   wrap(
+                       "List mail, which gets List-Unsubscribe headers (RFC 8058), one table each. Any of "
+                       "the criteria picks a "
+                       "message; mail without a sender and automatic replies never belong to a stream. A "
+                       "message that already "
+                       "has List-Unsubscribe keeps its own.",
+                       "") +
                    "\n" + manual_table(stream_settings());
         }
     }
@@ -188,9 +209,11 @@ std::string reference_markdown() {
 
 std::string example_toml() {
     std::string out =
-        "# Posthorn's configuration: every key, with its default. A line that begins with '#' and a key is the default; take\n"
+        "# Posthorn's configuration: every key, with its default. A line that begins with '#' and a key is "
+        "the default; take\n"
         "# the '#' away to change it. `posthorn check-config` tells all mistakes at once.\n"
-        "# Durations: \"30s\", \"5m\", \"3h\", \"5d\". Sizes: \"256KiB\", \"35MiB\". Relative paths begin at this file's directory.\n"
+        "# Durations: \"30s\", \"5m\", \"3h\", \"5d\". Sizes: \"256KiB\", \"35MiB\". Relative paths begin at "
+        "this file's directory.\n"
         "# Each key can also be set by an environment variable: delivery.port by POSTHORN_DELIVERY_PORT.\n"
         "# Made by `posthorn config-reference --example` from src/config/schema.cpp.\n";
     const Config config = defaults();
@@ -207,18 +230,23 @@ std::string example_toml() {
             }
             to += "\n" + wrap(setting.doc, "# ");
             to += wrap("Allowed: " + setting.binding.allowed + ".", "# ");
-            to += setting.example.empty() ? fmt::format("#{} = {}\n", setting.key, setting.binding.show(config))
-                                          : fmt::format("{} = {}\n", setting.key, setting.example);
+            to += setting.example.empty()
+                      ? fmt::format("#{} = {}\n", setting.key, setting.binding.show(config))
+                      : fmt::format("{} = {}\n", setting.key, setting.example);
         }
         if (top) {
-            to += rule("Where mail is handed in, one [[listener]] each.") + example_keys(listener_settings(), "#   ") +
-                  std::string(kListenerExample);
-            to += rule("Domains whose mail is signed, one [[domain]] each.") + example_keys(domain_settings(), "#   ") +
+            to += rule("Where mail is handed in, one [[listener]] each.") +
+                  example_keys(listener_settings(), "#   ") + std::string(kListenerExample);
+            to += rule("Domains whose mail is signed, one [[domain]] each.") +
+                  example_keys(domain_settings(), "#   ") +
                   wrap("dkim: the keys, each with selector and key_file; one signature for each.", "#   ") +
                   std::string(kDomainExample);
-            to += rule("List mail, which gets List-Unsubscribe headers; one [[stream]] each. Any of users, from, list_ids and "
-                       "precedence_bulk picks it, or the field X-Posthorn-Stream. Needs unsubscribe.key_file.") +
-                  example_keys(stream_settings(), "#   ") + std::string(kStreamExample);
+            to +=
+                rule(
+                    "List mail, which gets List-Unsubscribe headers; one [[stream]] each. Any of users, "
+                    "from, list_ids and "
+                    "precedence_bulk picks it, or the field X-Posthorn-Stream. Needs unsubscribe.key_file.") +
+                example_keys(stream_settings(), "#   ") + std::string(kStreamExample);
         }
     }
     return out;

@@ -17,21 +17,28 @@ constexpr std::uint64_t kMiB = 1024 * kKiB;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
 
 // The field of an owner, const or not: what a binding needs to read and to set it.
-#define FIELD(member) [](auto& owner) -> auto& { return owner.member; }
+#define FIELD(member)          \
+    [](auto& owner) -> auto& { \
+        return owner.member;   \
+    }
 
 using Rows = std::vector<Setting<Config>>;
 
 void add_identity(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
-        {"", "hostname", text<Config>(FIELD(hostname), "a fully qualified domain name such as \"mail.example.com\""),
-         "The name this server gives itself in its greeting, EHLO, Received and reports. Its A and AAAA records must be this "
-         "machine's public addresses, and their PTR records this name. Required: it is never guessed from the machine, which "
+        {"", "hostname",
+         text<Config>(FIELD(hostname), "a fully qualified domain name such as \"mail.example.com\""),
+         "The name this server gives itself in its greeting, EHLO, Received and reports. Its A and AAAA "
+         "records must be this "
+         "machine's public addresses, and their PTR records this name. Required: it is never guessed from "
+         "the machine, which "
          "in a container would be a random id.",
          "\"mail.example.com\"", true},
         {"", "state_directory", path<Config>(FIELD(state_directory), false),
          "Where Posthorn keeps what it must not lose. queue.directory lies below it unless it is set."},
-        {"", "postmaster", text<Config>(FIELD(postmaster), "an address such as \"postmaster@example.com\", or \"\""),
+        {"", "postmaster",
+         text<Config>(FIELD(postmaster), "an address such as \"postmaster@example.com\", or \"\""),
          "Who gets mail for <postmaster> without a domain. Empty: postmaster at the first [[domain]]."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
@@ -41,42 +48,56 @@ void add_submission(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
         {"submission", "trusted_networks", networks<Config>(FIELD(server.relay.trusted_networks)),
-         "Clients that may send without logging in. Be careful with container networks: behind Docker's NAT every client of a "
+         "Clients that may send without logging in. Be careful with container networks: behind Docker's NAT "
+         "every client of a "
          "published port looks like the bridge's gateway, so trusting the bridge trusts the world."},
         {"submission", "trust_unix_socket", boolean<Config>(FIELD(server.relay.trust_unix_socket)),
          "Whether clients of unix socket listeners may send without logging in."},
         {"submission", "hide_client_address", boolean<Config>(FIELD(server.hide_client_address)),
-         "Whether Received fields keep quiet about where mail was handed in: a person's address at home, a container's inside."},
+         "Whether Received fields keep quiet about where mail was handed in: a person's address at home, a "
+         "container's inside."},
 
-        {"submission.limits", "max_message_size", size<Config>(FIELD(server.limits.max_message_size), 64 * kKiB, kGiB),
+        {"submission.limits", "max_message_size",
+         size<Config>(FIELD(server.limits.max_message_size), 64 * kKiB, kGiB),
          "Larger messages are refused with 552, already at MAIL when the client says the size (RFC 1870)."},
-        {"submission.limits", "max_recipients", integer<Config>(FIELD(server.limits.max_recipients), 100, 100000),
-         "Recipients of one transaction; further ones are answered 452. RFC 5321 section 4.5.3.1.8 asks for at least 100."},
-        {"submission.limits", "max_command_line", integer<Config>(FIELD(server.limits.max_command_line), 512, 65536),
+        {"submission.limits", "max_recipients",
+         integer<Config>(FIELD(server.limits.max_recipients), 100, 100000),
+         "Recipients of one transaction; further ones are answered 452. RFC 5321 section 4.5.3.1.8 asks for "
+         "at least 100."},
+        {"submission.limits", "max_command_line",
+         integer<Config>(FIELD(server.limits.max_command_line), 512, 65536),
          "Octets of one command with its CRLF. RFC 5321 section 4.5.3.1.4 asks for at least 512."},
-        {"submission.limits", "max_auth_line", integer<Config>(FIELD(server.limits.max_auth_line), 512, 65536),
+        {"submission.limits", "max_auth_line",
+         integer<Config>(FIELD(server.limits.max_auth_line), 512, 65536),
          "Octets of one line of an AUTH exchange. RFC 4954 section 4 asks for 12288."},
         {"submission.limits", "max_errors", integer<Config>(FIELD(server.limits.max_errors), 1, 10000),
          "Bad commands in one connection before it is closed with 421."},
-        {"submission.limits", "max_auth_failures", integer<Config>(FIELD(server.limits.max_auth_failures), 1, 100),
+        {"submission.limits", "max_auth_failures",
+         integer<Config>(FIELD(server.limits.max_auth_failures), 1, 100),
          "Wrong passwords in one connection before it is closed with 421."},
-        {"submission.limits", "max_received_fields", integer<Config>(FIELD(server.limits.max_received_fields), 10, 1000),
+        {"submission.limits", "max_received_fields",
+         integer<Config>(FIELD(server.limits.max_received_fields), 10, 1000),
          "A message with more Received fields than this is taken for one that loops. Gmail refuses at 50."},
-        {"submission.limits", "max_header_size", size<Config>(FIELD(server.limits.max_header_size), 16 * kKiB, 16 * kMiB),
+        {"submission.limits", "max_header_size",
+         size<Config>(FIELD(server.limits.max_header_size), 16 * kKiB, 16 * kMiB),
          "Octets of a message's header."},
-        {"submission.limits", "max_connections", integer<Config>(FIELD(server.limits.max_connections), 1, 100000),
+        {"submission.limits", "max_connections",
+         integer<Config>(FIELD(server.limits.max_connections), 1, 100000),
          "Connections at once, all listeners together."},
         {"submission.limits", "max_connections_per_client",
          integer<Config>(FIELD(server.limits.max_connections_per_client), 1, 100000),
          "Connections at once from one address. Loopback and unix sockets are exempt."},
-        {"submission.limits", "max_intake_memory", size<Config>(FIELD(server.limits.max_intake_memory), kMiB, 64 * kGiB),
+        {"submission.limits", "max_intake_memory",
+         size<Config>(FIELD(server.limits.max_intake_memory), kMiB, 64 * kGiB),
          "Octets of messages being received that may be in memory, all sessions together; beyond it 452."},
 
-        {"submission.timeouts", "command", duration<Config>(FIELD(server.timeouts.command), seconds(1), hours(1)),
+        {"submission.timeouts", "command",
+         duration<Config>(FIELD(server.timeouts.command), seconds(1), hours(1)),
          "How long a session waits for the next command (RFC 5321 section 4.5.3.2.7: 5 minutes)."},
         {"submission.timeouts", "data", duration<Config>(FIELD(server.timeouts.data), seconds(1), hours(1)),
          "How long a session waits for the next part of a message."},
-        {"submission.timeouts", "tls_handshake", duration<Config>(FIELD(server.timeouts.tls_handshake), seconds(1), minutes(10)),
+        {"submission.timeouts", "tls_handshake",
+         duration<Config>(FIELD(server.timeouts.tls_handshake), seconds(1), minutes(10)),
          "How long a TLS handshake may take."},
         {"submission.timeouts", "authenticated_session",
          duration<Config>(FIELD(server.timeouts.authenticated_session), seconds(10), kDay),
@@ -89,7 +110,8 @@ void add_submission(Rows& rows) {
          "How long sessions under way may take to end when the daemon stops."},
 
         {"tls", "certificate_file", path<Config>(FIELD(server.tls.certificate_file), true),
-         "The certificate chain in PEM, our own first (certbot's fullchain.pem). Without it no TLS is offered. Read again at "
+         "The certificate chain in PEM, our own first (certbot's fullchain.pem). Without it no TLS is "
+         "offered. Read again at "
          "reload."},
         {"tls", "key_file", path<Config>(FIELD(server.tls.key_file), true),
          "The certificate's private key in PEM (certbot's privkey.pem)."},
@@ -101,32 +123,38 @@ void add_auth(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
         {"auth", "users_file", path<Config>(FIELD(auth.credentials.users_file), true),
-         "Who may log in: lines of name:hash, written by `posthorn user add NAME`. Without it nobody can. Read again at reload.",
+         "Who may log in: lines of name:hash, written by `posthorn user add NAME`. Without it nobody can. "
+         "Read again at reload.",
          "\"users\""},
         {"auth", "success_cache", duration<Config>(FIELD(auth.credentials.success_cache), seconds(0), kDay),
-         "How long a right password is remembered (as an HMAC, in memory), so that not every connection costs a slow hash."},
+         "How long a right password is remembered (as an HMAC, in memory), so that not every connection "
+         "costs a slow hash."},
 
         {"dkim", "header",
          choice<Config>(FIELD(auth.dkim.header),
-                        std::vector<std::pair<std::string, auth::Canonical>>{{"relaxed", auth::Canonical::relaxed},
-                                                                             {"simple", auth::Canonical::simple}}),
-         "How the header is brought to a common form before it is signed (RFC 6376 section 3.4). relaxed survives more relays."},
+                        std::vector<std::pair<std::string, auth::Canonical>>{
+                            {"relaxed", auth::Canonical::relaxed}, {"simple", auth::Canonical::simple}}),
+         "How the header is brought to a common form before it is signed (RFC 6376 section 3.4). relaxed "
+         "survives more relays."},
         {"dkim", "body",
          choice<Config>(FIELD(auth.dkim.body),
-                        std::vector<std::pair<std::string, auth::Canonical>>{{"relaxed", auth::Canonical::relaxed},
-                                                                             {"simple", auth::Canonical::simple}}),
+                        std::vector<std::pair<std::string, auth::Canonical>>{
+                            {"relaxed", auth::Canonical::relaxed}, {"simple", auth::Canonical::simple}}),
          "The same for the body."},
         {"dkim", "expire_after", duration<Config>(FIELD(auth.dkim.expire_after), seconds(0), 365 * kDay),
          "How long a signature is valid (its x= tag). \"0s\": no limit."},
         {"dkim", "unknown_domain",
          choice<Config>(FIELD(auth.dkim.unknown_domain),
                         std::vector<std::pair<std::string, auth::UnsignedPolicy>>{
-                            {"hold", auth::UnsignedPolicy::hold}, {"send-unsigned", auth::UnsignedPolicy::send_unsigned}}),
-         "What happens to mail whose From domain no [[domain]] covers. Mail that leaves unsigned spoils the reputation of the "
+                            {"hold", auth::UnsignedPolicy::hold},
+                            {"send-unsigned", auth::UnsignedPolicy::send_unsigned}}),
+         "What happens to mail whose From domain no [[domain]] covers. Mail that leaves unsigned spoils the "
+         "reputation of the "
          "address it leaves from."},
 
         {"unsubscribe", "key_file", path<Config>(FIELD(auth.unsubscribe.key_file), true),
-         "At least 32 random octets in hex or base64 (openssl rand -hex 32): the secret that the unsubscribe links are made "
+         "At least 32 random octets in hex or base64 (openssl rand -hex 32): the secret that the unsubscribe "
+         "links are made "
          "with. Needed by [[stream]]; changing it breaks the links in mail already sent."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
@@ -136,16 +164,19 @@ void add_queue(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
         {"queue", "directory", path<Config>(FIELD(queue.directory), false),
-         "Where queue.sqlite and large messages lie. Must be a local disk, never NFS or SMB. Unset: queue below "
+         "Where queue.sqlite and large messages lie. Must be a local disk, never NFS or SMB. Unset: queue "
+         "below "
          "state_directory."},
         {"queue", "lifetime", duration<Config>(FIELD(queue.lifetime), minutes(1), 30 * kDay),
-         "How long a message is tried before its sender is told that it failed (RFC 5321 section 4.5.4.1: 4 to 5 days)."},
+         "How long a message is tried before its sender is told that it failed (RFC 5321 section 4.5.4.1: 4 "
+         "to 5 days)."},
         {"queue", "dsn_lifetime", duration<Config>(FIELD(queue.dsn_lifetime), minutes(1), 30 * kDay),
          "The same for reports of failed delivery, of whose own failure nobody can be told."},
         {"queue", "inline_body_limit", size<Config>(FIELD(queue.inline_body_limit), 0, 16 * kMiB),
          "Message bodies up to this size are kept in the database, larger ones as files beside it."},
         {"queue", "hot_memory", size<Config>(FIELD(queue.hot_memory), 0, 64 * kGiB),
-         "Octets of mail due at once that may stay in memory until it is delivered; the rest is read back from disk."},
+         "Octets of mail due at once that may stay in memory until it is delivered; the rest is read back "
+         "from disk."},
         {"queue", "min_free_space", size<Config>(FIELD(queue.min_free_space), 0, 1024 * kGiB),
          "New mail is refused with 452 while the disk has less free than this."},
         {"queue", "inbox_limit", size<Config>(FIELD(queue.inbox_limit), kMiB, 64 * kGiB),
@@ -154,19 +185,25 @@ void add_queue(Rows& rows) {
          "How long a client waits for the disk before it is told 452."},
 
         {"retry", "first", duration<Config>(FIELD(retry.first), milliseconds(1), kDay),
-         "When a refused message is tried again for the first time. Greylisting ends after 60 to 90 seconds."},
-        {"retry", "factor", real<Config>(FIELD(retry.factor), 1, 10), "Each interval is this many times the one before."},
-        {"retry", "max", duration<Config>(FIELD(retry.max), milliseconds(1), kDay), "No interval is longer than this."},
+         "When a refused message is tried again for the first time. Greylisting ends after 60 to 90 "
+         "seconds."},
+        {"retry", "factor", real<Config>(FIELD(retry.factor), 1, 10),
+         "Each interval is this many times the one before."},
+        {"retry", "max", duration<Config>(FIELD(retry.max), milliseconds(1), kDay),
+         "No interval is longer than this."},
         {"retry", "jitter", real<Config>(FIELD(retry.jitter), 0, 0.5),
-         "Each interval is spread by plus or minus this share, so that mail refused together does not come back together."},
+         "Each interval is spread by plus or minus this share, so that mail refused together does not come "
+         "back together."},
         {"retry", "auth_first", duration<Config>(FIELD(retry.auth_first), milliseconds(1), kDay),
-         "When mail refused for its SPF, DKIM or DMARC (Gmail's 550-5.7.26 and its kin) is tried again for the first time."},
+         "When mail refused for its SPF, DKIM or DMARC (Gmail's 550-5.7.26 and its kin) is tried again for "
+         "the first time."},
         {"retry", "auth_max", duration<Config>(FIELD(retry.auth_max), milliseconds(1), kDay),
          "No interval between such tries is longer than this."},
         {"retry", "auth_lifetime", duration<Config>(FIELD(retry.auth_lifetime), minutes(1), 30 * kDay),
          "How long such mail waits for DNS to be repaired; never longer than queue.lifetime."},
         {"retry", "local_interval", duration<Config>(FIELD(retry.local_interval), milliseconds(1), kDay),
-         "How often mail is looked at that waits for something of ours, such as a missing key. Also at each reload."},
+         "How often mail is looked at that waits for something of ours, such as a missing key. Also at each "
+         "reload."},
         {"retry", "strict_5xx", boolean<Config>(FIELD(retry.strict_5xx)),
          "true: a 5xx for SPF, DKIM or DMARC fails at once like any other 5xx."},
         {"retry", "delay_notice", duration<Config>(FIELD(retry.delay_notice), seconds(0), 30 * kDay),
@@ -181,15 +218,18 @@ void add_delivery(Rows& rows) {
     using delivery::TlsPolicy;
     const std::vector<Setting<Config>> own = {
         {"dns", "servers", servers<Config>(FIELD(dns.servers), 53),
-         "Resolvers to ask. Empty: those of /etc/resolv.conf. Do not use a public resolver for mail: lists refuse to answer "
+         "Resolvers to ask. Empty: those of /etc/resolv.conf. Do not use a public resolver for mail: lists "
+         "refuse to answer "
          "them."},
         {"dns", "trust_ad", boolean<Config>(FIELD(dns.trust_ad)),
-         "Whether these servers are believed when they say that DNSSEC was checked. Only for a validating resolver on this "
+         "Whether these servers are believed when they say that DNSSEC was checked. Only for a validating "
+         "resolver on this "
          "machine."},
         {"dns", "timeout", duration<Config>(FIELD(dns.timeout), milliseconds(100), minutes(1)),
          "How long the first question to one server waits."},
         {"dns", "tries", integer<Config>(FIELD(dns.tries), 1, 10), "How often each server is asked."},
-        {"dns", "cache_entries", integer<Config>(FIELD(dns.cache_entries), 0, 10'000'000), "Answers kept in memory."},
+        {"dns", "cache_entries", integer<Config>(FIELD(dns.cache_entries), 0, 10'000'000),
+         "Answers kept in memory."},
         {"dns", "max_ttl", duration<Config>(FIELD(dns.max_ttl), seconds(0), 7 * kDay),
          "No answer is kept longer than this, whatever its TTL."},
         {"dns", "negative_ttl", duration<Config>(FIELD(dns.negative_ttl), seconds(0), kDay),
@@ -198,56 +238,74 @@ void add_delivery(Rows& rows) {
         {"delivery", "port", integer<Config>(FIELD(delivery.port), 1, 65535),
          "The port of the receiving servers. Anything but 25 is for tests."},
         {"delivery", "tls",
-         choice<Config>(FIELD(delivery.tls),
-                        std::vector<std::pair<std::string, TlsPolicy>>{{"opportunistic", TlsPolicy::opportunistic},
-                                                                       {"required", TlsPolicy::required},
-                                                                       {"none", TlsPolicy::none}}),
-         "opportunistic: TLS wherever it is offered, clear text where it is not or is broken. required: no TLS, no delivery."},
+         choice<Config>(
+             FIELD(delivery.tls),
+             std::vector<std::pair<std::string, TlsPolicy>>{{"opportunistic", TlsPolicy::opportunistic},
+                                                            {"required", TlsPolicy::required},
+                                                            {"none", TlsPolicy::none}}),
+         "opportunistic: TLS wherever it is offered, clear text where it is not or is broken. required: no "
+         "TLS, no delivery."},
         {"delivery", "tls_ca_file", path<Config>(FIELD(delivery.tls_ca_file), true),
          "Certificates of the authorities we trust, in PEM. Empty: the system's."},
         {"delivery", "family",
          choice<Config>(FIELD(delivery.family),
                         std::vector<std::pair<std::string, IpFamily>>{
                             {"any", IpFamily::any}, {"v4", IpFamily::v4}, {"v6", IpFamily::v6}}),
-         "Which addresses of the receiving servers are used. Use v4 while your IPv6 address has no PTR record: Gmail refuses it."},
-        {"delivery", "source_v4", text<Config>(FIELD(delivery.source_v4), "an IPv4 address of this machine, or \"\""),
+         "Which addresses of the receiving servers are used. Use v4 while your IPv6 address has no PTR "
+         "record: Gmail refuses it."},
+        {"delivery", "source_v4",
+         text<Config>(FIELD(delivery.source_v4), "an IPv4 address of this machine, or \"\""),
          "The local address of outgoing connections over IPv4. Empty: the system chooses."},
-        {"delivery", "source_v6", text<Config>(FIELD(delivery.source_v6), "an IPv6 address of this machine, or \"\""),
+        {"delivery", "source_v6",
+         text<Config>(FIELD(delivery.source_v6), "an IPv6 address of this machine, or \"\""),
          "The same for IPv6."},
         {"delivery", "allow_private_addresses", boolean<Config>(FIELD(delivery.allow_private_addresses)),
-         "Whether mail is delivered to loopback and private addresses when DNS names them. For tests and closed networks."},
+         "Whether mail is delivered to loopback and private addresses when DNS names them. For tests and "
+         "closed networks."},
         {"delivery", "connections_per_site", integer<Config>(FIELD(delivery.connections_per_site), 1, 1000),
          "Connections at once to one set of receiving servers, however many domains they serve."},
         {"delivery", "connections", integer<Config>(FIELD(delivery.connections), 1, 100000),
          "Connections at once to all receiving servers together."},
-        {"delivery", "messages_per_connection", integer<Config>(FIELD(delivery.messages_per_connection), 1, 100000),
+        {"delivery", "messages_per_connection",
+         integer<Config>(FIELD(delivery.messages_per_connection), 1, 100000),
          "Messages sent over one connection before it is closed."},
-        {"delivery", "recipients_per_transaction", integer<Config>(FIELD(delivery.recipients_per_transaction), 1, 1000),
+        {"delivery", "recipients_per_transaction",
+         integer<Config>(FIELD(delivery.recipients_per_transaction), 1, 1000),
          "Recipients named in one transaction (RFC 5321 section 4.5.3.1.8: 100)."},
         {"delivery", "hosts_per_attempt", integer<Config>(FIELD(delivery.hosts_per_attempt), 1, 100),
          "Addresses tried in one attempt. RFC 5321 section 5.1 asks for at least two."},
-        {"delivery", "idle_connection", duration<Config>(FIELD(delivery.idle_connection), seconds(0), minutes(5)),
+        {"delivery", "idle_connection",
+         duration<Config>(FIELD(delivery.idle_connection), seconds(0), minutes(5)),
          "How long an open connection waits for more mail to the same site."},
-        {"delivery", "broken_tls_memory", duration<Config>(FIELD(delivery.broken_tls_memory), seconds(0), 30 * kDay),
+        {"delivery", "broken_tls_memory",
+         duration<Config>(FIELD(delivery.broken_tls_memory), seconds(0), 30 * kDay),
          "How long a host whose TLS is broken is spoken to in clear text without trying again."},
-        {"delivery", "shutdown_grace", duration<Config>(FIELD(delivery.shutdown_grace), seconds(0), minutes(10)),
+        {"delivery", "shutdown_grace",
+         duration<Config>(FIELD(delivery.shutdown_grace), seconds(0), minutes(10)),
          "How long deliveries under way may take to end when the daemon stops."},
 
-        {"delivery.timeouts", "connect", duration<Config>(FIELD(delivery.timeouts.connect), milliseconds(100), minutes(10)),
-         "Per address."},
+        {"delivery.timeouts", "connect",
+         duration<Config>(FIELD(delivery.timeouts.connect), milliseconds(100), minutes(10)), "Per address."},
         {"delivery.timeouts", "tls_handshake",
-         duration<Config>(FIELD(delivery.timeouts.tls_handshake), milliseconds(100), minutes(10)), "The TLS handshake."},
-        {"delivery.timeouts", "greeting", duration<Config>(FIELD(delivery.timeouts.greeting), milliseconds(100), hours(1)),
+         duration<Config>(FIELD(delivery.timeouts.tls_handshake), milliseconds(100), minutes(10)),
+         "The TLS handshake."},
+        {"delivery.timeouts", "greeting",
+         duration<Config>(FIELD(delivery.timeouts.greeting), milliseconds(100), hours(1)),
          "The server's first line (RFC 5321 section 4.5.3.2.1: at least 5 minutes)."},
-        {"delivery.timeouts", "command", duration<Config>(FIELD(delivery.timeouts.command), milliseconds(100), hours(1)),
+        {"delivery.timeouts", "command",
+         duration<Config>(FIELD(delivery.timeouts.command), milliseconds(100), hours(1)),
          "The answer to EHLO, MAIL, RCPT and RSET (at least 5 minutes)."},
-        {"delivery.timeouts", "data", duration<Config>(FIELD(delivery.timeouts.data), milliseconds(100), hours(1)),
+        {"delivery.timeouts", "data",
+         duration<Config>(FIELD(delivery.timeouts.data), milliseconds(100), hours(1)),
          "The answer to DATA (at least 2 minutes)."},
-        {"delivery.timeouts", "data_block", duration<Config>(FIELD(delivery.timeouts.data_block), milliseconds(100), hours(1)),
+        {"delivery.timeouts", "data_block",
+         duration<Config>(FIELD(delivery.timeouts.data_block), milliseconds(100), hours(1)),
          "Sending one block of the message (at least 3 minutes)."},
-        {"delivery.timeouts", "end_of_data", duration<Config>(FIELD(delivery.timeouts.end_of_data), milliseconds(100), hours(2)),
+        {"delivery.timeouts", "end_of_data",
+         duration<Config>(FIELD(delivery.timeouts.end_of_data), milliseconds(100), hours(2)),
          "The answer to the final dot (at least 10 minutes: a shorter one makes duplicates)."},
-        {"delivery.timeouts", "quit", duration<Config>(FIELD(delivery.timeouts.quit), milliseconds(100), minutes(10)),
+        {"delivery.timeouts", "quit",
+         duration<Config>(FIELD(delivery.timeouts.quit), milliseconds(100), minutes(10)),
          "The answer to QUIT."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
@@ -262,14 +320,16 @@ void add_operation(Rows& rows) {
          "Who may open it. Whoever may can read and delete all waiting mail."},
 
         {"log", "level",
-         choice<Config>(FIELD(log.level), std::vector<std::pair<std::string, log::Level>>{{"debug", log::Level::debug},
-                                                                                         {"info", log::Level::info},
-                                                                                         {"warning", log::Level::warning},
-                                                                                         {"error", log::Level::error}}),
+         choice<Config>(FIELD(log.level),
+                        std::vector<std::pair<std::string, log::Level>>{{"debug", log::Level::debug},
+                                                                        {"info", log::Level::info},
+                                                                        {"warning", log::Level::warning},
+                                                                        {"error", log::Level::error}}),
          "The least important events that are written to standard output."},
         {"log", "format",
-         choice<Config>(FIELD(log.format), std::vector<std::pair<std::string, log::Format>>{{"logfmt", log::Format::logfmt},
-                                                                                           {"json", log::Format::json}}),
+         choice<Config>(FIELD(log.format),
+                        std::vector<std::pair<std::string, log::Format>>{{"logfmt", log::Format::logfmt},
+                                                                         {"json", log::Format::json}}),
          "One line an event, as `event key=value ...` or as a JSON object."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
@@ -291,7 +351,8 @@ const std::vector<Section>& sections() {
         {"retry", "When refused mail is tried again."},
         {"dns", "Name resolution."},
         {"delivery", "How mail leaves."},
-        {"delivery.timeouts", "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
+        {"delivery.timeouts",
+         "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
         {"admin", "The socket of the command line tools."},
         {"log", "What is written where."},
     };

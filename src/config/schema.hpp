@@ -1,4 +1,5 @@
-// The table of settings: every key once, with its type, range, default and words; all else about keys is made from it.
+// The table of settings: every key once, with its type, range, default and words; all else about keys is made
+// from it.
 #pragma once
 
 #include <string>
@@ -11,7 +12,7 @@
 namespace posthorn::config {
 
 struct Section {
-    std::string_view name;   // "" for the top of the file, "submission.limits"
+    std::string_view name;  // "" for the top of the file, "submission.limits"
     std::string_view doc;
 };
 

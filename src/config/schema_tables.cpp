@@ -3,7 +3,10 @@
 
 namespace posthorn::config {
 
-#define FIELD(member) [](auto& owner) -> auto& { return owner.member; }
+#define FIELD(member)          \
+    [](auto& owner) -> auto& { \
+        return owner.member;   \
+    }
 
 const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings() {
     using namespace binding;
@@ -13,15 +16,18 @@ const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings() {
     static const std::vector<Setting<L>> all = {
         {"listener", "address", endpoint<L>(FIELD(address)), "Where to listen.", {}, true},
         {"listener", "tls",
-         choice<L>(FIELD(tls), std::vector<std::pair<std::string, ListenerTls>>{{"none", ListenerTls::none},
-                                                                                {"starttls", ListenerTls::starttls},
-                                                                                {"implicit", ListenerTls::implicit}}),
-         "starttls for port 587, implicit for port 465. Unset: starttls; but none for a unix socket, and for loopback while "
+         choice<L>(FIELD(tls),
+                   std::vector<std::pair<std::string, ListenerTls>>{{"none", ListenerTls::none},
+                                                                    {"starttls", ListenerTls::starttls},
+                                                                    {"implicit", ListenerTls::implicit}}),
+         "starttls for port 587, implicit for port 465. Unset: starttls; but none for a unix socket, and for "
+         "loopback while "
          "there is no certificate."},
         {"listener", "auth",
-         choice<L>(FIELD(auth), std::vector<std::pair<std::string, ListenerAuth>>{{"none", ListenerAuth::none},
-                                                                                  {"optional", ListenerAuth::optional},
-                                                                                  {"required", ListenerAuth::required}}),
+         choice<L>(FIELD(auth),
+                   std::vector<std::pair<std::string, ListenerAuth>>{{"none", ListenerAuth::none},
+                                                                     {"optional", ListenerAuth::optional},
+                                                                     {"required", ListenerAuth::required}}),
          "Whether clients can or must log in. required: also those in trusted_networks."},
         {"listener", "auth_without_tls", boolean<L>(FIELD(auth_without_tls)),
          "Whether passwords are taken without TLS. Only for loopback and unix sockets."},
@@ -36,12 +42,16 @@ const std::vector<Setting<auth::DomainOptions>>& domain_settings() {
     using auth::UnsignedPolicy;
     using D = auth::DomainOptions;
     static const std::vector<Setting<D>> all = {
-        {"domain", "name", text<D>(FIELD(name), "a domain name such as \"example.com\""),
-         "Mail whose From is at this domain, or below it, is signed with its keys.", {}, true},
+        {"domain",
+         "name",
+         text<D>(FIELD(name), "a domain name such as \"example.com\""),
+         "Mail whose From is at this domain, or below it, is signed with its keys.",
+         {},
+         true},
         {"domain", "unsigned_policy",
          choice<D>(FIELD(unsigned_policy),
-                   std::vector<std::pair<std::string, UnsignedPolicy>>{{"hold", UnsignedPolicy::hold},
-                                                                       {"send-unsigned", UnsignedPolicy::send_unsigned}}),
+                   std::vector<std::pair<std::string, UnsignedPolicy>>{
+                       {"hold", UnsignedPolicy::hold}, {"send-unsigned", UnsignedPolicy::send_unsigned}}),
          "What happens to mail of this domain while none of its keys can be used."},
     };
     return all;
@@ -51,10 +61,19 @@ const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings() {
     using namespace binding;
     using K = auth::DkimKeyOptions;
     static const std::vector<Setting<K>> all = {
-        {"domain.dkim", "selector", text<K>(FIELD(selector), "a selector such as \"m1\" or \"2026a\""),
-         "The record is SELECTOR._domainkey.DOMAIN.", {}, true},
-        {"domain.dkim", "key_file", path<K>(FIELD(key_file), false),
-         "The private key in PEM, as `posthorn dkim genkey` writes it. RSA or Ed25519; one signature for each key.", {}, true},
+        {"domain.dkim",
+         "selector",
+         text<K>(FIELD(selector), "a selector such as \"m1\" or \"2026a\""),
+         "The record is SELECTOR._domainkey.DOMAIN.",
+         {},
+         true},
+        {"domain.dkim",
+         "key_file",
+         path<K>(FIELD(key_file), false),
+         "The private key in PEM, as `posthorn dkim genkey` writes it. RSA or Ed25519; one signature for "
+         "each key.",
+         {},
+         true},
     };
     return all;
 }
@@ -63,19 +82,32 @@ const std::vector<Setting<auth::StreamOptions>>& stream_settings() {
     using namespace binding;
     using S = auth::StreamOptions;
     static const std::vector<Setting<S>> all = {
-        {"stream", "name", text<S>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
-         "A message with the field X-Posthorn-Stream: NAME belongs to it (the field is removed before sending).", {}, true},
-        {"stream", "users", texts<S>(FIELD(users), "a list of user names"), "All mail of these users belongs to it."},
-        {"stream", "from", texts<S>(FIELD(from), "a list of addresses \"news@example.com\" or domains \"@example.com\""),
+        {"stream",
+         "name",
+         text<S>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
+         "A message with the field X-Posthorn-Stream: NAME belongs to it (the field is removed before "
+         "sending).",
+         {},
+         true},
+        {"stream", "users", texts<S>(FIELD(users), "a list of user names"),
+         "All mail of these users belongs to it."},
+        {"stream", "from",
+         texts<S>(FIELD(from), "a list of addresses \"news@example.com\" or domains \"@example.com\""),
          "All mail with such a From belongs to it."},
-        {"stream", "list_ids", texts<S>(FIELD(list_ids), "a list of List-Id values without the angle brackets"),
+        {"stream", "list_ids",
+         texts<S>(FIELD(list_ids), "a list of List-Id values without the angle brackets"),
          "All mail with such a List-Id belongs to it."},
         {"stream", "precedence_bulk", boolean<S>(FIELD(precedence_bulk)),
          "Whether mail with Precedence: bulk or list belongs to it."},
-        {"stream", "unsubscribe_url", text<S>(FIELD(unsubscribe_url), "an https URL with {token} in it"),
-         "The https URL of List-Unsubscribe; {token} is replaced by a token that tells your site who unsubscribes (RFC 8058).",
-         {}, true},
-        {"stream", "unsubscribe_mailto", text<S>(FIELD(unsubscribe_mailto), "an address, with {token} or without, or \"\""),
+        {"stream",
+         "unsubscribe_url",
+         text<S>(FIELD(unsubscribe_url), "an https URL with {token} in it"),
+         "The https URL of List-Unsubscribe; {token} is replaced by a token that tells your site who "
+         "unsubscribes (RFC 8058).",
+         {},
+         true},
+        {"stream", "unsubscribe_mailto",
+         text<S>(FIELD(unsubscribe_mailto), "an address, with {token} or without, or \"\""),
          "Also offer unsubscription by mail to this address, such as \"unsubscribe+{token}@example.com\"."},
     };
     return all;

@@ -8,7 +8,9 @@
 namespace posthorn::config {
 namespace {
 
-Position position(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
+Position position(const toml::source_region& region) {
+    return {region.begin.line, region.begin.column};
+}
 
 Value convert(const toml::node& node);
 
@@ -78,7 +80,8 @@ std::string syntax_in_words(std::string_view what) {
         return "the string does not end in its line; close it with \"";
     }
     if (has("decimal integer") || has("floating-point") || has("determine value type")) {
-        return "this is no value; texts, durations and sizes stand in quotes, such as \"75s\" or \"35MiB\"; numbers, true and "
+        return "this is no value; texts, durations and sizes stand in quotes, such as \"75s\" or \"35MiB\"; "
+               "numbers, true and "
                "false do not";
     }
     return "this is not TOML (" + std::string(what) +
@@ -95,8 +98,9 @@ bool spans_lines(std::string_view line) {
 TomlText read_toml(std::string_view text) {
     TomlText out;
     std::string remaining(text);
-    // The library stops at the first mistake. A key given twice is taken out and the rest read again, so that the operator
-    // sees all mistakes at once; a bound keeps a file of nothing but repetitions from costing its length squared.
+    // The library stops at the first mistake. A key given twice is taken out and the rest read again, so that
+    // the operator sees all mistakes at once; a bound keeps a file of nothing but repetitions from costing
+    // its length squared.
     constexpr int kRepeats = 50;
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
         try {
@@ -119,7 +123,8 @@ TomlText read_toml(std::string_view text) {
             if (twice && equals != std::string_view::npos) {
                 out.mistakes.push_back(
                     {{at.line, static_cast<std::uint32_t>(trimmed.data() - line.data()) + 1},
-                     "the key " + std::string(trim(trimmed.substr(0, equals))) + " is given twice; keep one of them"});
+                     "the key " + std::string(trim(trimmed.substr(0, equals))) +
+                         " is given twice; keep one of them"});
                 if (spans_lines(line)) {
                     return out;
                 }

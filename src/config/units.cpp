@@ -12,8 +12,10 @@ struct Unit {
     std::string_view name;
     std::uint64_t factor;
 };
-constexpr std::array<Unit, 5> kTimes{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
-constexpr std::array<Unit, 4> kSizes{{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"", 1}}};
+constexpr std::array<Unit, 5> kTimes{
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+constexpr std::array<Unit, 4> kSizes{
+    {{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"", 1}}};
 
 template <std::size_t N>
 std::optional<std::uint64_t> parse(std::string_view text, const std::array<Unit, N>& units) {
@@ -59,8 +61,12 @@ std::string format_duration(Duration duration) {
     return duration.count() <= 0 ? "0s" : format(static_cast<std::uint64_t>(duration.count()), kTimes);
 }
 
-std::optional<std::uint64_t> parse_size(std::string_view text) { return parse(text, kSizes); }
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    return parse(text, kSizes);
+}
 
-std::string format_size(std::uint64_t octets) { return format(octets, kSizes); }
+std::string format_size(std::uint64_t octets) {
+    return format(octets, kSizes);
+}
 
 }  // namespace posthorn::config

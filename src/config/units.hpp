@@ -15,7 +15,8 @@ namespace posthorn::config {
 // In the largest unit that divides it: 90 s is "90s", 7200 s is "2h".
 [[nodiscard]] std::string format_duration(Duration duration);
 
-// A whole number, alone (octets) or directly followed by KiB, MiB or GiB. "KB" is refused: it means two things.
+// A whole number, alone (octets) or directly followed by KiB, MiB or GiB. "KB" is refused: it means two
+// things.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 [[nodiscard]] std::string format_size(std::uint64_t octets);
 

@@ -1,4 +1,5 @@
-// The configuration text as a tree of plain values, each with its place: what the TOML library hands to the rest.
+// The configuration text as a tree of plain values, each with its place: what the TOML library hands to the
+// rest.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ struct Position {
 struct Value;
 struct Entry;
 using List = std::vector<Value>;
-using Table = std::vector<Entry>;   // in file order
-struct Other {                      // a date or a time: nothing here takes one
+using Table = std::vector<Entry>;  // in file order
+struct Other {                     // a date or a time: nothing here takes one
     friend bool operator==(const Other&, const Other&) = default;
 };
 

@@ -1,6 +1,7 @@
 // The admin interface over its socket: each endpoint against the memory store, the bounds, and the end.
-#include <gtest/gtest.h>
+#include "admin/server.hpp"
 
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,14 +10,12 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
-
 #include <cstring>
 #include <future>
 #include <thread>
 
 #include "admin/client.hpp"
 #include "admin/queue_json.hpp"
-#include "admin/server.hpp"
 #include "queue/memory_store.hpp"
 
 namespace posthorn::admin {
@@ -32,7 +31,9 @@ class TempDirectory {
 public:
     TempDirectory() { EXPECT_NE(mkdtemp(path_), nullptr); }
     ~TempDirectory() { rmdir(path_); }
-    [[nodiscard]] std::string operator/(const std::string& name) const { return std::string(path_) + "/" + name; }
+    [[nodiscard]] std::string operator/(const std::string& name) const {
+        return std::string(path_) + "/" + name;
+    }
 
 private:
     char path_[32] = "/tmp/posthorn-admin-XXXXXX";
@@ -101,9 +102,8 @@ protected:
             added.recipients.push_back(std::move(recipient));
         }
         bool stored = false;
-        store_.add(std::move(added), SteadyTime::max(), [&](queue::StoreResult<queue::Added> result) {
-            stored = result.has_value();
-        });
+        store_.add(std::move(added), SteadyTime::max(),
+                   [&](queue::StoreResult<queue::Added> result) { stored = result.has_value(); });
         EXPECT_TRUE(stored);
         return message->id;
     }
@@ -118,7 +118,8 @@ protected:
         return json::parse(answer->body).as_object();
     }
 
-    // What comes back for these octets until the server closes (or is silent for 20 s, which fails what is expected of it).
+    // What comes back for these octets until the server closes (or is silent for 20 s, which fails what is
+    // expected of it).
     std::string talk(const std::string& octets, std::promise<void>* sent = nullptr) const {
         const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
         sockaddr_un address{};
@@ -127,7 +128,8 @@ protected:
         EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         timeval limit{20, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        EXPECT_EQ(::send(fd, octets.data(), octets.size(), MSG_NOSIGNAL), static_cast<ssize_t>(octets.size()));
+        EXPECT_EQ(::send(fd, octets.data(), octets.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(octets.size()));
         if (sent != nullptr) {
             sent->set_value();
         }
@@ -167,7 +169,7 @@ TEST_F(AdminTest, SecondServerOnTheSocketIsRefused) {
     boost::asio::io_context other;
     AdminServer second(other, options, store_, {});
     EXPECT_FALSE(second.start());
-    ask("GET", "/v1/health");   // the first one is not harmed
+    ask("GET", "/v1/health");  // the first one is not harmed
 }
 
 TEST_F(AdminTest, HealthTellsTheReason) {
@@ -228,7 +230,8 @@ TEST_F(AdminTest, RevisionsReachTheStoreAndTheDaemon) {
     start();
     const std::string path = "/v1/queue/" + id.to_string();
     const auto state = [&] {
-        return std::string(ask("GET", path).at("recipients").as_array()[0].as_object().at("state").as_string());
+        return std::string(
+            ask("GET", path).at("recipients").as_array()[0].as_object().at("state").as_string());
     };
     EXPECT_EQ(ask("POST", path + "/hold").at("recipients").to_number<int>(), 1);
     EXPECT_EQ(state(), "held");
@@ -239,7 +242,7 @@ TEST_F(AdminTest, RevisionsReachTheStoreAndTheDaemon) {
     ask("GET", path, 404);
     const std::thread::id home = thread_.get_id();
     stop();
-    EXPECT_EQ(revised_, (std::vector<std::string>{"example.org", "example.org"}));   // release and retry
+    EXPECT_EQ(revised_, (std::vector<std::string>{"example.org", "example.org"}));  // release and retry
     EXPECT_EQ(revised_on_, home);
 }
 
@@ -247,7 +250,8 @@ TEST_F(AdminTest, StoreErrorsAreToldWithTheirReason) {
     const QueueId id = add(7, "a@example.com", {"b@example.org"});
     start();
     store_.fail_with(queue::StoreError{queue::StoreFault::io_error, "the disk is broken"});
-    EXPECT_EQ(ask("POST", "/v1/queue/" + id.to_string() + "/retry", 500).at("error").as_string(), "the disk is broken");
+    EXPECT_EQ(ask("POST", "/v1/queue/" + id.to_string() + "/retry", 500).at("error").as_string(),
+              "the disk is broken");
 }
 
 TEST_F(AdminTest, ReloadTellsWhyTheOldConfigurationWasKept) {
@@ -280,8 +284,10 @@ TEST_F(AdminTest, ConnectionIsKeptForMoreRequestsAlsoWhenTheyComeAtOnce) {
 
 TEST_F(AdminTest, WhatIsTooLargeOrNoHttpIsRefused) {
     start();
-    EXPECT_EQ(talk("GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n").substr(0, 12), "HTTP/1.1 431");
-    EXPECT_EQ(talk("POST /v1/reload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").substr(0, 12), "HTTP/1.1 413");
+    EXPECT_EQ(talk("GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n").substr(0, 12),
+              "HTTP/1.1 431");
+    EXPECT_EQ(talk("POST /v1/reload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").substr(0, 12),
+              "HTTP/1.1 413");
     EXPECT_EQ(talk("EHLO mail.example.com\r\n\r\n").substr(0, 12), "HTTP/1.1 400");
     ask("GET", "/v1/health");
 }
@@ -290,7 +296,8 @@ TEST_F(AdminTest, SilentClientIsClosedAfterItsTime) {
     ServerBounds bounds;
     bounds.read = milliseconds(50);
     start(bounds);
-    EXPECT_EQ(talk("GET /v1/hea"), "");   // returns because the server closed, long before the client's own limit
+    EXPECT_EQ(talk("GET /v1/hea"),
+              "");  // returns because the server closed, long before the client's own limit
 }
 
 // Connections beyond the bound wait in the backlog and are served when another one ends.
@@ -319,7 +326,8 @@ TEST_F(AdminTest, StopEndsOpenConnections) {
     EXPECT_FALSE(request(socket_, "GET", "/v1/health", seconds(5)));
 }
 
-// An answer of the store that comes after its time, or never: 504, and the connection's memory is not the store's.
+// An answer of the store that comes after its time, or never: 504, and the connection's memory is not the
+// store's.
 TEST(AdminServerAlone, StoreThatDoesNotAnswerIsGivenUp) {
     const TempDirectory directory;
     std::vector<UniqueFunction<void()>> parked;
@@ -337,7 +345,7 @@ TEST(AdminServerAlone, StoreThatDoesNotAnswerIsGivenUp) {
     EXPECT_EQ(answer->status, 504U);
     boost::asio::post(io, [&] {
         for (auto& work : parked) {
-            work();   // now it comes, for nobody
+            work();  // now it comes, for nobody
         }
         server.stop();
     });
@@ -358,13 +366,15 @@ TEST(Times, ReadBackAsTheyAreWritten) {
         EXPECT_EQ(parse_time(format_time(when)), when);
     }
     EXPECT_EQ(format_time(TimePoint(Duration(951827696789LL))), "2000-02-29T12:34:56.789Z");
-    for (const char* wrong : {"", "2026-11-21", "2026-13-21T20:52:01.000Z", "2026-02-30T20:52:01.000Z", "2026-11-21T24:52:01.000Z",
-                              "2026-11-21T20:52:01.000+"}) {
+    for (const char* wrong : {"", "2026-11-21", "2026-13-21T20:52:01.000Z", "2026-02-30T20:52:01.000Z",
+                              "2026-11-21T24:52:01.000Z", "2026-11-21T20:52:01.000+"}) {
         EXPECT_FALSE(parse_time(wrong).has_value()) << wrong;
     }
 }
 
-TEST(UrlEncode, LeavesOnlyUnreservedCharacters) { EXPECT_EQ(url_encode("a+b@c.de &%"), "a%2Bb%40c.de%20%26%25"); }
+TEST(UrlEncode, LeavesOnlyUnreservedCharacters) {
+    EXPECT_EQ(url_encode("a+b@c.de &%"), "a%2Bb%40c.de%20%26%25");
+}
 
 }  // namespace
 }  // namespace posthorn::admin

@@ -1,4 +1,5 @@
-// Every folder of tests/bad_configs holds a configuration with a mistake and the exact words it must be answered with.
+// Every folder of tests/bad_configs holds a configuration with a mistake and the exact words it must be
+// answered with.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ std::vector<std::string> cases() {
 
 class BadConfig : public testing::TestWithParam<std::string> {};
 
-// posthorn.toml: the text. environment (may be missing): lines NAME=value. expected: one mistake a line, in order.
+// posthorn.toml: the text. environment (may be missing): lines NAME=value. expected: one mistake a line, in
+// order.
 TEST_P(BadConfig, IsRefusedInTheseWords) {
     const auto folder = kFolder / GetParam();
     std::vector<std::pair<std::string, std::string>> environment;
@@ -56,11 +58,14 @@ TEST_P(BadConfig, IsRefusedInTheseWords) {
 
 INSTANTIATE_TEST_SUITE_P(Folder, BadConfig, testing::ValuesIn(cases()), [](const auto& info) {
     std::string name = info.param;
-    std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
     return name;
 });
 
-TEST(BadConfigs, AreAtLeastThirty) { EXPECT_GE(cases().size(), 30U); }
+TEST(BadConfigs, AreAtLeastThirty) {
+    EXPECT_GE(cases().size(), 30U);
+}
 
 }  // namespace
 }  // namespace posthorn::config

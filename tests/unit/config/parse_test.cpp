@@ -1,6 +1,5 @@
 // Each type of setting, the environment, relative paths, and the defaults.
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -152,22 +151,24 @@ TEST(Parse, RelativePathsBeginAtTheFilesDirectory) {
     EXPECT_EQ(good(kMinimal).auth.domains.at(0).keys.at(0).key_file, "/etc/posthorn/keys/m1.pem");
     EXPECT_EQ(good(kMinimal, {}, "conf/p.toml").auth.domains.at(0).keys.at(0).key_file, "conf/keys/m1.pem");
     EXPECT_EQ(good("state_directory = \"state\"\n" + kMinimal).queue.directory, "/etc/posthorn/state/queue");
-    EXPECT_EQ(good("state_directory = \"/a\"\n" + kMinimal + "[queue]\ndirectory = \"/b\"\n").queue.directory, "/b");
+    EXPECT_EQ(good("state_directory = \"/a\"\n" + kMinimal + "[queue]\ndirectory = \"/b\"\n").queue.directory,
+              "/b");
 }
 
 TEST(Environment, OverridesEveryTypeOfTheFile) {
-    const Config config = good(kMinimal + "[delivery]\nport = 26\n", {{"HOME", "/root"},
-                                                                        {"POSTHORN_HOSTNAME", "other.example.com"},
-                                                                        {"POSTHORN_DELIVERY_PORT", "2525"},
-                                                                        {"POSTHORN_RETRY_FIRST", "90s"},
-                                                                        {"POSTHORN_RETRY_FACTOR", "1.5"},
-                                                                        {"POSTHORN_RETRY_STRICT_5XX", "true"},
-                                                                        {"POSTHORN_QUEUE_HOT_MEMORY", "1MiB"},
-                                                                        {"POSTHORN_DNS_SERVERS", "127.0.0.1:5353, [::1]"},
-                                                                        {"POSTHORN_DELIVERY_TIMEOUTS_CONNECT", "10s"},
-                                                                        {"POSTHORN_ADMIN_SOCKET_MODE", "0660"},
-                                                                        {"POSTHORN_TLS_CERTIFICATE_FILE", "c.pem"},
-                                                                        {"POSTHORN_TLS_KEY_FILE", "k.pem"}});
+    const Config config =
+        good(kMinimal + "[delivery]\nport = 26\n", {{"HOME", "/root"},
+                                                    {"POSTHORN_HOSTNAME", "other.example.com"},
+                                                    {"POSTHORN_DELIVERY_PORT", "2525"},
+                                                    {"POSTHORN_RETRY_FIRST", "90s"},
+                                                    {"POSTHORN_RETRY_FACTOR", "1.5"},
+                                                    {"POSTHORN_RETRY_STRICT_5XX", "true"},
+                                                    {"POSTHORN_QUEUE_HOT_MEMORY", "1MiB"},
+                                                    {"POSTHORN_DNS_SERVERS", "127.0.0.1:5353, [::1]"},
+                                                    {"POSTHORN_DELIVERY_TIMEOUTS_CONNECT", "10s"},
+                                                    {"POSTHORN_ADMIN_SOCKET_MODE", "0660"},
+                                                    {"POSTHORN_TLS_CERTIFICATE_FILE", "c.pem"},
+                                                    {"POSTHORN_TLS_KEY_FILE", "k.pem"}});
     EXPECT_EQ(config.hostname, "other.example.com");
     EXPECT_EQ(config.delivery.port, 2525);
     EXPECT_EQ(config.retry.first, seconds(90));
@@ -193,11 +194,13 @@ TEST(Environment, FileVariableReadsTheValueFromAFile) {
 
 // Kubernetes sets POSTHORN_PORT and its kin for a service of that name: no reason not to start.
 TEST(Environment, UnknownVariableIsAWarningWithAGuess) {
-    const Loaded loaded = parse(kMinimal, "p.toml", {{"POSTHORN_HOSTNAEM", "x"}, {"POSTHORN_CONFIG", "/etc/p.toml"}});
+    const Loaded loaded =
+        parse(kMinimal, "p.toml", {{"POSTHORN_HOSTNAEM", "x"}, {"POSTHORN_CONFIG", "/etc/p.toml"}});
     EXPECT_TRUE(loaded.mistakes.empty());
     ASSERT_EQ(loaded.warnings.size(), 1U);
-    EXPECT_EQ(loaded.warnings[0].to_string(), "environment variable POSTHORN_HOSTNAEM: no setting has this name; it is not used; "
-                                              "did you mean POSTHORN_HOSTNAME?");
+    EXPECT_EQ(loaded.warnings[0].to_string(),
+              "environment variable POSTHORN_HOSTNAEM: no setting has this name; it is not used; "
+              "did you mean POSTHORN_HOSTNAME?");
 }
 
 TEST(Environment, NamesAreUniqueAndNoneIsAnothersFileForm) {
@@ -211,12 +214,13 @@ TEST(Environment, NamesAreUniqueAndNoneIsAnothersFileForm) {
 }
 
 TEST(Warnings, TimeoutsBelowThoseOfRfc5321AreAllowed) {
-    const Loaded loaded =
-        parse(kMinimal + "[delivery.timeouts]\nend_of_data = \"10s\"\n[retry]\nfirst = \"1s\"\n", "p.toml", {});
+    const Loaded loaded = parse(
+        kMinimal + "[delivery.timeouts]\nend_of_data = \"10s\"\n[retry]\nfirst = \"1s\"\n", "p.toml", {});
     EXPECT_TRUE(loaded.mistakes.empty());
     ASSERT_EQ(loaded.warnings.size(), 2U);
-    EXPECT_EQ(loaded.warnings[0].to_string(), "p.toml:10:15: delivery.timeouts.end_of_data is 10s, less than the 10m of RFC 5321 "
-                                              "section 4.5.3.2.6; use it for tests only");
+    EXPECT_EQ(loaded.warnings[0].to_string(),
+              "p.toml:10:15: delivery.timeouts.end_of_data is 10s, less than the 10m of RFC 5321 "
+              "section 4.5.3.2.6; use it for tests only");
     EXPECT_EQ(loaded.warnings[1].where, "p.toml:12:9");
 }
 
@@ -228,7 +232,8 @@ TEST(Warnings, DomainWithoutKeyWillBeHeld) {
 }
 
 TEST(Mistakes, AreAllToldInTheOrderOfTheFile) {
-    const Loaded loaded = parse("[log]\nlevel = 1\n[dns]\ntries = 0\n[delivery]\nport = 0\n", "p.toml", {{"POSTHORN_LOG_FORMAT", "xml"}});
+    const Loaded loaded = parse("[log]\nlevel = 1\n[dns]\ntries = 0\n[delivery]\nport = 0\n", "p.toml",
+                                {{"POSTHORN_LOG_FORMAT", "xml"}});
     std::vector<std::string> where;
     for (const Mistake& mistake : loaded.mistakes) {
         where.push_back(mistake.where);
@@ -240,8 +245,9 @@ TEST(Mistakes, AreAllToldInTheOrderOfTheFile) {
 TEST(Load, MissingFileSaysHowToNameAnother) {
     const Loaded loaded = load("/nonexistent/posthorn.toml");
     ASSERT_EQ(loaded.mistakes.size(), 1U);
-    EXPECT_EQ(loaded.mistakes[0].to_string(), "/nonexistent/posthorn.toml: cannot be read: No such file or directory; name the file "
-                                              "with --config or POSTHORN_CONFIG");
+    EXPECT_EQ(loaded.mistakes[0].to_string(),
+              "/nonexistent/posthorn.toml: cannot be read: No such file or directory; name the file "
+              "with --config or POSTHORN_CONFIG");
 }
 
 TEST(Load, ReadsAFileAndResolvesAgainstIt) {

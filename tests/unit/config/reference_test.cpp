@@ -1,10 +1,11 @@
 // The files made from the table of settings are up to date, and what is shown reads back to the same.
+#include "config/reference.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
 
-#include "config/reference.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
@@ -45,7 +46,7 @@ TEST(Reference, ExampleFilesAreCorrect) {
 TEST(Reference, CommentedKeysOfTheExampleAreTheDefaults) {
     std::istringstream lines(source_file("etc/posthorn.toml"));
     std::string all;
-    bool tables = false;   // the commented [[tables]] are examples, not defaults
+    bool tables = false;  // the commented [[tables]] are examples, not defaults
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("#[[")) {
             tables = true;

@@ -1,8 +1,9 @@
 // Durations and sizes as text.
+#include "config/units.hpp"
+
 #include <gtest/gtest.h>
 
 #include "config/findings.hpp"
-#include "config/units.hpp"
 
 namespace posthorn::config {
 namespace {
@@ -14,7 +15,8 @@ TEST(Durations, AreANumberAndAUnit) {
     EXPECT_EQ(parse_duration("3h"), std::chrono::hours(3));
     EXPECT_EQ(parse_duration("5d"), std::chrono::hours(120));
     EXPECT_EQ(parse_duration("0s"), Duration(0));
-    for (const char* wrong : {"", "5", "s", "-5s", "+5s", "5 s", "5S", "1.5h", "5s ", "1h30m", "106751991168d", "99999999999999999999s"}) {
+    for (const char* wrong : {"", "5", "s", "-5s", "+5s", "5 s", "5S", "1.5h", "5s ", "1h30m",
+                              "106751991168d", "99999999999999999999s"}) {
         EXPECT_FALSE(parse_duration(wrong).has_value()) << wrong;
     }
 }
