@@ -4,9 +4,8 @@
 The law. Each message bears a number. A client writes a number down when its 250 has come; the sink writes down each message it
 took. At the end, with the daemon running undisturbed:
   1. every acknowledged number has been received (nothing is lost);
-  2. a number was received more often than once only if one of the kills came between the sink's 250 and the daemon's record of it.
-     The sink can have at most one such message for each connection the daemon has open, so each kill allows at most
-     `connections_per_site` duplicates; most kills cause none;
+  2. a number was received more often than once only if it was in flight when the daemon was killed: the sink had taken it, and
+     the daemon's record of that was not on disk yet. So its earlier receipt is no older than one commit of a busy disk;
   3. no message comes that nobody sent, and the queue ends empty.
 """
 
@@ -24,6 +23,7 @@ from posthorn_test.daemon import simple_message  # noqa: E402
 from posthorn_test.world import World  # noqa: E402
 
 CONNECTIONS = 4
+IN_FLIGHT = 1.0   # seconds; a commit takes some 10 ms, but a test machine's disk may stall
 
 
 class Submitter(threading.Thread):
@@ -79,10 +79,16 @@ def main():
                 return next(counter)
 
     received = collections.Counter()
+    last_time = {}                          # number -> when it was received last
+    kills = []                              # when the daemon was killed
+    second_receipts = []                    # (number, when it was received before)
 
     def note(message):
-        match = re.search(rb"^X-Number: (\d+)\r\n", message.data, re.MULTILINE)
-        received[int(match.group(1))] += 1
+        number = int(re.search(rb"^X-Number: (\d+)\r\n", message.data, re.MULTILINE).group(1))
+        if number in last_time:
+            second_receipts.append((number, last_time[number]))
+        received[number] += 1
+        last_time[number] = time.monotonic()
 
     # Retries at once: what the crash interrupted is due immediately after the start anyway.
     changes = {"delivery": {"connections_per_site": CONNECTIONS}, "retry": {"first": "100ms", "max": "1s"},
@@ -109,6 +115,7 @@ def main():
                 time.sleep(0.002)
             time.sleep(random.uniform(0.0, 0.25))   # the random moment
             gate.clear()
+            kills.append(time.monotonic())
             w.daemon.kill()
             acknowledged_at_kill = sum(len(c.acknowledged) for c in clients)
             w.daemon.start()
@@ -123,17 +130,19 @@ def main():
         sent = {n for c in clients for n in c.sent}
         complete = w.sink.wait(lambda s: acknowledged <= received.keys(), timeout=60)
         lost = sorted(acknowledged - received.keys())
-        duplicates = sum(count - 1 for count in received.values())
+        # How long before its kill (or, when the sink read what the dead daemon had written, after it) each was received.
+        ages = [min((abs(kill - before), kill) for kill in kills) for _, before in second_receipts]
+        worst = max(ages, default=(0.0, 0.0))[0]
+        most = max(collections.Counter(kill for _, kill in ages).values(), default=0)
         unknown = sorted(received.keys() - sent)
         print(f"{len(sent)} sent, {len(acknowledged)} acknowledged ({acknowledged_at_kill} before the last kill), "
               f"{sum(received.values())} received, {len(received.keys() - acknowledged)} of them not acknowledged, "
-              f"{duplicates} duplicates, {time.monotonic() - started:.1f} s")
+              f"{time.monotonic() - started:.1f} s\n{len(ages)} duplicates, at most {most} from one kill, received at most {worst * 1000:.0f} ms before it")
         faults = []
         if lost or not complete:
             faults.append(f"LOST {len(lost)} acknowledged messages: {lost[:20]}")
-        if duplicates > arguments.kills * CONNECTIONS:
-            faults.append(f"{duplicates} duplicates; {arguments.kills} kills of {CONNECTIONS} connections explain no more than "
-                          f"{arguments.kills * CONNECTIONS}")
+        if worst > IN_FLIGHT:
+            faults.append(f"a message was delivered again although the first time was {worst:.1f} s before a kill")
         if unknown:
             faults.append(f"messages that nobody sent: {unknown[:20]}")
         if len(acknowledged) < arguments.kills * 5:
