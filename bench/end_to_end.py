@@ -16,6 +16,7 @@ import contextlib
 import os
 import pathlib
 import platform
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -180,7 +181,6 @@ def fill(address, port, messages, domains, threads=8):
 
 def memory(stacks, messages, domains):
     with stacks.posthorn(hold=True) as (address, port, pids):
-        stacks.dns.fail("fill.test", None)
         time.sleep(1)
         idle = measure.memory_mib(*pids)
         # DNS answers SERVFAIL for each domain, so that all mail waits.
@@ -190,6 +190,10 @@ def memory(stacks, messages, domains):
         fill(address, port, messages, domains)
         seconds = time.monotonic() - started
         time.sleep(3)
+        with contextlib.closing(sqlite3.connect(f"file:{stacks.server.directory}/queue/queue.sqlite?mode=ro", uri=True)) as queue:
+            waiting = queue.execute("SELECT count(*) FROM message").fetchone()[0]
+        if waiting != messages:
+            raise RuntimeError(f"{waiting} of {messages} messages wait")
         return idle, measure.memory_mib(*pids), seconds
 
 
