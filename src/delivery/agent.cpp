@@ -58,6 +58,7 @@ void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->prefixes.clear();
     state_->prefix_order.clear();
     state_->wake();
+    if (!state_->stopping) state_->chores.spawn(state_->retry_local());
 }
 
 Admission DeliveryAgent::admit(queue::NewMessage& message) { return state_->admit(message); }
@@ -72,12 +73,16 @@ void DeliveryAgent::on_not_added(const Admission& admission) {
 }
 
 void DeliveryAgent::on_revised(const std::vector<queue::DestinationDue>& due) {
+    state_->made_due(due);
+}
+
+void DeliveryAgent::State::made_due(const std::vector<queue::DestinationDue>& due) {
     const TimePoint now = wall_now();
     for (const queue::DestinationDue& destination : due) {
-        state_->scheduler.on_due(destination.id, destination.domain, destination.next_due);
-        state_->scheduler.forget_backoff(destination.id, now);
+        scheduler.on_due(destination.id, destination.domain, destination.next_due);
+        scheduler.forget_backoff(destination.id, now);
     }
-    state_->wake();
+    wake();
 }
 
 void DeliveryAgent::on_store_health(bool healthy) {
@@ -297,7 +302,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
 net::awaitable<void> DeliveryAgent::State::load_destinations() {
     queue::DestinationId after = 0;
     while (!stopping) {
-        auto start = [this, after](auto done) { store.destinations(after, kPage, std::move(done)); };
+        auto start = [this, after](auto done) { store.destinations(after, kPage, wall_now(), std::move(done)); };
         auto page = co_await net::callback_result<queue::StoreResult<std::vector<queue::DestinationDue>>>(std::move(start));
         if (!page) {
             log::error("start").kv("error", page.error().what).kv("action", "looking for waiting mail again in a second");
@@ -312,6 +317,22 @@ net::awaitable<void> DeliveryAgent::State::load_destinations() {
         }
         wake();
         if (page->size() < kPage) co_return;
+    }
+}
+
+net::awaitable<void> DeliveryAgent::State::retry_local() {
+    QueueId after;
+    while (!stopping) {
+        auto ask = [this, after](auto done) { store.messages_of_class("local", after, kPage, std::move(done)); };
+        auto page = co_await net::callback_result<queue::StoreResult<std::vector<QueueId>>>(std::move(ask));
+        if (!page || page->empty()) co_return;
+        for (const QueueId id : *page) {
+            auto start = [this, id](auto done) { store.revise(id, queue::Revision::retry, wall_now(), std::move(done)); };
+            auto revised = co_await net::callback_result<queue::StoreResult<queue::Revised>>(std::move(start));
+            if (stopping) co_return;
+            if (revised) made_due(revised->due);
+        }
+        after = page->back();
     }
 }
 

@@ -44,6 +44,8 @@ struct DeliveryAgent::State {
     void claim(queue::ClaimDue action);
     net::awaitable<void> resolve(queue::ResolveSite action);
     net::awaitable<void> load_destinations();
+    net::awaitable<void> retry_local();    // after a reload: what waited for a repair of ours
+    void made_due(const std::vector<queue::DestinationDue>& due);
     net::awaitable<void> sweep();          // idle connections and expired mail
     net::awaitable<void> expire();
     Admission admit(queue::NewMessage& message);

@@ -71,27 +71,28 @@ bool speaks_of_authentication(std::string_view joined_reply) {
            has(std::string_view(text).substr(0, at), "fail");
 }
 
+// "in 300 seconds", "in 5 minutes": the first such phrase.
+static std::optional<Duration> named_wait(std::string_view text) {
+    for (auto in = text.find(" in "); in != std::string_view::npos; in = text.find(" in ", in + 1)) {
+        std::size_t at = in + 4;
+        std::int64_t number = 0;
+        const std::size_t digits_end = std::min(text.size(), at + 6);
+        const std::size_t digits = at;
+        while (at < digits_end && std::isdigit(static_cast<unsigned char>(text[at])) != 0) number = number * 10 + (text[at++] - '0');
+        if (at == digits) continue;
+        const std::string_view unit = text.substr(at);
+        if (unit.starts_with(" sec") || unit.starts_with("s")) return std::chrono::seconds(number);
+        if (unit.starts_with(" min")) return std::chrono::minutes(number);
+        if (unit.starts_with(" hour")) return std::chrono::hours(number);
+    }
+    return std::nullopt;
+}
+
 std::optional<Duration> greylisting_wait(std::string_view joined_reply) {
     const std::string text = lower(joined_reply);
     const bool named = has(text, "greylist") || has(text, "graylist") || has(text, "grey-list") || has(text, "gray-list") ||
                        has(text, "grey list") || has(text, "postgrey");
-    const auto in = text.find(" in ");
-    std::optional<Duration> wait;
-    if (in != std::string::npos) {
-        std::size_t at = in + 4;
-        std::int64_t number = 0;
-        std::size_t digits = 0;
-        while (at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])) != 0 && digits < 6) {
-            number = number * 10 + (text[at++] - '0');
-            ++digits;
-        }
-        const std::string_view unit = std::string_view(text).substr(std::min(at, text.size()));
-        if (digits > 0) {
-            if (unit.starts_with(" sec") || unit.starts_with("s")) wait = std::chrono::seconds(number);
-            if (unit.starts_with(" min")) wait = std::chrono::minutes(number);
-            if (unit.starts_with(" hour")) wait = std::chrono::hours(number);
-        }
-    }
+    const std::optional<Duration> wait = named_wait(text);
     if (!named && !(wait && has(text, "try again"))) return std::nullopt;
     return wait.value_or(Duration::zero());
 }

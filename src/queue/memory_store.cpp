@@ -392,18 +392,42 @@ void MemoryStore::message(QueueId id, Done<mail::MessagePtr> done) {
     answer(executor_, std::move(done), std::move(result));
 }
 
-void MemoryStore::next_due(DestinationId destination, Done<std::optional<TimePoint>> done) {
+void MemoryStore::next_due(DestinationId destination, TimePoint now, Done<std::optional<TimePoint>> done) {
     auto result = [&]() -> StoreResult<std::optional<TimePoint>> {
         const std::lock_guard lock(state_->mutex);
         if (state_->stopped) {
             return *state_->refusal();
         }
-        return state_->first_free(destination, wall_now());
+        return state_->first_free(destination, now);
     }();
     answer(executor_, std::move(done), std::move(result));
 }
 
-void MemoryStore::destinations(DestinationId after, std::size_t limit,
+void MemoryStore::messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
+                                    Done<std::vector<QueueId>> done) {
+    auto result = [&]() -> StoreResult<std::vector<QueueId>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::set<QueueId> found;
+        for (const auto& [id, row] : state_->rows) {
+            const Recipient& recipient = row.recipient;
+            if (!row.removed && recipient.state == RecipientState::waiting &&
+                recipient.last_class == failure_class && recipient.message > after) {
+                found.insert(recipient.message);
+            }
+        }
+        std::vector<QueueId> page(found.begin(), found.end());
+        if (page.size() > limit) {
+            page.resize(limit);
+        }
+        return page;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::destinations(DestinationId after, std::size_t limit, TimePoint now,
                                Done<std::vector<DestinationDue>> done) {
     auto result = [&]() -> StoreResult<std::vector<DestinationDue>> {
         const std::lock_guard lock(state_->mutex);
@@ -413,7 +437,7 @@ void MemoryStore::destinations(DestinationId after, std::size_t limit,
         std::vector<DestinationDue> found;
         for (auto it = state_->names.upper_bound(after); it != state_->names.end() && found.size() < limit;
              ++it) {
-            if (const auto due = state_->first_free(it->first, wall_now())) {
+            if (const auto due = state_->first_free(it->first, now)) {
                 found.push_back({it->first, it->second, *due});
             }
         }

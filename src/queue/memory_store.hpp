@@ -30,9 +30,11 @@ public:
                        Done<std::vector<Recipient>> done) override;
     void unclaim(std::vector<RecipientId> recipients) override;
     void message(QueueId id, Done<mail::MessagePtr> done) override;
-    void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) override;
-    void destinations(DestinationId after, std::size_t limit,
+    void next_due(DestinationId destination, TimePoint now, Done<std::optional<TimePoint>> done) override;
+    void destinations(DestinationId after, std::size_t limit, TimePoint now,
                       Done<std::vector<DestinationDue>> done) override;
+    void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
+                           Done<std::vector<QueueId>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
     void show(QueueId id, Done<QueueEntry> done) override;
     [[nodiscard]] StoreHealth health() const override;

@@ -205,15 +205,15 @@ class QueueStore {
 public:
     virtual ~QueueStore() = default;
 
-    // --- changes: durable before done() is called with a value
-    // ------------------------------------------------------- deadline: an operation that has not begun by
-    // then is withdrawn and answered `busy`; once begun, its verdict is awaited.
+    // Changes: durable before done() is called with a value.
+    //
+    // deadline: an operation that has not begun by then is withdrawn and answered `busy`; once begun, its verdict is awaited.
     virtual void add(NewMessage message, SteadyTime deadline, Done<Added> done) = 0;
     virtual void settle(Settlement settlement, Done<Settled> done) = 0;
     virtual void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) = 0;
 
-    // --- claims
-    // ------------------------------------------------------------------------------------------------------
+    // Claims.
+    //
     // Up to `limit` waiting, unclaimed rows of the destination with due_at <= now, earliest first. Work is
     // proportional to limit plus the destination's claimed rows, never to the queue's length.
     virtual void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
@@ -225,15 +225,18 @@ public:
     // Gives rows back untouched. Cheap, needs no transaction.
     virtual void unclaim(std::vector<RecipientId> recipients) = 0;
 
-    // --- reads
-    // -------------------------------------------------------------------------------------------------------
+    // Reads.
     virtual void message(QueueId id, Done<mail::MessagePtr> done) = 0;
     // The earliest due time of the destination's waiting, unclaimed rows; nothing when there are none.
-    virtual void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) = 0;
+    virtual void next_due(DestinationId destination, TimePoint now, Done<std::optional<TimePoint>> done) = 0;
     // Destinations that have waiting rows, `after` exclusive by id, at most `limit`; for the start. One index
     // seek each.
-    virtual void destinations(DestinationId after, std::size_t limit,
+    virtual void destinations(DestinationId after, std::size_t limit, TimePoint now,
                               Done<std::vector<DestinationDue>> done) = 0;
+    // Messages with waiting rows whose last outcome was of this class, by id, `after` exclusive. Kept in an index for the
+    // classes that a repair of ours can end: "local" and "auth"; of others it may know nothing.
+    virtual void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
+                                   Done<std::vector<QueueId>> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 

@@ -35,6 +35,10 @@ constexpr const char* kMessage =
     " spool_file, header FROM message WHERE id = ?1";
 constexpr const char* kBody = "SELECT data FROM body WHERE message_id = ?1";
 constexpr const char* kDestinations = "SELECT id, name FROM destination WHERE id > ?1 ORDER BY id";
+// Names the classes of the partial index recipient_class again, so that sqlite may use it.
+constexpr const char* kOfClass =
+    "SELECT DISTINCT message_id FROM recipient WHERE last_class = ?1 AND last_class IN ('local', 'auth')"
+    " AND state = 0 AND message_id > ?2 ORDER BY message_id LIMIT ?3";
 constexpr const char* kRecipientsOf = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                                       " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
                                       " WHERE r.message_id = ?1 AND r.state <> 2 ORDER BY r.id LIMIT 100";
@@ -115,13 +119,14 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       message_(connection_, kMessage),
       body_(connection_, kBody),
       destinations_(connection_, kDestinations),
+      of_class_(connection_, kOfClass),
       list_(connection_, kList),
       one_(connection_, kOne),
       recipients_(connection_, kRecipientsOf),
       recipient_count_(connection_, kRecipientCount) {}
 
 std::vector<std::string> Queries::hot_statements() {
-    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kRecipientsOf, kRecipientCount, kOne};
+    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne};
 }
 
 Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until) {
@@ -239,13 +244,24 @@ StoreResult<mail::MessagePtr> Queries::message(QueueId id) {
     return mail::MessagePtr(std::move(message));
 }
 
-std::optional<TimePoint> Queries::next_due(DestinationId destination) {
-    return first_free(destination, wall_now());
+std::optional<TimePoint> Queries::next_due(DestinationId destination, TimePoint now) {
+    return first_free(destination, now);
 }
 
-std::vector<DestinationDue> Queries::destinations(DestinationId after, std::size_t limit) {
+std::vector<QueueId> Queries::messages_of_class(const std::string& failure_class, QueueId after,
+                                                std::size_t limit) {
+    std::vector<QueueId> found;
+    const StatementScope scope(of_class_);
+    of_class_.bind_text(1, failure_class).bind(2, after.value());
+    of_class_.bind(3, static_cast<std::int64_t>(limit));
+    while (of_class_.step()) {
+        found.emplace_back(of_class_.integer(0));
+    }
+    return found;
+}
+
+std::vector<DestinationDue> Queries::destinations(DestinationId after, std::size_t limit, TimePoint now) {
     std::vector<DestinationDue> found;
-    const TimePoint now = wall_now();
     const StatementScope scope(destinations_);
     destinations_.bind(1, after);
     while (found.size() < limit && destinations_.step()) {

@@ -27,8 +27,9 @@ public:
     Claimed claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until);
     std::vector<Recipient> claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until);
     StoreResult<mail::MessagePtr> message(QueueId id);
-    std::optional<TimePoint> next_due(DestinationId destination);
-    std::vector<DestinationDue> destinations(DestinationId after, std::size_t limit);
+    std::optional<TimePoint> next_due(DestinationId destination, TimePoint now);
+    std::vector<DestinationDue> destinations(DestinationId after, std::size_t limit, TimePoint now);
+    std::vector<QueueId> messages_of_class(const std::string& failure_class, QueueId after, std::size_t limit);
     std::vector<QueueEntry> list(const ListQuery& query);
     StoreResult<QueueEntry> show(QueueId id);
 
@@ -42,7 +43,7 @@ private:
     Connection connection_;
     std::string spool_;
     ClaimTable& claims_;
-    Statement due_, first_due_, expired_, message_, body_, destinations_, list_, one_, recipients_,
+    Statement due_, first_due_, expired_, message_, body_, destinations_, of_class_, list_, one_, recipients_,
         recipient_count_;
 };
 

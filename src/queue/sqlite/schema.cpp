@@ -31,7 +31,11 @@ CREATE INDEX recipient_idle ON recipient (destination_id, state) WHERE state <> 
 CREATE INDEX recipient_of_message ON recipient (message_id);
 )";
 
-constexpr std::array<Migration, 1> kMigrations = {kVersion1};
+// What waits for a repair of ours (a key, DNS) is found at once when that is done: at each reload.
+constexpr const char* kVersion2 =
+    "CREATE INDEX recipient_class ON recipient (last_class, message_id) WHERE last_class IN ('local', 'auth')";
+
+constexpr std::array<Migration, 2> kMigrations = {kVersion1, kVersion2};
 
 }  // namespace
 

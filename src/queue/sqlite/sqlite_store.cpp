@@ -196,15 +196,23 @@ public:
                                        [=](Queries& queries) { return queries.message(id); });
     }
 
-    void next_due(DestinationId destination, Done<std::optional<TimePoint>> done) override {
+    void next_due(DestinationId destination, TimePoint now, Done<std::optional<TimePoint>> done) override {
         reader_.post<std::optional<TimePoint>>(
-            std::move(done), [=](Queries& queries) { return queries.next_due(destination); });
+            std::move(done), [=](Queries& queries) { return queries.next_due(destination, now); });
     }
 
-    void destinations(DestinationId after, std::size_t limit,
+    void destinations(DestinationId after, std::size_t limit, TimePoint now,
                       Done<std::vector<DestinationDue>> done) override {
         reader_.post<std::vector<DestinationDue>>(
-            std::move(done), [=](Queries& queries) { return queries.destinations(after, limit); });
+            std::move(done), [=](Queries& queries) { return queries.destinations(after, limit, now); });
+    }
+
+    void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
+                           Done<std::vector<QueueId>> done) override {
+        reader_.post<std::vector<QueueId>>(
+            std::move(done), [failure_class = std::move(failure_class), after, limit](Queries& queries) {
+                return queries.messages_of_class(failure_class, after, limit);
+            });
     }
 
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override {

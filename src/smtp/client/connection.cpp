@@ -194,8 +194,14 @@ net::awaitable<ClientAction> Connection::send_content() {
         written = co_await stream_.write(header);
         if (written.ok()) written = co_await send_spooled_body();
     }
-    if (!written.ok()) co_return session_.on_lost(why_lost(written.error));
-    co_return session_.on_message_sent();
+    if (written.ok()) co_return session_.on_message_sent();
+    // A server may refuse in the middle of the message and hang up: its words are worth more than "broken pipe".
+    const std::string lost = why_lost(written.error);
+    deadline_.set_after(options_.timeouts.quit);
+    const net::IoResult got = co_await stream_.read_some(buffer_);
+    if (!got.ok() || (buffer_[0] != '4' && buffer_[0] != '5')) co_return session_.on_lost(lost);
+    (void)session_.on_message_sent();   // what it asks for is the read that was just done
+    co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
 }
 
 net::awaitable<net::IoResult> Connection::send_spooled_body() {

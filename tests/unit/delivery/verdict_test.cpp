@@ -152,7 +152,7 @@ TEST(Bounce, IsAMessageWithTheNullReversePath) {  // DSN-7, DSN-9, DSN-11
     EXPECT_NE(bounce.message->header.find("MAILER-DAEMON@example.org"), std::string::npos);
     const std::string& body = *bounce.message->body.bytes;
     EXPECT_NE(body.find("Status: 5.1.1"), std::string::npos);
-    EXPECT_NE(body.find("Final-Recipient: rfc822;bob@example.com"), std::string::npos) << body;
+    EXPECT_NE(body.find("Final-Recipient: rfc822; bob@example.com"), std::string::npos) << body;
     EXPECT_NE(body.find("no such user here"), std::string::npos);
 }
 

@@ -261,6 +261,32 @@ TYPED_TEST(StoreContract, ExpiryReachesEveryStateButNotClaimedRows) {
     EXPECT_TRUE(claim_expired(this->store(), later, 10).value().empty()) << "claimed by the call before";
 }
 
+TYPED_TEST(StoreContract, MessagesThatWaitForARepairAreFoundByClass) {
+    for (int id : {1, 2, 3, 4}) {
+        this->add_one(id, {"a", "b"});
+    }
+    const DestinationId destination = destinations(this->store()).value().at(0).id;
+    Settlement settlement;
+    for (const Recipient& row : this->claim_now(destination)) {
+        Verdict verdict;
+        verdict.recipient = row.id;
+        verdict.message = row.message;
+        verdict.kind = Verdict::Kind::defer;
+        verdict.due_at = this->now_ + 10min;
+        verdict.failure_class = row.message == QueueId(2) ? "temp" : "local";
+        settlement.verdicts.push_back(verdict);
+    }
+    ASSERT_EQ(settlement.verdicts.size(), 8U);
+    ASSERT_TRUE(settle(this->store(), settlement));
+    const std::vector<QueueId> all = {QueueId(1), QueueId(3), QueueId(4)};
+    EXPECT_EQ(messages_of_class(this->store(), "local").value(), all);
+    EXPECT_EQ(messages_of_class(this->store(), "local", QueueId(1), 1).value(), std::vector<QueueId>{QueueId(3)});
+    EXPECT_TRUE(messages_of_class(this->store(), "auth").value().empty());
+    ASSERT_TRUE(revise(this->store(), QueueId(3), Revision::hold, this->now_));
+    const std::vector<QueueId> waiting = {QueueId(1), QueueId(4)};
+    EXPECT_EQ(messages_of_class(this->store(), "local").value(), waiting);
+}
+
 TYPED_TEST(StoreContract, HeldRowsAreNotClaimedUntilReleased) {
     const DestinationId destination = this->add_one(1, {"a", "b"}).recipients[0].destination;
     EXPECT_EQ(revise(this->store(), QueueId(1), Revision::hold, this->now_).value().recipients, 2U);

@@ -82,12 +82,18 @@ inline StoreResult<mail::MessagePtr> message(QueueStore& store, QueueId id) {
 }
 inline StoreResult<std::optional<TimePoint>> next_due(QueueStore& store, DestinationId destination) {
     return await<std::optional<TimePoint>>(
-        [&](Done<std::optional<TimePoint>> done) { store.next_due(destination, std::move(done)); });
+        [&](Done<std::optional<TimePoint>> done) { store.next_due(destination, wall_now(), std::move(done)); });
 }
 inline StoreResult<std::vector<DestinationDue>> destinations(QueueStore& store, DestinationId after = 0,
                                                              std::size_t limit = 1000) {
     return await<std::vector<DestinationDue>>(
-        [&](Done<std::vector<DestinationDue>> done) { store.destinations(after, limit, std::move(done)); });
+        [&](Done<std::vector<DestinationDue>> done) { store.destinations(after, limit, wall_now(), std::move(done)); });
+}
+inline StoreResult<std::vector<QueueId>> messages_of_class(QueueStore& store, std::string failure_class,
+                                                           QueueId after = {}, std::size_t limit = 100) {
+    return await<std::vector<QueueId>>([&](Done<std::vector<QueueId>> done) {
+        store.messages_of_class(std::move(failure_class), after, limit, std::move(done));
+    });
 }
 inline StoreResult<std::vector<QueueEntry>> list(QueueStore& store, ListQuery query) {
     return await<std::vector<QueueEntry>>(
