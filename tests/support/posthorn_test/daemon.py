@@ -32,6 +32,7 @@ def program():
 
 
 READY = re.compile(r"\bready\b.*\bpid=\d+")
+SANITIZER = r"(ERROR|WARNING): \w+Sanitizer|: runtime error: "
 STRANGER = "127.66.66.66"   # a client address that the configuration does not trust
 
 
@@ -167,11 +168,15 @@ class Daemon:
         return self
 
     def __exit__(self, failure, *_):
-        self.stop()
-        if failure is not None:
+        code = self.stop()
+        reports = self.log(SANITIZER)
+        if failure is not None or reports:
             print(f"--- the daemon's log ({self.directory}):")
-            print("\n".join(self.log()[-60:]))
+            print("\n".join(self.log()[-200 if reports else -60:]))
         self.discard()
+        # What no reply shows: an end that was not clean, a sanitizer's report.
+        if failure is None and (reports or code not in (None, 0, -signal.SIGKILL)):
+            raise AssertionError(f"the daemon ended with {code}: " + "; ".join(reports or self.log()[-3:]))
 
     def discard(self):
         if self._owned:
