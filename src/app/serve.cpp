@@ -45,6 +45,7 @@ int serve(const ServeOptions& options) {
     for (const std::string& warning : plan.warnings) log::warning("config").kv("warning", warning);
 
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error of that write, not the end of the daemon
     raise_descriptor_limit();
 
     const std::string directory = plan.config.queue.directory;
