@@ -112,6 +112,10 @@ net::awaitable<void> DeliveryAgent::stop() {
     co_await state.chores.wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(1));
 }
 
+void DeliveryAgent::abort() { state_->tasks.abort(); }
+
+std::size_t DeliveryAgent::unfinished() const { return state_->tasks.size() + state_->chores.size(); }
+
 AgentFigures DeliveryAgent::figures() const {
     AgentFigures figures = state_->counted;
     const auto now = state_->scheduler.figures();
@@ -348,8 +352,31 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
     }
 }
 
+// What is still known of a message whose body or header cannot be read: enough to tell its sender. Null when nothing is.
+net::awaitable<mail::MessagePtr> DeliveryAgent::State::remains_of(QueueId id) {
+    auto ask = [this, id](auto done) { store.show(id, std::move(done)); };
+    auto entry = co_await net::callback_result<queue::StoreResult<queue::QueueEntry>>(std::move(ask));
+    if (!entry) co_return nullptr;
+    auto message = std::make_shared<mail::Message>();
+    message->id = id;
+    message->accepted_at = entry->accepted_at;
+    message->expires_at = entry->expires_at;
+    message->reverse_path = std::move(entry->reverse_path);
+    message->source = std::move(entry->source);
+    co_return message;
+}
+
+void DeliveryAgent::State::give_back(const std::vector<queue::Recipient>& rows, const std::string& domain, TimePoint again) {
+    if (rows.empty()) return;
+    std::vector<queue::RecipientId> ids_back;
+    for (const queue::Recipient& row : rows) ids_back.push_back(row.id);
+    store.unclaim(std::move(ids_back));
+    scheduler.on_due(rows.front().destination, domain, again);
+}
+
 net::awaitable<void> DeliveryAgent::State::expire() {
-    while (!stopping && store.health().healthy) {
+    bool readable = true;                  // else the same rows would be claimed again at once
+    while (readable && !stopping && store.health().healthy) {
         const TimePoint now = wall_now();
         auto start = [this, now](auto done) { store.claim_expired(now, 100, now + kClaimLease, std::move(done)); };
         auto claimed = co_await net::callback_result<queue::StoreResult<std::vector<queue::Recipient>>>(std::move(start));
@@ -368,15 +395,23 @@ net::awaitable<void> DeliveryAgent::State::expire() {
             });
             auto load = [this, id](auto done) { store.message(id, std::move(done)); };
             auto message = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
-            if (!message) {
+            mail::MessagePtr known;
+            if (message) {
+                known = std::move(*message);
+            } else if (message.error().fault == queue::StoreFault::corrupt) {
                 // Without its body nobody can be told much, but the sender and the operator must be told something.
                 log::error("expired").kv("id", id.to_string()).kv("error", message.error().what);
+                known = co_await remains_of(id);
+            }
+            if (!known) {
+                // Gone (deleted meanwhile), or the disk fails: looked at again by a later sweep.
+                readable = readable && message.error().fault == queue::StoreFault::not_found;
                 std::vector<queue::RecipientId> ids_back;
                 for (const auto& item : judged) ids_back.push_back(item.recipient.id);
                 store.unclaim(std::move(ids_back));
-                co_return;
+                continue;
             }
-            co_await settle(std::move(*message), std::move(judged), settings, false);
+            co_await settle(std::move(known), std::move(judged), settings, false);
         }
     }
 }

@@ -84,6 +84,11 @@ public:
 
     // Starts nothing more, waits for deliveries under way up to shutdown_grace, then closes their connections.
     boost::asio::awaitable<void> stop();
+    // Ends the waiting of stop() at once: connections are closed, what they carried is tried again at the next start.
+    void abort();
+
+    // After stop(): deliveries that did not end although their connections were closed. Their frames refer to this object.
+    [[nodiscard]] std::size_t unfinished() const;
 
     [[nodiscard]] AgentFigures figures() const;
 

@@ -29,6 +29,7 @@ namespace posthorn::delivery {
 struct Prefix {
     explicit Prefix(boost::asio::any_io_executor executor) : ready(std::move(executor)) {}
     net::Event ready;
+    const SteadyTime made = std::chrono::steady_clock::now();
     std::string text;
     std::string hold_reason;               // not empty: the message must not leave now
 };
@@ -48,6 +49,9 @@ struct DeliveryAgent::State {
     void made_due(const std::vector<queue::DestinationDue>& due);
     net::awaitable<void> sweep();          // idle connections and expired mail
     net::awaitable<void> expire();
+    net::awaitable<mail::MessagePtr> remains_of(QueueId id);
+    // Recipients that were claimed and are not tried now after all; the scheduler asks for them again.
+    void give_back(const std::vector<queue::Recipient>& rows, const std::string& domain, TimePoint again);
     Admission admit(queue::NewMessage& message);
     void on_added(Admission admission, const queue::Added& added);
 
@@ -89,6 +93,8 @@ struct DeliveryAgent::State {
 };
 
 inline constexpr std::size_t kMaxPrefixes = 512;
+// A retry is signed anew: with an old signature its x= may have passed, and its key may not be the published one any more.
+inline constexpr Duration kPrefixAge = std::chrono::minutes(5);
 inline constexpr Duration kClaimLease = std::chrono::hours(24);
 
 queue::SchedulerOptions scheduler_options(const Settings& settings);

@@ -33,6 +33,9 @@ smtp::protocol::Transaction transaction_of(const mail::Message& message, const s
     return transaction;
 }
 
+// When a message could not be read or recorded for a reason that is not its own.
+constexpr Duration kLoadAgain = std::chrono::seconds(1);
+
 Outcome held_locally(const std::string& reason) {
     Outcome outcome;
     outcome.result = Disposition::deferred;
@@ -46,13 +49,29 @@ Outcome held_locally(const std::string& reason) {
 }
 
 // A reused connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and
-// some close after a number of messages without a word (PR-19).
+// some close after a number of messages without a word (PR-19). A refusal of RSET is about the transaction before.
 bool worth_a_new_connection(const smtp::protocol::ClientSession& session) {
     if (session.transactions() <= 1) return false;
     const auto& results = session.results();
     return !results.empty() && std::all_of(results.begin(), results.end(), [](const auto& result) {
-        return (result.stage == Stage::mail || result.stage == Stage::rset) && (result.reply.code == 0 || result.reply.code == 421);
+        return result.stage == Stage::rset ||
+               (result.stage == Stage::mail && (result.reply.code == 0 || result.reply.code == 421));
     });
+}
+
+// RFC 3207 s4: 530 says "Must issue a STARTTLS command first". Opportunistic TLS speaks in the clear only where the handshake
+// broke before, which may have been a bad moment: no reason to return mail. True when the peer said so.
+bool want_tls(const smtp::client::Connection& connection, std::vector<Judged>& judged) {
+    if (connection.session().secure() || !connection.session().extensions().starttls) return false;
+    bool wanted = false;
+    for (Judged& item : judged) {
+        if (item.outcome.reply.code != 530) continue;
+        wanted = true;
+        item.outcome.result = Disposition::deferred;
+        item.outcome.failure_class = Class::connection;
+        item.outcome.scope = Scope::host;
+    }
+    return wanted;
 }
 
 queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
@@ -63,10 +82,9 @@ queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
             feedback.reach = queue::DeliveryFeedback::Reach::throttled;
             return feedback;
         }
-        // Lost before anything was decided: the host, not the message.
+        // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
         const bool early = outcome.stage <= Stage::auth;
-        if (outcome.result != Disposition::delivered && (outcome.failure_class == Class::connection || outcome.failure_class == Class::dns) && early)
-            feedback.reach = queue::DeliveryFeedback::Reach::host_failed;
+        if (outcome.result == Disposition::deferred && early) feedback.reach = queue::DeliveryFeedback::Reach::host_failed;
     }
     return feedback;
 }
@@ -93,15 +111,28 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         auto loaded = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
         if (!loaded) {
             // Gone (deleted meanwhile), or the disk fails: not this message's fault, nor the site's.
-            if (loaded.error().fault != queue::StoreFault::not_found)
-                log::error("attempt").kv("id", start.message.to_string()).kv("error", loaded.error().what);
-            std::vector<queue::RecipientId> rows;
-            for (const auto& row : recipients) rows.push_back(row.id);
-            store.unclaim(std::move(rows));
+            const queue::StoreError& error = loaded.error();
+            if (error.fault != queue::StoreFault::not_found)
+                log::error("attempt").kv("id", start.message.to_string()).kv("error", error.what);
+            mail::MessagePtr remains;
+            if (error.fault == queue::StoreFault::corrupt) remains = co_await remains_of(start.message);
             finish(queue::DeliveryFeedback::Reach::abandoned);
+            if (remains) {
+                std::vector<Judged> judged = judge_all(recipients, held_locally(error.what));
+                co_await settle(std::move(remains), std::move(judged), current, false);
+            } else {
+                give_back(recipients, start.domain, wall_now() + kLoadAgain);
+                wake();
+            }
             co_return;
         }
         message = std::move(*loaded);
+    }
+    if (stopping || !store.health().healthy) {
+        // What is delivered now could not be recorded, or not in time.
+        finish(queue::DeliveryFeedback::Reach::abandoned);
+        give_back(recipients, start.domain, wall_now() + kLoadAgain);
+        co_return;
     }
 
     // Expiry holds in every state, here too.
@@ -136,8 +167,13 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     for (bool fresh = false;; fresh = true) {
         ConnectionPool::ConnectionPtr connection = fresh ? nullptr : pool.take(start.site);
         if (!connection) {
-            Dialled dialled = co_await dialler.dial(start.domain, current);
+            Dialled dialled = co_await dialler.dial(start.domain, current, tasks);
             connection = std::move(dialled.connection);
+            if (!connection && stopping) {
+                finish(queue::DeliveryFeedback::Reach::abandoned);
+                give_back(recipients, start.domain, wall_now());
+                co_return;
+            }
             if (!connection) {
                 judged = judge_all(recipients, dialled.failure);
                 break;
@@ -156,7 +192,10 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         if (!fresh && worth_a_new_connection(connection->session())) continue;
         judged = judge(recipients, connection->session().results(), host, current->retry.strict_5xx);
         peer_sends_dsn = connection->session().extensions().dsn;
-        if (connection->usable() && !stopping && connection->session().transactions() < current->delivery.messages_per_connection) {
+        if (current->delivery.tls == TlsPolicy::opportunistic && want_tls(*connection, judged)) dialler.forget_broken_tls(host);
+        const bool room = pool.size() < current->delivery.connections;   // many sites must not use up the descriptors
+        if (connection->usable() && !stopping && room &&
+            connection->session().transactions() < current->delivery.messages_per_connection) {
             pool.give(start.site, std::move(connection), std::chrono::steady_clock::now() + current->delivery.idle_connection);
             break;
         }
@@ -173,7 +212,8 @@ net::awaitable<std::shared_ptr<Prefix>> DeliveryAgent::State::prefix_of(mail::Me
                                                                         std::shared_ptr<const Settings> current) {
     std::string key = message->id.to_string();
     if (!message->stream.empty()) key += " " + recipient;
-    if (const auto known = prefixes.find(key); known != prefixes.end()) {
+    const SteadyTime youngest = std::chrono::steady_clock::now() - kPrefixAge;
+    if (const auto known = prefixes.find(key); known != prefixes.end() && known->second->made >= youngest) {
         std::shared_ptr<Prefix> prefix = known->second;
         co_await prefix->ready.wait();
         if (prefix->hold_reason.empty()) co_return prefix;

@@ -4,18 +4,11 @@
 #include <algorithm>
 
 #include "auth/dkim/canonical.hpp"
+#include "mail/address.hpp"
 #include "mail/body_scanner.hpp"
 #include "mail/message_id.hpp"
 
 namespace posthorn::delivery {
-namespace {
-
-std::string domain_of(std::string_view address) {
-    const auto at = address.rfind('@');
-    return at == std::string_view::npos ? std::string() : std::string(address.substr(at + 1));
-}
-
-}  // namespace
 
 bool owes_dsn(mail::DsnAction action, const mail::Message& message, const queue::Recipient& recipient) {
     if (message.reverse_path.empty()) return false;   // SMTP-21: never a DSN about a DSN
@@ -87,7 +80,7 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
     queue::NewRecipient recipient;
     recipient.recipient.address = message.reverse_path;
     recipient.recipient.notify = mail::Notify::never;   // DSN-7
-    recipient.domain = domain_of(message.reverse_path);
+    recipient.domain = mail::destination_of(message.reverse_path);
     recipient.due_at = facts.now;
     added.recipients.push_back(std::move(recipient));
     return added;

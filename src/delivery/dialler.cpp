@@ -13,10 +13,12 @@ using smtp::protocol::Stage;
 using smtp::protocol::TlsUse;
 
 struct Dialler::Attempt {
-    Attempt(std::shared_ptr<const Settings> current, std::string name) : settings(std::move(current)), domain(std::move(name)) {}
+    Attempt(std::shared_ptr<const Settings> current, std::string name, net::TaskGroup& group)
+        : settings(std::move(current)), domain(std::move(name)), stop_with(group) {}
 
     std::shared_ptr<const Settings> settings;
     std::string domain;
+    net::TaskGroup& stop_with;
     std::uint32_t tried = 0;
     bool failed = false;                   // at least one failure is in `failure`
     Outcome failure;
@@ -99,14 +101,14 @@ net::awaitable<RouteDecision> Dialler::route(std::string domain, std::shared_ptr
     co_return route_of(domain, answer, settings->hostname);
 }
 
-net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings) {
+net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with) {
     RouteDecision decision = co_await route(domain, settings);
     if (auto* outcome = std::get_if<Outcome>(&decision)) co_return Dialled(std::move(*outcome));
 
-    Attempt attempt(std::move(settings), std::move(domain));
+    Attempt attempt(std::move(settings), std::move(domain), stop_with);
     const std::vector<RouteHost> order = attempt_order(std::move(std::get<Route>(decision).hosts), random_);
     for (const RouteHost& host : order) {
-        if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt) break;
+        if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt || stop_with.stopping()) break;
         if (co_await try_host(attempt, host)) {
             Dialled dialled;
             dialled.connection = std::move(attempt.connection);
@@ -141,7 +143,7 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
         co_return false;
     }
     for (const IpAddress& address : choice.addresses) {
-        if (attempt.tried >= options.hosts_per_attempt) break;
+        if (attempt.tried >= options.hosts_per_attempt || attempt.stop_with.stopping()) break;
         ++attempt.tried;
         smtp::client::Target target(address, options.port, host.name);
         if (co_await try_address(attempt, std::move(target))) co_return true;
@@ -157,6 +159,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
 
     for (;;) {
         smtp::client::ConnectionOptions options = connection_options(settings, target.address, tls);
+        options.stop_with = &attempt.stop_with;
         smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *tls_, files_);
         if (opened.ok()) {
             const net::TlsFacts& facts = opened.connection->tls_facts();
@@ -165,7 +168,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
             attempt.connection = std::move(opened.connection);
             co_return true;
         }
-        if (opened.tls_failed && tls == TlsUse::opportunistic) {
+        if (opened.tls_failed && tls == TlsUse::opportunistic && !attempt.stop_with.stopping()) {
             // Opportunistic TLS is never stricter than clear text: once more, on a connection of its own.
             log::warning("tls").kv("to", name).kv("error", opened.failure.reply.joined()).kv("action", "using clear text");
             remember_broken_tls(name, std::chrono::steady_clock::now() + settings.delivery.broken_tls_memory);

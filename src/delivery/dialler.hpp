@@ -34,8 +34,11 @@ public:
     // Where mail for the domain goes; a literal needs no DNS.
     net::awaitable<RouteDecision> route(std::string domain, std::shared_ptr<const Settings> settings);
     // Tries the hosts of the route until one takes the session, at most hosts_per_attempt addresses. A failure is final
-    // only when every host refused for good; otherwise the mail waits.
-    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings);
+    // only when every host refused for good; otherwise the mail waits. A stop of the group ends it early: then the failure
+    // says nothing of the peer.
+    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with);
+    // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
+    void forget_broken_tls(const std::string& host) { broken_tls_.erase(host); }
 
 private:
     struct Attempt;

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/bounce.hpp"
+#include "mail/address.hpp"
 #include "net/callback.hpp"
 #include "queue/retry.hpp"
 
@@ -12,11 +13,6 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr Duration kSettleAgain = std::chrono::seconds(1);
-
-std::string domain_of(std::string_view address) {
-    const auto at = address.rfind('@');
-    return at == std::string_view::npos ? std::string() : std::string(address.substr(at + 1));
-}
 
 std::string_view explanation_of(const Outcome& outcome) {
     switch (outcome.failure_class) {
@@ -31,7 +27,7 @@ std::string_view explanation_of(const Outcome& outcome) {
 }  // namespace
 
 std::string DeliveryAgent::State::bounce_domain(const mail::Message& message, const Settings& current) const {
-    const std::string sender = domain_of(message.reverse_path);
+    const std::string sender = mail::destination_of(message.reverse_path);
     if (!sender.empty() && current.keys->select(sender).can_sign()) return sender;
     if (current.keys->select(current.hostname).can_sign()) return current.hostname;
     const auto signing = current.keys->domains();
@@ -123,23 +119,26 @@ net::awaitable<void> DeliveryAgent::State::settle(mail::MessagePtr message, std:
     for (std::size_t i = 0; i < judged.size(); ++i) {
         if (judged[i].outcome.result != Disposition::deferred) continue;
         destination = judged[i].recipient.destination;
-        due.emplace_back(domain_of(judged[i].recipient.address), settlement.verdicts[i].due_at);
+        due.emplace_back(mail::destination_of(judged[i].recipient.address), settlement.verdicts[i].due_at);
     }
 
     std::vector<Admission> admissions;
     for (queue::NewMessage& bounce : settlement.messages) admissions.push_back(admit(bounce));
 
-    for (;;) {
+    for (bool told = false;; told = true) {
         queue::Settlement copy = settlement;
         auto start = [this, copy = std::move(copy)](auto done) mutable { store.settle(std::move(copy), std::move(done)); };
         auto settled = co_await net::callback_result<queue::StoreResult<queue::Settled>>(std::move(start));
         if (settled) {
             for (std::size_t i = 0; i < admissions.size(); ++i) on_added(std::move(admissions[i]), settled->messages[i]);
+            if (told) log::info("settle").kv("id", message->id.to_string()).kv("note", "recorded after all");
             break;
         }
-        log::error("settle").kv("id", message->id.to_string()).kv("error", settled.error().what)
-            .kv("action", stopping ? "given up: what was delivered may be delivered again after the restart"
-                                   : "kept in memory and tried again until it is recorded");
+        // Once, not each second: with a broken disk there are as many of these as there are deliveries.
+        if (!told || stopping)
+            log::error("settle").kv("id", message->id.to_string()).kv("error", settled.error().what)
+                .kv("action", stopping ? "given up: what was delivered may be delivered again after the restart"
+                                       : "kept in memory and tried again until it is recorded");
         if (stopping) co_return;
         boost::asio::steady_timer pause(home, kSettleAgain);
         auto [ec] = co_await pause.async_wait(net::kAwait);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "net/deadline.hpp"
+#include "net/task_group.hpp"
 
 namespace posthorn::net {
 namespace {
@@ -43,18 +44,26 @@ error_code prepare(Stream::Socket& socket, int family, int protocol, const std::
     return {};
 }
 
-awaitable<ConnectResult> finish(Stream::Socket socket, SteadyTime limit) {
-    Deadline deadline(socket.get_executor(), [&socket] {
+awaitable<ConnectResult> finish(Stream::Socket socket, SteadyTime limit, TaskGroup* stop_with) {
+    const auto close = [&socket] {
         error_code ignored;
         socket.close(ignored);
-    });
+    };
+    Deadline deadline(socket.get_executor(), close);
     deadline.set(limit);
+    std::optional<TaskGroup::StopCallback> on_stop;
+    if (stop_with != nullptr) {
+        on_stop.emplace(*stop_with, close, nullptr);
+    }
     auto [ec] = co_await socket.async_wait(asio::socket_base::wait_write, kAwait);
     if (deadline.expired()) {
         co_return ConnectResult(asio::error::timed_out);
     }
     if (ec) {
         co_return ConnectResult(ec);
+    }
+    if (!socket.is_open()) {
+        co_return ConnectResult(asio::error::operation_aborted);
     }
     int failure = 0;
     socklen_t length = sizeof failure;
@@ -72,7 +81,7 @@ awaitable<ConnectResult> finish(Stream::Socket socket, SteadyTime limit) {
 }  // namespace
 
 awaitable<ConnectResult> connect(IpAddress address, std::uint16_t port, std::optional<IpAddress> source,
-                                 SteadyTime limit) {
+                                 SteadyTime limit, TaskGroup* stop_with) {
     sockaddr_storage peer{};
     const socklen_t length = to_sockaddr(address, port, peer);
     Stream::Socket socket(co_await asio::this_coro::executor);
@@ -88,7 +97,7 @@ awaitable<ConnectResult> connect(IpAddress address, std::uint16_t port, std::opt
         const error_code reason = last_error();
         co_return ConnectResult(reason);
     }
-    co_return co_await finish(std::move(socket), limit);
+    co_return co_await finish(std::move(socket), limit, stop_with);
 }
 
 awaitable<ConnectResult> connect(Endpoint endpoint, SteadyTime limit) {

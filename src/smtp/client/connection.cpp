@@ -80,7 +80,7 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
                                         net::asio::thread_pool& files) {
     Opened opened;
     const SteadyTime limit = std::chrono::steady_clock::now() + options.timeouts.connect;
-    net::ConnectResult connected = co_await net::connect(target.address, target.port, options.source, limit);
+    net::ConnectResult connected = co_await net::connect(target.address, target.port, options.source, limit, options.stop_with);
     if (!connected.ok()) {
         opened.failure.stage = Stage::connect;
         opened.failure.reply.lines.push_back("connecting to " + target.to_string() + " port " +
@@ -89,14 +89,19 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
         co_return opened;
     }
     auto connection = std::make_unique<Connection>(std::move(*connected.stream), std::move(target), std::move(options), tls, files);
+    std::optional<net::TaskGroup::StopCallback> on_stop;
+    if (connection->options_.stop_with != nullptr)
+        on_stop.emplace(*connection->options_.stop_with, [&connection] { connection->abort(); }, nullptr);
     ClientAction first = connection->session_.start();
     co_await connection->run(std::move(first));
+    on_stop.reset();
     if (connection->usable_) {
         opened.connection = std::move(connection);
         co_return opened;
     }
     if (connection->session_.failure()) opened.failure = *connection->session_.failure();
-    opened.tls_failed = connection->tls_failed_;
+    // Also when it failed between STARTTLS and the handshake: the peer hung up, or what is not TLS came with its 220.
+    opened.tls_failed = connection->tls_failed_ || opened.failure.stage == Stage::starttls;
     co_return opened;
 }
 

@@ -12,6 +12,7 @@
 #include "mail/message.hpp"
 #include "net/deadline.hpp"
 #include "net/stream.hpp"
+#include "net/task_group.hpp"
 #include "net/tls_context.hpp"
 #include "smtp/client/options.hpp"
 #include "smtp/protocol/client_session.hpp"
@@ -34,6 +35,7 @@ struct ConnectionOptions {
     bool verify = false;                    // the peer's certificate must be valid for target.host
     std::optional<IpAddress> source;
     ClientTimeouts timeouts;
+    net::TaskGroup* stop_with = nullptr;    // its request_stop() ends the opening, before which no mail is at stake
 };
 
 // What is sent after 354: prefix, message.header, an empty line, the body. Kept alive by the connection while it is sent.
@@ -54,7 +56,7 @@ class Connection;
 struct Opened {
     std::unique_ptr<Connection> connection;
     protocol::SessionFailure failure;       // when there is no connection; stage connect: the host did not answer at all
-    bool tls_failed = false;                // the handshake broke: in the clear it might work (RFC 3207, TLS-2)
+    bool tls_failed = false;                // STARTTLS or the handshake broke: in the clear it might work (RFC 3207, TLS-2)
 
     Opened() = default;
     [[nodiscard]] bool ok() const { return connection != nullptr; }

@@ -1,0 +1,266 @@
+// The delivery agent between a store that fails, a DNS server and a sink that stalls: nothing is lost, doubled or stuck.
+#include "delivery/agent.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "auth/dkim/keys.hpp"
+#include "dns/resolver.hpp"
+#include "net/asio.hpp"
+#include "net/delivery/script_sink.hpp"
+#include "queue/memory_store.hpp"
+#include "support/dns_server.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+class AgentTest : public testing::Test {
+protected:
+    AgentTest() {
+        dns_.mx("dest.test", 10, "mx.dest.test").a("mx.dest.test", "127.0.0.1");
+        dns_.mx("other.test", 10, "mx.dest.test");
+        dns::DnsOptions options;
+        options.servers.push_back(dns_.endpoint());
+        resolver_ = dns::Resolver::create(context_.get_executor(), options).value();
+        settings_.hostname = "mail.example.test";
+        settings_.delivery.port = sink_.port();
+        settings_.delivery.tls = TlsPolicy::none;
+        settings_.delivery.allow_private_addresses = true;
+        settings_.delivery.connections_per_site = 1;
+        settings_.dkim.unknown_domain = auth::UnsignedPolicy::send_unsigned;
+    }
+    ~AgentTest() override {
+        if (agent_) stop();
+        crypto_.join();
+    }
+
+    std::shared_ptr<const Settings> settings() {
+        auto made = std::make_shared<Settings>(settings_);
+        made->keys = auth::dkim::KeyTable::build({}, made->dkim);
+        return made;
+    }
+    // told: the agent hears of the store's health, as it does but for the moment it takes.
+    void start(bool told = true) {
+        agent_ = std::make_unique<DeliveryAgent>(context_, store_, *resolver_, crypto_, settings());
+        if (told) store_.on_health_change([this](const queue::StoreHealth& health) {
+            net::asio::post(context_, [this, healthy = health.healthy] { agent_->on_store_health(healthy); });
+        });
+        agent_->start();
+    }
+    // Runs the loop until the condition holds.
+    template <class Condition>
+    bool until(Condition condition, std::chrono::milliseconds limit = 20s) {
+        const auto end = std::chrono::steady_clock::now() + limit;
+        while (!condition()) {
+            if (std::chrono::steady_clock::now() >= end) return false;
+            context_.restart();
+            context_.run_one_for(5ms);
+        }
+        return true;
+    }
+    std::chrono::milliseconds stop() {
+        const auto begin = std::chrono::steady_clock::now();
+        bool ended = false;
+        net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+        EXPECT_TRUE(until([&] { return ended; }, 60s));
+        EXPECT_EQ(agent_->unfinished(), 0U);
+        return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    }
+
+    queue::NewMessage message(const std::string& to, Duration lifetime = 120h) {
+        auto made = std::make_shared<mail::Message>();
+        made->id = ids_.next(wall_now());
+        made->accepted_at = wall_now();
+        made->expires_at = made->accepted_at + lifetime;
+        made->reverse_path = "alice@example.test";
+        made->header = "From: alice@example.test\r\nSubject: test\r\n";
+        made->body.bytes = std::make_shared<const std::string>("Hello\r\n");
+        made->body.facts.size = made->body.bytes->size();
+        queue::NewMessage added;
+        added.message = made;
+        queue::NewRecipient recipient;
+        recipient.recipient.address = to;
+        recipient.domain = to.substr(to.find('@') + 1);
+        recipient.due_at = made->accepted_at;
+        added.recipients.push_back(recipient);
+        return added;
+    }
+    // As intake does it.
+    QueueId submit(const std::string& to) {
+        queue::NewMessage added = message(to);
+        const QueueId id = added.message->id;
+        Admission admission = agent_->admit(added);
+        store_.add(std::move(added), SteadyTime::max(), [&](queue::StoreResult<queue::Added> result) {
+            ASSERT_TRUE(result);
+            agent_->on_added(std::move(admission), *result);
+        });
+        return id;
+    }
+    // What waits and nobody has.
+    std::set<std::string> unclaimed() {
+        std::set<std::string> found;
+        store_.destinations(0, 100, wall_now(), [&](auto page) {
+            for (const queue::DestinationDue& due : *page) found.insert(due.domain);
+        });
+        return found;
+    }
+    std::uint64_t waiting() { return store_.health().recipients; }
+    std::vector<queue::Recipient> rows(QueueId id) {
+        std::vector<queue::Recipient> found;
+        store_.show(id, [&](auto entry) {
+            if (entry) found = entry->recipients;
+        });
+        return found;
+    }
+
+    net::asio::io_context context_{1};
+    test::DnsServer dns_;
+    test::ScriptSink sink_;
+    net::asio::thread_pool crypto_{1};
+    queue::MemoryStore store_;
+    Settings settings_;
+    QueueIdSource ids_{1};
+    std::unique_ptr<dns::Resolver> resolver_;
+    std::unique_ptr<DeliveryAgent> agent_;
+};
+
+queue::StoreError broken() { return {queue::StoreFault::io_error, "the disk is gone"}; }
+
+TEST_F(AgentTest, DeliversFromMemory) {
+    start();
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
+    EXPECT_EQ(agent_->figures().hot_octets, 0U);
+}
+
+// DESIGN decision 4: delivery pauses while outcomes cannot be recorded, and what was delivered is recorded, not sent again.
+TEST_F(AgentTest, RecordsLaterWhatTheStoreRefused) {
+    start();
+    sink_.stall(".");
+    submit("first@dest.test");
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    store_.fail_with(broken());
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return agent_->figures().delivered == 1; }));
+    // Longer than a settlement waits before it is tried again.
+    until([] { return false; }, 1500ms);
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"first@dest.test"});
+    EXPECT_EQ(waiting(), 2U);
+
+    store_.fail_with(std::nullopt);
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered(), (std::vector<std::string>{"first@dest.test", "second@dest.test"}));
+    EXPECT_EQ(agent_->figures().hot_octets, 0U);
+}
+
+// The delivery is decided already when the disk fails: it is given back before the peer hears of it, and found again.
+TEST_F(AgentTest, GivesBackWhatItCannotRecord) {
+    start(false);
+    submit("bob@dest.test");
+    EXPECT_TRUE(unclaimed().empty());
+    store_.fail_with(broken());
+    ASSERT_TRUE(until([&] { return !unclaimed().empty(); }));
+    EXPECT_EQ(sink_.connections(), 0);
+    EXPECT_EQ(agent_->figures().deliveries, 0U);
+    store_.fail_with(std::nullopt);
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
+TEST_F(AgentTest, StopDoesNotWaitForAConnectionBeingMade) {
+    settings_.delivery.shutdown_grace = 20s;
+    start();
+    sink_.stall("connect");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    EXPECT_LT(stop(), 5s);
+    EXPECT_EQ(unclaimed(), std::set<std::string>{"dest.test"});
+    EXPECT_EQ(agent_->figures().deferred, 0U);   // it says nothing of the peer
+}
+
+TEST_F(AgentTest, StopWaitsForADeliveryAndThenCutsIt) {
+    settings_.delivery.shutdown_grace = 300ms;
+    start();
+    sink_.stall(".");
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    const auto took = stop();
+    EXPECT_GE(took, 290ms);
+    EXPECT_LT(took, 3s);
+    ASSERT_EQ(rows(id).size(), 1U);   // nobody knows whether the peer has it: it stays
+    EXPECT_EQ(rows(id).front().last_class, "connection");
+}
+
+TEST_F(AgentTest, StopLetsADeliveryFinish) {
+    start();
+    sink_.stall(".");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    bool ended = false;
+    net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+    until([&] { return ended; }, 100ms);
+    EXPECT_FALSE(ended);
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return ended; }, 5s));
+    EXPECT_EQ(waiting(), 0U);
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
+// Class local: a mistake of ours, here no key for the From domain. A reload that repairs it sends the mail.
+TEST_F(AgentTest, ReloadTriesWhatWasHeldForAKey) {
+    settings_.dkim.unknown_domain = auth::UnsignedPolicy::hold;
+    start();
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().deferred == 1 && rows(id).front().last_class == "local"; }));
+    EXPECT_EQ(rows(id).front().attempts, 0U);
+    EXPECT_EQ(sink_.connections(), 0);
+    settings_.dkim.unknown_domain = auth::UnsignedPolicy::send_unsigned;
+    agent_->reload(settings());
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
+// "The session was refused before MAIL: back off the whole site" (queue/scheduler.hpp): one message learns it, not each.
+TEST_F(AgentTest, AHostThatPutsOffEverybodyIsLeftAlone) {
+    start();
+    sink_.reply("connect", "450 4.3.2 not now");
+    for (int i = 0; i < 10; ++i) submit("bob" + std::to_string(i) + (i % 2 == 0 ? "@dest.test" : "@other.test"));
+    ASSERT_TRUE(until([&] { return agent_->figures().deferred > 0; }));
+    until([] { return false; }, 300ms);
+    EXPECT_EQ(sink_.connections(), 1);
+    EXPECT_EQ(agent_->figures().deferred, 1U);
+    EXPECT_EQ(agent_->figures().hot_octets, 0U);
+    EXPECT_EQ(waiting(), 10U);
+}
+
+// A refusal of RSET is about the transaction before; the message that comes next has done nothing.
+TEST_F(AgentTest, ARefusedResetDoesNotReturnTheNextMessage) {
+    start();
+    sink_.reply("RCPT", "450 4.2.1 mailbox busy");
+    submit("busy@dest.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().deferred == 1 && agent_->figures().connections == 1; }));
+    sink_.reply("RCPT", "");
+    sink_.reply("RSET", "554 5.5.0 too many errors");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().delivered + agent_->figures().failed > 0; }));
+    EXPECT_EQ(agent_->figures().failed, 0U);
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
+    EXPECT_EQ(sink_.connections(), 2);
+}
+
+TEST_F(AgentTest, ExpiredMailIsReturnedWithoutAnAttempt) {
+    dns_.mx("example.test", 10, "mx.dest.test");
+    store_.add(message("bob@dest.test", -1s), SteadyTime::max(), [](auto) {});
+    start();
+    ASSERT_TRUE(until([&] { return waiting() == 0 && !sink_.delivered().empty(); }));
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"alice@example.test"});
+}
+
+}  // namespace
+}  // namespace posthorn::delivery
