@@ -41,10 +41,14 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
     for (ServerAction action = session.start();;) {
         trace.said += action.output;
         trace.content += session.take_content();
-        if (action.kind != Kind::read) trace.questions.append(to_string(action.kind)).append(";");
+        // Where replies are written before more is looked at depends on the slicing.
+        if (action.kind != Kind::read && action.kind != Kind::write) trace.questions.append(to_string(action.kind)).append(";");
         switch (action.kind) {
             case Kind::read:
                 action = slices.empty() ? session.on_eof() : session.on_bytes(slices.next());
+                break;
+            case Kind::write:
+                action = session.on_written();
                 break;
             case Kind::check_mail:
             case Kind::check_recipient:

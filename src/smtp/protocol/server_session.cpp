@@ -13,6 +13,8 @@ std::string_view to_string(ServerAction::Kind kind) {
     switch (kind) {
         case Kind::read:
             return "read";
+        case Kind::write:
+            return "write";
         case Kind::check_mail:
             return "check_mail";
         case Kind::check_recipient:
@@ -74,6 +76,10 @@ ServerAction ServerSession::on_bytes(std::string_view in) {
     rest_.assign(in);
     rest_at_ = 0;
     return action;
+}
+
+ServerAction ServerSession::on_written() {
+    return resume();
 }
 
 ServerAction ServerSession::resume() {
@@ -194,6 +200,7 @@ std::string_view ServerSession::take_content() {
 
 ServerAction ServerSession::run(std::string_view& in) {
     while (!in.empty()) {
+        if (output_.size() >= kMaxGathered) return act(Kind::write);
         auto action = state_ == State::data ? take_content_from(in) : take_line(in);
         if (action) return *std::move(action);
     }

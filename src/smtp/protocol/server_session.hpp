@@ -88,6 +88,7 @@ struct StoreResult {
 struct ServerAction {
     enum class Kind : std::uint8_t {
         read,             // read, then on_bytes (or on_eof, on_timeout, on_shutdown)
+        write,            // write output before more of what was read is looked at, then on_written
         check_mail,       // may session.mail_command() begin a transaction? then on_verdict
         check_recipient,  // may session.rcpt_command() be added to it? then on_verdict
         begin_data,       // the content of session.envelope() follows: make ready for it, then on_verdict
@@ -137,14 +138,20 @@ enum class SessionEnd : std::uint8_t {
 // on_verdict, before it carries out the action. They belong to the transaction that began with the last
 // begin_data.
 //
-// GUARANTEE: any slicing of the input gives the same actions and content, but for what follows STARTTLS:
-// bytes that come with the command are refused, later ones are the handshake's.
+// GUARANTEE: any slicing of the input gives the same actions and content, but for `write` and for what
+// follows STARTTLS: bytes that come with the command are refused, later ones are the handshake's.
+//
+// Replies are gathered, but never much more than kMaxGathered: a stranger who sends short commands and reads
+// none of the answers must not make us hold twenty times what he sent.
 class ServerSession {
 public:
+    static constexpr std::size_t kMaxGathered = 8 * 1024;
+
     explicit ServerSession(ServerFacts facts);
 
     [[nodiscard]] ServerAction start();
     [[nodiscard]] ServerAction on_bytes(std::string_view in);
+    [[nodiscard]] ServerAction on_written();
     [[nodiscard]] ServerAction on_verdict(Verdict verdict);
     [[nodiscard]] ServerAction on_auth(AuthResult result);
     // Forgets all that was said in the clear (RFC 3207 s4.2).

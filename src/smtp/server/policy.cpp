@@ -5,6 +5,12 @@
 
 namespace posthorn::smtp::server {
 
+std::array<std::uint8_t, 16> Client::counted_as() const {
+    std::array<std::uint8_t, 16> octets = address->octets();
+    if (!address->is_v4()) std::fill(octets.begin() + 8, octets.end(), std::uint8_t{0});
+    return octets;
+}
+
 bool trusted(const Client& client, const RelayOptions& relay) {
     if (client.unix_socket) return relay.trust_unix_socket;
     return client.address && std::any_of(relay.trusted_networks.begin(), relay.trusted_networks.end(),

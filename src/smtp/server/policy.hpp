@@ -1,6 +1,7 @@
 // Who may send what through us: the decisions at MAIL and RCPT, without I/O.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@ struct Client {
 
     // Not counted against the limit per client: whole machines submit through it.
     [[nodiscard]] bool local() const { return unix_socket || (address && address->is_loopback()); }
+    // What that limit counts: the address, over IPv6 its /64, for one host there has 2^64 to come from. REQUIRES: address.
+    [[nodiscard]] std::array<std::uint8_t, 16> counted_as() const;
 };
 
 // A refusal, ready to be said. Texts are of static storage.

@@ -66,6 +66,8 @@ net::awaitable<void> Server::accept_loop(Door& door) {
     for (;;) {
         net::AcceptResult accepted = co_await door.listener.accept(premises_.context);
         if (accepted.ok()) {
+            // Gone already, and without an address: it must not be taken for somebody at the unix socket.
+            if (accepted.stream->peer().is_unix() && !door.options.address.is_unix()) continue;
             serve(std::move(*accepted.stream), door.options);
             continue;
         }
@@ -83,7 +85,7 @@ const char* Server::why_full(const Client& client) const {
     const ServerLimits& limits = runtime_->limits;
     if (premises_.figures.sessions >= limits.max_connections) return "Too many connections, try again later";
     if (client.local()) return nullptr;
-    const auto known = per_client_.find(client.address->octets());
+    const auto known = per_client_.find(client.counted_as());
     if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
         return "Too many connections from your address, try again later";
     }
@@ -111,7 +113,7 @@ net::awaitable<void> Server::session(net::Stream stream, Client client, Listener
     class Place {
     public:
         Place(std::map<std::array<std::uint8_t, 16>, std::uint32_t>& counts, const Client& client) : counts_(counts) {
-            if (!client.local()) place_ = counts_.try_emplace(client.address->octets(), 0).first;
+            if (!client.local()) place_ = counts_.try_emplace(client.counted_as(), 0).first;
             if (place_ != counts_.end()) ++place_->second;
         }
         ~Place() {
@@ -130,6 +132,7 @@ net::awaitable<void> Server::session(net::Stream stream, Client client, Listener
 }
 
 net::awaitable<void> Server::stop() {
+    premises_.closing = true;
     acceptors_.request_stop();
     sessions_.request_stop();
     const SteadyTime grace = std::chrono::steady_clock::now() + runtime_->timeouts.shutdown_grace;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -47,6 +48,7 @@ struct Premises {
     ReadBuffers buffers;
     ServerFigures figures;
     std::uint64_t last_session = 0;           // names sessions in the log
+    std::atomic<bool> closing{false};         // passwords that still wait for the crypto pool are not looked at any more
 };
 
 // Lives on one shard; every method is called on its thread, or before that runs. What it is given by reference outlives it.
@@ -90,7 +92,7 @@ private:
 
     std::shared_ptr<const Runtime> runtime_;
     Premises premises_;
-    std::map<std::array<std::uint8_t, 16>, std::uint32_t> per_client_;   // sessions of each address that is not local
+    std::map<std::array<std::uint8_t, 16>, std::uint32_t> per_client_;   // sessions of each address (IPv6: /64) that is not local
     std::vector<std::unique_ptr<Door>> doors_;
     net::TaskGroup acceptors_;
     net::TaskGroup sessions_;

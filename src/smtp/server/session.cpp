@@ -62,6 +62,7 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
           [this] {
               stopping_ = true;
               if (reading_ && !core_.in_data()) stream_.end_reading();
+              if (in_handshake_) stream_.close();  // nothing can be said to it, and nothing of it is lost
           },
           [this] { stream_.close(); }) {
     ++premises_.figures.sessions;
@@ -114,11 +115,17 @@ net::awaitable<void> Session::converse() {
         seen.cipher = tls.cipher;
         core_.set_tls(std::move(seen));
     }
+    std::optional<net::Deadline> last_words;
     Action action = core_.start();
     for (;;) {
         if (const std::string_view content = core_.take_content(); !content.empty()) co_await collect(content);
         if (!action.output.empty()) {
             set_deadline();
+            // A deadline that has passed does not come again: the 421 that follows it has one of its own.
+            if (timed_out_ && !last_words) {
+                last_words.emplace(stream_);
+                last_words->set_after(kFarewell);
+            }
             const net::IoResult written = co_await stream_.write(action.output);
             if (!written.ok()) {
                 end_ = timed_out_ ? "write_timeout" : "connection_lost";
@@ -128,6 +135,9 @@ net::awaitable<void> Session::converse() {
         switch (action.kind) {
             case Kind::read:
                 action = co_await read();
+                break;
+            case Kind::write:
+                action = core_.on_written();
                 break;
             case Kind::check_mail:
                 action = core_.on_verdict(check_mail());
@@ -216,12 +226,22 @@ net::awaitable<bool> Session::handshake() {
         end_ = "no_certificate";
         co_return false;
     }
+    if (stopping_) {
+        end_ = "shutdown";
+        co_return false;
+    }
     deadline_.set_after(runtime_->timeouts.tls_handshake);
+    in_handshake_ = true;
     const net::HandshakeResult result = co_await stream_.handshake_server(runtime_->tls);
+    in_handshake_ = false;
     if (result.ok()) {
         const net::TlsFacts facts = stream_.tls_facts();
         tag(log::info("tls")).kv("version", facts.version).kv("cipher", facts.cipher);
         co_return true;
+    }
+    if (stopping_) {
+        end_ = "shutdown";
+        co_return false;
     }
     end_ = timed_out_ ? "tls_timeout" : "tls_failed";
     tag(log::info("tls")).kv("result", "failed").kv("client", client_.text).kv("error", result.detail);
@@ -237,8 +257,9 @@ net::awaitable<protocol::AuthResult> Session::check_credentials() {
     const SteadyTime now = std::chrono::steady_clock::now();
     bool right = runtime_->users->cached(given.user, given.password, now);
     if (!right) {
-        auto work = [users = runtime_->users, user = given.user, password = given.password, now] {
-            return users->verify(user, password, now);
+        auto work = [users = runtime_->users, user = given.user, password = given.password, now,
+                     &closing = premises_.closing] {
+            return !closing && users->verify(user, password, now);
         };
         right = co_await net::offload(premises_.crypto, std::move(work));
     }
@@ -246,6 +267,8 @@ net::awaitable<protocol::AuthResult> Session::check_credentials() {
         tag(log::info("auth")).kv("user", given.user).kv("result", "ok").kv("client", client_.text);
         co_return protocol::AuthResult::accepted;
     }
+    // Behind a crowd of guessers a hash can be minutes away: the end does not wait for that.
+    if (premises_.closing) co_return protocol::AuthResult::unavailable;
     ++premises_.figures.auth_failures;
     tag(log::warning("auth")).kv("user", given.user).kv("result", "failed").kv("client", client_.text);
     co_return protocol::AuthResult::rejected;

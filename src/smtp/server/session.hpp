@@ -82,6 +82,7 @@ private:
     std::string_view end_;                       // why it ended, where the core does not know
 
     bool reading_ = false;                       // nothing but the peer is waited for: stop and timeout may wake it
+    bool in_handshake_ = false;
     bool timed_out_ = false;
     bool stopping_ = false;
     net::Deadline deadline_;

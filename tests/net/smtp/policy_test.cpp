@@ -27,6 +27,12 @@ RelayOptions loopback_only() {
     return relay;
 }
 
+TEST(Policy, ConnectionsAreCountedByAddressAndOverIpv6ByNetwork) {
+    EXPECT_NE(at("192.0.2.1").counted_as(), at("192.0.2.2").counted_as());
+    EXPECT_EQ(at("2001:db8:1:2::1").counted_as(), at("2001:db8:1:2:ffff:ffff:ffff:ffff").counted_as());
+    EXPECT_NE(at("2001:db8:1:2::1").counted_as(), at("2001:db8:1:3::1").counted_as());
+}
+
 TEST(Policy, WhoMaySend) {
     struct Row {
         Client client;

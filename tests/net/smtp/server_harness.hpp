@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -82,6 +83,12 @@ public:
     std::string say(std::string_view command) {
         send(std::string(command) + "\r\n");
         return reply();
+    }
+    // Octets that came and were not read.
+    [[nodiscard]] int waiting() const {
+        int octets = 0;
+        ::ioctl(fd_, FIONREAD, &octets);
+        return octets;
     }
     [[nodiscard]] bool at_end() { return line().empty(); }
     [[nodiscard]] bool start_tls() {

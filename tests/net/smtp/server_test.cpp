@@ -343,6 +343,69 @@ TEST(SmtpServer, AtTheEndIdleOnesHear421AndAMessageUnderWayIsFinished) {
     EXPECT_EQ(harness.stored().size(), 1U);
 }
 
+TEST(SmtpServer, PasswordsThatWaitDoNotHoldUpTheEnd) {
+    ServerHarness harness;
+    harness.listener.auth = ListenerAuth::required;
+    harness.listener.auth_without_tls = true;
+    harness.start();
+    std::promise<void> pool_is_free;
+    net::asio::post(harness.crypto, [freed = pool_is_free.get_future().share()] { freed.wait(); });
+    SmtpClient client = harness.greeted();
+    client.send("AUTH PLAIN " + plain("shop", "correct horse") + "\r\n");
+    // NOOP is answered by another session only after the shard has taken the AUTH.
+    SmtpClient other = harness.greeted();
+    EXPECT_EQ(other.say("NOOP").substr(0, 3), "250");
+    std::future<void> stopped = harness.begin_stop();
+    EXPECT_EQ(other.reply().substr(0, 9), "421 4.3.2");
+    pool_is_free.set_value();
+    EXPECT_EQ(client.reply().substr(0, 9), "454 4.7.0");   // not looked at, and not called wrong
+    EXPECT_EQ(client.reply().substr(0, 9), "421 4.3.2");
+    EXPECT_EQ(stopped.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+TEST(SmtpServer, AHandshakeUnderWayDoesNotHoldUpTheEnd) {
+    ServerHarness harness;
+    harness.listener.tls = ListenerTls::implicit;
+    harness.start();
+    SmtpClient silent = harness.connect();
+    for (int i = 0; i < 500 && harness.figures().sessions == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_EQ(harness.figures().sessions, 1U);
+    // The grace is 20 s: a stranger must not make use of it.
+    EXPECT_EQ(harness.begin_stop().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+}
+
+// Whose time is over is told so, but not waited for when his side takes nothing more.
+TEST(SmtpServer, AClientWhoReadsNothingIsClosedAfterItsTime) {
+    ServerHarness harness;
+    harness.runtime.timeouts.command = std::chrono::milliseconds(700);
+    harness.listener.address = Endpoint::parse("unix:" + harness.files.file("submit.sock")).value();
+    harness.start();
+    // Says NOOP until the server's answers no longer fit, at most `most` times; how many answers there were.
+    const auto fill = [](SmtpClient& client, int most) {
+        for (int answers = 0; answers < most; ++answers) {
+            const int before = client.waiting();
+            client.send("NOOP\r\n");
+            bool answered = false;
+            for (int i = 0; i < 300 && !answered; ++i) {
+                answered = client.waiting() > before;
+                if (!answered) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            if (!answered) return answers;
+        }
+        return most;
+    };
+    SmtpClient probe = harness.connect();
+    while (probe.waiting() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const int room = fill(probe, 100000);
+    ASSERT_LT(room, 100000);
+    probe.close();
+
+    SmtpClient client = harness.connect();
+    while (client.waiting() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_EQ(fill(client, room), room);   // the server has said all this, and waits for more
+    EXPECT_TRUE(eventually_empty(harness) || eventually_empty(harness));
+}
+
 TEST(SmtpServer, AtTheEndOfTheGraceConnectionsAreCut) {
     ServerHarness harness;
     harness.runtime.timeouts.shutdown_grace = std::chrono::milliseconds(50);

@@ -132,6 +132,7 @@ private:
             action = std::move(next);
             said += action.output;
             content += session.take_content();
+            if (action.kind == Kind::write) take(session.on_written());
         }
         template <class Pieces>
         void pump(Pieces& pieces) {

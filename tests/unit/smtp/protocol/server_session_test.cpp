@@ -403,6 +403,40 @@ TEST(ServerSession, LineLimits_SMTP_2) {
         .run();
 }
 
+// A stranger's 16 KiB of short commands must not make 360 KiB of answers that he never reads.
+TEST(ServerSession, GatheredRepliesAreBounded) {
+    ServerSession session(facts());
+    (void)session.start();
+    std::string commands;
+    for (int i = 0; i < 2000; ++i) commands += "EHLO a\r\n";
+    std::size_t answers = 0, writes = 0;
+    for (auto action = session.on_bytes(commands);; action = session.on_written()) {
+        EXPECT_LT(action.output.size(), ServerSession::kMaxGathered + 512);
+        for (auto at = action.output.find("\r\n250 "); at != std::string::npos;
+             at = action.output.find("\r\n250 ", at + 1))
+            ++answers;
+        if (action.kind == ServerAction::Kind::read) break;
+        ASSERT_EQ(to_string(action.kind), "write");
+        ++writes;
+    }
+    EXPECT_EQ(answers, 2000U);
+    EXPECT_GT(writes, 10U);
+}
+
+// RFC 3207 s6, also where the group is longer than what is answered at once.
+TEST(ServerSession, BytesAfterStarttlsAreSeenBehindManyReplies) {
+    ServerFacts offering = facts();
+    offering.tls = SessionTls::starttls;
+    ServerSession session(offering);
+    (void)session.start();
+    std::string commands;
+    for (int i = 0; i < 100; ++i) commands += "EHLO a\r\n";
+    auto action = session.on_bytes(commands + "STARTTLS\r\nNOOP\r\n");
+    while (action.kind == ServerAction::Kind::write) action = session.on_written();
+    EXPECT_EQ(to_string(action.kind), "close");
+    EXPECT_EQ(to_string(session.end()), "bytes_after_starttls");
+}
+
 TEST(ServerSession, TooManyErrors_SMTP_19) {
     ServerFacts strict = facts();
     strict.limits.max_errors = 3;
