@@ -60,6 +60,16 @@ std::string cannot(const Endpoint& endpoint, int reason) {
     }
 }
 
+// An error when epoll takes no more (memory, fs.epoll.max_user_watches); the connection is closed then.
+// Thrown, it would end the accept loop for good.
+AcceptResult taken_over(asio::io_context& home, int fd) {
+    try {
+        return AcceptResult(Stream(home, fd));
+    } catch (const boost::system::system_error& error) {
+        return AcceptResult(error.code());
+    }
+}
+
 Error failed(const Endpoint& endpoint) {
     return Error{cannot(endpoint, errno)};
 }
@@ -189,8 +199,7 @@ awaitable<AcceptResult> Listener::accept(asio::io_context& home) {
         }
         const int fd = ::accept4(descriptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            Stream accepted(home, fd);
-            co_return AcceptResult(std::move(accepted));
+            co_return taken_over(home, fd);
         }
         const int reason = errno;
         switch (reason) {
