@@ -21,7 +21,7 @@ namespace {
 
 constexpr Duration kFlushInterval = std::chrono::milliseconds(100);
 
-// RSA and password hashes wait for a core, not for each other: as many threads as the shard and the writer leave.
+// Signatures wait for a core, not for each other: as many threads as the shard leaves.
 unsigned crypto_threads() { return std::max(1U, std::thread::hardware_concurrency() - 1U); }
 
 }  // namespace
@@ -31,6 +31,7 @@ Daemon::Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueS
       plan_(std::move(plan)),
       home_("posthorn"),
       crypto_(crypto_threads()),
+      passwords_(1),
       disk_(1),
       store_(std::move(store)) {}
 
@@ -53,7 +54,7 @@ Result<void> Daemon::open() {
         home_.post([this, healthy = health.healthy] { agent_->on_store_health(healthy); });
     });
     stages_ = std::make_unique<net::TaskGroup>(home_.executor(), "daemon");
-    server_ = std::make_unique<smtp::server::Server>(context, crypto_, disk_, *post_office_, plan_.runtime, std::random_device{}());
+    server_ = std::make_unique<smtp::server::Server>(context, passwords_, disk_, *post_office_, plan_.runtime, std::random_device{}());
     for (const smtp::server::ListenerOptions& listener : plan_.config.server.listeners) {
         const Result<void> bound = server_->listen(listener);
         if (!bound) return bound.error();
@@ -152,6 +153,7 @@ void Daemon::begin_shutdown() {
     if (stopping_) {   // asked again: do not wait for anybody
         log::warning("shutdown").kv("stage", "second signal: connections are closed now");
         server_->abort();
+        agent_->abort();
         return;
     }
     stopping_ = true;
@@ -176,6 +178,7 @@ net::awaitable<void> Daemon::shut_down() {
 void Daemon::dismantle() {
     if (!store_) return;
     crypto_.join();
+    passwords_.join();
     disk_.join();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
     if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0)) {

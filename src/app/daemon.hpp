@@ -45,7 +45,8 @@ private:
     std::string config_path_;
     Plan plan_;
     net::IoShard home_;
-    net::asio::thread_pool crypto_;
+    net::asio::thread_pool crypto_;                        // signatures
+    net::asio::thread_pool passwords_;                     // apart, so that guessers do not delay signatures
     net::asio::thread_pool disk_;
     std::unique_ptr<queue::QueueStore> store_;
     std::unique_ptr<dns::Resolver> resolver_;

@@ -97,6 +97,23 @@ class Life(world.WorldTest):
             self.assertEqual(client.reply().code, 421)
             self.assertEqual(w.daemon.process.wait(10), 0)
 
+    def test_second_signal_does_not_wait_for_a_delivery(self):
+        """The first SIGTERM lets a delivery finish, the second closes its connection; the mail is delivered after the next start."""
+        w = self.world()
+        rule = w.sink.rule("dot", delay=60.0)
+        w.daemon.send("bob@dest.test")
+        w.daemon.wait_for_log("attempt ")
+        w.daemon.process.send_signal(signal.SIGTERM)
+        w.daemon.wait_for_log("shutdown stage=begun")
+        self.assertIsNone(w.daemon.process.poll())
+        w.daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(w.daemon.process.wait(10), 0)
+        w.sink.forget(rule)
+        w.daemon.start()
+        for id in w.daemon.queue_ids():
+            w.daemon.command("queue", "retry", id)
+        w.sink.wait_for_message("bob@dest.test")
+
     def test_second_instance_names_the_first(self):
         w = self.world()
         ports = {f"{w.daemon.address}:{p}": f"{w.daemon.address}:{free_port(w.daemon.address)}" for p in w.daemon.ports.values()}
