@@ -1,6 +1,8 @@
 // Accepts admin connections and serves their requests one after the other.
 #include "admin/server.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <exception>
@@ -177,6 +179,10 @@ Result<void> AdminServer::start() {
     }
     Endpoint endpoint;
     endpoint.unix_path = state_->options.socket;
+    // /run is empty after each boot, and nobody but the socket lives in its directory there.
+    if (const auto slash = endpoint.unix_path.rfind('/'); slash != std::string::npos && slash > 0) {
+        ::mkdir(endpoint.unix_path.substr(0, slash).c_str(), 0755);
+    }
     auto listener = net::Listener::open(state_->io, endpoint, state_->options.socket_mode);
     if (!listener) {
         return Error{"the admin socket: " + listener.error().what};

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/command_line.hpp"
+#include "app/plan.hpp"
 #include "base/sysexits.hpp"
 #include "config/reference.hpp"
 
@@ -20,7 +21,7 @@ std::string counted(std::size_t number, std::string_view noun) {
 }
 
 int check(const CheckOptions& options) {
-    const config::Loaded loaded = config::load(options.config_path);
+    config::Loaded loaded = config::load(options.config_path);
     for (const config::Mistake& mistake : loaded.mistakes) {
         fmt::print(stderr, "{}\n", mistake.to_string());
     }
@@ -34,11 +35,25 @@ int check(const CheckOptions& options) {
     }
     if (options.show) {
         print(config::show(loaded.config));
-    } else {
-        print(fmt::format(
-            "{}: correct{}\n", options.config_path,
-            loaded.warnings.empty() ? "" : ", with " + counted(loaded.warnings.size(), "warning")));
+        return exit_code::kOk;
     }
+    // What it names is read as at a start: keys, users, certificate.
+    const Plan plan = make_plan(std::move(loaded.config));
+    for (const std::string& problem : plan.problems) {
+        complain(problem);
+    }
+    for (const std::string& warning : plan.warnings) {
+        fmt::print(stderr, "warning: {}\n", warning);
+    }
+    if (!plan.problems.empty()) {
+        complain(fmt::format(
+            "{} in what {} names; the daemon would not start so, and a running one keeps what it has",
+            counted(plan.problems.size(), "mistake"), options.config_path));
+        return exit_code::kConfig;
+    }
+    const std::size_t warnings = loaded.warnings.size() + plan.warnings.size();
+    print(fmt::format("{}: correct{}\n", options.config_path,
+                      warnings == 0 ? "" : ", with " + counted(warnings, "warning")));
     return exit_code::kOk;
 }
 

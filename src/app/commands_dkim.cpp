@@ -1,11 +1,11 @@
 // `posthorn dkim genkey|record`: keys and the DNS records that publish them.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <filesystem>
 #include <memory>
 
 #include "app/command_line.hpp"
+#include "app/ownership.hpp"
 #include "auth/dkim/key.hpp"
 #include "auth/dkim/record.hpp"
 #include "base/sysexits.hpp"
@@ -81,9 +81,7 @@ int genkey(DkimCommand& options) {
                         path.string()));
         return exit_code::kCannotCreate;
     }
-    const mode_t before = umask(077);
-    fs::create_directories(directory, error);
-    umask(before);
+    const fs::path top = make_private_directories(directory, error);
     if (error) {
         complain(fmt::format("cannot make the directory {}: {}; name another with --directory",
                              directory.string(), error.message()));
@@ -99,7 +97,8 @@ int genkey(DkimCommand& options) {
         complain(written.error().what);
         return exit_code::kCannotCreate;
     }
-    print(fmt::format("The key is in {} (mode 0600): keep it secret, and keep a copy.\n\n", path.string()));
+    print(fmt::format("The key is in {} (mode 0600): keep it secret, and keep a copy.\n", path.string()));
+    print(ownership_hint(path, top == directory ? path : top, options.config_path) + "\n");
     print_record(options, **key);
     print(
         fmt::format("\nThen name it in the configuration, and reload:\n\n"

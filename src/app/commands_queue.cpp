@@ -47,6 +47,10 @@ Asked ask(const QueueCommand& options, const std::string& method, const std::str
     const auto answer = admin::request(socket_of(options), method, target);
     if (!answer) {
         complain(answer.error().what);
+        // The socket may be another one only because the file that names it could not be read.
+        const auto mistakes = options.socket.empty() ? config::load(options.config_path).mistakes
+                                                     : std::vector<config::Mistake>();
+        if (!mistakes.empty()) complain(mistakes.front().to_string());
         asked.code = exit_code::kUnavailable;
         return asked;
     }

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "app/command_line.hpp"
+#include "app/ownership.hpp"
 #include "auth/user_file.hpp"
 #include "base/sysexits.hpp"
 
@@ -148,6 +149,7 @@ int change(const UserOptions& options, auth::UserChange change) {
     print(
         fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n",
                     options.name, what, *file));
+    print(ownership_hint(*file, *file, options.config_path));
     return exit_code::kOk;
 }
 

@@ -32,6 +32,11 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        const auto is_meant = [&](const CLI::App* command) { return command->check_name(argv[1]); };
+        if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_meant).empty()) {
+            complain(fmt::format("there is no command \"{}\"; `posthorn --help` lists them", argv[1]));
+            return exit_code::kUsage;
+        }
         const int code = app.exit(error);  // prints the help asked for, or what is wrong
         return code == 0 ? exit_code::kOk : exit_code::kUsage;
     }

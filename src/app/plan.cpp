@@ -2,6 +2,7 @@
 #include "app/plan.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "auth/credentials.hpp"
@@ -19,7 +20,10 @@ std::shared_ptr<auth::Credentials> load_users(const auth::CredentialsOptions& op
     Result<auth::UserFile> users = auth::UserFile::load(options.users_file, &warning);
     if (!warning.empty()) plan.warnings.push_back(warning);
     if (!users) {
-        plan.problems.push_back(users.error().what);
+        std::error_code unknown;
+        const bool missing = !std::filesystem::exists(options.users_file, unknown) && !unknown;
+        plan.problems.push_back(users.error().what +
+                                (missing ? "; `posthorn user add NAME` makes it, and without auth.users_file nobody logs in" : ""));
         return nullptr;
     }
     return std::make_shared<auth::Credentials>(std::move(*users), options.success_cache);

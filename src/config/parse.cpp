@@ -354,20 +354,26 @@ Loaded parse(std::string_view text, const std::string& file_name, const Environm
 }
 
 Loaded load(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream content;
     errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    int fault = file ? 0 : errno != 0 ? errno : EIO;
+    std::ostringstream content;
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
-        errno = EISDIR;
-    } else if (file) {
+        fault = EISDIR;
+    } else if (fault == 0) {
+        errno = 0;
         content << file.rdbuf();
+        fault = file ? errno : EIO;
     }
-    if (errno != 0 || !file) {
+    if (fault != 0) {
         Loaded loaded;
-        loaded.mistakes.push_back({path, std::string("cannot be read: ") +
-                                             std::strerror(errno != 0 ? errno : EIO) +
-                                             "; name the file with --config or POSTHORN_CONFIG"});
+        loaded.mistakes.push_back(
+            {path, std::string("cannot be read: ") + std::strerror(fault) +
+                       (fault == EACCES
+                            ? "; the user Posthorn runs as must be able to read it (its directories too); a "
+                              "command may need sudo"
+                            : "; name the file with --config or POSTHORN_CONFIG")});
         return loaded;
     }
     Environment environment;

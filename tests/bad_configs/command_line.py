@@ -38,12 +38,21 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(self.run_program("version").stdout, r"^posthorn \d+\.\d+\.\d+\n$")
         self.assertIn("queue", self.run_program("--help").stdout)
         self.run_program(code=64)
-        self.run_program("frobnicate", code=64)
+        self.assertIn('there is no command "frobnicate"', self.run_program("frobnicate", code=64).stderr)
         self.run_program("queue", "show", "not-an-id", code=64)
         self.run_program("dkim", "genkey", "--domain", "example.com", code=64)
 
     def test_check_config(self):
-        self.assertIn("correct", self.run_program("check-config").stdout)
+        # The files that are named are looked at as well: without users the daemon would not start, without a key it would.
+        self.assertIn("users does not exist; `posthorn user add NAME` makes it", self.run_program("check-config", code=78).stderr)
+        self.run_program("user", "add", "alice", "--password-stdin", stdin="correct horse\n")
+        checked = self.run_program("check-config")
+        self.assertIn("correct, with 1 warning", checked.stdout)
+        self.assertIn("keys/example.com/m1.pem does not exist", checked.stderr)
+        self.run_program("dkim", "genkey", "--domain", "example.com", "--selector", "m1")
+        self.assertTrue(self.run_program("check-config").stdout.endswith("posthorn.toml: correct\n"))
+        (self.directory / "users").chmod(0o644)
+        self.assertIn("mode 0644", self.run_program("check-config").stderr)
         shown = self.run_program("check-config", "--show", environment={"POSTHORN_DELIVERY_PORT": "2525"}).stdout
         self.assertIn("port = 2525\n", shown)
         self.assertIn(f'users_file = "{self.directory}/users"\n', shown)
@@ -53,6 +62,25 @@ class CommandLine(unittest.TestCase):
         self.config.write_text('hostname = "localhost"\n')
         self.assertIn("posthorn.toml:1:12: hostname", self.run_program("check-config", code=78).stderr)
         self.run_program("check-config", "--config", "/nonexistent.toml", code=78)
+        self.assertIn("/nonexistent.toml: cannot be read",
+                      self.run_program("queue", "list", "--config", "/nonexistent.toml", code=69).stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "root becomes nobody to be refused")
+    def test_what_may_not_be_read_or_written(self):
+        self.directory.chmod(0o755)
+
+        def as_nobody(*arguments):
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PROGRAM, *arguments, "--config", self.config]
+            return subprocess.run(command, text=True, capture_output=True, timeout=60)
+
+        self.config.chmod(0o600)
+        self.assertIn("cannot be read: Permission denied; the user Posthorn runs as", as_nobody("check-config").stderr)
+        self.config.chmod(0o644)
+        state = self.directory / "state"
+        self.config.write_text(f'state_directory = "{state}"\n' + self.config.read_text().replace("users_file", "#"))
+        run = as_nobody("serve")
+        self.assertEqual(run.returncode, 73, run.stderr)
+        self.assertIn(f"as root: install -d -m 0700 -o 65534 {state}/queue", run.stderr)
 
     def test_generated_files_are_what_the_program_prints(self):
         self.assertEqual(self.run_program("config-reference").stdout, (ROOT / "docs" / "CONFIGURATION.md").read_text())
@@ -99,6 +127,25 @@ class CommandLine(unittest.TestCase):
         self.run_program("dkim", "genkey", "--domain", "example.com", "--selector", "e1", "--type", "ed25519", "--directory",
                          self.directory / "elsewhere")
         self.assertTrue((self.directory / "elsewhere" / "e1.pem").exists())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root makes files for others")
+    def test_what_root_makes_is_for_the_daemon(self):
+        self.directory.chmod(0o755)
+        state = self.directory / "state"
+        state.mkdir()
+        os.chown(state, 4711, 4711)
+        self.config.write_text(f'state_directory = "{state}"\n' + self.config.read_text())
+        arguments = ("dkim", "genkey", "--domain", "example.com", "--selector")
+        self.assertIn(f"chown -R 4711: {self.directory}/keys\n", self.run_program(*arguments, "m1").stdout)
+        self.assertIn(f"chown -R 4711: {self.directory}/keys/example.com/m2.pem\n", self.run_program(*arguments, "m2").stdout)
+        added = self.run_program("user", "add", "alice", "--password-stdin", stdin="x\n").stdout
+        self.assertIn(f"chown -R 4711: {self.directory}/users\n", added)
+        # Below a directory of the daemon's user all is his.
+        mine = state / "keys" / "b.example"
+        self.assertNotIn("chown", self.run_program(*arguments, "m1", "--directory", mine).stdout)
+        for path in (state / "keys", mine, mine / "m1.pem"):
+            self.assertEqual(path.stat().st_uid, 4711, path)
+        self.assertEqual(stat.S_IMODE(mine.stat().st_mode), 0o700)
 
     def test_queue_without_daemon(self):
         for command in (("list",), ("show", ID), ("retry", ID), ("hold", ID), ("release", ID), ("delete", ID)):

@@ -34,7 +34,11 @@ Result<void> make_directories(const std::string& path) {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
         const std::string part = path.substr(0, slash);
         if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-            return Error{cannot("create the directory", part)};
+            const bool denied = errno == EACCES;
+            const std::string what = cannot("create the directory", part);
+            return Error{denied ? what + "; as root: install -d -m 0700 -o " + std::to_string(::geteuid()) +
+                                      " " + path
+                                : what};
         }
         if (slash == std::string::npos) {
             return {};

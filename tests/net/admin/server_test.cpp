@@ -11,6 +11,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <cstring>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -160,6 +161,15 @@ TEST_F(AdminTest, SocketHasItsModeAndIsRemovedAtTheEnd) {
     EXPECT_EQ(found.st_mode & 0777U, 0600U);
     stop();
     EXPECT_NE(::stat(socket_.c_str(), &found), 0);
+}
+
+TEST_F(AdminTest, DirectoryOfTheSocketIsMade) {  // /run is empty after a boot
+    AdminOptions options;
+    options.socket = directory_ / "posthorn/admin.sock";
+    AdminServer server(io_, options, store_, {});
+    const auto started = server.start();
+    ASSERT_TRUE(started) << started.error().what;
+    EXPECT_TRUE(std::filesystem::is_socket(options.socket));
 }
 
 TEST_F(AdminTest, SecondServerOnTheSocketIsRefused) {
