@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "auth/stream.hpp"
 #include "base/text.hpp"
@@ -17,7 +19,9 @@ namespace posthorn::intake {
 namespace {
 
 enum class Field : std::uint8_t {
-    from, sender, subject, date, message_id,     // at most one each (RFC 5322 s3.6)
+    from, sender, subject, date, message_id,     // at most one each (RFC 5322 s3.6): two that differ are refused
+    reply_to, to, cc, in_reply_to, references,   // at most one each, but no reason to lose the message
+    mime_version, content_type, content_transfer_encoding,
     received, list_unsubscribe, list_unsubscribe_post, control_stream,
     removed, other,
 };
@@ -26,11 +30,19 @@ struct KnownField {
     std::string_view name;
     Field field;
 };
-constexpr std::array<KnownField, 10> kKnown{{{"From", Field::from},
+constexpr std::array<KnownField, 18> kKnown{{{"From", Field::from},
                                              {"Sender", Field::sender},
                                              {"Subject", Field::subject},
                                              {"Date", Field::date},
                                              {"Message-ID", Field::message_id},
+                                             {"Reply-To", Field::reply_to},
+                                             {"To", Field::to},
+                                             {"Cc", Field::cc},
+                                             {"In-Reply-To", Field::in_reply_to},
+                                             {"References", Field::references},
+                                             {"MIME-Version", Field::mime_version},
+                                             {"Content-Type", Field::content_type},
+                                             {"Content-Transfer-Encoding", Field::content_transfer_encoding},
                                              {"Received", Field::received},
                                              {"List-Unsubscribe", Field::list_unsubscribe},
                                              {"List-Unsubscribe-Post", Field::list_unsubscribe_post},
@@ -85,9 +97,20 @@ std::variant<JudgedHeader, Refusal> judge_header(std::string header, std::string
     const auto count = [&seen](Field field) { return seen[static_cast<std::size_t>(field)]; };
     bool any_goes = false;
     std::string_view from;
+    // SUB-11: PHP programs put To and Subject into the additional headers as well; the second, the same as the first, goes.
+    std::array<std::optional<std::size_t>, static_cast<std::size_t>(Field::content_transfer_encoding) + 1> first{};
+    std::vector<std::size_t> repeated;
     for (std::size_t i = 0; i < block.size(); ++i) {
         const mail::HeaderField field = block[i];
         const Field kind = classify(field.name);
+        if (kind <= Field::content_transfer_encoding) {
+            std::optional<std::size_t>& known = first[static_cast<std::size_t>(kind)];
+            if (known && text::trim(block[*known].value) == text::trim(field.value)) {
+                repeated.push_back(i);
+                continue;
+            }
+            if (!known) known = i;
+        }
         ++seen[static_cast<std::size_t>(kind)];
         if (kind == Field::from) from = field.value;
         any_goes = any_goes || goes(kind);
@@ -124,10 +147,11 @@ std::variant<JudgedHeader, Refusal> judge_header(std::string header, std::string
     std::string& out = judged.text;
     out.reserve(received.size() + block.text().size() + 160);
     out.append(received);
-    if (any_goes) {
+    if (any_goes || !repeated.empty()) {
         for (std::size_t i = 0; i < block.size(); ++i) {
             const mail::HeaderField field = block[i];
-            if (!goes(classify(field.name))) out.append(field.raw);
+            const bool again = std::binary_search(repeated.begin(), repeated.end(), i);
+            if (!again && !goes(classify(field.name))) out.append(field.raw);
         }
     } else {
         out.append(block.text());

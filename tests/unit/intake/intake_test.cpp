@@ -165,7 +165,7 @@ TEST(Intake, Refusals) {
         {"empty From", "From: \r\n\r\n", 550, "5.6.0", "From"},
         {"From without an address", "From: Shop\r\n\r\n", 550, "5.6.0", "From"},
         {"two authors", "From: a@example.com, b@example.com\r\n\r\n", 554, "5.6.0", "exactly one"},
-        {"two From", "From: a@example.com\r\nfrom: a@example.com\r\n\r\n", 554, "5.6.0", "more than one From"},
+        {"two From", "From: a@example.com\r\nfrom: b@example.com\r\n\r\n", 554, "5.6.0", "more than one From"},
         {"two Subject", "From: a@example.com\r\nSubject: 1\r\nSubject: 2\r\n\r\n", 554, "5.6.0", "more than one Subject"},
         {"two Sender", "From: a@example.com\r\nSender: a@b.example\r\nSender: a@b.example\r\n\r\n", 554, "5.6.0", "Sender"},
         {"two Date", "From: a@example.com\r\nDate: x\r\nDate: y\r\n\r\n", 554, "5.6.0", "Date"},
@@ -179,6 +179,18 @@ TEST(Intake, Refusals) {
         EXPECT_NE(refusal.text.find(test.text), std::string::npos) << test.what << ": " << refusal.text;
         EXPECT_EQ(refusal.text.find_first_of("\r\n"), std::string::npos) << test.what;
     }
+}
+
+TEST(Intake, AFieldSaidTwiceIsSentOnce) {  // SUB-11
+    const AcceptedMail mail = accepted(
+        take("From: a@example.com\r\nTo: Bob <b@example.org>\r\nSubject: x\r\nX-A: 1\r\nsubject:  x\r\nfrom: a@example.com\r\n"
+             "X-A: 1\r\nTo: Bob <b@example.org>\r\nCc: c@example.org\r\nCc: d@example.org\r\n\r\n"));
+    const mail::HeaderBlock header(mail.message->header);
+    EXPECT_EQ(header.count("From"), 1U);
+    EXPECT_EQ(header.count("To"), 1U);
+    EXPECT_EQ(header.count("Subject"), 1U);
+    EXPECT_EQ(header.count("X-A"), 2U);   // may be there as often as it likes
+    EXPECT_EQ(header.count("Cc"), 2U);    // they differ: nothing is taken from a message
 }
 
 TEST(Intake, RefusesAMailLoop) {  // RFC 5321 s6.3
