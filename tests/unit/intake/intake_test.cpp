@@ -167,7 +167,7 @@ TEST(Intake, Refusals) {
         {"two authors", "From: a@example.com, b@example.com\r\n\r\n", 554, "5.6.0", "exactly one"},
         {"two From", "From: a@example.com\r\nfrom: b@example.com\r\n\r\n", 554, "5.6.0", "more than one From"},
         {"two Subject", "From: a@example.com\r\nSubject: 1\r\nSubject: 2\r\n\r\n", 554, "5.6.0", "more than one Subject"},
-        {"two Sender", "From: a@example.com\r\nSender: a@b.example\r\nSender: a@b.example\r\n\r\n", 554, "5.6.0", "Sender"},
+        {"two Sender", "From: a@example.com\r\nSender: a@b.example\r\nSender: c@b.example\r\n\r\n", 554, "5.6.0", "Sender"},
         {"two Date", "From: a@example.com\r\nDate: x\r\nDate: y\r\n\r\n", 554, "5.6.0", "Date"},
         {"two Message-ID", "From: a@example.com\r\nMessage-ID: <1@x>\r\nMessage-Id: <2@x>\r\n\r\n", 554, "5.6.0", "Message-ID"},
         {"unknown stream", "From: a@example.com\r\nX-Posthorn-Stream: nosuch\r\n\r\n", 554, "5.6.0", ""},
