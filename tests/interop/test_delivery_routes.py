@@ -110,6 +110,14 @@ class Routes(world.WorldTest):
         self.assertEqual(message.tls, "")
         self.assertEqual(message.connection, 2)
 
+    def test_hanging_up_at_starttls_falls_back_too(self):
+        """A server that knows STARTTLS only in its EHLO reply: the same, before any handshake."""
+        w = self.world()
+        w.sink.rule("starttls", drop="before")
+        w.daemon.send("bob@dest.test")
+        message = w.sink.wait_for_message("bob@dest.test")
+        self.assertEqual((message.tls, message.connection), ("", 2))
+
     def test_refused_starttls(self):
         w = self.world()
         w.sink.rule("starttls", "454 4.7.0 TLS not available due to temporary reason")
