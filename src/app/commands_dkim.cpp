@@ -81,7 +81,7 @@ int genkey(DkimCommand& options) {
                         path.string()));
         return exit_code::kCannotCreate;
     }
-    const fs::path top = make_private_directories(directory, error);
+    make_private_directories(directory, error);
     if (error) {
         complain(fmt::format("cannot make the directory {}: {}; name another with --directory",
                              directory.string(), error.message()));
@@ -98,7 +98,7 @@ int genkey(DkimCommand& options) {
         return exit_code::kCannotCreate;
     }
     print(fmt::format("The key is in {} (mode 0600): keep it secret, and keep a copy.\n", path.string()));
-    print(ownership_hint(path, top == directory ? path : top, options.config_path) + "\n");
+    print(ownership_hint(path, options.config_path) + "\n");
     print_record(options, **key);
     print(
         fmt::format("\nThen name it in the configuration, and reload:\n\n"

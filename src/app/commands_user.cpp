@@ -149,7 +149,7 @@ int change(const UserOptions& options, auth::UserChange change) {
     print(
         fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n",
                     options.name, what, *file));
-    print(ownership_hint(*file, *file, options.config_path));
+    print(ownership_hint(*file, options.config_path));
     return exit_code::kOk;
 }
 

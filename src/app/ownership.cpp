@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <system_error>
 #include <vector>
 
@@ -25,9 +26,23 @@ std::string user_name(uid_t uid) {
     return std::to_string(uid);
 }
 
+// The highest directory above the file, without a gap, that is closed to whoever owns `state`; else the file.
+fs::path closed_above(const fs::path& file, const struct stat* state) {
+    std::error_code ignored;
+    fs::path top = fs::absolute(file, ignored).lexically_normal();
+    for (fs::path above = top.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+        struct stat found {};
+        if (::stat(above.c_str(), &found) != 0 || (found.st_mode & S_IXOTH) != 0) break;
+        if (state != nullptr && found.st_uid == state->st_uid) break;
+        if (state != nullptr && found.st_gid == state->st_gid && (found.st_mode & S_IXGRP) != 0) break;
+        top = above;
+    }
+    return top;
+}
+
 }  // namespace
 
-fs::path make_private_directories(const fs::path& directory, std::error_code& error) {
+void make_private_directories(const fs::path& directory, std::error_code& error) {
     std::vector<fs::path> missing;  // the innermost first
     fs::path existing = fs::absolute(directory, error).lexically_normal();
     while (!error && !fs::exists(existing, error) && existing.has_relative_path()) {
@@ -43,10 +58,9 @@ fs::path make_private_directories(const fs::path& directory, std::error_code& er
             error = std::error_code(errno, std::generic_category());
     }
     ::umask(before);
-    return missing.empty() ? directory : missing.back();
 }
 
-std::string ownership_hint(const fs::path& file, const fs::path& top, const std::string& config_path) {
+std::string ownership_hint(const fs::path& file, const std::string& config_path) {
     struct stat made {};
     if (::geteuid() != 0 || ::stat(file.c_str(), &made) != 0) return {};
     config::Loaded loaded = config::load(config_path);
@@ -56,14 +70,14 @@ std::string ownership_hint(const fs::path& file, const fs::path& top, const std:
     if (::stat(state.c_str(), &daemon) != 0) {
         if (made.st_uid != 0) return {};
         return fmt::format("It belongs to root. Should Posthorn run as another user: chown -R USER: {}\n",
-                           top.string());
+                           closed_above(file, nullptr).string());
     }
     if (daemon.st_uid == made.st_uid || daemon.st_uid == 0) return {};
     const std::string user = user_name(daemon.st_uid);
     return fmt::format(
-        "It belongs to {}, but {} to {}: if Posthorn runs as {}, it cannot read it before\n\n  chown -R {}: "
-        "{}\n\n",
-        user_name(made.st_uid), state, user, user, user, top.string());
+        "It belongs to {}, but {} to {}: if Posthorn runs as {}, it cannot read it before\n\n"
+        "  chown -R {}: {}\n\n",
+        user_name(made.st_uid), state, user, user, user, closed_above(file, &daemon).string());
 }
 
 }  // namespace posthorn::app

@@ -137,7 +137,10 @@ class CommandLine(unittest.TestCase):
         self.config.write_text(f'state_directory = "{state}"\n' + self.config.read_text())
         arguments = ("dkim", "genkey", "--domain", "example.com", "--selector")
         self.assertIn(f"chown -R 4711: {self.directory}/keys\n", self.run_program(*arguments, "m1").stdout)
-        self.assertIn(f"chown -R 4711: {self.directory}/keys/example.com/m2.pem\n", self.run_program(*arguments, "m2").stdout)
+        self.assertIn(f"chown -R 4711: {self.directory}/keys\n", self.run_program(*arguments, "m2").stdout)
+        (self.directory / "keys").chmod(0o755)
+        (self.directory / "keys" / "example.com").chmod(0o755)
+        self.assertIn(f"chown -R 4711: {self.directory}/keys/example.com/m3.pem\n", self.run_program(*arguments, "m3").stdout)
         added = self.run_program("user", "add", "alice", "--password-stdin", stdin="x\n").stdout
         self.assertIn(f"chown -R 4711: {self.directory}/users\n", added)
         # Below a directory of the daemon's user all is his.
