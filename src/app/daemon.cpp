@@ -181,10 +181,11 @@ void Daemon::dismantle() {
     passwords_.join();
     disk_.join();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
-    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0)) {
-        // A session did not end although its socket was closed. Its frame refers to what we would destroy next, so we leave
-        // here: the queue is closed, and nothing else is worth keeping.
-        log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions);
+    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() > 0)) {
+        // A session or delivery did not end although its socket was closed. Its frame refers to what we would destroy next, so
+        // we leave here: the queue is closed, and nothing else is worth keeping.
+        log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions)
+            .kv("deliveries", static_cast<std::uint64_t>(agent_->unfinished()));
         log::flush();
         std::_Exit(EXIT_SUCCESS);
     }

@@ -61,7 +61,7 @@ bool worth_a_new_connection(const smtp::protocol::ClientSession& session) {
 
 // RFC 3207 s4: 530 says "Must issue a STARTTLS command first". Opportunistic TLS speaks in the clear only where the handshake
 // broke before, which may have been a bad moment: no reason to return mail. True when the peer said so.
-bool want_tls(const smtp::client::Connection& connection, std::vector<Judged>& judged) {
+bool wants_tls(const smtp::client::Connection& connection, std::vector<Judged>& judged) {
     if (connection.session().secure() || !connection.session().extensions().starttls) return false;
     bool wanted = false;
     for (Judged& item : judged) {
@@ -106,6 +106,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         wake();
     };
 
+    std::string damage;                    // why the message must not leave as it is
     if (!message) {
         auto load = [this, id = start.message](auto done) { store.message(id, std::move(done)); };
         auto loaded = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
@@ -114,19 +115,16 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
             const queue::StoreError& error = loaded.error();
             if (error.fault != queue::StoreFault::not_found)
                 log::error("attempt").kv("id", start.message.to_string()).kv("error", error.what);
-            mail::MessagePtr remains;
-            if (error.fault == queue::StoreFault::corrupt) remains = co_await remains_of(start.message);
-            finish(queue::DeliveryFeedback::Reach::abandoned);
-            if (remains) {
-                std::vector<Judged> judged = judge_all(recipients, held_locally(error.what));
-                co_await settle(std::move(remains), std::move(judged), current, false);
-            } else {
+            if (error.fault == queue::StoreFault::corrupt) message = co_await remains_of(start.message);
+            if (!message) {
+                finish(queue::DeliveryFeedback::Reach::abandoned);
                 give_back(recipients, start.domain, wall_now() + kLoadAgain);
-                wake();
+                co_return;
             }
-            co_return;
+            damage = error.what;   // to be seen by the operator, and told to the sender at its expiry
+        } else {
+            message = std::move(*loaded);
         }
-        message = std::move(*loaded);
     }
     if (stopping || !store.health().healthy) {
         // What is delivered now could not be recorded, or not in time.
@@ -152,9 +150,13 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         co_return;
     }
 
-    const std::shared_ptr<Prefix> prefix = co_await prefix_of(message, recipients.front().address, current);
-    if (!prefix->hold_reason.empty()) {
-        const Outcome outcome = held_locally(prefix->hold_reason);
+    std::shared_ptr<Prefix> prefix;
+    if (damage.empty()) {
+        prefix = co_await prefix_of(message, recipients.front().address, current);
+        damage = prefix->hold_reason;
+    }
+    if (!damage.empty()) {
+        const Outcome outcome = held_locally(damage);
         std::vector<Judged> judged = judge_all(recipients, outcome);
         finish(queue::DeliveryFeedback::Reach::abandoned);
         co_await settle(std::move(message), std::move(judged), current, false);
@@ -192,9 +194,10 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         if (!fresh && worth_a_new_connection(connection->session())) continue;
         judged = judge(recipients, connection->session().results(), host, current->retry.strict_5xx);
         peer_sends_dsn = connection->session().extensions().dsn;
-        if (current->delivery.tls == TlsPolicy::opportunistic && want_tls(*connection, judged)) dialler.forget_broken_tls(host);
+        const bool in_vain = current->delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, judged);
+        if (in_vain) dialler.forget_broken_tls(host);
         const bool room = pool.size() < current->delivery.connections;   // many sites must not use up the descriptors
-        if (connection->usable() && !stopping && room &&
+        if (connection->usable() && !stopping && !in_vain && room &&
             connection->session().transactions() < current->delivery.messages_per_connection) {
             pool.give(start.site, std::move(connection), std::chrono::steady_clock::now() + current->delivery.idle_connection);
             break;
