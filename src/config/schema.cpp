@@ -83,7 +83,8 @@ void add_submission(Rows& rows) {
          "Octets of a message's header."},
         {"submission.limits", "max_connections",
          integer<Config>(FIELD(server.limits.max_connections), 1, 100000),
-         "Connections at once, all listeners together."},
+         "Connections at once, all listeners together. The last tenth is kept for loopback and unix "
+         "sockets."},
         {"submission.limits", "max_connections_per_client",
          integer<Config>(FIELD(server.limits.max_connections_per_client), 1, 100000),
          "Connections at once from one address; over IPv6 from one network of 64 bits. Loopback and unix "

@@ -11,6 +11,10 @@ std::array<std::uint8_t, 16> Client::counted_as() const {
     return octets;
 }
 
+std::uint32_t places_for(const Client& client, const ServerLimits& limits) {
+    return client.local() ? limits.max_connections : limits.max_connections - limits.max_connections / 10;
+}
+
 bool trusted(const Client& client, const RelayOptions& relay) {
     if (client.unix_socket) return relay.trust_unix_socket;
     return client.address && std::any_of(relay.trusted_networks.begin(), relay.trusted_networks.end(),

@@ -24,6 +24,10 @@ struct Client {
     [[nodiscard]] std::array<std::uint8_t, 16> counted_as() const;
 };
 
+// How many sessions there may be in all for this client to get one. The last tenth is kept for this machine: a crowd of
+// strangers must not keep its own programs from sending.
+[[nodiscard]] std::uint32_t places_for(const Client& client, const ServerLimits& limits);
+
 // A refusal, ready to be said. Texts are of static storage.
 struct Denial {
     std::uint16_t code = 0;

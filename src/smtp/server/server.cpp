@@ -83,7 +83,7 @@ net::awaitable<void> Server::accept_loop(Door& door) {
 
 const char* Server::why_full(const Client& client) const {
     const ServerLimits& limits = runtime_->limits;
-    if (premises_.figures.sessions >= limits.max_connections) return "Too many connections, try again later";
+    if (premises_.figures.sessions >= places_for(client, limits)) return "Too many connections, try again later";
     if (client.local()) return nullptr;
     const auto known = per_client_.find(client.counted_as());
     if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {

@@ -33,6 +33,16 @@ TEST(Policy, ConnectionsAreCountedByAddressAndOverIpv6ByNetwork) {
     EXPECT_NE(at("2001:db8:1:2::1").counted_as(), at("2001:db8:1:3::1").counted_as());
 }
 
+TEST(Policy, StrangersLeavePlacesForThisMachine) {
+    ServerLimits limits;
+    limits.max_connections = 1000;
+    EXPECT_EQ(places_for(at("192.0.2.1"), limits), 900U);
+    EXPECT_EQ(places_for(at("127.0.0.1"), limits), 1000U);
+    EXPECT_EQ(places_for(unix_client(), limits), 1000U);
+    limits.max_connections = 1;
+    EXPECT_EQ(places_for(at("192.0.2.1"), limits), 1U);
+}
+
 TEST(Policy, WhoMaySend) {
     struct Row {
         Client client;
