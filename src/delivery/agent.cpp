@@ -57,6 +57,8 @@ void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->scheduler.set_options(scheduler_options(*state_->settings));
     state_->prefixes.clear();
     state_->prefix_order.clear();
+    // Open connections were made by the old rules (clear text, another name in EHLO).
+    for (auto& connection : state_->pool.drain()) state_->say_goodbye(std::move(connection));
     state_->wake();
     if (!state_->stopping) state_->chores.spawn(state_->retry_local());
 }
@@ -99,8 +101,7 @@ net::awaitable<void> DeliveryAgent::stop() {
     state.chores.request_stop();
     state.sweep_now.notify();
     for (auto& connection : state.pool.drain()) {
-        auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
-        state.tasks.spawn(goodbye(std::move(connection)));
+        state.say_goodbye(std::move(connection));
     }
     state.tasks.request_stop();
     const SteadyTime limit = std::chrono::steady_clock::now() + state.settings->delivery.shutdown_grace;
@@ -197,6 +198,11 @@ void DeliveryAgent::State::on_added(Admission admission, const queue::Added& add
 
 // --- the scheduler's actions ---------------------------------------------------------------------------------------------
 
+void DeliveryAgent::State::say_goodbye(ConnectionPool::ConnectionPtr connection) {
+    auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
+    tasks.spawn(goodbye(std::move(connection)));
+}
+
 void DeliveryAgent::State::wake() {
     if (pump_posted) return;
     pump_posted = true;
@@ -207,7 +213,7 @@ void DeliveryAgent::State::wake() {
 }
 
 void DeliveryAgent::State::pump() {
-    for (;;) {
+    while (settling < kMaxSettling) {
         queue::SchedulerAction action = scheduler.next(wall_now());
         if (auto* start = std::get_if<queue::StartDelivery>(&action)) {
             tasks.spawn(deliver(std::move(*start)));
@@ -345,8 +351,7 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
         co_await sweep_now.wait_until(std::chrono::steady_clock::now() + kSweepInterval);
         if (stopping) co_return;
         for (auto& connection : pool.expired(std::chrono::steady_clock::now())) {
-            auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
-            tasks.spawn(goodbye(std::move(connection)));
+            say_goodbye(std::move(connection));
         }
         if (round % kExpirySweeps == 1 || round == 1) co_await expire();
     }

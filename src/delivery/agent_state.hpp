@@ -42,6 +42,7 @@ struct DeliveryAgent::State {
     void wake();                           // call after any event: runs pump() soon, once
     void pump();
     void arm_timer(std::optional<TimePoint> when);
+    void say_goodbye(ConnectionPool::ConnectionPtr connection);
     void claim(queue::ClaimDue action);
     net::awaitable<void> resolve(queue::ResolveSite action);
     net::awaitable<void> load_destinations();
@@ -57,6 +58,8 @@ struct DeliveryAgent::State {
 
     // --- attempt.cpp: one delivery ---
     net::awaitable<void> deliver(queue::StartDelivery start);
+    net::awaitable<void> attempt(queue::StartDelivery start, bool& finished);
+    void finish(queue::SiteId site, queue::DestinationId destination, queue::DeliveryFeedback::Reach reach);
     net::awaitable<std::shared_ptr<Prefix>> prefix_of(mail::MessagePtr message, std::string recipient,
                                                       std::shared_ptr<const Settings> current);
 
@@ -65,6 +68,8 @@ struct DeliveryAgent::State {
                                 bool peer_sends_dsn);
     void add_bounces(const mail::MessagePtr& message, const std::vector<Judged>& judged, const Settings& current,
                      bool peer_sends_dsn, queue::Settlement& settlement, TimePoint now);
+    // Gives the DSNs new ids: the store refused the settlement, and an id that exists is the one reason there can be.
+    void rename_bounces(queue::Settlement& settlement, std::vector<Admission>& admissions, TimePoint now);
     void log_outcomes(const mail::Message& message, const std::vector<Judged>& judged,
                       const std::vector<queue::Verdict>& verdicts, TimePoint now);
     [[nodiscard]] std::string bounce_domain(const mail::Message& message, const Settings& current) const;
@@ -81,6 +86,7 @@ struct DeliveryAgent::State {
     boost::asio::steady_timer timer;       // the scheduler's next look
     std::optional<TimePoint> timer_at;
     net::Signal sweep_now;
+    std::size_t settling = 0;              // settlements that are not durable yet
     bool pump_posted = false;
     bool stopping = false;
     QueueIdSource ids;                     // of DSNs
@@ -93,6 +99,8 @@ struct DeliveryAgent::State {
 };
 
 inline constexpr std::size_t kMaxPrefixes = 512;
+// Beyond this nothing new is started: what a slow disk has not recorded is what a crash would deliver twice.
+inline constexpr std::size_t kMaxSettling = 1000;
 // A retry is signed anew: with an old signature its x= may have passed, and its key may not be the published one any more.
 inline constexpr Duration kPrefixAge = std::chrono::minutes(5);
 inline constexpr Duration kClaimLease = std::chrono::hours(24);

@@ -91,7 +91,30 @@ queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
 
 }  // namespace
 
+void DeliveryAgent::State::finish(queue::SiteId site, queue::DestinationId destination,
+                                  queue::DeliveryFeedback::Reach reach) {
+    queue::DeliveryFeedback feedback;
+    feedback.reach = reach;
+    store.unclaim(scheduler.finished(site, destination, feedback, wall_now()));
+    wake();
+}
+
+// Whatever happens, the slot is given back: a leaked one would slow its site for ever.
 net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
+    const queue::SiteId site = start.site;
+    const queue::DestinationId destination = start.destination;
+    const QueueId id = start.message;
+    bool finished = false;
+    try {
+        co_await attempt(std::move(start), finished);
+    } catch (const std::exception& failure) {
+        // Out of memory, or a broken invariant: the recipients stay claimed until the lease ends or the next start.
+        log::error("attempt").kv("id", id.to_string()).kv("error", failure.what());
+        if (!finished) finish(site, destination, queue::DeliveryFeedback::Reach::abandoned);
+    }
+}
+
+net::awaitable<void> DeliveryAgent::State::attempt(queue::StartDelivery start, bool& finished) {
     const auto current = settings;
     std::vector<queue::Recipient> recipients;
     recipients.reserve(start.recipients.size());
@@ -99,11 +122,9 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     mail::MessagePtr message = std::move(start.recipients.front().hot);
     start.recipients.clear();
 
-    const auto finish = [&](queue::DeliveryFeedback::Reach reach) {
-        queue::DeliveryFeedback feedback;
-        feedback.reach = reach;
-        store.unclaim(scheduler.finished(start.site, start.destination, feedback, wall_now()));
-        wake();
+    const auto end = [&](queue::DeliveryFeedback::Reach reach) {
+        finished = true;
+        finish(start.site, start.destination, reach);
     };
 
     std::string damage;                    // why the message must not leave as it is
@@ -117,7 +138,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
                 log::error("attempt").kv("id", start.message.to_string()).kv("error", error.what);
             if (error.fault == queue::StoreFault::corrupt) message = co_await remains_of(start.message);
             if (!message) {
-                finish(queue::DeliveryFeedback::Reach::abandoned);
+                end(queue::DeliveryFeedback::Reach::abandoned);
                 give_back(recipients, start.domain, wall_now() + kLoadAgain);
                 co_return;
             }
@@ -128,7 +149,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     }
     if (stopping || !store.health().healthy) {
         // What is delivered now could not be recorded, or not in time.
-        finish(queue::DeliveryFeedback::Reach::abandoned);
+        end(queue::DeliveryFeedback::Reach::abandoned);
         give_back(recipients, start.domain, wall_now() + kLoadAgain);
         co_return;
     }
@@ -146,7 +167,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     });
     if (!expired.empty()) co_await settle(message, std::move(expired), current, false);
     if (recipients.empty()) {
-        finish(queue::DeliveryFeedback::Reach::abandoned);
+        end(queue::DeliveryFeedback::Reach::abandoned);
         co_return;
     }
 
@@ -158,7 +179,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     if (!damage.empty()) {
         const Outcome outcome = held_locally(damage);
         std::vector<Judged> judged = judge_all(recipients, outcome);
-        finish(queue::DeliveryFeedback::Reach::abandoned);
+        end(queue::DeliveryFeedback::Reach::abandoned);
         co_await settle(std::move(message), std::move(judged), current, false);
         co_return;
     }
@@ -172,7 +193,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
             Dialled dialled = co_await dialler.dial(start.domain, current, tasks);
             connection = std::move(dialled.connection);
             if (!connection && stopping) {
-                finish(queue::DeliveryFeedback::Reach::abandoned);
+                end(queue::DeliveryFeedback::Reach::abandoned);
                 give_back(recipients, start.domain, wall_now());
                 co_return;
             }
@@ -207,7 +228,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         break;
     }
     const queue::DeliveryFeedback feedback = feedback_of(judged);
-    finish(feedback.reach);
+    end(feedback.reach);
     co_await settle(std::move(message), std::move(judged), current, peer_sends_dsn);
 }
 

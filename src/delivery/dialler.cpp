@@ -108,7 +108,11 @@ net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const 
     Attempt attempt(std::move(settings), std::move(domain), stop_with);
     const std::vector<RouteHost> order = attempt_order(std::move(std::get<Route>(decision).hosts), random_);
     for (const RouteHost& host : order) {
-        if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt || stop_with.stopping()) break;
+        if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt || stop_with.stopping()) {
+            // Final is only what every host refused; the others have their turn another time.
+            attempt.failure.result = Disposition::deferred;
+            break;
+        }
         if (co_await try_host(attempt, host)) {
             Dialled dialled;
             dialled.connection = std::move(attempt.connection);

@@ -209,15 +209,21 @@ net::awaitable<ClientAction> Connection::send_content() {
     co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
 }
 
+// Half a message was sent: nothing that the peer may say now can be about the whole of it.
+net::IoResult Connection::body_unreadable(int error) {
+    stream_.close();
+    return net::IoResult(net::error_code(error, boost::system::system_category()), 0);
+}
+
 net::awaitable<net::IoResult> Connection::send_spooled_body() {
     const Descriptor file(::open(content_.body_path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.fd < 0) co_return net::IoResult(net::error_code(errno, boost::system::system_category()), 0);
+    if (file.fd < 0) co_return body_unreadable(errno);
     protocol::DataEncoder encoder;
     std::string coded;
     for (;;) {
         auto work = [fd = file.fd] { return read_piece(fd); };
         FilePiece piece = co_await net::offload(files_, std::move(work));
-        if (piece.error != 0) co_return net::IoResult(net::error_code(piece.error, boost::system::system_category()), 0);
+        if (piece.error != 0) co_return body_unreadable(piece.error);
         coded.clear();
         const bool last = piece.octets.empty();
         if (last) encoder.finish(coded);

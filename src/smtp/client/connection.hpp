@@ -92,6 +92,7 @@ private:
     net::awaitable<protocol::ClientAction> start_tls();
     net::awaitable<protocol::ClientAction> send_content();
     net::awaitable<net::IoResult> send_spooled_body();
+    net::IoResult body_unreadable(int error);
     std::string why_lost(const net::error_code& error) const;
 
     net::Stream stream_;
