@@ -166,6 +166,8 @@ void Daemon::begin_shutdown() {
 net::awaitable<void> Daemon::shut_down() {
     // Side by side, so that the whole takes the longer of the two graces and not their sum.
     stages_->spawn(server_->stop());
+    // Posted: then the agent knows already that it stops, and counts no attempt for what waited for DNS.
+    home_.post([this] { resolver_->close(); });
     co_await agent_->stop();
     const SteadyTime end =
         std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);

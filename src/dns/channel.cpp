@@ -201,6 +201,11 @@ void Channel::query(const std::string& name, RecordType type, Reply reply) {
     arm_timer();
 }
 
+void Channel::cancel() {
+    ares_cancel(channel_);
+    arm_timer();
+}
+
 void Channel::on_reply(void* argument, int status, int, unsigned char* octets, int length) {
     const std::unique_ptr<Carried> carried(static_cast<Carried*>(argument));
     const auto node = carried->channel->said_.extract(carried->id);

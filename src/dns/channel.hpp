@@ -37,6 +37,8 @@ public:
 
     // The reply may come before this returns. It must not call into this channel, nor destroy it.
     void query(const std::string& name, RecordType type, Reply reply);
+    // Calls what is pending back with ARES_ECANCELLED. REQUIRES: not from inside a Reply.
+    void cancel();
     [[nodiscard]] std::size_t pending() const { return said_.size(); }
     [[nodiscard]] const std::string& servers() const { return servers_; }  // "192.0.2.1:53, [2001:db8::1]:53"
 

@@ -171,8 +171,11 @@ public:
           channel_(std::move(channel)) {}
 
     ~Impl() {
-        // Their callbacks refer to this.
+        // Their callbacks refer to this, and look through retiring_: it must not be in the middle of a
+        // change.
+        std::vector<std::shared_ptr<Channel>> old = std::move(retiring_);
         retiring_.clear();
+        old.clear();
         channel_.reset();
     }
 
@@ -182,6 +185,12 @@ public:
         if (std::optional<Lookup> known = cache_.find(name, type, std::chrono::steady_clock::now())) {
             ++counters_.cache_hits;
             return finished(std::move(*known));
+        }
+        if (closed_) {
+            Lookup none;
+            none.final_name = name;
+            none.detail = question_of(name, type) + ": not asked, as this program ends";
+            return finished(std::move(none));
         }
         const std::string key = question_of(name, type);
         if (const auto found = flights_.find(key); found != flights_.end()) {
@@ -243,6 +252,16 @@ public:
         cache_ = DnsCache(limits_of(options));
         flights_.clear();
         return {};
+    }
+
+    void close() {
+        closed_ = true;
+        // A copy: the last reply of a channel takes it from the list.
+        std::vector<std::shared_ptr<Channel>> all = retiring_;
+        all.push_back(channel_);
+        for (const std::shared_ptr<Channel>& channel : all) {
+            channel->cancel();
+        }
     }
 
     void flush() {
@@ -327,6 +346,7 @@ private:
     ResolverCounters counters_;
     std::vector<std::shared_ptr<Channel>> retiring_;
     std::shared_ptr<Channel> channel_;
+    bool closed_ = false;
 };
 
 Result<std::unique_ptr<Resolver>> Resolver::create(asio::any_io_executor executor,
@@ -401,6 +421,10 @@ awaitable<PtrAnswer> Resolver::ptr(IpAddress address) {
 
 Result<void> Resolver::reconfigure(const DnsOptions& options) {
     return impl_->reconfigure(options);
+}
+
+void Resolver::close() {
+    impl_->close();
 }
 
 void Resolver::flush() {

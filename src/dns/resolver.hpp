@@ -43,6 +43,8 @@ public:
     // Changes servers, timeouts and cache bounds and forgets what was cached. What is under way ends with the
     // old settings.
     [[nodiscard]] Result<void> reconfigure(const DnsOptions& options);
+    // The program ends: what is under way, and whatever is asked from now on, ends at once as temporary.
+    void close();
     void flush();  // forgets the cache: for "the DNS was repaired, look again"
     [[nodiscard]] const ResolverCounters& counters() const;
 

@@ -455,5 +455,53 @@ TEST(Ending, TheResolverMayGoWhileAQuestionIsUnderWay) {
     EXPECT_EQ(ok, 0);
 }
 
+TEST(Ending, SoMayOneThatWasReloadedSinceTheQuestion) {
+    DnsServer server;
+    server.behave("*", Behaviour::drop);
+    auto context = std::make_unique<asio::io_context>(1);
+    auto resolver = resolver_for(*context, options_for({&server}));
+    int ok = 0;
+    for (int reload = 0; reload < 3; ++reload) {
+        const std::size_t asked = server.count("example.test");
+        asio::co_spawn(*context, ask(*resolver, ok), asio::detached);
+        while (server.count("example.test") == asked) {
+            context->run_for(milliseconds(1));
+        }
+        ASSERT_TRUE(resolver->reconfigure(options_for({&server})));
+    }
+    resolver.reset();
+    context.reset();
+    EXPECT_EQ(ok, 0);
+}
+
+TEST(Ending, CloseAnswersWhatIsUnderWayAndWhatIsAskedAfterwards) {
+    DnsServer server;
+    server.behave("*", Behaviour::drop);
+    test::run([&](asio::io_context& context) -> awaitable<void> {
+        auto resolver = resolver_for(context, options_for({&server}, seconds(30)));
+        net::TaskGroup group(context.get_executor(), "questions");
+        int ok = 0;
+        for (std::size_t reload = 0; reload < 2; ++reload) {  // also of a channel that a reload replaced
+            const std::size_t asked = server.count("example.test");
+            group.spawn(ask(*resolver, ok));
+            while (server.count("example.test") == asked) {
+                asio::steady_timer timer(context, milliseconds(1));
+                co_await timer.async_wait(net::kAwait);
+            }
+            if (reload == 0) {
+                const Result<void> changed = resolver->reconfigure(options_for({&server}, seconds(30)));
+                EXPECT_TRUE(changed.has_value());
+            }
+        }
+        resolver->close();
+        const bool idle = co_await group.wait_idle(std::chrono::steady_clock::now() + seconds(10));
+        EXPECT_TRUE(idle);
+        EXPECT_EQ(ok, 0);
+        const MxAnswer answer = co_await resolver->mx("later.test");
+        EXPECT_EQ(answer.status, Status::temporary);
+        EXPECT_EQ(server.count("later.test"), 0U);
+    });
+}
+
 }  // namespace
 }  // namespace posthorn::dns
