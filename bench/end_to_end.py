@@ -12,10 +12,12 @@ by its smtp-sink. The file system is that of $TMPDIR (default /tmp), which shoul
 """
 
 import argparse
+import atexit
 import contextlib
 import os
 import pathlib
 import platform
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -216,6 +218,7 @@ def main():
     slow = max(500, arguments.messages // 3)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
     directory.chmod(0o755)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     stacks = Stacks(directory)
     print(f"{machine()}; {SIZE} octets, {SESSIONS} sessions, {'sessions reused' if arguments.reuse else 'one message a session'}; "
           f"{subprocess.run([posthorn.program(), '--version'], capture_output=True, text=True).stdout.strip()}\n")

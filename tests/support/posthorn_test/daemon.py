@@ -164,8 +164,11 @@ class Daemon:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def __enter__(self):
-        self.start()
-        return self
+        try:
+            return self.start()
+        except BaseException:
+            self.discard()
+            raise
 
     def __exit__(self, failure, *_):
         code = self.stop()
