@@ -61,6 +61,7 @@ class UnderLoad(world.WorldTest):
         # All that was acknowledged has left but for the one whose DNS does not answer; with nobody killed, nothing leaves twice.
         self.assertEqual(len(w.daemon.queue_ids()), 1)
         self.assertEqual(w.sink.accepted, len(stored) - 1)
+        w.daemon.wait_for_log(r"\bdelivered\b", len(stored) - 1)   # the log is written every 100 ms
         self.assertEqual(len(ids(w.daemon, "delivered")), len(stored) - 1)
 
     def test_reloaded(self):
