@@ -213,9 +213,10 @@ void DeliveryAgent::State::wake() {
 }
 
 void DeliveryAgent::State::pump() {
-    while (settling < kMaxSettling) {
+    while (unrecorded < settings->delivery.connections) {
         queue::SchedulerAction action = scheduler.next(wall_now());
         if (auto* start = std::get_if<queue::StartDelivery>(&action)) {
+            ++unrecorded;
             tasks.spawn(deliver(std::move(*start)));
         } else if (auto* due = std::get_if<queue::ClaimDue>(&action)) {
             claim(*due);

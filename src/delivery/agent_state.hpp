@@ -86,7 +86,8 @@ struct DeliveryAgent::State {
     boost::asio::steady_timer timer;       // the scheduler's next look
     std::optional<TimePoint> timer_at;
     net::Signal sweep_now;
-    std::size_t settling = 0;              // settlements that are not durable yet
+    // Deliveries begun whose end is not on disk yet: what a crash may deliver twice, so never more than delivery.connections.
+    std::size_t unrecorded = 0;
     bool pump_posted = false;
     bool stopping = false;
     QueueIdSource ids;                     // of DSNs
@@ -99,8 +100,6 @@ struct DeliveryAgent::State {
 };
 
 inline constexpr std::size_t kMaxPrefixes = 512;
-// Beyond this nothing new is started: what a slow disk has not recorded is what a crash would deliver twice.
-inline constexpr std::size_t kMaxSettling = 1000;
 // A retry is signed anew: with an old signature its x= may have passed, and its key may not be the published one any more.
 inline constexpr Duration kPrefixAge = std::chrono::minutes(5);
 inline constexpr Duration kClaimLease = std::chrono::hours(24);

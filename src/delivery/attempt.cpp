@@ -112,6 +112,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         log::error("attempt").kv("id", id.to_string()).kv("error", failure.what());
         if (!finished) finish(site, destination, queue::DeliveryFeedback::Reach::abandoned);
     }
+    if (unrecorded-- >= settings->delivery.connections) wake();
 }
 
 net::awaitable<void> DeliveryAgent::State::attempt(queue::StartDelivery start, bool& finished) {

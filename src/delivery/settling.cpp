@@ -135,14 +135,12 @@ net::awaitable<void> DeliveryAgent::State::settle(mail::MessagePtr message, std:
     std::vector<Admission> admissions;
     for (queue::NewMessage& bounce : settlement.messages) admissions.push_back(admit(bounce));
 
-    ++settling;
     for (bool told = false;; told = true) {
         queue::Settlement copy = settlement;
         auto start = [this, copy = std::move(copy)](auto done) mutable { store.settle(std::move(copy), std::move(done)); };
         auto settled = co_await net::callback_result<queue::StoreResult<queue::Settled>>(std::move(start));
         if (settled) {
             for (std::size_t i = 0; i < admissions.size(); ++i) on_added(std::move(admissions[i]), settled->messages[i]);
-            --settling;
             if (told) log::info("settle").kv("id", message->id.to_string()).kv("note", "recorded after all");
             break;
         }
@@ -151,17 +149,14 @@ net::awaitable<void> DeliveryAgent::State::settle(mail::MessagePtr message, std:
             log::error("settle").kv("id", message->id.to_string()).kv("error", settled.error().what)
                 .kv("action", stopping ? "given up: what was delivered may be delivered again after the restart"
                                        : "kept in memory and tried again until it is recorded");
-        if (stopping) {
-            --settling;
-            co_return;
-        }
+        if (stopping) co_return;
         if (settled.error().fault == queue::StoreFault::refused) rename_bounces(settlement, admissions, now);
         boost::asio::steady_timer pause(home, kSettleAgain);
         auto [ec] = co_await pause.async_wait(net::kAwait);
         (void)ec;
     }
     for (const auto& [domain, when] : due) scheduler.on_due(destination, domain, when);
-    if (!due.empty() || settling + 1 == kMaxSettling) wake();
+    if (!due.empty()) wake();
 }
 
 }  // namespace posthorn::delivery

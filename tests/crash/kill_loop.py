@@ -5,7 +5,8 @@ The law. Each message bears a number. A client writes a number down when its 250
 took. At the end, with the daemon running undisturbed:
   1. every acknowledged number has been received (nothing is lost);
   2. a number was received more often than once only if it was in flight when the daemon was killed: the sink had taken it, and
-     the daemon's record of that was not on disk yet. So its earlier receipt is no older than one commit of a busy disk;
+     the daemon's record of that was not on disk yet. So its earlier receipt is no older than one commit of a busy disk, and
+     one kill makes no more of them than deliveries may be under way (delivery.connections);
   3. no message comes that nobody sent, and the queue ends empty.
 """
 
@@ -23,6 +24,7 @@ from posthorn_test.daemon import simple_message  # noqa: E402
 from posthorn_test.world import World  # noqa: E402
 
 CONNECTIONS = 4
+UNDER_WAY = 6     # delivery.connections: deliveries that are under way, or over and not recorded yet
 IN_FLIGHT = 1.0   # seconds; a commit takes some 10 ms, but a test machine's disk may stall
 
 
@@ -91,7 +93,7 @@ def main():
         last_time[number] = time.monotonic()
 
     # Retries at once: what the crash interrupted is due immediately after the start anyway.
-    changes = {"delivery": {"connections_per_site": CONNECTIONS}, "retry": {"first": "100ms", "max": "1s"},
+    changes = {"delivery": {"connections_per_site": CONNECTIONS, "connections": UNDER_WAY}, "retry": {"first": "100ms", "max": "1s"},
                "log": {"level": "info"}}
     with World(changes=changes, keys=("ed25519",)) as w:
         w.sink.store = False
@@ -143,6 +145,8 @@ def main():
             faults.append(f"LOST {len(lost)} acknowledged messages: {lost[:20]}")
         if worst > IN_FLIGHT:
             faults.append(f"a message was delivered again although the first time was {worst:.1f} s before a kill")
+        if most > UNDER_WAY:
+            faults.append(f"one kill made {most} duplicates, and no more than {UNDER_WAY} deliveries can have been under way")
         if unknown:
             faults.append(f"messages that nobody sent: {unknown[:20]}")
         if len(acknowledged) < arguments.kills * 5:
