@@ -18,7 +18,7 @@ PATIENCE = 240   # seconds; a build with a sanitizer is ten times slower
 
 
 def ids(daemon, event):
-    return {m.group(1) for line in daemon.log(rf"\b{event}\b") if (m := re.search(r"\bid=(\w+)", line))}
+    return {m.group(1) for line in daemon.log(rf"^\S+ {event} ") if (m := re.search(r"\bid=(\w+)", line))}
 
 
 class UnderLoad(world.WorldTest):
@@ -61,7 +61,7 @@ class UnderLoad(world.WorldTest):
         # All that was acknowledged has left but for the one whose DNS does not answer; with nobody killed, nothing leaves twice.
         self.assertEqual(len(w.daemon.queue_ids()), 1)
         self.assertEqual(w.sink.accepted, len(stored) - 1)
-        w.daemon.wait_for_log(r"\bdelivered\b", len(stored) - 1)   # the log is written every 100 ms
+        w.daemon.wait_for_log(r"^\S+ delivered ", len(stored) - 1)   # the log is written every 100 ms
         self.assertEqual(len(ids(w.daemon, "delivered")), len(stored) - 1)
 
     def test_reloaded(self):

@@ -188,6 +188,8 @@ class Daemon:
     def start(self, timeout=30.0):
         """Starts it and returns when it is ready, which it says in its log; quiet_log: when it greets."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTHORN")} | self.environment
+        if self._reader:
+            self._reader.join(10)   # the end of an earlier log is not the end of this one
         with self._log_changed:
             self._log_ended = False
             started = len(self._log)
