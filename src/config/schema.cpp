@@ -169,10 +169,10 @@ void add_queue(Rows& rows) {
          "Where queue.sqlite and large messages lie. Must be a local disk, never NFS or SMB. Unset: queue "
          "below "
          "state_directory."},
-        {"queue", "lifetime", duration<Config>(FIELD(queue.lifetime), minutes(1), 30 * kDay),
+        {"queue", "lifetime", duration<Config>(FIELD(queue.lifetime), seconds(1), 30 * kDay),
          "How long a message is tried before its sender is told that it failed (RFC 5321 section 4.5.4.1: 4 "
          "to 5 days)."},
-        {"queue", "dsn_lifetime", duration<Config>(FIELD(queue.dsn_lifetime), minutes(1), 30 * kDay),
+        {"queue", "dsn_lifetime", duration<Config>(FIELD(queue.dsn_lifetime), seconds(1), 30 * kDay),
          "The same for reports of failed delivery, of whose own failure nobody can be told."},
         {"queue", "inline_body_limit", size<Config>(FIELD(queue.inline_body_limit), 0, 16 * kMiB),
          "Message bodies up to this size are kept in the database, larger ones as files beside it."},
@@ -201,7 +201,7 @@ void add_queue(Rows& rows) {
          "the first time."},
         {"retry", "auth_max", duration<Config>(FIELD(retry.auth_max), milliseconds(1), kDay),
          "No interval between such tries is longer than this."},
-        {"retry", "auth_lifetime", duration<Config>(FIELD(retry.auth_lifetime), minutes(1), 30 * kDay),
+        {"retry", "auth_lifetime", duration<Config>(FIELD(retry.auth_lifetime), seconds(1), 30 * kDay),
          "How long such mail waits for DNS to be repaired; never longer than queue.lifetime."},
         {"retry", "local_interval", duration<Config>(FIELD(retry.local_interval), milliseconds(1), kDay),
          "How often mail is looked at that waits for something of ours, such as a missing key. Also at each "

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
-constexpr int kExpirySweeps = 30;          // every so many sweeps, expired mail is looked for
+constexpr int kExpirySweeps = 5;           // every so many sweeps, expired mail is looked for: one index seek
 constexpr std::chrono::seconds kMinRoute{60}, kMaxRoute{3600};
 
 }  // namespace
