@@ -31,7 +31,7 @@ constexpr TimePoint kNow = std::chrono::sys_days(std::chrono::year(2026) / 11 / 
 class TempDirectory {
 public:
     TempDirectory() { EXPECT_NE(mkdtemp(path_), nullptr); }
-    ~TempDirectory() { rmdir(path_); }
+    ~TempDirectory() { std::filesystem::remove_all(path_); }
     [[nodiscard]] std::string operator/(const std::string& name) const {
         return std::string(path_) + "/" + name;
     }

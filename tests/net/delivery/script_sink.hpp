@@ -104,7 +104,8 @@ private:
     }
 
     // False when the session shall end.
-    bool answer(int fd, const std::string& stage, const std::string& usual) {
+    // `taken`: whose message the answer is about; they are written down before the peer can know.
+    bool answer(int fd, const std::string& stage, const std::string& usual, const std::vector<std::string>& taken = {}) {
         std::string line = usual;
         {
             std::unique_lock lock(mutex_);
@@ -115,6 +116,7 @@ private:
             }
             if (stopping_) return false;
             if (const auto told = replies_.find(stage); told != replies_.end()) line = told->second;
+            else delivered_.insert(delivered_.end(), taken.begin(), taken.end());
         }
         line += "\r\n";
         return ::send(fd, line.data(), line.size(), MSG_NOSIGNAL) > 0 && !line.starts_with("421");
@@ -139,9 +141,7 @@ private:
             if (data) {
                 if (line != ".") continue;
                 data = false;
-                if (!answer(fd, ".", "250 2.0.0 Ok")) return;
-                const std::lock_guard lock(mutex_);
-                if (!replies_.contains(".")) delivered_.insert(delivered_.end(), recipients.begin(), recipients.end());
+                if (!answer(fd, ".", "250 2.0.0 Ok", recipients)) return;
                 recipients.clear();
                 continue;
             }
