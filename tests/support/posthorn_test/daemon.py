@@ -41,10 +41,17 @@ def loopback_address():
     return f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
 
 
+_given = set()   # the kernel may offer a port again before the one who asked has bound it
+
+
 def free_port(address="127.0.0.1"):
-    with socket.socket() as sock:
-        sock.bind((address, 0))
-        return sock.getsockname()[1]
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
+            s.bind((address, 0))
+            port = s.getsockname()[1]
+        if (address, port) not in _given:
+            _given.add((address, port))
+            return port
 
 
 def toml_value(value):
