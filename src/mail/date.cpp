@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "mail/cfws.hpp"
 
 namespace posthorn::mail {
 
@@ -61,21 +62,9 @@ private:
     }
 
     void skip() {
-        std::size_t depth = 0;
-        std::size_t at = 0;
-        for (; at < text_.size(); ++at) {
-            const char c = text_[at];
-            if (c == '(')
-                ++depth;
-            else if (c == ')' && depth > 0)
-                --depth;
-            else if (c == '\\' && depth > 0)
-                ++at;
-            else if (depth == 0 && !text::is_space(c))
-                break;
-        }
-        if (depth > 0) sound_ = false;
-        text_.remove_prefix(at < text_.size() ? at : text_.size());
+        const Cfws skipped = cfws_in_front(text_);
+        if (!skipped.closed) sound_ = false;
+        text_.remove_prefix(skipped.length);
     }
 
     std::string_view text_;

@@ -1,29 +1,13 @@
 // Message identifiers: see message_id.hpp.
 #include "mail/message_id.hpp"
 
-#include "base/text.hpp"
+#include "mail/cfws.hpp"
 
 namespace posthorn::mail {
 
 namespace {
 
-// Skips blanks, folding and one level or more of comments.
-std::string_view without_comments_in_front(std::string_view text) {
-    std::size_t depth = 0;
-    std::size_t at = 0;
-    for (; at < text.size(); ++at) {
-        const char c = text[at];
-        if (c == '(')
-            ++depth;
-        else if (c == ')' && depth > 0)
-            --depth;
-        else if (c == '\\' && depth > 0)
-            ++at;
-        else if (depth == 0 && !text::is_space(c))
-            break;
-    }
-    return text.substr(at < text.size() ? at : text.size());
-}
+std::string_view without_comments_in_front(std::string_view text) { return text.substr(cfws_in_front(text).length); }
 
 }  // namespace
 
