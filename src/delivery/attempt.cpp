@@ -37,15 +37,7 @@ smtp::protocol::Transaction transaction_of(const mail::Message& message, const s
 constexpr Duration kLoadAgain = std::chrono::seconds(1);
 
 Outcome held_locally(const std::string& reason) {
-    Outcome outcome;
-    outcome.result = Disposition::deferred;
-    outcome.failure_class = Class::local;
-    outcome.scope = Scope::message;
-    outcome.stage = Stage::connect;
-    outcome.reply.code = 451;
-    outcome.reply.enhanced = {4, 7, 0};
-    outcome.reply.lines.push_back("4.7.0 Held here: " + reason);
-    return outcome;
+    return own_outcome(Disposition::deferred, Class::local, Scope::message, 451, {4, 7, 0}, "Held here: " + reason);
 }
 
 // A reused connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and

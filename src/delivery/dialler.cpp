@@ -36,14 +36,7 @@ namespace {
 
 Outcome host_failure(Disposition result, Class failure_class, std::uint16_t code, smtp::protocol::EnhancedCode enhanced,
                      const std::string& host, std::string text) {
-    Outcome outcome;
-    outcome.result = result;
-    outcome.failure_class = failure_class;
-    outcome.scope = Scope::host;
-    outcome.stage = Stage::connect;
-    outcome.reply.code = code;
-    outcome.reply.enhanced = enhanced;
-    outcome.reply.lines.push_back(enhanced.to_string() + " " + std::move(text));
+    Outcome outcome = own_outcome(result, failure_class, Scope::host, code, enhanced, std::move(text));
     outcome.host = host;
     return outcome;
 }

@@ -1,7 +1,20 @@
-// The names of results and classes as logs, queue and metrics show them.
+// Outcomes of our own making, and the names of results and classes as logs, queue and metrics show them.
 #include "delivery/outcome.hpp"
 
 namespace posthorn::delivery {
+
+Outcome own_outcome(Disposition result, Class failure_class, Scope scope, std::uint16_t code,
+                    smtp::protocol::EnhancedCode enhanced, std::string text) {
+    Outcome outcome;
+    outcome.result = result;
+    outcome.failure_class = failure_class;
+    outcome.scope = scope;
+    outcome.stage = smtp::protocol::Stage::connect;
+    outcome.reply.code = code;
+    outcome.reply.enhanced = enhanced;
+    outcome.reply.lines.push_back(enhanced.to_string() + " " + std::move(text));
+    return outcome;
+}
 
 std::string_view to_string(Disposition result) {
     switch (result) {

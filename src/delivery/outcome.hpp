@@ -28,6 +28,10 @@ struct Outcome {
     bool maybe_delivered = false;        // the connection was lost after the final dot
 };
 
+// An outcome of our own, before or without any words of a peer; the reply's line is the enhanced code and the text.
+[[nodiscard]] Outcome own_outcome(Disposition result, Class failure_class, Scope scope, std::uint16_t code,
+                                  smtp::protocol::EnhancedCode enhanced, std::string text);
+
 [[nodiscard]] std::string_view to_string(Disposition result);
 [[nodiscard]] std::string_view to_string(Class failure_class);
 

@@ -13,15 +13,7 @@ using smtp::protocol::Reply;
 using smtp::protocol::Stage;
 
 Outcome no_route(Disposition result, Class failure_class, std::uint16_t code, EnhancedCode enhanced, std::string text) {
-    Outcome outcome;
-    outcome.result = result;
-    outcome.failure_class = failure_class;
-    outcome.scope = Scope::site;
-    outcome.stage = Stage::connect;
-    outcome.reply.code = code;
-    outcome.reply.enhanced = enhanced;
-    outcome.reply.lines.push_back(enhanced.to_string() + " " + std::move(text));
-    return outcome;
+    return own_outcome(result, failure_class, Scope::site, code, enhanced, std::move(text));
 }
 
 }  // namespace
