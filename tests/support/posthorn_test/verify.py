@@ -61,11 +61,19 @@ def _files(directory, message):
         yield path
 
 
+def _key_file(directory, message, dns_server):
+    """Lines "NAME TXT-VALUE": the published key of each signature."""
+    path = pathlib.Path(directory, "keys")
+    names = [f"{selector}._domainkey.{domain}" for domain, selector, _ in signatures(message)]
+    path.write_text("".join(f"{name} {(dns_server.txt(name) or b'').decode()}\n" for name in names))
+    return path
+
+
 def with_mail_dkim(message, dns_server):
     with tempfile.TemporaryDirectory(prefix="verify-") as directory:
-        paths = list(_files(directory, message))
-        run = subprocess.run(["perl", str(_SUPPORT / "verify_mail_dkim.pl"), dns_server.address, str(dns_server.port),
-                              *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, text=True)
+        keys = _key_file(directory, message, dns_server)
+        run = subprocess.run(["perl", str(_SUPPORT / "verify_mail_dkim.pl"), str(keys), *map(str, _files(directory, message))],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, text=True)
         if run.returncode != 0:
             return [f"fail: {run.stdout.strip()}"]
         return [line.split(" ", 2)[2] for line in run.stdout.splitlines()]
@@ -73,11 +81,8 @@ def with_mail_dkim(message, dns_server):
 
 def with_opendkim(message, dns_server):
     with tempfile.TemporaryDirectory(prefix="verify-") as directory:
-        keys = pathlib.Path(directory, "keys")
         found = signatures(message)
-        keys.write_text("".join(f"{s}._domainkey.{d} {(dns_server.txt(f'{s}._domainkey.{d}') or b'').decode()}\n"
-                                for d, s, _ in found))
-        library = opendkim_library.OpenDkim(keys)
+        library = opendkim_library.OpenDkim(_key_file(directory, message, dns_server))
         return [library.verify(path.read_bytes(), found[i][1] if found else "")
                 for i, path in enumerate(_files(directory, message))]
 
