@@ -3,75 +3,26 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <memory>
 
 #include "admin/client.hpp"
-#include "app/command_line.hpp"
+#include "app/daemon_call.hpp"
 #include "app/queue_view.hpp"
 #include "base/queue_id.hpp"
-#include "base/sysexits.hpp"
-#include "base/text.hpp"
 
 namespace posthorn::app {
 namespace {
 
 namespace json = boost::json;
 
-struct QueueCommand {
-    std::string config_path;
-    std::string socket;
+struct QueueCommand : DaemonOptions {
     std::string id;
     std::string domain;
     std::string from;
     std::string after;
     std::uint32_t limit = 100;
-    bool json = false;
 };
-
-// The socket of --socket, else of the configuration. A configuration with mistakes still tells where its
-// daemon listens, since a running daemon keeps its old one.
-std::string socket_of(const QueueCommand& options) {
-    return options.socket.empty() ? config::load(options.config_path).config.admin.socket : options.socket;
-}
-
-// The answer's JSON, or an exit code after the reason was told.
-struct Asked {
-    int code = exit_code::kOk;
-    json::value body;
-};
-
-Asked ask(const QueueCommand& options, const std::string& method, const std::string& target) {
-    Asked asked;
-    const auto answer = admin::request(socket_of(options), method, target);
-    if (!answer) {
-        complain(answer.error().what);
-        // The socket may be another one only because the file that names it could not be read.
-        const auto mistakes = options.socket.empty() ? config::load(options.config_path).mistakes
-                                                     : std::vector<config::Mistake>();
-        if (!mistakes.empty()) complain(mistakes.front().to_string());
-        asked.code = exit_code::kUnavailable;
-        return asked;
-    }
-    boost::system::error_code ec;
-    asked.body = json::parse(answer->body, ec);
-    if (ec || !asked.body.is_object()) {
-        complain("the daemon's answer is not JSON: " + ec.message());
-        asked.code = exit_code::kProtocol;
-        return asked;
-    }
-    if (answer->status != 200) {
-        const json::value* what = asked.body.as_object().if_contains("error");
-        complain(what != nullptr && what->is_string()
-                     ? std::string(what->as_string())
-                     : fmt::format("the daemon answered {}", answer->status));
-        asked.code = answer->status == 404   ? exit_code::kNoInput
-                     : answer->status == 503 ? exit_code::kTempFail
-                                             : exit_code::kSoftware;
-    }
-    return asked;
-}
 
 int list(const QueueCommand& options) {
     // Pages of the daemon's own bound, so that no answer is large however long the queue is.
@@ -171,11 +122,7 @@ std::shared_ptr<QueueCommand> add_command(CLI::App& group, CLI::App*& command, c
                            : "a queue id has 13 letters and digits; `posthorn queue list` shows them";
             });
     }
-    add_config_option(*command, options->config_path);
-    command
-        ->add_option("--socket", options->socket, "The daemon's admin socket, instead of the configuration's")
-        ->type_name("PATH");
-    command->add_flag("--json", options->json, "Print JSON");
+    add_daemon_options(*command, *options);
     return options;
 }
 

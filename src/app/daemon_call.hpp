@@ -1,0 +1,34 @@
+// How a subcommand asks the running daemon: its options, the request to the admin socket, and the exit code of what came back.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <string>
+
+#include "app/command_line.hpp"
+#include "base/sysexits.hpp"
+
+namespace posthorn::app {
+
+// What all of them take on the command line.
+struct DaemonOptions {
+    std::string config_path;
+    std::string socket;  // the daemon's admin socket; empty: the configuration's
+    bool json = false;   // print JSON
+};
+
+// Adds --config, --socket and --json.
+void add_daemon_options(CLI::App& command, DaemonOptions& options);
+
+// The answer, or an exit code after the reason was told on standard error.
+struct Asked {
+    int code = exit_code::kOk;
+    std::string text;          // the body as it came
+    boost::json::value body;   // always an object where the answer is JSON
+};
+
+// One request; target with its query, percent-encoded. Waits for the answer.
+[[nodiscard]] Asked ask(const DaemonOptions& options, const std::string& method, const std::string& target);
+// For answers that are not JSON when they are good (GET /metrics).
+[[nodiscard]] Asked ask_for_text(const DaemonOptions& options, const std::string& target);
+
+}  // namespace posthorn::app
