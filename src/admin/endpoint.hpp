@@ -25,6 +25,7 @@ using CorePtr = std::shared_ptr<Core>;
 
 void get_health(const CorePtr& core, const Request& request, Respond respond);
 void get_status(const CorePtr& core, const Request& request, Respond respond);
+void get_metrics(const CorePtr& core, const Request& request, Respond respond);
 void post_reload(const CorePtr& core, const Request& request, Respond respond);
 void get_queue(const CorePtr& core, const Request& request, Respond respond);
 void get_message(const CorePtr& core, QueueId id, Respond respond);

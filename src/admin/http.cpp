@@ -37,7 +37,10 @@ std::string decode(std::string_view text, bool plus_is_blank) {
 Answer failure(unsigned status, std::string_view what) {
     boost::json::object body;
     body["error"] = what;
-    return {status, boost::json::serialize(body), {}};
+    Answer answer;
+    answer.status = status;
+    answer.body = boost::json::serialize(body);
+    return answer;
 }
 
 struct RequestReader::Parser {
@@ -102,9 +105,9 @@ Request RequestReader::take() {
 std::string to_wire(const Answer& answer, bool keep_alive) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
     std::string out = fmt::format(
-        "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: "
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: "
         "no-store\r\n",
-        answer.status, std::string_view(reason.data(), reason.size()), answer.body.size() + 1);
+        answer.status, std::string_view(reason.data(), reason.size()), answer.content_type, answer.body.size() + 1);
     if (!answer.allow.empty()) {
         out += "Allow: " + answer.allow + "\r\n";
     }

@@ -22,8 +22,9 @@ struct Request {
 
 struct Answer {
     unsigned status = 200;
-    std::string body;   // JSON
+    std::string body;   // JSON, unless content_type says otherwise
     std::string allow;  // with 405: the methods that are allowed
+    std::string_view content_type = "application/json";  // of static storage
 };
 
 // Called once, on the server's io_context.

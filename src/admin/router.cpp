@@ -62,7 +62,7 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
     };
     for (const Place& place :
          {Place{"/v1/queue", "GET", get_queue}, Place{"/v1/health", "GET", get_health},
-          Place{"/v1/status", "GET", get_status}, Place{"/v1/reload", "POST", post_reload}}) {
+          Place{"/v1/status", "GET", get_status}, Place{"/metrics", "GET", get_metrics}, Place{"/v1/reload", "POST", post_reload}}) {
         if (request.path == place.path) {
             if (request.method == place.method) {
                 place.endpoint(core, request, std::move(respond));
@@ -73,7 +73,7 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
         }
     }
     respond(failure(
-        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status and /v1/reload"));
+        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status, /v1/reload and /metrics"));
 }
 
 Answer answer_for(const queue::StoreError& error) {

@@ -10,6 +10,7 @@
 
 #include "admin/options.hpp"
 #include "base/clock.hpp"
+#include "base/metric.hpp"
 #include "base/result.hpp"
 #include "queue/store.hpp"
 
@@ -22,6 +23,8 @@ struct Daemon {
     std::function<void(const std::vector<queue::DestinationDue>&)> on_revised;
     // One JSON object with the daemon's own figures, shown as "daemon" in GET /v1/status. Optional.
     std::function<std::string()> status;
+    // The daemon's figures for GET /metrics, which adds the store's. Optional.
+    std::function<std::vector<Metric>()> metrics;
     // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload
     // answers 501.
     std::function<Result<void>()> reload;
@@ -42,6 +45,7 @@ struct ServerBounds {
 // Endpoints (all answers are JSON; errors are {"error": "..."}):
 //   GET /v1/health                     200 when mail can be stored, 503 with the reason when not
 //   GET /v1/status                     the store's figures and the daemon's
+//   GET /metrics                       the same as Prometheus' text
 //   GET /v1/queue?after=&limit=&domain=&from=      one page; "next" is the `after` of the following page, or
 //   null GET /v1/queue/ID                   one message with all that is known of its recipients POST
 //   /v1/queue/ID/retry|hold|release           {"recipients": number of rows changed} DELETE /v1/queue/ID the

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "app/metrics.hpp"
 #include "app/service_manager.hpp"
 #include "base/log.hpp"
 
@@ -63,6 +64,7 @@ Result<void> Daemon::open() {
     admin::Daemon lent;
     lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
     lent.status = [this] { return status_json(); };
+    lent.metrics = [this] { return metrics(); };
     lent.reload = [this] { return reload(); };
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
@@ -203,6 +205,13 @@ void Daemon::dismantle() {
     store_.reset();
     log::info("stopped");
     log::flush();
+}
+
+std::vector<Metric> Daemon::metrics() const {
+    std::vector<Metric> all = server_metrics(server_->figures());
+    for (Metric& metric : delivery_metrics(agent_->figures())) all.push_back(std::move(metric));
+    for (Metric& metric : dns_metrics(resolver_->counters())) all.push_back(std::move(metric));
+    return all;
 }
 
 std::string Daemon::status_json() const {

@@ -41,6 +41,7 @@ private:
     net::awaitable<void> shut_down();
     void dismantle();
     [[nodiscard]] std::string status_json() const;
+    [[nodiscard]] std::vector<Metric> metrics() const;
 
     std::string config_path_;
     Plan plan_;

@@ -23,6 +23,7 @@ int run(int argc, char** argv) {
     add_user_commands(app, action);
     add_dkim_commands(app, action);
     add_queue_commands(app, action);
+    add_status_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
         action = [] {
             print("posthorn " POSTHORN_VERSION "\n");

@@ -1,5 +1,6 @@
 """What the operator does: look into the queue, change it, reload, stop, start twice, make mistakes."""
 
+import json
 import os
 import pathlib
 import re
@@ -51,6 +52,15 @@ class Queue(world.WorldTest):
         run = self.d.command("queue", "show", nowhere, check=False)
         self.assertNotEqual(run.returncode, 0)
         self.assertIn(nowhere, run.stderr)
+
+    def test_status_and_metrics(self):
+        text = self.d.command("metrics").stdout
+        self.assertRegex(text, r"(?m)^posthorn_queue_messages 1$")
+        self.assertRegex(text, r"(?m)^# TYPE posthorn_smtp_messages_total counter\nposthorn_smtp_messages_total 1$")
+        status = self.d.command("status")
+        self.assertRegex(status.stdout, r"(?m)^  messages +1$")
+        status = json.loads(self.d.command("status", "--json").stdout)
+        self.assertEqual(status["daemon"]["server"]["messages"], 1)
 
     def test_survives_a_restart(self):
         self.assertEqual(self.d.stop(), 0)

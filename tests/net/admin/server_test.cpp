@@ -54,6 +54,7 @@ protected:
                 revised_.push_back(one.domain);
             }
         };
+        daemon.metrics = [] { return std::vector<Metric>{{"sessions", MetricKind::gauge, "Now.", 3.0}}; };
         daemon.status = [] { return std::string(R"({"sessions":3})"); };
         daemon.reload = [this]() -> Result<void> {
             if (!reload_error_.empty()) {
@@ -192,6 +193,11 @@ TEST_F(AdminTest, HealthTellsTheReason) {
 TEST_F(AdminTest, StatusHasBothFigures) {
     start();
     add(1, "a@example.com", {"b@example.org"});
+    const auto metrics = request(socket_, "GET", "/metrics");
+    ASSERT_TRUE(metrics);
+    EXPECT_EQ(metrics->status, 200U);
+    EXPECT_NE(metrics->body.find("\nposthorn_queue_messages 1\n"), std::string::npos) << metrics->body;
+    EXPECT_TRUE(metrics->body.ends_with("# TYPE sessions gauge\nsessions 3\n")) << metrics->body;
     const json::object status = ask("GET", "/v1/status");
     EXPECT_EQ(status.at("store").as_object().at("messages").to_number<int>(), 1);
     EXPECT_EQ(status.at("daemon").as_object().at("sessions").to_number<int>(), 3);

@@ -1,0 +1,78 @@
+// `posthorn status` and `posthorn metrics`: how the running daemon is.
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <memory>
+
+#include "app/daemon_call.hpp"
+
+namespace posthorn::app {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kIndent = 2;
+
+std::string words(std::string_view key) {
+    std::string text(key);
+    for (char& c : text) {
+        if (c == '_') c = ' ';
+    }
+    return text;
+}
+
+std::string shown(const json::value& value) {
+    if (const auto* text = value.if_string()) return std::string(*text);
+    if (value.is_bool()) return value.as_bool() ? "yes" : "no";
+    return json::serialize(value);
+}
+
+// One figure a line, groups under their names: whatever the daemon tells is shown, also what a newer one adds.
+void print_object(const json::object& object, int depth) {
+    for (const auto& member : object) {
+        const std::string key = words({member.key().data(), member.key().size()});
+        const std::string margin(static_cast<std::size_t>(depth * kIndent), ' ');
+        if (const auto* inner = member.value().if_object()) {
+            print(fmt::format("{}{}\n", margin, key));
+            print_object(*inner, depth + 1);
+        } else if (!(member.value().is_string() && member.value().as_string().empty())) {
+            print(fmt::format("{}{:<{}} {}\n", margin, key, 32 - depth * kIndent, shown(member.value())));
+        }
+    }
+}
+
+int status(const DaemonOptions& options) {
+    const Asked asked = ask(options, "GET", "/v1/status");
+    if (asked.code != exit_code::kOk) return asked.code;
+    if (options.json) {
+        print(json::serialize(asked.body) + "\n");
+    } else {
+        print_object(asked.body.as_object(), 0);
+    }
+    return exit_code::kOk;
+}
+
+int metrics(const DaemonOptions& options) {
+    const Asked asked = ask_for_text(options, "/metrics");
+    if (asked.code == exit_code::kOk) print(asked.text);
+    return asked.code;
+}
+
+}  // namespace
+
+void add_status_commands(CLI::App& app, Action& action) {
+    auto* command = app.add_subcommand("status", "Show how the running daemon is");
+    auto options = std::make_shared<DaemonOptions>();
+    add_daemon_options(*command, *options);
+    command->callback([options, &action] { action = [options] { return status(*options); }; });
+
+    command = app.add_subcommand("metrics", "Print the daemon's figures in Prometheus' text format");
+    auto for_metrics = std::make_shared<DaemonOptions>();
+    add_config_option(*command, for_metrics->config_path);
+    command->add_option("--socket", for_metrics->socket, "The daemon's admin socket, instead of the configuration's")
+        ->type_name("PATH");
+    command->callback([for_metrics, &action] { action = [for_metrics] { return metrics(*for_metrics); }; });
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,17 @@
+// The daemon's figures under their names in Prometheus.
+#pragma once
+
+#include <vector>
+
+#include "base/metric.hpp"
+#include "delivery/agent.hpp"
+#include "dns/resolver.hpp"
+#include "smtp/server/server.hpp"
+
+namespace posthorn::app {
+
+[[nodiscard]] std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures);
+[[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures);
+[[nodiscard]] std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures);
+
+}  // namespace posthorn::app
