@@ -52,8 +52,22 @@ struct UnsubscribeOptions {
     std::string key_file;                                    // 32 or more random octets in hex or base64; needed by streams
 };
 
+// What somebody who logged in may do. Of the one that holds for all others, name and stream are not used.
+struct AccountOptions {
+    std::string name;                                        // the user, exactly as AUTH or Dovecot names him
+    // Addresses "alice@example.com", domains "@example.com", all below one "@*.example.com", or "*" for any. Empty: the
+    // signing domains and what lies below them; any where mail of unknown domains may leave unsigned.
+    std::vector<std::string> senders;
+    std::uint32_t messages_per_hour = 2000;                  // 0: no limit
+    std::uint32_t recipients_per_hour = 5000;                // 0: no limit
+    Duration burst = std::chrono::hours(1);                  // that many hours' worth may be sent at once
+    std::string stream;                                      // all his mail belongs to this list stream; empty: none
+};
+
 struct AuthOptions {
     CredentialsOptions credentials;
+    AccountOptions account;                                  // of users without a [[user]] table
+    std::vector<AccountOptions> accounts;                    // [[user]]
     DkimOptions dkim;
     std::vector<DomainOptions> domains;
     std::vector<StreamOptions> streams;
