@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "net/certificate.hpp"
 #include "net/tls_transport.hpp"
 
 namespace posthorn::net {
@@ -468,6 +469,8 @@ TlsFacts Stream::tls_facts() const {
     if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) {
         facts.server_name = name;
     }
+    const X509* of_server = SSL_is_server(ssl) == 1 ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
+    facts.server_end_point = server_end_point(of_server);
     return facts;
 }
 

@@ -22,6 +22,9 @@ struct TlsFacts {
     std::string peer_subject;  // one line, or empty where the peer showed no certificate
     std::string peer_issuer;
     std::string server_name;  // the SNI that was sent or received
+    // tls-server-end-point (RFC 5929 s4.1): the digest of the server's certificate, raw octets, as the client
+    // of this connection saw it. Empty where there is none (the signature names no hash: Ed25519).
+    std::string server_end_point;
 };
 
 // How a handshake ended. detail is for the operator: "certificate verify failed: self-signed certificate".

@@ -103,6 +103,9 @@ TEST_F(Tls, HandshakeEchoAndShutdown) {
         const std::string back = co_await read_exactly(client, 18);
         EXPECT_EQ(back, "EHLO client.test\r\n");
         EXPECT_EQ(server_facts.server_name, "mx.test");
+        // RFC 5929 s4.1: both ends come to the same channel binding.
+        EXPECT_EQ(server_facts.server_end_point.size(), 32U);
+        EXPECT_EQ(server_facts.server_end_point, facts.server_end_point);
         EXPECT_TRUE(server_shake.ok());
         co_await client.shutdown_tls();
         const bool idle = co_await tasks.wait_idle(soon());
