@@ -106,6 +106,11 @@ std::optional<std::string> read_password(const UserOptions& options) {
 }
 
 int change(const UserOptions& options, auth::UserChange change) {
+    // Before anybody types a password.
+    if (const auto fault = auth::fault_of_user_name(options.name); !fault.empty()) {
+        complain(fault);
+        return exit_code::kDataError;
+    }
     int code = exit_code::kOk;
     const auto file = users_file(options, code);
     if (!file) {
@@ -118,7 +123,7 @@ int change(const UserOptions& options, auth::UserChange change) {
             complain(users.error().what);
             return exit_code::kNoInput;
         }
-        const bool known = users->hash_of(options.name) != nullptr;
+        const bool known = users->find(options.name) != nullptr;
         if (known && change == auth::UserChange::add) {
             complain(fmt::format("{} already has a user {}; `posthorn user password {}` changes the password",
                                  *file, options.name, options.name));

@@ -1,9 +1,12 @@
-// Password checks by crypt_r(3), equal in time for known and unknown users.
+// Password checks by crypt_r(3), equal in time for known and unknown users; secrets for names that nobody
+// has.
 #include "auth/credentials.hpp"
 
 #include <crypt.h>
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -11,6 +14,7 @@
 #include <utility>
 
 #include "auth/crypto.hpp"
+#include "auth/saslprep.hpp"
 
 namespace posthorn::auth {
 namespace {
@@ -44,10 +48,51 @@ Credentials::Credentials(UserFile users, Duration success_cache)
     } else if (auto made = make_hash("no user has this")) {
         dummy_hash_ = *made;
     }
+    salt_key_ = users_.salt_key();
+    std::size_t can_log_in = 0, with_secret = 0;
+    for (const UserFile::User* user : users_.users()) {
+        if (user->scram) forms_.push_back(Form{user->scram->iterations, user->scram->salt.size()});
+        if (user->locked()) continue;
+        ++can_log_in;
+        if (user->scram) ++with_secret;
+    }
+    offers_scram_ = can_log_in > 0 && with_secret == can_log_in;
+    if (forms_.empty()) forms_.emplace_back();
+    std::sort(forms_.begin(), forms_.end());
+    forms_.erase(std::unique(forms_.begin(), forms_.end()), forms_.end());
 }
 
 Credentials::~Credentials() {
     OPENSSL_cleanse(process_key_.data(), process_key_.size());
+}
+
+ScramSecret Credentials::secret_of_nobody(std::string_view name) const {
+    const auto derived = [&](std::string_view what) {
+        return hmac_sha256(salt_key_, fmt::format("{}{}{}", what, '\0', name));
+    };
+    const Sha256 choice = derived("form"), key = derived("key");
+    const Form& form = forms_[(choice[0] << 8U | choice[1]) % forms_.size()];
+    ScramSecret secret;
+    secret.iterations = form.iterations;
+    for (unsigned block = 0; secret.salt.size() < form.salt_size; ++block) {
+        const Sha256 octets = derived(fmt::format("salt {}", block));
+        secret.salt.append(octets.begin(), octets.end());
+    }
+    secret.salt.resize(form.salt_size);
+    secret.stored_key = key;
+    secret.server_key = key;
+    return secret;
+}
+
+ScramIdentity Credentials::scram_of(std::string_view name) const {
+    // Made in any case, so that the time says nothing.
+    const auto prepared = saslprep(name);
+    ScramIdentity identity{{}, secret_of_nobody(prepared ? *prepared : name)};
+    const UserFile::User* user = users_.find(name);
+    if (user == nullptr || !user->scram) return identity;
+    identity.secret = *user->scram;  // of a locked user as well: it looks as it did before
+    if (!user->locked()) identity.user = user->name;
+    return identity;
 }
 
 Credentials::Digest Credentials::digest(std::string_view user, std::string_view password) const {
@@ -81,9 +126,17 @@ bool Credentials::verify(std::string_view user, std::string_view password, Stead
     if (possible && cached(user, password, now)) return true;
 
     const auto* hash = users_.hash_of(user);
+    const std::string& against = hash != nullptr ? *hash : dummy_hash_;
     std::string text(password);
-    const bool right = matches(text, hash != nullptr ? *hash : dummy_hash_) && hash != nullptr && possible;
+    bool right = matches(text, against);
+    // Most passwords are their own prepared form; for the others that one counts, too, as hashes were made of
+    // either.
+    if (auto prepared = saslprep(password); !right && prepared && *prepared != password) {
+        right = matches(*prepared, against);
+        OPENSSL_cleanse(prepared->data(), prepared->size());
+    }
     OPENSSL_cleanse(text.data(), text.size());
+    right = right && hash != nullptr && possible;
     if (!right) return false;
     if (success_cache_ <= Duration::zero()) return true;
 

@@ -14,17 +14,18 @@ public:
     // (RFC 4616 s2).
     Step respond(std::string_view response) override {
         const auto first = response.find('\0');
-        if (first == std::string_view::npos) return Malformed{};
+        if (first == std::string_view::npos) return Malformed{"no NUL"};
         const auto second = response.find('\0', first + 1);
-        if (second == std::string_view::npos) return Malformed{};
+        if (second == std::string_view::npos) return Malformed{"one NUL"};
         const auto authzid = response.substr(0, first);
         const auto user = response.substr(first + 1, second - first - 1);
         const auto password = response.substr(second + 1);
         if (user.empty() || password.empty() || password.find('\0') != std::string_view::npos)
-            return Malformed{};
-        // We act for nobody but the user himself; another authorization identity cannot be granted.
-        if (!authzid.empty() && authzid != user) return Malformed{};
-        return Credentials{std::string(user), std::string(password), std::string(authzid)};
+            return Malformed{"user or password"};
+        // RFC 4616 s2: a failed authentication, not bad syntax.
+        if (!authzid.empty() && authzid != user)
+            return Refused{std::string(user), "to act for another user is granted to nobody"};
+        return Credentials{std::string(user), std::string(password)};
     }
     bool client_first() const override { return true; }
 };
@@ -45,11 +46,11 @@ public:
             case State::password:
                 if (response.empty() || response.find('\0') != std::string_view::npos) return fail();
                 state_ = State::ended;
-                return Credentials{std::move(user_), std::string(response), {}};
+                return Credentials{std::move(user_), std::string(response)};
             case State::ended:
                 break;
         }
-        return Malformed{};
+        return Malformed{"a response after the end"};
     }
     // The draft lets the server speak first; respond("") yields the first challenge.
     bool client_first() const override { return false; }
@@ -58,7 +59,7 @@ private:
     enum class State { begin, user, password, ended };
     Step fail() {
         state_ = State::ended;
-        return Malformed{};
+        return Malformed{"empty, or with a NUL"};
     }
     State state_ = State::begin;
     std::string user_;

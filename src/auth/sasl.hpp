@@ -1,4 +1,4 @@
-// The server's side of a SASL exchange as a value: decoded responses in, challenges or credentials out.
+// The server's side of a SASL exchange as a value: decoded responses in, challenges or a result out.
 #pragma once
 
 #include <memory>
@@ -15,15 +15,25 @@ public:
     struct Challenge {
         std::string text;  // to be sent base64-encoded after "334 "
     };
-    // What the client claims; nothing is verified yet. authzid is empty or equal to user (we act for nobody
-    // else).
+    // What the client claims; nothing is verified yet.
     struct Credentials {
-        std::string user, password, authzid;
+        std::string user, password;
     };
-    // The response breaks the mechanism's syntax, or asks to act as another user: answer 501 5.5.2 and end
-    // the exchange.
-    struct Malformed {};
-    using Step = std::variant<Challenge, Credentials, Malformed>;
+    // The user is proved to be who he says; last_words go to the client as well.
+    struct Proven {
+        std::string user;        // never empty
+        std::string last_words;  // by which the client knows that we have his secret
+    };
+    // A failed authentication like a wrong password. user and reason are for the log, never for the client.
+    struct Refused {
+        std::string user;
+        std::string_view reason;  // of static storage
+    };
+    // The response breaks the mechanism's syntax: answer 501 5.5.2 and end the exchange.
+    struct Malformed {
+        std::string_view what;  // of static storage, for the log
+    };
+    using Step = std::variant<Challenge, Credentials, Proven, Refused, Malformed>;
 
     // mechanism: "PLAIN" (RFC 4616) or "LOGIN" (draft-murchison-sasl-login), in any case; nullptr for any
     // other.

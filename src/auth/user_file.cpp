@@ -5,38 +5,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <optional>
 
+#include "auth/saslprep.hpp"
 #include "auth/secret_file.hpp"
+#include "base/base64.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::auth {
 namespace {
 
 constexpr std::size_t kMaxName = 255;
-
-// Empty when the name can be used, else why not.
-std::string_view fault_of_name(std::string_view name) {
-    if (name.empty()) return "the user's name is empty";
-    if (name.size() > kMaxName) return "the user's name is longer than 255 octets";
-    if (name.front() == '#') return "a user's name cannot begin with '#'";
-    for (const char c : name) {
-        if (c == ':' || c == ' ' || text::is_control(c))
-            return "a user's name cannot hold ':', blanks or control characters";
-    }
-    return {};
-}
-
-bool is_locked(std::string_view hash) {
-    return hash.starts_with('!') || hash.starts_with('*');
-}
+constexpr std::string_view kSaltKey = "#salt-key ";
 
 // Empty when crypt(3) can check a password against it, else why not.
 std::string_view fault_of_hash(const std::string& hash) {
     constexpr std::size_t kDesLength = 13;
-    if (is_locked(hash)) return {};
+    if (hash.starts_with('!') || hash.starts_with('*')) return {};
     if (hash.empty()) return "the hash is missing: nobody may log in without a password";
     // crypt(3) takes almost any two characters for the salt of its oldest scheme, a password in clear text
     // too.
@@ -61,6 +49,7 @@ std::string_view fault_of_hash(const std::string& hash) {
 struct Line {
     std::string_view name;
     std::string_view hash;
+    std::optional<std::string_view> scram;
 };
 
 std::string_view without_line_end(std::string_view line) {
@@ -72,8 +61,22 @@ std::string_view without_line_end(std::string_view line) {
 std::optional<Line> parse_line(std::string_view line) {
     line = without_line_end(line);
     if (text::trim(line).empty() || text::trim(line).front() == '#') return std::nullopt;
-    const auto colon = std::min(line.find(':'), line.size());
-    return Line{line.substr(0, colon), colon == line.size() ? std::string_view() : line.substr(colon + 1)};
+    Line parts;
+    parts.name = text::take_field(line, ':');
+    const bool more = line.find(':') != std::string_view::npos;
+    parts.hash = text::take_field(line, ':');
+    if (more) parts.scram = line;  // has a ':' of its own
+    return parts;
+}
+
+// The key of "#salt-key BASE64 and any words"; nothing where it is not 32 octets.
+std::optional<Sha256> parse_salt_key(std::string_view line) {
+    line = without_line_end(line.substr(kSaltKey.size()));
+    const auto octets = base64_decode(text::take_field(line, ' '));
+    Sha256 key{};
+    if (!octets || octets->size() != key.size()) return std::nullopt;
+    std::copy(octets->begin(), octets->end(), key.begin());
+    return key;
 }
 
 std::string_view scheme_of(std::string_view hash) {
@@ -83,6 +86,21 @@ std::string_view scheme_of(std::string_view hash) {
 }
 
 }  // namespace
+
+std::string fault_of_user_name(std::string_view name) {
+    if (name.empty()) return "the user's name is empty";
+    if (name.size() > kMaxName) return "the user's name is longer than 255 octets";
+    if (name.front() == '#') return "a user's name cannot begin with '#'";
+    for (const char c : name) {
+        if (c == ':' || c == ' ' || text::is_control(c))
+            return "a user's name cannot hold ':', blanks or control characters";
+    }
+    // RFC 4013 turns U+00A0 and its like into blanks.
+    const auto prepared = saslprep(name);
+    if (!prepared || prepared->find(' ') != std::string::npos)
+        return "a user's name is UTF-8 without the characters that SASLprep forbids (RFC 4013)";
+    return {};
+}
 
 Result<UserFile> UserFile::parse(std::string_view content, const std::string& file_name) {
     UserFile users;
@@ -95,21 +113,41 @@ Result<UserFile> UserFile::parse(std::string_view content, const std::string& fi
     for (std::string_view rest = content; !rest.empty();) {
         const auto text = text::take_field(rest, '\n');
         ++number;
+        if (text.starts_with(kSaltKey)) {
+            if (users.salt_key_) mistake("#salt-key is there twice: remove the later one");
+            users.salt_key_ = parse_salt_key(text);
+            if (!users.salt_key_)
+                mistake(
+                    "#salt-key is followed by 32 octets in base64; without the line, posthorn user makes a "
+                    "new one");
+        }
         const auto line = parse_line(text);
         if (!line) continue;
         if (text.find(':') == std::string_view::npos) {
             mistake("a line is name:hash, this one has no ':'");
             continue;
         }
-        const std::string hash(line->hash);
-        if (const auto fault = fault_of_name(line->name); !fault.empty()) {
+        User user{std::string(line->name), std::string(line->hash), std::nullopt};
+        const auto shown = text::safe_for_log(line->name);
+        if (const auto fault = fault_of_user_name(line->name); !fault.empty()) {
             mistake(fault);
-        } else if (const auto hash_fault = fault_of_hash(hash); !hash_fault.empty()) {
-            mistake(fmt::format("user {}: {}", text::safe_for_log(line->name), hash_fault));
-        } else if (!users.hashes_.emplace(line->name, hash).second) {
-            mistake(fmt::format("user {} is there twice: remove one of the lines",
-                                text::safe_for_log(line->name)));
+            continue;
         }
+        if (const auto fault = fault_of_hash(user.hash); !fault.empty()) {
+            mistake(fmt::format("user {}: {}", shown, fault));
+            continue;
+        }
+        if (line->scram) {
+            const auto secret = ScramSecret::parse(*line->scram);
+            if (!secret) {
+                mistake(fmt::format("user {}: after the hash: {}; posthorn user password makes a new one",
+                                    shown, secret.error().what));
+                continue;
+            }
+            user.scram = *secret;
+        }
+        if (!users.users_.emplace(*saslprep(line->name), std::move(user)).second)
+            mistake(fmt::format("user {} is there twice: remove one of the lines", shown));
     }
     if (!mistakes.empty()) return Error{std::move(mistakes)};
     return users;
@@ -122,28 +160,51 @@ Result<UserFile> UserFile::load(const std::string& path, std::string* warning) {
     return parse(file->content, path);
 }
 
+const UserFile::User* UserFile::find(std::string_view name) const {
+    const auto prepared = saslprep(name);
+    const auto found = prepared ? users_.find(*prepared) : users_.end();
+    return found == users_.end() ? nullptr : &found->second;
+}
+
 const std::string* UserFile::hash_of(std::string_view user) const {
-    const auto found = hashes_.find(user);
-    return found == hashes_.end() || is_locked(found->second) ? nullptr : &found->second;
+    const User* found = find(user);
+    return found == nullptr || found->locked() ? nullptr : &found->hash;
 }
 
 const std::string* UserFile::typical_hash() const {
     std::map<std::string_view, std::size_t> count;
-    for (const auto& [name, hash] : hashes_) {
-        if (!is_locked(hash)) ++count[scheme_of(hash)];
+    for (const auto& [name, user] : users_) {
+        if (!user.locked()) ++count[scheme_of(user.hash)];
     }
     const std::string* typical = nullptr;
-    for (const auto& [name, hash] : hashes_) {
-        if (is_locked(hash)) continue;
-        if (typical == nullptr || count[scheme_of(hash)] > count[scheme_of(*typical)]) typical = &hash;
+    for (const auto& [name, user] : users_) {
+        if (user.locked()) continue;
+        if (typical == nullptr || count[scheme_of(user.hash)] > count[scheme_of(*typical)])
+            typical = &user.hash;
     }
     return typical;
 }
 
+std::vector<const UserFile::User*> UserFile::users() const {
+    std::vector<const User*> all;
+    for (const auto& [name, user] : users_) all.push_back(&user);
+    return all;
+}
+
 std::vector<std::string> UserFile::names() const {
     std::vector<std::string> names;
-    for (const auto& [name, hash] : hashes_) names.push_back(name);
+    for (const auto& [name, user] : users_) names.push_back(user.name);
     return names;
+}
+
+Sha256 UserFile::salt_key() const {
+    if (salt_key_) return *salt_key_;
+    std::string secrets;
+    for (const auto& [name, user] : users_) {
+        secrets += user.hash;
+        if (user.scram) secrets += user.scram->to_string();
+    }
+    return sha256_of(secrets);
 }
 
 Result<std::string> make_hash(std::string_view password) {
@@ -161,28 +222,48 @@ Result<std::string> make_hash(std::string_view password) {
     return std::string(hash);
 }
 
+Result<std::string> make_secrets(std::string_view password) {
+    if (password.empty()) return Error{"the password is empty"};
+    const auto prepared = saslprep(password);
+    if (!prepared)
+        return Error{
+            "the password must be UTF-8 without control characters and others that SASLprep forbids (RFC "
+            "4013)"};
+    auto hash = make_hash(*prepared);
+    if (!hash) return hash.error();
+    std::array<std::uint8_t, kScramSaltSize> salt{};
+    if (!random_octets(salt)) return Error{"the system has no randomness: " + openssl_error()};
+    const std::string_view octets(reinterpret_cast<const char*>(salt.data()), salt.size());
+    return *hash + ":" + make_scram_secret(*prepared, octets).to_string();
+}
+
 Result<void> change_user(const std::string& path, UserChange change, std::string_view user,
                          std::string_view password) {
-    if (const auto fault = fault_of_name(user); !fault.empty()) return Error{std::string(fault)};
-    std::string new_line;
+    if (const auto fault = fault_of_user_name(user); !fault.empty()) return Error{fault};
+    const auto prepared = saslprep(user);
+    std::string secrets;
+    Sha256 salt_key{};
     if (change != UserChange::remove) {
-        auto hash = make_hash(password);
-        if (!hash) return hash.error();
-        new_line = fmt::format("{}:{}\n", user, *hash);
+        auto made = make_secrets(password);
+        if (!made) return made.error();
+        secrets = *made;
+        if (!random_octets(salt_key)) return Error{"the system has no randomness: " + openssl_error()};
     }
     return change_secret_file(path, [&](const std::string* content) -> Result<std::string> {
         if (content == nullptr && change != UserChange::add) return Error{path + " does not exist"};
         std::string changed;
-        bool found = false;
+        bool found = false, has_salt_key = false;
         for (std::string_view rest = content != nullptr ? std::string_view(*content) : std::string_view();
              !rest.empty();) {
             const auto text = text::take_field(rest, '\n');
+            has_salt_key = has_salt_key || text.starts_with(kSaltKey);
             const auto line = parse_line(text);
-            if (!line || line->name != user) {
+            if (!line || saslprep(line->name) != prepared) {
                 changed += text;
                 changed += '\n';
             } else {
-                if (!found) changed += new_line;
+                if (!found && change != UserChange::remove)
+                    changed += fmt::format("{}:{}\n", line->name, secrets);
                 found = true;
             }
         }
@@ -190,7 +271,10 @@ Result<void> change_user(const std::string& path, UserChange change, std::string
             return Error{fmt::format("user {} is in {} already", user, path)};
         if (change != UserChange::add && !found)
             return Error{fmt::format("there is no user {} in {}", user, path)};
-        if (change == UserChange::add) changed += new_line;
+        if (change == UserChange::add) changed += fmt::format("{}:{}\n", user, secrets);
+        if (change != UserChange::remove && !has_salt_key)
+            changed += fmt::format("{}{} keep this line: it hides which users exist\n", kSaltKey,
+                                   base64_encode(salt_key));
         return changed;
     });
 }
