@@ -11,7 +11,7 @@ namespace posthorn::queue {
 
 namespace {
 
-enum class Afterwards : std::uint8_t { nothing, hold, remove };
+enum class Afterwards : std::uint8_t { nothing, hold, suspend, remove };
 
 struct Row {
     Recipient recipient;
@@ -152,7 +152,9 @@ struct MemoryStore::State {
         unindex(row);
         Recipient& recipient = row.recipient;
         const bool hold = verdict.kind == Verdict::Kind::hold || row.afterwards == Afterwards::hold;
-        recipient.state = hold ? RecipientState::held : RecipientState::waiting;
+        recipient.state = hold                                         ? RecipientState::held
+                          : row.afterwards == Afterwards::suspend ? RecipientState::suspended
+                                                                       : RecipientState::waiting;
         recipient.due_at = std::min(verdict.due_at, recipient.expires_at);
         recipient.attempts += verdict.count_attempt ? 1 : 0;
         recipient.last_attempt = verdict.attempted_at;
@@ -208,10 +210,10 @@ struct MemoryStore::State {
         for (const RecipientId row_id : ids) {
             const auto it = rows.find(row_id);
             Row& row = it->second;
-            const bool held = row.recipient.state == RecipientState::held;
+            const RecipientState state = row.recipient.state;
             const bool free = row.free(now);
-            if (row.removed || (revision == Revision::hold && held) ||
-                (revision == Revision::release && !held) || (revision == Revision::retry && !free && !held)) {
+            const bool being_tried = state == RecipientState::waiting && !free;
+            if (row.removed || !concerns(revision, state) || (revision == Revision::retry && being_tried)) {
                 continue;
             }
             revised.recipients += 1;
@@ -225,14 +227,18 @@ struct MemoryStore::State {
             } else if (revision == Revision::hold) {
                 row.recipient.state = RecipientState::held;
                 row.afterwards = free ? Afterwards::nothing : Afterwards::hold;
+            } else if (revision == Revision::suspend) {
+                row.recipient.state = RecipientState::suspended;
+                row.afterwards = free ? Afterwards::nothing : Afterwards::suspend;
             } else {
                 row.recipient.state = RecipientState::waiting;
-                row.recipient.due_at = std::min(now, row.recipient.expires_at);
+                if (revision != Revision::resume) {
+                    row.recipient.due_at = std::min(now, row.recipient.expires_at);
+                }
                 row.afterwards = Afterwards::nothing;
-                const DestinationId destination = row.recipient.destination;
-                if (free && std::none_of(revised.due.begin(), revised.due.end(),
-                                         [&](const DestinationDue& d) { return d.id == destination; })) {
-                    revised.due.push_back({destination, names.at(destination), row.recipient.due_at});
+                if (free) {
+                    const DestinationId destination = row.recipient.destination;
+                    note_due(revised, destination, names.at(destination), row.recipient.due_at);
                 }
             }
             index(row);
@@ -439,6 +445,30 @@ void MemoryStore::destinations(DestinationId after, std::size_t limit, TimePoint
              ++it) {
             if (const auto due = state_->first_free(it->first, now)) {
                 found.push_back({it->first, it->second, *due});
+            }
+        }
+        return found;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::sources(SourceQuery query, Done<std::vector<MessageSource>> done) {
+    auto result = [&]() -> StoreResult<std::vector<MessageSource>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        constexpr std::size_t kMost = 10'000;
+        std::vector<MessageSource> found;
+        for (auto it = state_->messages.upper_bound(query.after);
+             it != state_->messages.end() && found.size() < std::min(query.limit, kMost); ++it) {
+            const Kept& kept = it->second;
+            const bool suspended = std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
+                const Row& row = state_->rows.at(id);
+                return !row.removed && row.recipient.state == RecipientState::suspended;
+            });
+            if (suspended || !query.suspended_only) {
+                found.push_back({it->first, kept.message->source});
             }
         }
         return found;

@@ -35,6 +35,7 @@ public:
                       Done<std::vector<DestinationDue>> done) override;
     void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
                            Done<std::vector<QueueId>> done) override;
+    void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
     void show(QueueId id, Done<QueueEntry> done) override;
     [[nodiscard]] StoreHealth health() const override;

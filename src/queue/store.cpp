@@ -1,12 +1,41 @@
-// A store's error that nobody looked at.
+// What all stores have in common: which rows a revision concerns, and an error that nobody looked at.
 #include "queue/store.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace posthorn::queue {
 
 void throw_exception_from_error(const StoreError& error, const boost::source_location&) {
     throw std::runtime_error(error.what);
+}
+
+bool concerns(Revision revision, RecipientState state) {
+    switch (revision) {
+        case Revision::retry:
+            return state != RecipientState::suspended;
+        case Revision::hold:
+            return state != RecipientState::held;
+        case Revision::release:
+            return state == RecipientState::held;
+        case Revision::remove:
+            return true;
+        case Revision::suspend:
+            return state == RecipientState::waiting;
+        case Revision::resume:
+            return state == RecipientState::suspended;
+    }
+    return false;
+}
+
+void note_due(Revised& revised, DestinationId destination, const std::string& domain, TimePoint due) {
+    const auto known = std::find_if(revised.due.begin(), revised.due.end(),
+                                    [&](const DestinationDue& noted) { return noted.id == destination; });
+    if (known == revised.due.end()) {
+        revised.due.push_back({destination, domain, due});
+    } else {
+        known->next_due = std::min(known->next_due, due);
+    }
 }
 
 }  // namespace posthorn::queue

@@ -49,6 +49,7 @@ using Done = UniqueFunction<void(StoreResult<T>)>;
 enum class RecipientState : std::uint8_t {
     waiting = 0,  // has a due time, which is never after the message's expiry
     held = 1,     // waits for an operator; ends by release, delete or expiry
+    suspended = 3,  // its submitter may not send for now; ends by resume, delete or expiry. (2 is the sqlite store's own.)
 };
 
 // One recipient still to be settled. Delivered and failed recipients have no row.
@@ -166,18 +167,37 @@ struct ListQuery {
     std::string reverse_path;  // exact, or empty for all
 };
 
+// What was submitted by whom; for passes over the whole queue.
+struct MessageSource {
+    QueueId id;
+    std::string source;  // mail::Message::source
+};
+
+struct SourceQuery {
+    QueueId after;                // exclusive; the first page has 0
+    std::size_t limit = 1000;     // messages, at most 10,000
+    bool suspended_only = false;  // only messages with suspended rows: those are in an index
+};
+
+// Suspension is apart from hold, so that resuming a user releases what his suspension stopped and nothing else.
 enum class Revision : std::uint8_t {
-    retry,  // due now, whatever the back-off; attempts unchanged; held rows too; claimed ones are being tried
-            // already
-    hold,   // claimed rows become held when they are deferred
+    retry,  // due now, whatever the back-off; attempts unchanged; held rows too, suspended ones not; claimed
+            // ones are being tried already
+    hold,   // waiting and suspended -> held; claimed rows become held when they are deferred
     release,  // held -> waiting, due now
     remove,   // all unclaimed recipients go, without a DSN; claimed ones go when they are settled
+    suspend,  // waiting -> suspended, keeping their due times; claimed rows become it when they are deferred
+    resume,   // suspended -> waiting
 };
 
 struct Revised {
     std::uint64_t recipients = 0;     // rows changed
-    std::vector<DestinationDue> due;  // destinations that have mail due now because of it
+    std::vector<DestinationDue> due;  // destinations that have mail waiting again because of it, and when it is due
 };
+
+// For stores: whether the revision changes rows of this state at all, and the note that a destination has mail again.
+[[nodiscard]] bool concerns(Revision revision, RecipientState state);
+void note_due(Revised& revised, DestinationId destination, const std::string& domain, TimePoint due);
 
 struct StoreHealth {
     bool healthy = true;
@@ -237,6 +257,8 @@ public:
     // classes that a repair of ours can end: "local" and "auth"; of others it may know nothing.
     virtual void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
                                    Done<std::vector<QueueId>> done) = 0;
+    // Messages by id with who submitted them. Bounded by the limit in what it looks at; never in the way of claims.
+    virtual void sources(SourceQuery query, Done<std::vector<MessageSource>> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 

@@ -65,7 +65,7 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
           " delay_dsn_sent = max(delay_dsn_sent, ?6), last_class = ?7, last_reply = ?8, last_host = ?9"
           " WHERE id = ?1"),
       recipients_of_(connection,
-                     "SELECT id, destination_id, state FROM recipient WHERE message_id = ? ORDER BY id"),
+                     "SELECT id, destination_id, state, due_at FROM recipient WHERE message_id = ? ORDER BY id"),
       message_exists_(connection, "SELECT expires_at FROM message WHERE id = ?"),
       make_due_(connection, "UPDATE recipient SET state = 0, due_at = ?2 WHERE id = ?1"),
       set_state_(connection, "UPDATE recipient SET state = ?2 WHERE id = ?1"),
@@ -165,6 +165,9 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
         }
         previous = verdict.message;
         effects_.settled.push_back(verdict.recipient);
+        if (!effects_.ours.empty()) {
+            effects_.ours.insert(verdict.recipient);
+        }
         if (verdict.kind != Verdict::Kind::done &&
             claims_.afterwards(verdict.recipient) != Afterwards::remove) {
             defer(verdict);
@@ -186,9 +189,11 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
 }
 
 void Changes::defer(const Verdict& verdict) {
-    const bool hold =
-        verdict.kind == Verdict::Kind::hold || claims_.afterwards(verdict.recipient) == Afterwards::hold;
-    const auto state = hold ? RecipientState::held : RecipientState::waiting;
+    const Afterwards afterwards = claims_.afterwards(verdict.recipient);
+    const bool hold = verdict.kind == Verdict::Kind::hold || afterwards == Afterwards::hold;
+    const auto state = hold                                ? RecipientState::held
+                       : afterwards == Afterwards::suspend ? RecipientState::suspended
+                                                           : RecipientState::waiting;
     update_recipient_.bind(1, verdict.recipient)
         .bind(2, static_cast<std::int64_t>(state))
         .bind(3, verdict.due_at);
@@ -215,6 +220,7 @@ void Changes::revise(ReviseOperation& operation) {
         RecipientId id;
         DestinationId destination;
         int state;
+        TimePoint due_at;
     };
     std::vector<Row> rows;
     TimePoint expires_at{};
@@ -232,47 +238,57 @@ void Changes::revise(ReviseOperation& operation) {
         recipients_of_.bind(1, operation.message.value());
         while (recipients_of_.step()) {
             rows.push_back({recipients_of_.integer(0), recipients_of_.integer(1),
-                            static_cast<int>(recipients_of_.integer(2))});
+                            static_cast<int>(recipients_of_.integer(2)), recipients_of_.time(3)});
         }
     }
-    const TimePoint due = std::min(operation.now, expires_at);
+    const TimePoint at_once = std::min(operation.now, expires_at);
     const auto mark = [this](RecipientId id, Afterwards afterwards) {
         effects_.marked.emplace_back(id, claims_.set_afterwards(id, afterwards));
     };
+    const auto set_state = [this](RecipientId id, int state) { set_state_.bind(1, id).bind(2, state).run(); };
     for (const Row& row : rows) {
-        const bool held = row.state == static_cast<int>(RecipientState::held);
-        const bool removes = operation.revision == Revision::remove;
-        const bool holds = operation.revision == Revision::hold;
-        if (row.state == kStateRemoved || (holds && held) ||
-            (operation.revision == Revision::release && !held)) {
+        if (row.state == kStateRemoved ||
+            !concerns(operation.revision, static_cast<RecipientState>(row.state))) {
             continue;
         }
         const bool ours = is_ours(row.id, operation.now);
-        if (removes && ours) {
-            delete_recipient_.bind(1, row.id).run();
-            effects_.recipients -= 1;
-        } else if (removes) {
-            set_state_.bind(1, row.id).bind(2, kStateRemoved).run();
-            mark(row.id, Afterwards::remove);
-        } else if (holds) {
-            set_state_.bind(1, row.id).bind(2, static_cast<int>(RecipientState::held)).run();
-            if (!ours) {
-                mark(row.id, Afterwards::hold);
+        switch (operation.revision) {
+            case Revision::remove:
+                if (ours) {
+                    delete_recipient_.bind(1, row.id).run();
+                    effects_.recipients -= 1;
+                } else {
+                    set_state(row.id, kStateRemoved);
+                    mark(row.id, Afterwards::remove);
+                }
+                break;
+            case Revision::hold:
+            case Revision::suspend: {
+                const bool holds = operation.revision == Revision::hold;
+                const auto state = holds ? RecipientState::held : RecipientState::suspended;
+                set_state(row.id, static_cast<int>(state));
+                if (!ours) {
+                    mark(row.id, holds ? Afterwards::hold : Afterwards::suspend);
+                }
+                break;
             }
-        } else if (ours) {
-            make_due_.bind(1, row.id).bind(2, due).run();
-            const auto known = std::find_if(operation.result.due.begin(), operation.result.due.end(),
-                                            [&](const DestinationDue& d) { return d.id == row.destination; });
-            if (known == operation.result.due.end()) {
+            case Revision::retry:
+            case Revision::release:
+            case Revision::resume: {
+                if (!ours && row.state == static_cast<int>(RecipientState::waiting)) {
+                    continue;  // it is being tried already
+                }
+                const TimePoint due = operation.revision == Revision::resume ? row.due_at : at_once;
+                make_due_.bind(1, row.id).bind(2, due).run();
+                if (!ours) {
+                    mark(row.id, Afterwards::nothing);
+                    break;
+                }
                 const StatementScope scope(destination_name_);
                 destination_name_.bind(1, row.destination).step();
-                operation.result.due.push_back({row.destination, destination_name_.text(0), due});
+                note_due(operation.result, row.destination, destination_name_.text(0), due);
+                break;
             }
-        } else if (held) {
-            make_due_.bind(1, row.id).bind(2, due).run();
-            mark(row.id, Afterwards::nothing);
-        } else {
-            continue;  // it is being tried already
         }
         operation.result.recipients += 1;
     }
@@ -283,16 +299,18 @@ void Changes::revise(ReviseOperation& operation) {
 
 // Nobody has the row: it was free, or this very transaction settled or revised it before.
 bool Changes::is_ours(RecipientId id, TimePoint now) {
-    const auto in = [id](const std::vector<RecipientId>& ids) {
-        return std::find(ids.begin(), ids.end(), id) != ids.end();
-    };
-    if (in(effects_.settled) || in(effects_.reserved)) {
+    auto& ours = effects_.ours;
+    if (ours.empty()) {
+        ours.insert(effects_.settled.begin(), effects_.settled.end());
+    }
+    if (ours.contains(id)) {
         return true;
     }
     if (!claims_.reserve(id, now)) {
         return false;
     }
     effects_.reserved.push_back(id);
+    ours.insert(id);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,7 @@ public:
         std::int64_t recipients = 0;
         std::vector<RecipientId> settled;   // claims of deliveries, released by the commit
         std::vector<RecipientId> reserved;  // rows revised while nobody had them
+        std::unordered_set<RecipientId> ours;  // both of them, once a revision asked
         std::vector<RecipientId> added;     // claimed as they were added
         std::vector<std::pair<RecipientId, Afterwards>> marked;  // the mark before
         std::vector<std::string> unneeded_files;                 // relative to the spool directory

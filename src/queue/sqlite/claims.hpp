@@ -13,7 +13,7 @@
 namespace posthorn::queue::sqlite {
 
 // What the operator decided about a recipient while a delivery had it.
-enum class Afterwards : std::uint8_t { nothing, hold, remove };
+enum class Afterwards : std::uint8_t { nothing, hold, suspend, remove };
 
 // Any thread.
 //

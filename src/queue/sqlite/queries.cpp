@@ -43,6 +43,10 @@ constexpr const char* kRecipientsOf = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                                       " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
                                       " WHERE r.message_id = ?1 AND r.state <> 2 ORDER BY r.id LIMIT 100";
 constexpr const char* kRecipientCount = "SELECT count(*) FROM recipient WHERE message_id = ?1 AND state <> 2";
+constexpr const char* kSources = "SELECT id, source FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
+constexpr const char* kSuspended =
+    "SELECT r.message_id, m.source FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+    " WHERE r.state = 3 AND r.message_id > ?1 GROUP BY r.message_id ORDER BY r.message_id LIMIT ?2";
 #define POSTHORN_ENTRY_COLUMNS                                                                          \
     "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, " \
     "m.source"
@@ -62,7 +66,7 @@ Recipient read_recipient(const Statement& row) {
     recipient.id = row.integer(0);
     recipient.message = QueueId(row.integer(1));
     recipient.destination = row.integer(2);
-    recipient.state = row.integer(3) == 0 ? RecipientState::waiting : RecipientState::held;
+    recipient.state = static_cast<RecipientState>(row.integer(3));  // a row that is removed is read nowhere
     recipient.due_at = row.time(kDueColumn);
     recipient.attempts = static_cast<std::uint32_t>(row.integer(5));
     recipient.last_attempt = row.time(6);
@@ -123,10 +127,13 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       list_(connection_, kList),
       one_(connection_, kOne),
       recipients_(connection_, kRecipientsOf),
-      recipient_count_(connection_, kRecipientCount) {}
+      recipient_count_(connection_, kRecipientCount),
+      sources_(connection_, kSources),
+      suspended_(connection_, kSuspended) {}
 
 std::vector<std::string> Queries::hot_statements() {
-    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne};
+    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne,
+            kSources, kSuspended};
 }
 
 Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until) {
@@ -292,6 +299,18 @@ QueueEntry Queries::entry(Statement& row) {
     recipient_count_.bind(1, entry.id.value()).step();
     entry.recipient_count = static_cast<std::uint64_t>(recipient_count_.integer(0));
     return entry;
+}
+
+std::vector<MessageSource> Queries::sources(const SourceQuery& query) {
+    constexpr std::size_t kMost = 10'000;
+    std::vector<MessageSource> found;
+    Statement& statement = query.suspended_only ? suspended_ : sources_;
+    const StatementScope scope(statement);
+    statement.bind(1, query.after.value()).bind(2, static_cast<std::int64_t>(std::min(query.limit, kMost)));
+    while (statement.step()) {
+        found.push_back({QueueId(statement.integer(0)), statement.text(1)});
+    }
+    return found;
 }
 
 std::vector<QueueEntry> Queries::list(const ListQuery& query) {

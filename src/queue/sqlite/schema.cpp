@@ -35,7 +35,11 @@ CREATE INDEX recipient_of_message ON recipient (message_id);
 constexpr const char* kVersion2 =
     "CREATE INDEX recipient_class ON recipient (last_class, message_id) WHERE last_class IN ('local', 'auth')";
 
-constexpr std::array<Migration, 2> kMigrations = {kVersion1, kVersion2};
+// Resuming a user finds what his suspension stopped; costs nothing while nobody is suspended.
+constexpr const char* kVersion3 =
+    "CREATE INDEX recipient_suspended ON recipient (message_id) WHERE state = 3";
+
+constexpr std::array<Migration, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 

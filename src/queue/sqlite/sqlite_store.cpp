@@ -219,6 +219,12 @@ public:
             });
     }
 
+    void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override {
+        start_operators();
+        operators_.post<std::vector<MessageSource>>(
+            std::move(done), [=](Queries& queries) { return queries.sources(query); });
+    }
+
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override {
         start_operators();
         operators_.post<std::vector<QueueEntry>>(

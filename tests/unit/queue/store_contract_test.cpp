@@ -350,6 +350,93 @@ TYPED_TEST(StoreContract, HoldWhileClaimedHoldsWhatIsDeferred) {
     EXPECT_EQ(this->claim_now(added.recipients[0].destination).size(), 1U);
 }
 
+TYPED_TEST(StoreContract, ASuspensionStopsWhatWaitsAndResumingReleasesThatAlone) {
+    const Added held = this->add_one(1, {"a", "b"});
+    const DestinationId destination = held.recipients[0].destination;
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::hold, this->now_));
+    this->add_one(2, {"c", "d"}, false, this->now_ - 1min);
+    this->add_one(3, {"e"}, false, this->now_ + 1h);
+    for (const std::int64_t id : {1, 2, 3}) {
+        ASSERT_TRUE(revise(this->store(), QueueId(id), Revision::suspend, this->now_));
+    }
+    EXPECT_TRUE(this->claim_now(destination).empty());
+    EXPECT_FALSE(test::next_due(this->store(), destination).value());
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].state, RecipientState::held);
+    EXPECT_EQ(show(this->store(), QueueId(2)).value().recipients[0].state, RecipientState::suspended);
+    // Nothing an operator does to one message makes it leave; his own hold outlives the suspension.
+    EXPECT_EQ(revise(this->store(), QueueId(2), Revision::release, this->now_).value().recipients, 0U);
+    EXPECT_EQ(revise(this->store(), QueueId(2), Revision::retry, this->now_).value().recipients, 0U);
+    this->add_one(4, {"f"});
+    ASSERT_TRUE(revise(this->store(), QueueId(4), Revision::suspend, this->now_));
+    EXPECT_EQ(revise(this->store(), QueueId(4), Revision::hold, this->now_).value().recipients, 1U);
+
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::resume, this->now_).value().recipients, 0U);
+    EXPECT_EQ(revise(this->store(), QueueId(4), Revision::resume, this->now_).value().recipients, 0U);
+    const Revised resumed = revise(this->store(), QueueId(2), Revision::resume, this->now_).value();
+    EXPECT_EQ(resumed.recipients, 2U);
+    ASSERT_EQ(resumed.due.size(), 1U);
+    EXPECT_EQ(resumed.due[0].next_due, this->now_ - 1min);
+    // The back-off it had is the one it has.
+    EXPECT_EQ(revise(this->store(), QueueId(3), Revision::resume, this->now_).value().due.at(0).next_due,
+              this->now_ + 1h);
+    EXPECT_EQ(this->claim_now(destination).size(), 2U);
+}
+
+TYPED_TEST(StoreContract, SuspendingWhileClaimedSuspendsWhatIsDeferred) {
+    const Added added = this->add_one(1, {"a", "b", "c"}, true);
+    const auto row = [&](std::size_t i) { return added.recipients[i].id; };
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::suspend, this->now_).value().recipients, 3U);
+    // One is deferred, one comes back untouched, one has got through.
+    ASSERT_TRUE(settle(this->store(), {{defer_to(row(0), QueueId(1), this->now_)}, {}}));
+    this->store().unclaim({row(1)});
+    ASSERT_TRUE(settle(this->store(), {{done_with(row(2), QueueId(1))}, {}}));
+    const QueueEntry entry = show(this->store(), QueueId(1)).value();
+    ASSERT_EQ(entry.recipient_count, 2U);
+    EXPECT_EQ(entry.recipients[0].state, RecipientState::suspended);
+    EXPECT_EQ(entry.recipients[0].last_reply, "451 4.3.0 later");
+    EXPECT_EQ(entry.recipients[1].state, RecipientState::suspended);
+    EXPECT_TRUE(this->claim_now(added.recipients[0].destination).empty());
+    EXPECT_EQ(revise(this->store(), QueueId(1), Revision::resume, this->now_).value().recipients, 2U);
+    EXPECT_EQ(this->claim_now(added.recipients[0].destination).size(), 2U);
+    // Resumed while it was claimed: nothing of the suspension is left.
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::suspend, this->now_));
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::resume, this->now_));
+    ASSERT_TRUE(settle(this->store(), {{defer_to(row(0), QueueId(1), this->now_)}, {}}));
+    EXPECT_EQ(show(this->store(), QueueId(1)).value().recipients[0].state, RecipientState::waiting);
+}
+
+TYPED_TEST(StoreContract, SuspendedMailExpiresAndCanBeDeleted) {
+    auto old = make_message(1, "Hello\r\n", this->now_ - kLifetime - 1h);
+    ASSERT_TRUE(add(this->store(), {old, {make_recipient("a", "example.net", this->now_)}}));
+    this->add_one(2, {"b"});
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::suspend, this->now_));
+    ASSERT_TRUE(revise(this->store(), QueueId(2), Revision::suspend, this->now_));
+    EXPECT_EQ(claim_expired(this->store(), this->now_, 10).value().size(), 1U);
+    EXPECT_EQ(revise(this->store(), QueueId(2), Revision::remove, this->now_).value().recipients, 1U);
+    EXPECT_FALSE(show(this->store(), QueueId(2)));
+}
+
+TYPED_TEST(StoreContract, SourcesAreReadPageByPage) {
+    for (const std::int64_t id : {1, 2, 3, 4}) {
+        auto message = make_message(id);
+        message->source = id == 3 ? "ip=127.0.0.1" : "user=alice";
+        ASSERT_TRUE(add(this->store(), {message, {make_recipient("a", "example.net", this->now_),
+                                                  make_recipient("b", "example.net", this->now_)}}));
+    }
+    ASSERT_TRUE(revise(this->store(), QueueId(2), Revision::suspend, this->now_));
+    ASSERT_TRUE(revise(this->store(), QueueId(4), Revision::suspend, this->now_));
+    const auto first = sources(this->store(), {QueueId(), 3, false}).value();
+    ASSERT_EQ(first.size(), 3U);
+    EXPECT_EQ(first[2].id, QueueId(3));
+    EXPECT_EQ(first[2].source, "ip=127.0.0.1");
+    EXPECT_EQ(sources(this->store(), {QueueId(3), 3, false}).value().size(), 1U);
+    const auto suspended = sources(this->store(), {QueueId(), 10, true}).value();
+    ASSERT_EQ(suspended.size(), 2U);  // once each, however many recipients
+    EXPECT_EQ(suspended[0].id, QueueId(2));
+    EXPECT_EQ(suspended[1].source, "user=alice");
+    EXPECT_EQ(sources(this->store(), {QueueId(2), 10, true}).value().size(), 1U);
+}
+
 TYPED_TEST(StoreContract, AVerdictCanHold) {
     const Added added = this->add_one(1, {"a"}, true);
     Verdict verdict = defer_to(added.recipients[0].id, QueueId(1), this->now_);

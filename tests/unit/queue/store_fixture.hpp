@@ -95,6 +95,10 @@ inline StoreResult<std::vector<QueueId>> messages_of_class(QueueStore& store, st
         store.messages_of_class(std::move(failure_class), after, limit, std::move(done));
     });
 }
+inline StoreResult<std::vector<MessageSource>> sources(QueueStore& store, SourceQuery query) {
+    return await<std::vector<MessageSource>>(
+        [&](Done<std::vector<MessageSource>> done) { store.sources(query, std::move(done)); });
+}
 inline StoreResult<std::vector<QueueEntry>> list(QueueStore& store, ListQuery query) {
     return await<std::vector<QueueEntry>>(
         [&](Done<std::vector<QueueEntry>> done) { store.list(query, std::move(done)); });
