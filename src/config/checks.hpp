@@ -10,6 +10,7 @@ namespace posthorn::config {
 void check_identity(const Config& config, const Places& places, Findings& findings);
 void check_listeners(const Config& config, const Places& places, Findings& findings);
 void check_domains(const Config& config, const Places& places, Findings& findings);
+void check_users(const Config& config, const Places& places, Findings& findings);
 void check_streams(const Config& config, const Places& places, Findings& findings);
 void check_times(const Config& config, const Places& places, Findings& findings);
 void check_delivery(const Config& config, const Places& places, Findings& findings);

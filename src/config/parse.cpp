@@ -174,6 +174,8 @@ void Reader::walk(const Table& table, const std::string& section) {
             }
         } else if (path == "listener") {
             read_tables(listener_settings(), entry, path, config_.server.listeners);
+        } else if (path == "user") {
+            read_tables(user_settings(), entry, path, config_.auth.accounts);
         } else if (path == "stream") {
             read_tables(stream_settings(), entry, path, config_.auth.streams);
         } else if (path == "domain") {
@@ -229,7 +231,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
         }
     }
     if (section.empty()) {
-        names.insert(names.end(), {"listener", "domain", "stream"});
+        names.insert(names.end(), {"listener", "domain", "user", "stream"});
     }
     // The same key elsewhere is the likelier slip than another key here.
     for (const Setting<Config>& row : settings()) {
@@ -315,6 +317,17 @@ void derive(Config& config, const Places& places) {
             listener.tls = smtp::server::ListenerTls::none;
         }
     }
+    for (std::size_t i = 0; i < config.auth.accounts.size(); ++i) {
+        auth::AccountOptions& user = config.auth.accounts[i];
+        const auth::AccountOptions& all = config.auth.account;
+        const auto unset = [&](const char* key) {
+            return !places.given("user[" + std::to_string(i) + "]." + key);
+        };
+        if (unset("senders")) user.senders = all.senders;
+        if (unset("messages_per_hour")) user.messages_per_hour = all.messages_per_hour;
+        if (unset("recipients_per_hour")) user.recipients_per_hour = all.recipients_per_hour;
+        if (unset("burst")) user.burst = all.burst;
+    }
     text::lower_in_place(config.hostname);
     for (auth::DomainOptions& domain : config.auth.domains) {
         text::lower_in_place(domain.name);
@@ -339,6 +352,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_identity(loaded.config, places, findings);
         check_listeners(loaded.config, places, findings);
         check_domains(loaded.config, places, findings);
+        check_users(loaded.config, places, findings);
         check_streams(loaded.config, places, findings);
         check_times(loaded.config, places, findings);
         check_delivery(loaded.config, places, findings);

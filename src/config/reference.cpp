@@ -107,6 +107,14 @@ dkim = [{ selector = "m1", key_file = "keys/example.com/m1.pem" }]
 #unsigned_policy = "hold"
 )";
 
+constexpr std::string_view kUserExample = R"(
+#[[user]]
+#name = "shop"
+#senders = ["@example.com", "orders@example.org"]
+#messages_per_hour = 500
+#recipients_per_hour = 500
+)";
+
 constexpr std::string_view kStreamExample = R"(
 #[[stream]]
 #name = "newsletter"
@@ -190,6 +198,13 @@ std::string reference_markdown() {
                 "each "
                 "`{ selector = \"...\", key_file = \"...\" }`.\n\n" +
                 manual_table(domain_settings()) + manual_table(dkim_key_settings());
+            out += "## `[[user]]`\n\n" +
+                   wrap(
+                       "What one user may do, where it differs from what [auth] says for all; one table each. "
+                       "Passwords are not here but in auth.users_file or with Dovecot. `posthorn user suspend NAME` stops "
+                       "a user whose password was stolen; docs/ACCOUNTS.md tells what to do then.",
+                       "") +
+                   "\n" + manual_table(user_settings());
             out += "## `[[stream]]`\n\n" +
                    wrap(
                        "List mail, which gets List-Unsubscribe headers (RFC 8058), one table each. Any of "
@@ -241,6 +256,8 @@ std::string example_toml() {
                   example_keys(domain_settings(), "#   ") +
                   wrap("dkim: the keys, each with selector and key_file; one signature for each.", "#   ") +
                   std::string(kDomainExample);
+            to += rule("What a user may do, where it differs from [auth]; one [[user]] each.") +
+                  example_keys(user_settings(), "#   ") + std::string(kUserExample);
             to +=
                 rule(
                     "List mail, which gets List-Unsubscribe headers; one [[stream]] each. Any of users, "
@@ -263,6 +280,9 @@ std::string show(const Config& config) {
             out += (i == 0 ? "{ " : ", { ") + show_table(dkim_key_settings(), domain.keys[i], ", ") + " }";
         }
         out += "]\n";
+    }
+    for (const auth::AccountOptions& user : config.auth.accounts) {
+        out += "\n[[user]]\n" + show_table(user_settings(), user, "\n") + "\n";
     }
     for (const auth::StreamOptions& stream : config.auth.streams) {
         out += "\n[[stream]]\n" + show_table(stream_settings(), stream, "\n") + "\n";

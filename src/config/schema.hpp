@@ -20,10 +20,11 @@ struct Section {
 [[nodiscard]] const std::vector<Section>& sections();
 [[nodiscard]] const std::vector<Setting<Config>>& settings();
 
-// The keys of [[listener]], [[domain]] and its dkim tables, and [[stream]].
+// The keys of [[listener]], [[domain]] and its dkim tables, [[user]], and [[stream]].
 [[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();
 [[nodiscard]] const std::vector<Setting<auth::DomainOptions>>& domain_settings();
 [[nodiscard]] const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings();
+[[nodiscard]] const std::vector<Setting<auth::AccountOptions>>& user_settings();
 [[nodiscard]] const std::vector<Setting<auth::StreamOptions>>& stream_settings();
 
 // "delivery.port" and "POSTHORN_DELIVERY_PORT".

@@ -1,4 +1,4 @@
-// The settings of the tables that may stand several times: [[listener]], [[domain]], [[stream]].
+// The settings of the tables that may stand several times: [[listener]], [[domain]], [[user]], [[stream]].
 #include "config/schema.hpp"
 
 namespace posthorn::config {
@@ -74,6 +74,33 @@ const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings() {
          "each key.",
          {},
          true},
+    };
+    return all;
+}
+
+const std::vector<Setting<auth::AccountOptions>>& user_settings() {
+    using namespace binding;
+    using U = auth::AccountOptions;
+    static const std::vector<Setting<U>> all = {
+        {"user",
+         "name",
+         text<U>(FIELD(name), "the name that the user logs in with"),
+         "Whom this is about, exactly as the users file or Dovecot names him.",
+         {},
+         true},
+        {"user", "senders",
+         texts<U>(FIELD(senders),
+                  "a list of \"alice@example.com\", \"@example.com\", \"@*.example.com\" or \"*\""),
+         "As whom he may send, in MAIL FROM and in the From field; see auth.senders. Unset: as there."},
+        {"user", "messages_per_hour", integer<U>(FIELD(messages_per_hour), 0, 100'000'000),
+         "Messages he may send in an hour; 0: no limit. Unset: as in [auth]."},
+        {"user", "recipients_per_hour", integer<U>(FIELD(recipients_per_hour), 0, 100'000'000),
+         "Recipients he may send to in an hour, of all messages together; 0: no limit. Unset: as in [auth]."},
+        {"user", "burst",
+         duration<U>(FIELD(burst), std::chrono::minutes(1), std::chrono::hours(24 * 7)),
+         "How many hours' worth he may send at once; see auth.burst. Unset: as in [auth]."},
+        {"user", "stream", text<U>(FIELD(stream), "the name of a [[stream]], or \"\""),
+         "All his mail belongs to this list stream."},
     };
     return all;
 }
