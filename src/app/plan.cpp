@@ -73,7 +73,8 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     rules->inline_body_limit = config.queue.inline_body_limit;
     rules->lifetime = config.queue.lifetime;
     rules->dsn_lifetime = config.queue.dsn_lifetime;
-    rules->hide_client_address = config.server.hide_client_address;
+    rules->options = config.intake;
+    if (!config.auth.domains.empty()) rules->first_domain = config.auth.domains.front().name;
 
     auto runtime = std::make_shared<smtp::server::Runtime>();
     runtime->hostname = config.hostname;

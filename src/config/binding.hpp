@@ -223,6 +223,21 @@ Binding<Owner> choice(At at, std::vector<std::pair<std::string, E>> choices) {
             }};
 }
 
+// The same binding for a key that was a boolean once: those who still write true or false are told what it means now.
+template <class Owner>
+Binding<Owner> reworded(Binding<Owner> binding, std::string what_booleans_were) {
+    binding.set = [set = std::move(binding.set), allowed = binding.allowed, what = std::move(what_booleans_were)](
+                      Owner& owner, const Value& value, const std::string& directory) -> Accepted {
+        const auto* boolean = value.as<bool>();
+        const auto* word = value.as<std::string>();  // of the environment
+        if (boolean != nullptr || (word != nullptr && (*word == "true" || *word == "false"))) {
+            return Refusal{fmt::format("is a boolean no longer; allowed: {}; {}", allowed, what), value.at, true};
+        }
+        return set(owner, value, directory);
+    };
+    return binding;
+}
+
 // Permission bits in octal, as a string: 0600 in TOML would be an error, 600 another number.
 template <class Owner, class At>
 Binding<Owner> mode(At at) {

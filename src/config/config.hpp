@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "delivery/options.hpp"
 #include "dns/options.hpp"
+#include "intake/options.hpp"
 #include "queue/options.hpp"
 #include "smtp/server/options.hpp"
 
@@ -27,6 +28,7 @@ struct Config {
     queue::QueueOptions queue;
     queue::RetryOptions retry;
     dns::DnsOptions dns;
+    intake::IntakeOptions intake;
     delivery::DeliveryOptions delivery;
     admin::AdminOptions admin;
     log::LogOptions log;

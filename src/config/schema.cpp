@@ -53,9 +53,16 @@ void add_submission(Rows& rows) {
          "published port looks like the bridge's gateway, so trusting the bridge trusts the world."},
         {"submission", "trust_unix_socket", boolean<Config>(FIELD(server.relay.trust_unix_socket)),
          "Whether clients of unix socket listeners may send without logging in."},
-        {"submission", "hide_client_address", boolean<Config>(FIELD(server.hide_client_address)),
-         "Whether Received fields keep quiet about where mail was handed in: a person's address at home, a "
-         "container's inside."},
+        {"submission", "hide_client_address",
+         reworded(choice<Config>(FIELD(intake.hide_client_address),
+                                 std::vector<std::pair<std::string, intake::ClientAddress>>{
+                                     {"private", intake::ClientAddress::hide_private},
+                                     {"always", intake::ClientAddress::hide},
+                                     {"never", intake::ClientAddress::show}}),
+                  "\"always\" is what true was, \"never\" what false was"),
+         "What Received fields keep quiet about: private addresses (loopback, RFC 1918, link-local, ULA) and "
+         "names that mean nothing outside, such as a container's; any client's address and name, such as a "
+         "person's at home; or nothing."},
 
         {"submission.limits", "max_message_size",
          size<Config>(FIELD(server.limits.max_message_size), 64 * kKiB, kGiB),
@@ -121,6 +128,54 @@ void add_submission(Rows& rows) {
     rows.insert(rows.end(), own.begin(), own.end());
 }
 
+void add_repair(Rows& rows) {
+    using namespace binding;
+    const std::vector<Setting<Config>> own = {
+        {"repair", "add_from", boolean<Config>(FIELD(intake.add_from)),
+         "Whether a message without From gets one that names the envelope's sender. false: 550. With the null "
+         "sender there is nothing to make it of, so that such a message is always refused."},
+        {"repair", "add_to", boolean<Config>(FIELD(intake.add_to)),
+         "Whether a message without To and Cc gets \"To: undisclosed-recipients:;\". Such mail is legal, but "
+         "filters mark it down."},
+        {"repair", "complete_addresses", boolean<Config>(FIELD(intake.complete_addresses)),
+         "Whether addresses without a domain (From: alice) get qualify_domain. false: 554."},
+        {"repair", "qualify_domain",
+         text<Config>(FIELD(intake.qualify_domain), "a domain name such as \"example.com\", or \"\""),
+         "The domain that completes them. Empty: that of the envelope's sender, with the null sender that of the "
+         "first [[domain]]."},
+        {"repair", "local_domains",
+         texts<Config>(FIELD(intake.local_domains), "a list of names such as [\"localhost\", \"web1.localdomain\"]"),
+         "Names that this machine's programs put behind the \"@\" and that nobody outside can answer to. They are "
+         "replaced by qualify_domain in From, Sender, Reply-To, To, Cc and the envelope's sender.",
+         },
+        {"repair", "encode_header", boolean<Config>(FIELD(intake.encode_header)),
+         "Whether UTF-8 in Subject, display names and other free text of the header becomes encoded words (RFC "
+         "2047) where the client did not ask for SMTPUTF8. false: 550. Other fields and other charsets: 550 always."},
+        {"repair", "add_mime_fields", boolean<Config>(FIELD(intake.add_mime_fields)),
+         "Whether a body of 8-bit text without MIME-Version gets the fields that say so."},
+        {"repair", "accept_undeclared_8bit", boolean<Config>(FIELD(intake.accept_undeclared_8bit)),
+         "Whether an 8-bit body is taken from a client that did not say BODY=8BITMIME. It is then sent as if it "
+         "had. false: 554."},
+        {"repair", "long_lines",
+         choice<Config>(FIELD(intake.long_lines),
+                        std::vector<std::pair<std::string, intake::LongLines>>{
+                            {"re-encode", intake::LongLines::re_encode}, {"refuse", intake::LongLines::refuse}}),
+         "What happens to lines of more than 998 octets, which SMTP does not allow. re-encode: the part of the "
+         "message that has them becomes quoted-printable or base64, and header lines are folded. Signed parts and "
+         "attached messages are never changed, but refused."},
+        {"repair", "max_field_size", size<Config>(FIELD(intake.max_field_size), kKiB, 16 * kMiB),
+         "Octets of one header field. Gmail's bound; like there, To, Cc and References count only towards "
+         "submission.limits.max_header_size."},
+        {"repair", "remove_fields", texts<Config>(FIELD(intake.remove_fields), "a list of field names"),
+         "Header fields that tell strangers about the inside, taken out of all mail. \"X-Mailer\" and "
+         "\"User-Agent\" are others. Bcc, Return-Path and X-Posthorn-* always go."},
+        {"repair", "remove_private_received", boolean<Config>(FIELD(intake.remove_private_received)),
+         "Whether Received fields go that name a private address: the hop from a container or a home to here. "
+         "RFC 5321 section 4.4 forbids it, since it hides loops; on only where privacy counts more."},
+    };
+    rows.insert(rows.end(), own.begin(), own.end());
+}
+
 void add_auth(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
@@ -131,6 +186,22 @@ void add_auth(Rows& rows) {
         {"auth", "success_cache", duration<Config>(FIELD(auth.credentials.success_cache), seconds(0), kDay),
          "How long a right password is remembered (as an HMAC, in memory), so that not every connection "
          "costs a slow hash."},
+        {"auth", "senders",
+         texts<Config>(FIELD(auth.account.senders),
+                       "a list of \"alice@example.com\", \"@example.com\", \"@*.example.com\" or \"*\""),
+         "As whom users may send, in MAIL FROM and in the From field: an address (also alice+detail@), a "
+         "domain, all domains below one, or \"*\" for any. Empty: the [[domain]]s and what lies below them; any where "
+         "dkim.unknown_domain is \"send-unsigned\". Clients that did not log in are not bound by it."},
+        {"auth", "messages_per_hour", integer<Config>(FIELD(auth.account.messages_per_hour), 0, 100'000'000),
+         "Messages that each user may send in an hour; beyond it he is answered 450 with the time to come "
+         "back, and the log has user_over_limit: often the first sign of a stolen password. 0: no limit. [[user]] has "
+         "exceptions."},
+        {"auth", "recipients_per_hour",
+         integer<Config>(FIELD(auth.account.recipients_per_hour), 0, 100'000'000),
+         "The same for recipients, of all messages together. 0: no limit."},
+        {"auth", "burst", duration<Config>(FIELD(auth.account.burst), minutes(1), 7 * kDay),
+         "How many hours' worth a user who was silent may send at once. \"1h\" with 2000 messages an hour: 2000 "
+         "at once, then one every 1.8 seconds. Counted in memory; a restart gives everybody a new burst."},
 
         {"dkim", "header",
          choice<Config>(FIELD(auth.dkim.header),
@@ -344,7 +415,10 @@ const std::vector<Section>& sections() {
         {"", "Who we are."},
         {"submission", "Who may hand in mail. Where they do is a [[listener]] table each."},
         {"submission.limits", "How much is taken from clients."},
+        {"submission.guard",
+         "What one address may get wrong before it is made to wait and shut out; over IPv6 one network of 64 bits."},
         {"submission.timeouts", "How long clients are waited for."},
+        {"repair", "What is put right in mail that is handed in, and what is refused instead (RFC 6409 section 8)."},
         {"tls", "The certificate that clients see."},
         {"auth", "Users who may log in."},
         {"dkim", "Signing; the domains and keys are [[domain]] tables."},
@@ -366,6 +440,8 @@ const std::vector<Setting<Config>>& settings() {
         Rows rows;
         add_identity(rows);
         add_submission(rows);
+        for (Setting<Config>& setting : guard_settings()) rows.push_back(std::move(setting));
+        add_repair(rows);
         add_auth(rows);
         add_queue(rows);
         add_delivery(rows);

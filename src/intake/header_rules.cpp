@@ -129,6 +129,10 @@ std::variant<JudgedHeader, Refusal> judge_header(std::string header, std::string
     auto read = author(from);
     if (auto* refusal = std::get_if<Refusal>(&read)) return std::move(*refusal);
     const mail::Mailbox& mailbox = std::get<mail::Mailbox>(read);
+    // SUB-6: what people see is what the account must have a right to, not only the envelope.
+    if (submission.senders && !submission.senders->allow(mailbox.local, mailbox.domain)) {
+        return refuse(550, "5.7.1", "This account may not send with that address in From");
+    }
 
     JudgedHeader judged;
     if (!rules.streams.empty() || count(Field::control_stream) + count(Field::list_unsubscribe) +

@@ -51,7 +51,13 @@ std::string Intake::take_spill() {
 std::string Intake::received_field() const {
     mail::ReceivedFacts facts;
     facts.helo = submission_.helo;
-    if (!rules_->hide_client_address) facts.client_ip = submission_.client_ip;
+    facts.client_ip = submission_.client_ip;
+    const ClientAddress hide = rules_->options.hide_client_address;
+    if (hide != ClientAddress::show) {
+        const bool always = hide == ClientAddress::hide;
+        if (always || (facts.client_ip && facts.client_ip->is_private())) facts.client_ip.reset();
+        if (!facts.helo.empty() && (always || !mail::is_public_helo(facts.helo))) facts.helo = mail::kHiddenHelo;
+    }
     facts.by = rules_->hostname;
     facts.with = submission_.protocol;
     facts.id = submission_.id;

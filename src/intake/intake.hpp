@@ -11,9 +11,11 @@
 
 #include "auth/dkim/canonical.hpp"
 #include "auth/options.hpp"
+#include "auth/sender_rules.hpp"
 #include "base/clock.hpp"
 #include "base/endpoint.hpp"
 #include "base/queue_id.hpp"
+#include "intake/options.hpp"
 #include "mail/body_scanner.hpp"
 #include "mail/envelope.hpp"
 #include "mail/message.hpp"
@@ -32,7 +34,8 @@ struct Rules {
     std::uint64_t inline_body_limit = 256 * 1024;
     Duration lifetime = std::chrono::hours(5 * 24);
     Duration dsn_lifetime = std::chrono::hours(2 * 24);
-    bool hide_client_address = false;            // our Received field names no client address
+    IntakeOptions options;
+    std::string first_domain;                    // of [[domain]]; completes addresses when nothing better is known
 };
 
 // Who submits, and how: what ends up in the Received field and in the log.
@@ -43,6 +46,7 @@ struct Submission {
     std::optional<IpAddress> client_ip;          // none for a unix socket
     std::string_view protocol;                   // mail::received_protocol() or "local"; of static storage
     std::string user;                            // authenticated as, or empty
+    const auth::SenderRules* senders = nullptr;  // what may stand in From; null: anything. Outlives the intake
     std::string tls_cipher;                      // "TLS_AES_256_GCM_SHA384", or empty
     std::string source;                          // for the log and `queue show`: "user=..", "ip=..", "uid=.."
 };

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "base/text.hpp"
 #include "mail/cfws.hpp"
@@ -84,14 +85,24 @@ std::optional<unsigned> month_of(std::string_view word) {
     return std::nullopt;
 }
 
-bool is_zone(DateReader& reader) {
-    if (reader.take('+') || reader.take('-')) {
+// Minutes east of Greenwich.
+std::optional<int> zone(DateReader& reader) {
+    const bool west = reader.take('-');
+    if (west || reader.take('+')) {
         const std::string_view offset = reader.digits();
-        return offset.size() == 4 && (offset[2] < '6');
+        if (offset.size() != 4 || offset[2] >= '6') return std::nullopt;
+        const auto number = static_cast<int>(*text::parse_unsigned(offset));
+        const int minutes = number / 100 * 60 + number % 100;
+        return west ? -minutes : minutes;
     }
     // RFC 5322 s4.3: UT, GMT, the American ones, the military letters, and any other word counts as -0000.
     const std::string_view word = reader.word();
-    return !word.empty() && word.size() <= 5;
+    if (word.empty() || word.size() > 5) return std::nullopt;
+    constexpr std::array<std::pair<std::string_view, int>, 8> kAmerican = {
+        {{"EST", -5}, {"EDT", -4}, {"CST", -6}, {"CDT", -5}, {"MST", -7}, {"MDT", -6}, {"PST", -8}, {"PDT", -7}}};
+    for (const auto& [name, hours] : kAmerican)
+        if (text::iequals(name, word)) return hours * 60;
+    return 0;
 }
 
 }  // namespace
@@ -120,26 +131,36 @@ std::string format_date(TimePoint when) {
     return text;
 }
 
-bool is_valid_date(std::string_view value) {
+std::optional<TimePoint> parse_date(std::string_view value) {
     DateReader reader(value);
     if (const std::string_view day_name = reader.word(); !day_name.empty()) {
-        if (!is_one_of(day_name, kDays) || !reader.take(',')) return false;
+        if (!is_one_of(day_name, kDays) || !reader.take(',')) return std::nullopt;
     }
     const auto day = reader.number(1, 2, 1, 31);
     const auto month = month_of(reader.word());
     const std::string_view year_text = reader.digits();
     const auto year = text::parse_unsigned(year_text, 9999);
-    if (!day || !month || !year || year_text.size() < 2) return false;
-    if (!reader.number(1, 2, 0, 23) || !reader.take(':') || !reader.number(2, 2, 0, 59)) return false;
-    if (reader.take(':') && !reader.number(2, 2, 0, 60)) return false;  // 60: a leap second
-    if (!is_zone(reader) || !reader.done() || !reader.sound()) return false;
+    if (!day || !month || !year || year_text.size() < 2) return std::nullopt;
+    const auto hour = reader.number(1, 2, 0, 23);
+    if (!hour || !reader.take(':')) return std::nullopt;
+    const auto minute = reader.number(2, 2, 0, 59);
+    if (!minute) return std::nullopt;
+    std::optional<unsigned> second = 0U;
+    if (reader.take(':')) second = reader.number(2, 2, 0, 60);  // 60: a leap second
+    if (!second) return std::nullopt;
+    const auto east = zone(reader);
+    if (!east || !reader.done() || !reader.sound()) return std::nullopt;
     // RFC 5322 s4.3: two digits below 50 mean 20yy, from 50 on 19yy; three mean 1900 + yyy.
     const auto full = static_cast<int>(*year) + (year_text.size() == 2 && *year < 50 ? 2000
                                                  : year_text.size() <= 3             ? 1900
                                                                                      : 0);
-    return std::chrono::year_month_day(std::chrono::year(full), std::chrono::month(*month),
-                                       std::chrono::day(*day))
-        .ok();
+    const std::chrono::year_month_day date{std::chrono::year(full), std::chrono::month(*month),
+                                           std::chrono::day(*day)};
+    if (!date.ok()) return std::nullopt;
+    return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+           std::chrono::seconds(*second) - std::chrono::minutes(*east);
 }
+
+bool is_valid_date(std::string_view value) { return parse_date(value).has_value(); }
 
 }  // namespace posthorn::mail

@@ -24,17 +24,17 @@ std::string_view without_line_end(std::string_view line) {
 }
 
 HeaderFault make_fault(HeaderFaultKind kind, std::size_t line, const char* what) {
-    return {kind, line, "line " + std::to_string(line) + " of the header " + what};
+    return {kind, line, what, "line " + std::to_string(line) + " of the header " + what};
 }
 
 // One line without its line end. `first`: it is the first of the header.
-std::optional<HeaderFault> line_fault(std::string_view line, std::size_t number, bool first) {
+std::optional<HeaderFault> line_fault(std::string_view line, std::size_t number, bool first, bool long_lines_count) {
     for (const char c : line) {
         if (c == '\r') return make_fault(HeaderFaultKind::bare_cr, number, "has a CR without LF");
         if (text::is_control(c) && c != '\t')
             return make_fault(HeaderFaultKind::control_character, number, "has a control character");
     }
-    if (line.size() > kMaxLineOctets)
+    if (long_lines_count && line.size() > kMaxLineOctets)
         return make_fault(HeaderFaultKind::line_too_long, number, "is longer than 998 octets");
     if (!line.empty() && text::is_blank(line.front())) {
         if (first)
@@ -174,7 +174,7 @@ void HeaderBlock::append(std::string_view fields) {
     index(from);
 }
 
-std::optional<HeaderFault> HeaderBlock::fault() const {
+std::optional<HeaderFault> HeaderBlock::fault(LongLines long_lines) const {
     const std::string_view text = text_;
     std::size_t number = 0;
     for (std::size_t from = 0; from < text.size();) {
@@ -186,7 +186,7 @@ std::optional<HeaderFault> HeaderBlock::fault() const {
         if (!line.ends_with("\r\n"))
             return make_fault(HeaderFaultKind::bare_lf, number, "has an LF without CR");
         line.remove_suffix(2);
-        if (auto fault = line_fault(line, number, from == 0)) return fault;
+        if (auto fault = line_fault(line, number, from == 0, long_lines == LongLines::count)) return fault;
         from = end;
     }
     return std::nullopt;

@@ -33,6 +33,7 @@ enum class HeaderFaultKind : std::uint8_t {
 struct HeaderFault {
     HeaderFaultKind kind = HeaderFaultKind::no_colon;
     std::size_t line = 0;  // from 1
+    const char* problem = "";  // "has an LF without CR"; of static storage
     std::string what;      // one sentence for the client or operator, ASCII, without the message's own octets
 };
 
@@ -69,8 +70,9 @@ public:
     void prepend(std::string_view fields);
     void append(std::string_view fields);
 
-    // The first thing that is wrong with it as RFC 5322 s2.2 sees it.
-    [[nodiscard]] std::optional<HeaderFault> fault() const;
+    // The first thing that is wrong with it as RFC 5322 s2.2 sees it; lines over 998 octets only where they count.
+    enum class LongLines : std::uint8_t { count, pass };
+    [[nodiscard]] std::optional<HeaderFault> fault(LongLines long_lines = LongLines::count) const;
 
 private:
     struct Span {

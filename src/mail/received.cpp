@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "mail/date.hpp"
+#include "mail/domain.hpp"
 
 namespace posthorn::mail {
 
@@ -33,6 +34,24 @@ std::string_view received_protocol(bool esmtp, bool tls, bool authenticated, boo
         "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
     if (!esmtp) return "SMTP";
     return kNames[(smtputf8 ? 4U : 0U) + (authenticated ? 2U : 0U) + (tls ? 1U : 0U)];
+}
+
+bool is_public_helo(std::string_view helo) {
+    if (is_address_literal(helo)) {
+        const Result<std::string> literal = parse_address_literal(helo);
+        if (!literal) return false;
+        std::string_view inside = std::string_view(*literal).substr(1, literal->size() - 2);
+        if (inside.starts_with("IPv6:")) inside.remove_prefix(5);
+        const auto address = IpAddress::parse(inside);
+        return address && !address->is_private();
+    }
+    static constexpr std::array<std::string_view, 13> kPrivate = {
+        ".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp",
+        ".home",      ".home.arpa",   ".lan",   ".fritz.box", ".docker",  ".localnet"};
+    if (helo.find('.') == std::string_view::npos || helo.ends_with('.')) return false;
+    for (const std::string_view suffix : kPrivate)
+        if (text::iends_with(helo, suffix)) return false;
+    return to_ascii(helo).has_value();
 }
 
 std::string make_received(const ReceivedFacts& facts) {

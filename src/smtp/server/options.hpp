@@ -23,12 +23,35 @@ struct ListenerOptions {
     std::uint32_t socket_mode = 0666;
     // Name shown in logs; made from the address when empty.
     std::string name;
+    // Proxies that say by a PROXY header who their client is. Not empty: only they are served here, and only with a header.
+    std::vector<IpNetwork> proxy_networks;
 };
 
 struct RelayOptions {
     // Clients that may send without AUTH. Loopback only by default; never a private range by default (docker's NAT).
     std::vector<IpNetwork> trusted_networks;   // config fills in 127.0.0.0/8 and ::1/128 when the key is absent
     bool trust_unix_socket = true;
+    // What makes everybody a client, wanted all the same: wide networks in trusted_networks, the default gateway among them.
+    bool accept_open_relay_risk = false;
+    bool trust_default_gateway = false;
+    // Addresses that are not trusted although trusted_networks has them: the default gateways of private networks, behind
+    // which a container's NAT hides every client of a published port. Not a setting: app fills it in from the routing table.
+    std::vector<IpAddress> gateways;
+};
+
+// What addresses may do before they are made to wait or shut out.
+struct GuardOptions {
+    std::uint32_t ban_after = 10;                     // failures within `window`; 0: nobody is shut out
+    Duration window = std::chrono::minutes(30);
+    Duration ban_first = std::chrono::minutes(15);    // doubled each time
+    Duration ban_max = std::chrono::hours(24);
+    Duration delay_first = std::chrono::seconds(1);   // before the answer to a wrong password, doubled each time; 0: none
+    Duration delay_max = std::chrono::seconds(30);
+    std::uint32_t connections_per_minute = 120;       // new ones of one address; 0: no limit
+    std::uint32_t max_addresses = 20000;              // kept in mind at once
+    bool exempt_local = true;                         // loopback; unix sockets always are, they have no address
+    bool exempt_trusted = true;                       // relay.trusted_networks
+    std::vector<IpNetwork> exempt_networks;
 };
 
 struct ServerLimits {
@@ -62,11 +85,10 @@ struct ServerTlsOptions {
 struct ServerOptions {
     std::vector<ListenerOptions> listeners;
     RelayOptions relay;
+    GuardOptions guard;
     ServerLimits limits;
     ServerTimeouts timeouts;
     ServerTlsOptions tls;
-    // Received fields do not show where mail was submitted from: a person's address at home, a container's inside.
-    bool hide_client_address = false;
 };
 
 }  // namespace posthorn::smtp::server

@@ -111,7 +111,7 @@ TEST(Intake, ReceivedNamesNobodyWhenThereAreSeveralRecipients) {  // RFC 5321 s7
 
 TEST(Intake, HidesTheClientAddressWhenAsked) {
     auto hiding = rules();
-    hiding->hide_client_address = true;
+    hiding->options.hide_client_address = ClientAddress::hide;
     const AcceptedMail mail = accepted(take(kMessage, hiding));
     EXPECT_EQ(mail.message->header.find("192.0.2.7"), std::string::npos) << mail.message->header;
 }
