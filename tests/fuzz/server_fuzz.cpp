@@ -23,6 +23,7 @@ ServerFacts facts(std::uint8_t choice) {
     facts.auth = static_cast<SessionAuth>(choice / 3 % 3);
     facts.auth_without_tls = (choice & 0x40U) != 0;
     facts.trusted = (choice & 0x80U) != 0;
+    facts.mechanisms = {"SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN"};
     facts.limits.max_message_size = 300;
     facts.limits.max_recipients = 3;
     facts.limits.max_command_line = 100;
@@ -60,10 +61,18 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
                 action = session.on_verdict(yes() ? Verdict::accept()
                                                   : Verdict::refuse(make_reply(450, "4.7.1", "Later")));
                 break;
-            case Kind::check_credentials:
-                fuzz::require(!session.credentials().user.empty(), "somebody is named");
-                action = session.on_auth(yes() ? AuthResult::accepted : AuthResult::rejected);
+            case Kind::authenticate: {
+                const SaslTurn& turn = session.sasl_turn();
+                trace.questions.append(turn.mechanism).append(turn.response.value_or("-")).append(";");
+                fuzz::require(turn.mechanism == "PLAIN" || turn.mechanism == "LOGIN", "only what is offered is asked");
+                fuzz::require(!session.authenticated(), "nobody authenticates twice");
+                const bool good = yes(), more = yes();
+                action = session.on_sasl(good && more ? SaslAnswer::accepted("user")
+                                         : good       ? SaslAnswer::accepted("user", "last words")
+                                         : more       ? SaslAnswer::challenge("more")
+                                                      : SaslAnswer::rejected());
                 break;
+            }
             case Kind::start_tls:
                 action = session.on_tls(TlsFacts("TLSv1.3", "x"));
                 break;

@@ -1,5 +1,4 @@
 // The commands of the server's dialogue: one table of what may come when, one function for each.
-#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "smtp/protocol/server_session.hpp"
 
@@ -51,15 +50,10 @@ std::optional<ServerAction> ServerSession::command(std::string_view line) {
                                             : "503 5.5.1 Bad sequence of commands\r\n");
     }
     if (facts_.auth == SessionAuth::required && !authenticated() && !row->before_auth) {
-        return error(offers_auth() ? "530 5.7.0 Authentication required\r\n"
+        return error(auth_allowed() ? "530 5.7.0 Authentication required\r\n"
                                    : "530 5.7.0 Must issue a STARTTLS command first\r\n");
     }
     return (this->*row->proceed)(parsed.arguments);
-}
-
-// AUTH-3: no mechanism is named where a password would travel in the clear.
-bool ServerSession::offers_auth() const {
-    return facts_.auth != SessionAuth::none && (connection_.secure || facts_.auth_without_tls);
 }
 
 std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
@@ -71,7 +65,8 @@ std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
     say("250-PIPELINING\r\n250-SIZE " + std::to_string(facts_.limits.max_message_size) + "\r\n");
     say("250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
     if (facts_.tls == SessionTls::starttls && !connection_.secure) say("250-STARTTLS\r\n");
-    if (offers_auth()) say("250-AUTH PLAIN LOGIN\r\n");
+    if (const std::string mechanisms = offered_mechanisms(); !mechanisms.empty())
+        say("250-AUTH" + mechanisms + "\r\n");
     say("250 ENHANCEDSTATUSCODES\r\n");
     return std::nullopt;
 }
@@ -100,77 +95,16 @@ std::optional<ServerAction> ServerSession::on_starttls(std::string_view argument
     return act(Kind::start_tls);
 }
 
-std::optional<ServerAction> ServerSession::on_auth_command(std::string_view arguments) {
-    if (facts_.auth == SessionAuth::none) return error("502 5.5.1 AUTH is not offered\r\n");
-    if (authenticated()) return error("503 5.5.1 Already authenticated\r\n");
-    if (!offers_auth()) {
-        return error(facts_.tls == SessionTls::starttls ? "530 5.7.0 Must issue a STARTTLS command first\r\n"
-                                                        : "502 5.5.1 AUTH is not offered without TLS\r\n");
-    }
-    const auto blank = arguments.find_first_of(" \t");
-    const std::string_view mechanism = arguments.substr(0, blank);
-    const std::string_view initial = text::trim(arguments.substr(mechanism.size()));
-    if (mechanism.empty() || initial.find_first_of(" \t") != std::string_view::npos)
-        return error("501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n");
-    sasl_ = auth::SaslExchange::create(mechanism);
-    if (!sasl_) return error("504 5.5.4 Unrecognized authentication mechanism\r\n");
-    if (initial == "=")
-        return sasl_step({});  // RFC 4954 s4: "=" is the empty response, which a blank line cannot be
-    if (!initial.empty()) return sasl_response(initial);
-    if (!sasl_->client_first()) return sasl_step({});
-    state_ = State::auth;
-    say("334 \r\n");
-    return std::nullopt;
-}
-
-std::optional<ServerAction> ServerSession::sasl_line(std::string_view line) {
-    state_ = State::greeted;
-    if (line != "*") return sasl_response(line);
-    sasl_.reset();
-    return error("501 5.7.0 Authentication cancelled\r\n");
-}
-
-std::optional<ServerAction> ServerSession::sasl_response(std::string_view base64) {
-    if (const auto decoded = base64_decode(base64)) return sasl_step(*decoded);
-    sasl_.reset();
-    return error("501 5.5.2 Response is not base64\r\n");
-}
-
-std::optional<ServerAction> ServerSession::sasl_step(std::string_view response) {
-    auto step = sasl_->respond(response);
-    if (const auto* challenge = std::get_if<auth::SaslExchange::Challenge>(&step)) {
-        state_ = State::auth;
-        say("334 " + base64_encode(challenge->text) + "\r\n");
-        return std::nullopt;
-    }
-    sasl_.reset();
-    if (auto* claimed = std::get_if<auth::SaslExchange::Credentials>(&step)) {
-        // A user without a name could not be told from nobody.
-        if (claimed->user.empty()) return auth_rejected();
-        credentials_ = std::move(*claimed);
-        state_ = State::auth;
-        return ask(Waiting::credentials, Kind::check_credentials);
-    }
-    return error("501 5.5.2 Malformed authentication response\r\n");
-}
-
-std::optional<ServerAction> ServerSession::auth_rejected() {
-    say("535 5.7.8 Authentication credentials invalid\r\n");
-    if (++connection_.auth_failures < facts_.limits.max_auth_failures) return std::nullopt;
-    say("421 4.7.0 " + facts_.hostname + " Too many failed authentications, closing the connection\r\n");
-    return close(SessionEnd::too_many_auth_failures);
-}
-
 std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
     // Everything we take is relayed: the right to send is the right to relay (RFC 6409 s4.3).
     if (!authenticated() && !facts_.trusted) {
-        if (offers_auth()) return error("530 5.7.0 Authentication required\r\n");
+        if (auth_allowed()) return error("530 5.7.0 Authentication required\r\n");
         if (facts_.auth != SessionAuth::none && facts_.tls == SessionTls::starttls && !connection_.secure)
             return error("530 5.7.0 Must issue a STARTTLS command first\r\n");
         return error("550 5.7.1 Relaying denied\r\n");
     }
     AcceptedParameters accepted;
-    accepted.auth = offers_auth();
+    accepted.auth = auth_allowed();
     auto parsed = parse_mail(arguments, accepted);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     mail_ = std::move(std::get<MailCommand>(parsed));

@@ -25,8 +25,8 @@ std::string_view to_string(ServerAction::Kind kind) {
             return "store";
         case Kind::drop:
             return "drop";
-        case Kind::check_credentials:
-            return "check_credentials";
+        case Kind::authenticate:
+            return "authenticate";
         case Kind::start_tls:
             return "start_tls";
         case Kind::close:
@@ -55,6 +55,8 @@ std::string_view to_string(SessionEnd end) {
             return "bytes_after_starttls";
         case SessionEnd::bare_line_ends:
             return "bare_line_ends";
+        case SessionEnd::turned_away:
+            return "turned_away";
     }
     return "unknown";
 }
@@ -119,27 +121,6 @@ ServerAction ServerSession::on_verdict(Verdict verdict) {
         say("354 End data with <CR><LF>.<CR><LF>\r\n");
     }
     return resume();
-}
-
-ServerAction ServerSession::on_auth(AuthResult result) {
-    answered();
-    state_ = State::greeted;
-    std::string user = std::move(credentials_.user);
-    credentials_ = {};
-    std::optional<ServerAction> end;
-    switch (result) {
-        case AuthResult::accepted:
-            connection_.user = std::move(user);
-            say("235 2.7.0 Authentication successful\r\n");
-            break;
-        case AuthResult::rejected:
-            end = auth_rejected();
-            break;
-        case AuthResult::unavailable:
-            say("454 4.7.0 Temporary authentication failure, try again later\r\n");
-            break;
-    }
-    return end ? *std::move(end) : resume();
 }
 
 // RFC 3207 s4.2: nothing of what was said in the clear is still known. What was counted against the client
@@ -228,9 +209,8 @@ ServerAction ServerSession::close(SessionEnd end) {
 }
 
 // RFC 4954 s4: AUTH lines, also the command with an initial response, may be much longer than others.
-std::size_t ServerSession::line_limit(std::string_view begin) const {
-    const bool auth = state_ == State::auth || text::istarts_with(begin, "AUTH ");
-    return auth ? facts_.limits.max_auth_line : facts_.limits.max_command_line;
+bool ServerSession::is_auth_line(std::string_view begin) const {
+    return state_ == State::auth || text::istarts_with(begin, "AUTH ");
 }
 
 std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
@@ -241,7 +221,11 @@ std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
     more_ = !in.empty();
     if (!discarding_ && (!whole || !line_.empty())) line_ += piece;
     const std::string_view line = line_.empty() ? piece : std::string_view(line_);
-    if (!discarding_ && line.size() > line_limit(line)) discarding_ = true;
+    if (!discarding_) {
+        const bool auth = is_auth_line(line);
+        discarding_ = line.size() > (auth ? facts_.limits.max_auth_line : facts_.limits.max_command_line);
+        discarding_auth_ = discarding_ && auth;
+    }
     if (!whole) {
         if (discarding_) line_.clear();
         return std::nullopt;
@@ -254,9 +238,9 @@ std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
 }
 
 std::optional<ServerAction> ServerSession::on_overlong_line() {
-    if (state_ != State::auth) return error("500 5.5.2 Line too long\r\n");
-    sasl_.reset();
-    state_ = State::greeted;
+    if (!discarding_auth_) return error("500 5.5.2 Line too long\r\n");
+    if (state_ == State::auth) state_ = State::greeted;  // the exchange ends with it
+    accepted_user_.clear();
     return error("500 5.5.6 Authentication exchange line is too long\r\n");
 }
 

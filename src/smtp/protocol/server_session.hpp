@@ -3,18 +3,18 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include "auth/sasl.hpp"
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "smtp/protocol/command.hpp"
 #include "smtp/protocol/data_codec.hpp"
 #include "smtp/protocol/reply.hpp"
+#include "smtp/protocol/sasl_turn.hpp"
 
 namespace posthorn::smtp::protocol {
 
@@ -41,15 +41,20 @@ struct ServerFacts {
     SessionTls tls = SessionTls::none;
     SessionAuth auth = SessionAuth::none;
     bool auth_without_tls = false;  // AUTH is offered in the clear too (loopback, unix socket)
+    // SASL names in upper case, the best first. Those that end in -PLUS are offered only where TLS gave a
+    // channel binding. Empty: nobody can be asked, so that AUTH is not named in EHLO and answered 454.
+    std::vector<std::string> mechanisms;
     bool trusted = false;           // may send without AUTH unless auth is required
 };
 
 struct TlsFacts {
     std::string version;  // "TLSv1.3"
     std::string cipher;   // "TLS_AES_256_GCM_SHA384"
+    std::string channel_binding;  // octets of tls-server-end-point (RFC 5929 s4); empty: none
 
     TlsFacts() = default;
-    TlsFacts(std::string v, std::string c) : version(std::move(v)), cipher(std::move(c)) {}
+    TlsFacts(std::string v, std::string c, std::string binding = {})
+        : version(std::move(v)), cipher(std::move(c)), channel_binding(std::move(binding)) {}
 };
 
 // The driver's answer to check_mail, check_recipient and begin_data.
@@ -62,12 +67,6 @@ struct Verdict {
     Verdict() = default;
     explicit Verdict(Reply reply) : refusal(std::move(reply)) {}
 };
-
-enum class AuthResult : std::uint8_t {
-    accepted,
-    rejected,
-    unavailable
-};  // unavailable: 454, not counted as a failure
 
 struct StoreResult {
     std::string queue_id;          // stored: durable, and named in the 250
@@ -95,7 +94,7 @@ struct ServerAction {
                           // (refusal: 4xx or 5xx to DATA)
         store,            // the content ended and is whole: make it durable, then on_stored
         drop,             // the content ended and was refused (session.refusal()): forget it, then on_dropped
-        check_credentials,  // session.credentials(), then on_auth
+        authenticate,  // ask the mechanism of session.sasl_turn(), then on_sasl
         start_tls,  // write output, do the handshake, then on_tls; when the handshake fails, close without a
                     // word
         close,      // write output, close; session.end() says why
@@ -122,6 +121,7 @@ enum class SessionEnd : std::uint8_t {
     too_many_auth_failures,
     bytes_after_starttls,  // RFC 3207 s6: plaintext injection, or a broken client
     bare_line_ends,        // CR or LF alone in a message or a command
+    turned_away,           // SaslAnswer::turned_away
 };
 
 [[nodiscard]] std::string_view to_string(SessionEnd end);
@@ -153,7 +153,7 @@ public:
     [[nodiscard]] ServerAction on_bytes(std::string_view in);
     [[nodiscard]] ServerAction on_written();
     [[nodiscard]] ServerAction on_verdict(Verdict verdict);
-    [[nodiscard]] ServerAction on_auth(AuthResult result);
+    [[nodiscard]] ServerAction on_sasl(SaslAnswer answer);
     // Forgets all that was said in the clear (RFC 3207 s4.2).
     [[nodiscard]] ServerAction on_tls(TlsFacts tls);
     [[nodiscard]] ServerAction on_stored(StoreResult result);
@@ -168,7 +168,8 @@ public:
     // --- the questions' subjects ---
     [[nodiscard]] const MailCommand& mail_command() const { return mail_; }
     [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
-    [[nodiscard]] const auth::SaslExchange::Credentials& credentials() const { return credentials_; }
+    // REQUIRES: the action is authenticate. The response is forgotten with the answer to it.
+    [[nodiscard]] const SaslTurn& sasl_turn() const { return turn_; }
     // Complete from begin_data until store or drop is answered.
     [[nodiscard]] const mail::Envelope& envelope() const { return transaction_.envelope; }
     // REQUIRES: the action is store or drop.
@@ -194,7 +195,7 @@ public:
 
 private:
     enum class State : std::uint8_t { fresh, greeted, mail, rcpt, data, auth, closing };
-    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, credentials, tls, stored, dropped, nothing };
+    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, sasl, tls, stored, dropped, nothing };
 
     // What lives as long as the connection, or until STARTTLS.
     struct Connection {
@@ -227,7 +228,7 @@ private:
     std::optional<ServerAction> command(std::string_view line);
     std::optional<ServerAction> sasl_line(std::string_view line);
     std::optional<ServerAction> sasl_response(std::string_view base64);
-    std::optional<ServerAction> sasl_step(std::string_view response);
+    std::optional<ServerAction> sasl_accepted(std::string user);
     std::optional<ServerAction> auth_rejected();
     std::optional<ServerAction> take_content_from(std::string_view& in);
     ServerAction end_of_data();
@@ -251,8 +252,10 @@ private:
     std::optional<ServerAction> error(const Reply& reply);
     std::optional<ServerAction> count_error();
     void fresh_transaction(State next);
-    [[nodiscard]] bool offers_auth() const;
-    [[nodiscard]] std::size_t line_limit(std::string_view begin) const;
+    [[nodiscard]] bool auth_allowed() const;
+    [[nodiscard]] bool offers(std::string_view mechanism) const;
+    [[nodiscard]] std::string offered_mechanisms() const;
+    [[nodiscard]] bool is_auth_line(std::string_view begin) const;
     [[nodiscard]] bool bare_line_ends() const;
 
     ServerFacts facts_;
@@ -263,12 +266,13 @@ private:
     Transaction transaction_;
     MailCommand mail_;
     RcptCommand rcpt_;
-    std::unique_ptr<auth::SaslExchange> sasl_;
-    auth::SaslExchange::Credentials credentials_;
+    SaslTurn turn_;
+    std::string accepted_user_;  // waits for the empty line that follows the mechanism's last words
     Reply refusal_;
 
     std::string line_;         // an unfinished command line
     bool discarding_ = false;  // the line was too long; its end is awaited
+    bool discarding_auth_ = false;  // and it was of an AUTH exchange
     std::string rest_;         // read, but not looked at before a question is answered
     std::size_t rest_at_ = 0;  // what of it was looked at
     bool more_ = false;        // something was read after the line under way

@@ -86,6 +86,7 @@ protocol::ServerFacts Session::facts() const {
     facts.limits.max_auth_failures = limits.max_auth_failures;
     facts.tls = offered(listener_, *runtime_);
     facts.auth = offered_auth(listener_, *runtime_);
+    facts.mechanisms = {"PLAIN", "LOGIN"};
     facts.auth_without_tls = listener_.auth_without_tls && client_.local();
     facts.trusted = trusted_;
     return facts;
@@ -159,9 +160,9 @@ net::awaitable<void> Session::converse() {
                 forget_message();
                 action = core_.on_dropped();
                 break;
-            case Kind::check_credentials: {
-                const protocol::AuthResult result = co_await check_credentials();
-                action = core_.on_auth(result);
+            case Kind::authenticate: {
+                protocol::SaslAnswer answer = co_await authenticate();
+                action = core_.on_sasl(std::move(answer));
                 break;
             }
             case Kind::start_tls: {
@@ -248,11 +249,26 @@ net::awaitable<bool> Session::handshake() {
     co_return false;
 }
 
-net::awaitable<protocol::AuthResult> Session::check_credentials() {
-    const auth::SaslExchange::Credentials& given = core_.credentials();
+net::awaitable<protocol::SaslAnswer> Session::authenticate() {
+    const protocol::SaslTurn& turn = core_.sasl_turn();
+    if (turn.first) sasl_ = auth::SaslExchange::create(turn.mechanism);
+    if (!turn.response && sasl_->client_first()) co_return protocol::SaslAnswer::challenge("");
+    auth::SaslExchange::Step step = sasl_->respond(turn.response.value_or(""));
+    if (auto* challenge = std::get_if<auth::SaslExchange::Challenge>(&step)) {
+        co_return protocol::SaslAnswer::challenge(std::move(challenge->text));
+    }
+    sasl_.reset();
+    auto* claimed = std::get_if<auth::SaslExchange::Credentials>(&step);
+    if (claimed == nullptr) co_return protocol::SaslAnswer::malformed();
+    auth::SaslExchange::Credentials given = std::move(*claimed);
+    protocol::SaslAnswer answer = co_await verify(std::move(given));
+    co_return answer;
+}
+
+net::awaitable<protocol::SaslAnswer> Session::verify(auth::SaslExchange::Credentials given) {
     if (!runtime_->users) {
         tag(log::warning("auth")).kv("result", "unavailable").kv("reason", "no users file is configured (auth.users_file)");
-        co_return protocol::AuthResult::unavailable;
+        co_return protocol::SaslAnswer::unavailable();
     }
     const SteadyTime now = std::chrono::steady_clock::now();
     bool right = runtime_->users->cached(given.user, given.password, now);
@@ -265,13 +281,13 @@ net::awaitable<protocol::AuthResult> Session::check_credentials() {
     }
     if (right) {
         tag(log::info("auth")).kv("user", given.user).kv("result", "ok").kv("client", client_.text);
-        co_return protocol::AuthResult::accepted;
+        co_return protocol::SaslAnswer::accepted(given.user);
     }
     // Behind a crowd of guessers a hash can be minutes away: the end does not wait for that.
-    if (premises_.closing) co_return protocol::AuthResult::unavailable;
+    if (premises_.closing) co_return protocol::SaslAnswer::unavailable();
     ++premises_.figures.auth_failures;
     tag(log::warning("auth")).kv("user", given.user).kv("result", "failed").kv("client", client_.text);
-    co_return protocol::AuthResult::rejected;
+    co_return protocol::SaslAnswer::rejected();
 }
 
 protocol::Reply Session::refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth/sasl.hpp"
 #include "base/log.hpp"
 #include "intake/intake.hpp"
 #include "net/deadline.hpp"
@@ -37,7 +38,8 @@ private:
     net::awaitable<void> converse();
     net::awaitable<Action> read();
     net::awaitable<bool> handshake();
-    net::awaitable<protocol::AuthResult> check_credentials();
+    net::awaitable<protocol::SaslAnswer> authenticate();
+    net::awaitable<protocol::SaslAnswer> verify(auth::SaslExchange::Credentials given);
     net::awaitable<void> collect(std::string_view content);
     net::awaitable<protocol::StoreResult> store();
     net::awaitable<void> farewell();
@@ -72,6 +74,7 @@ private:
     bool trusted_;
 
     protocol::ServerSession core_;
+    std::unique_ptr<auth::SaslExchange> sasl_;
     QueueId id_;                                 // of the transaction under way; 0 outside of one
     std::string id_text_;
     std::optional<intake::Intake> intake_;

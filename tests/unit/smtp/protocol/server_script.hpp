@@ -27,6 +27,7 @@ inline ServerFacts submission_facts() {
     facts.trusted = false;
     facts.tls = SessionTls::starttls;
     facts.auth = SessionAuth::required;
+    facts.mechanisms = {"SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN"};
     return facts;
 }
 
@@ -66,11 +67,13 @@ public:
         return asks(Kind::start_tls,
                     [](ServerSession& s) { return s.on_tls(TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384")); });
     }
-    ServerScript& credentials(std::string user, std::string password, AuthResult result) {
-        return asks(Kind::check_credentials, [=](ServerSession& s) {
-            EXPECT_EQ(s.credentials().user, user);
-            EXPECT_EQ(s.credentials().password, password);
-            return s.on_auth(result);
+    // A turn of AUTH, as it must have been asked, and the mechanism's answer.
+    ServerScript& sasl(SaslTurn turn, SaslAnswer answer) {
+        return asks(Kind::authenticate, [=](ServerSession& s) {
+            EXPECT_EQ(s.sasl_turn().mechanism, turn.mechanism);
+            EXPECT_EQ(s.sasl_turn().first, turn.first);
+            EXPECT_EQ(s.sasl_turn().response, turn.response);
+            return s.on_sasl(answer);
         });
     }
     // From EHLO to just before the content.
