@@ -107,7 +107,7 @@ std::optional<std::string> read_password(const UserOptions& options) {
 
 int change(const UserOptions& options, auth::UserChange change) {
     // Before anybody types a password.
-    if (const auto fault = auth::fault_of_user_name(options.name); !fault.empty()) {
+    if (const auto fault = auth::UserFile::fault_of_name(options.name); !fault.empty()) {
         complain(fault);
         return exit_code::kDataError;
     }

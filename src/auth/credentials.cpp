@@ -66,6 +66,26 @@ Credentials::~Credentials() {
     OPENSSL_cleanse(process_key_.data(), process_key_.size());
 }
 
+std::string_view Credentials::why_not(std::string_view user) const {
+    const UserFile::User* found = users_.find(user);
+    if (found == nullptr) return "there is no such user";
+    return found->locked() ? "the user is locked" : "wrong password";
+}
+
+std::string Credentials::without_scram() const {
+    constexpr std::size_t kNamed = 3;
+    std::vector<std::string_view> names;
+    bool any = false;
+    for (const UserFile::User* user : users_.users()) {
+        any = any || user->scram;
+        if (!user->locked() && !user->scram) names.emplace_back(user->name);
+    }
+    if (!any || names.empty()) return {};
+    const auto others = names.size() - std::min(names.size(), kNamed);
+    names.resize(names.size() - others);
+    return fmt::format("{}{}", fmt::join(names, ", "), others > 0 ? fmt::format(" and {} others", others) : "");
+}
+
 ScramSecret Credentials::secret_of_nobody(std::string_view name) const {
     const auto derived = [&](std::string_view what) {
         return hmac_sha256(salt_key_, fmt::format("{}{}{}", what, '\0', name));

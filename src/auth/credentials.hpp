@@ -39,9 +39,15 @@ public:
         return users_.find(user)->name;
     }
 
+    // Why somebody who failed did, for the log.
+    [[nodiscard]] std::string_view why_not(std::string_view user) const;
+
     // SCRAM is offered when every user that can log in has a secret for it: clients take the best mechanism
     // that is offered, and do not try another when that fails.
     [[nodiscard]] bool offers_scram() const { return offers_scram_; }
+    // Some users of those who keep it from being offered: "joe, ann and 3 others"; empty when it is, or nobody has a
+    // secret.
+    [[nodiscard]] std::string without_scram() const;
     // A name that nobody has is shown a salt of its own, always the same, and a count of iterations that some
     // user has: what a stranger sees does not tell it from a user's.
     [[nodiscard]] ScramIdentity scram_of(std::string_view name) const;

@@ -10,7 +10,8 @@
 namespace posthorn::auth {
 
 struct CredentialsOptions {
-    std::string users_file;                                  // lines "name:crypt(3) hash"; empty: no users
+    std::string users_file;                                  // lines "name:crypt(3) hash:SCRAM secret"; empty: no users
+    std::string dovecot_socket;                              // of Dovecot's auth service, instead of a users file; or empty
     Duration success_cache = std::chrono::minutes(5);        // how long a verified password is remembered (as an HMAC)
 };
 

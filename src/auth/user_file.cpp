@@ -87,7 +87,7 @@ std::string_view scheme_of(std::string_view hash) {
 
 }  // namespace
 
-std::string fault_of_user_name(std::string_view name) {
+std::string UserFile::fault_of_name(std::string_view name) {
     if (name.empty()) return "the user's name is empty";
     if (name.size() > kMaxName) return "the user's name is longer than 255 octets";
     if (name.front() == '#') return "a user's name cannot begin with '#'";
@@ -129,7 +129,7 @@ Result<UserFile> UserFile::parse(std::string_view content, const std::string& fi
         }
         User user{std::string(line->name), std::string(line->hash), std::nullopt};
         const auto shown = text::safe_for_log(line->name);
-        if (const auto fault = fault_of_user_name(line->name); !fault.empty()) {
+        if (const auto fault = fault_of_name(line->name); !fault.empty()) {
             mistake(fault);
             continue;
         }
@@ -239,7 +239,7 @@ Result<std::string> make_secrets(std::string_view password) {
 
 Result<void> change_user(const std::string& path, UserChange change, std::string_view user,
                          std::string_view password) {
-    if (const auto fault = fault_of_user_name(user); !fault.empty()) return Error{fault};
+    if (const auto fault = UserFile::fault_of_name(user); !fault.empty()) return Error{fault};
     const auto prepared = saslprep(user);
     std::string secrets;
     Sha256 salt_key{};

@@ -42,6 +42,9 @@ public:
     // The same from a file. warning: who else may read the file, or empty.
     [[nodiscard]] static Result<UserFile> load(const std::string& path, std::string* warning = nullptr);
 
+    // Empty when a line can have this name, else why not.
+    [[nodiscard]] static std::string fault_of_name(std::string_view name);
+
     // Locked users, too; nullptr where there is none.
     [[nodiscard]] const User* find(std::string_view name) const;
     // nullptr for locked users, too.
@@ -59,9 +62,6 @@ private:
     std::map<std::string, User, std::less<>> users_;  // by prepared name
     std::optional<Sha256> salt_key_;
 };
-
-// Empty when it can be the name of a user, else why not.
-[[nodiscard]] std::string fault_of_user_name(std::string_view name);
 
 // A yescrypt hash with a random salt, for the users file, of the password as it is. Takes 10-100 ms on
 // purpose.

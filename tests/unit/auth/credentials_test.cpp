@@ -169,6 +169,8 @@ Credentials with_secrets(bool all, std::string_view salt_key = "") {
 TEST(Credentials, OfferScramWhenAllUsersCanUseIt) {
     EXPECT_TRUE(with_secrets(true).offers_scram());
     EXPECT_FALSE(with_secrets(false).offers_scram());
+    EXPECT_EQ(with_secrets(true).without_scram(), "");
+    EXPECT_EQ(with_secrets(false).without_scram(), "old");
     EXPECT_FALSE(Credentials(*UserFile::parse("", "users"), 5min).offers_scram());
 }
 
