@@ -64,11 +64,20 @@ void check_identity(const Config& config, const Places& places, Findings& findin
             places.of("postmaster"),
             "there is neither a postmaster nor a [[domain]]; mail for <postmaster> will be refused");
     }
-    constexpr std::size_t kLongest = 107;  // sockaddr_un::sun_path with its NUL
-    if (config.admin.socket.size() > kLongest) {
-        findings.mistake(places.of("admin.socket"),
-                         fmt::format("admin.socket has {} octets; a unix socket's path may have {}",
-                                     config.admin.socket.size(), kLongest));
+    const auto check_path = [&](const char* key, const std::string& path) {
+        constexpr std::size_t kLongest = 107;  // sockaddr_un::sun_path with its NUL
+        if (path.size() > kLongest) {
+            findings.mistake(places.of(key), fmt::format("{} has {} octets; a unix socket's path may have {}", key,
+                                                         path.size(), kLongest));
+        }
+    };
+    check_path("admin.socket", config.admin.socket);
+    check_path("auth.dovecot_socket", config.auth.credentials.dovecot_socket);
+    // One source: a user of both could be locked in one and log in by the other.
+    if (!config.auth.credentials.dovecot_socket.empty() && !config.auth.credentials.users_file.empty()) {
+        findings.mistake(places.of("auth.dovecot_socket"),
+                         "dovecot_socket and users_file are both set; allowed: one of them, since a user locked "
+                         "in one could log in by the other");
     }
 }
 
@@ -94,7 +103,7 @@ void check_listener(const Config& config, const ListenerOptions& listener, const
                     const Places& places, Findings& findings) {
     const std::string shown = listener.address.to_string();
     const bool local = listener.address.is_unix() || is_loopback(listener.address);
-    const bool certificate = !config.server.tls.certificate_file.empty();
+    const bool certificate = config.server.tls.offered();
     if (listener.tls != ListenerTls::none && !certificate) {
         findings.mistake(
             places.of(path + ".tls"),
@@ -123,74 +132,11 @@ void check_listener(const Config& config, const ListenerOptions& listener, const
                              "\"starttls\" or \"implicit\"" +
                              (local ? ", or auth_without_tls = true" : ""));
     }
-    if (config.auth.credentials.users_file.empty()) {
+    if (config.auth.credentials.users_file.empty() && config.auth.credentials.dovecot_socket.empty()) {
         findings.mistake(places.of(path + ".auth"),
                          "the listener " + shown +
                              " requires AUTH, but there are no users; set auth.users_file and run "
-                             "`posthorn user add NAME`");
-    }
-}
-
-struct WholeRange {
-    std::string_view network;  // a probe at each end tells whether all of it is covered
-    std::string_view first, last;
-};
-constexpr std::array<WholeRange, 4> kPrivate{
-    {{"10.0.0.0/8", "10.0.0.0", "10.255.255.255"},
-     {"172.16.0.0/12", "172.16.0.0", "172.31.255.255"},
-     {"192.168.0.0/16", "192.168.0.0", "192.168.255.255"},
-     {"fd00::/8", "fd00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}}};
-
-bool covers(const IpNetwork& network, std::string_view first, std::string_view last) {
-    return network.contains(IpAddress::parse(first).value()) &&
-           network.contains(IpAddress::parse(last).value());
-}
-
-// peers.md 209, mailcow#1145: behind Docker's userland proxy and NAT the bridge's gateway is every client's
-// address.
-void check_trust(const Config& config, const Places& places, Findings& findings) {
-    const Place place = places.of("submission.trusted_networks");
-    const auto& listeners = config.server.listeners;
-    const bool reachable =
-        std::any_of(listeners.begin(), listeners.end(), [](const ListenerOptions& listener) {
-            return !listener.address.is_unix() && !is_loopback(listener.address);
-        });
-    for (const IpNetwork& network : config.server.relay.trusted_networks) {
-        const std::string shown = "submission.trusted_networks has " + quote(network.to_string());
-        const std::string text = network.to_string();
-        const auto prefix =
-            text::parse_unsigned(std::string_view(text).substr(text.rfind('/') + 1)).value_or(0);
-        const bool v4 = text.find(':') == std::string::npos;
-        const bool loopback = covers(network, "127.0.0.1", "127.0.0.1") && prefix >= 8;
-        if (prefix < (v4 ? 8U : 7U)) {
-            findings.mistake(
-                place,
-                shown +
-                    ", which would let everybody send through this server (an open relay); allowed: the "
-                    "networks of your own clients, or users who log in");
-            continue;
-        }
-        const auto whole = std::find_if(kPrivate.begin(), kPrivate.end(), [&](const WholeRange& range) {
-            return covers(network, range.first, range.last);
-        });
-        if (reachable && whole != kPrivate.end()) {
-            findings.mistake(
-                place,
-                shown +
-                    " while a listener is reachable from outside: behind a container's NAT every client "
-                    "of a published port has a private address, so this may be an open relay; allowed: "
-                    "single addresses or small networks of your own clients, or users who log in");
-            continue;
-        }
-        const auto address = IpAddress::parse(text.substr(0, text.rfind('/')));
-        if (reachable && !loopback && prefix != (v4 ? 32U : 128U) && address.has_value() &&
-            address->is_private() && !address->is_loopback()) {
-            findings.warning(
-                place,
-                shown +
-                    ": if it is a container network, make sure that its gateway is not what clients from "
-                    "outside look like; logging in is safer");
-        }
+                             "`posthorn user add NAME`, or auth.dovecot_socket");
     }
 }
 
@@ -227,6 +173,25 @@ void check_listeners(const Config& config, const Places& places, Findings& findi
                          tls.key_file.empty()
                              ? "tls.certificate_file is set without tls.key_file; set both or neither"
                              : "tls.key_file is set without tls.certificate_file; set both or neither");
+    }
+    if (tls.self_signed && (!tls.certificate_file.empty() || !tls.certificates.empty())) {
+        findings.mistake(
+            places.of("tls.self_signed"),
+            "tls.self_signed is true although certificate files are named; name them or have one "
+            "made, not both");
+    }
+    for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+        const auto& pair = tls.certificates[i];
+        const bool again =
+            pair.certificate_file == tls.certificate_file ||
+            std::any_of(
+                tls.certificates.begin(), tls.certificates.begin() + static_cast<std::ptrdiff_t>(i),
+                [&](const auto& earlier) { return earlier.certificate_file == pair.certificate_file; });
+        if (again && !pair.certificate_file.empty()) {
+            findings.mistake(places.of("certificate[" + std::to_string(i) + "].certificate_file"),
+                             "the certificate " + pair.certificate_file +
+                                 " is named twice; one [[certificate]] for each, and none for that of [tls]");
+        }
     }
     check_trust(config, places, findings);
 }

@@ -9,6 +9,8 @@ namespace posthorn::config {
 
 void check_identity(const Config& config, const Places& places, Findings& findings);
 void check_listeners(const Config& config, const Places& places, Findings& findings);
+// Networks that are trusted or believed, and the guard: part of check_listeners.
+void check_trust(const Config& config, const Places& places, Findings& findings);
 void check_domains(const Config& config, const Places& places, Findings& findings);
 void check_users(const Config& config, const Places& places, Findings& findings);
 void check_streams(const Config& config, const Places& places, Findings& findings);

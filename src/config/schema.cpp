@@ -119,11 +119,23 @@ void add_submission(Rows& rows) {
          "How long sessions under way may take to end when the daemon stops."},
 
         {"tls", "certificate_file", path<Config>(FIELD(server.tls.certificate_file), true),
-         "The certificate chain in PEM, our own first (certbot's fullchain.pem). Without it no TLS is "
-         "offered. Read again at "
-         "reload."},
+         "The certificate chain in PEM, our own first (certbot's fullchain.pem). Without any certificate no TLS "
+         "is offered. When the files change, the new pair is taken by itself, if it is good. More certificates "
+         "are [[certificate]] tables."},
         {"tls", "key_file", path<Config>(FIELD(server.tls.key_file), true),
          "The certificate's private key in PEM (certbot's privkey.pem)."},
+        {"tls", "self_signed", boolean<Config>(FIELD(server.tls.self_signed)),
+         "Whether Posthorn makes a certificate for hostname itself, in state_directory. Clients that check "
+         "certificates will not trust it: for tests, and for programs that check none."},
+        {"tls", "min_version",
+         choice<Config>(FIELD(server.tls.min_version),
+                        std::vector<std::pair<std::string, smtp::server::MinTlsVersion>>{
+                            {"1.2", smtp::server::MinTlsVersion::v1_2},
+                            {"1.3", smtp::server::MinTlsVersion::v1_3}}),
+         "The oldest version of TLS that clients may use. 1.3 shuts out printers and old programs."},
+        {"tls", "check_interval",
+         duration<Config>(FIELD(server.tls.check_interval), milliseconds(100), hours(1)),
+         "How often the certificate files are looked at for changes."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
 }
@@ -183,6 +195,10 @@ void add_auth(Rows& rows) {
          "Who may log in: lines of name:hash, written by `posthorn user add NAME`. Without it nobody can. "
          "Read again at reload.",
          "\"users\""},
+        {"auth", "dovecot_socket", path<Config>(FIELD(auth.credentials.dovecot_socket), true),
+         "The unix socket of a Dovecot that knows the users, instead of users_file: a unix_listener of its "
+         "service auth, such as /run/dovecot/posthorn-auth, which posthorn's user may read and write. While it "
+         "cannot be asked, AUTH is answered 454, and clients try again."},
         {"auth", "success_cache", duration<Config>(FIELD(auth.credentials.success_cache), seconds(0), kDay),
          "How long a right password is remembered (as an HMAC, in memory), so that not every connection "
          "costs a slow hash."},

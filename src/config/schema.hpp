@@ -20,8 +20,12 @@ struct Section {
 [[nodiscard]] const std::vector<Section>& sections();
 [[nodiscard]] const std::vector<Setting<Config>>& settings();
 
-// The keys of [[listener]], [[domain]] and its dkim tables, [[user]], and [[stream]].
+// Those of them that keep the door (schema_guard.cpp).
+[[nodiscard]] std::vector<Setting<Config>> guard_settings();
+
+// The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], and [[stream]].
 [[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();
+[[nodiscard]] const std::vector<Setting<smtp::server::CertificateOptions>>& certificate_settings();
 [[nodiscard]] const std::vector<Setting<auth::DomainOptions>>& domain_settings();
 [[nodiscard]] const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings();
 [[nodiscard]] const std::vector<Setting<auth::AccountOptions>>& user_settings();

@@ -33,6 +33,32 @@ const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings() {
          "Whether passwords are taken without TLS. Only for loopback and unix sockets."},
         {"listener", "socket_mode", mode<L>(FIELD(socket_mode)), "Permission bits of a unix socket."},
         {"listener", "name", text<L>(FIELD(name)), "Its name in the log. Empty: its address."},
+        {"listener", "proxy_networks", networks<L>(FIELD(proxy_networks)),
+         "Proxies that say by a PROXY header (version 1 or 2: HAProxy's send-proxy and send-proxy-v2) who their client "
+         "is. Where it is not empty, only they are served, and only with such a header; the client it names is the one "
+         "that is trusted, counted and logged."},
+    };
+    return all;
+}
+
+const std::vector<Setting<smtp::server::CertificateOptions>>& certificate_settings() {
+    using namespace binding;
+    using C = smtp::server::CertificateOptions;
+    static const std::vector<Setting<C>> all = {
+        {"certificate",
+         "certificate_file",
+         path<C>(FIELD(certificate_file), false),
+         "The certificate chain in PEM, our own first. It is shown to clients that ask for one of its names "
+         "(SNI); an exact name before a wildcard, and the first certificate of the file to all others. One RSA "
+         "and one ECDSA certificate of the same names serve together.",
+         {},
+         true},
+        {"certificate",
+         "key_file",
+         path<C>(FIELD(key_file), false),
+         "Its private key in PEM.",
+         {},
+         true},
     };
     return all;
 }

@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <stdexcept>
 
-#include "net/certificate.hpp"
 #include "net/tls_transport.hpp"
 
 namespace posthorn::net {
@@ -199,6 +198,36 @@ IoResult Stream::try_read(std::span<char> buffer, asio::socket_base::wait_type& 
         if (errno != EINTR) {
             return IoResult(errno == EAGAIN ? error_code(asio::error::would_block) : system_error(errno), 0);
         }
+    }
+}
+
+awaitable<IoResult> Stream::peek_some(std::span<char> buffer) {
+    for (;;) {
+        const error_code ec = co_await wait(asio::socket_base::wait_read);
+        if (ec) {
+            co_return IoResult(ec, 0);
+        }
+        const ssize_t got = ::recv(descriptor(), buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT);
+        if (got > 0) {
+            co_return IoResult(error_code(), static_cast<std::size_t>(got));
+        }
+        if (got == 0) {
+            co_return IoResult(asio::error::eof, 0);
+        }
+        if (errno != EINTR && errno != EAGAIN) {
+            co_return IoResult(system_error(errno), 0);
+        }
+    }
+}
+
+void Stream::skip(std::size_t size) {
+    std::array<char, 512> taken;
+    while (size > 0) {
+        const ssize_t got = ::recv(descriptor(), taken.data(), std::min(size, taken.size()), MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            return;  // broken meanwhile: the next read says so
+        }
+        size -= static_cast<std::size_t>(std::max<ssize_t>(got, 0));
     }
 }
 
@@ -402,12 +431,11 @@ std::string Stream::handshake_failure(const error_code& ec) const {
 }
 
 awaitable<HandshakeResult> Stream::handshake_server(std::shared_ptr<const ServerTls> tls) {
-    SSL* connection = SSL_new(tls->native());
+    SSL* connection = tls->connection();
     if (connection == nullptr || !socket_.is_open()) {
         SSL_free(connection);
         co_return HandshakeResult(asio::error::operation_aborted, "no TLS connection could be set up");
     }
-    SSL_set_accept_state(connection);
     tls_ = std::make_unique<Tls>(descriptor(), connection);
     co_return co_await handshake();
 }
@@ -469,8 +497,8 @@ TlsFacts Stream::tls_facts() const {
     if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) {
         facts.server_name = name;
     }
-    const X509* of_server = SSL_is_server(ssl) == 1 ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
-    facts.server_end_point = server_end_point(of_server);
+    facts.server_end_point = SSL_is_server(ssl) == 1 ? ServerTls::end_point_of(ssl)
+                                                     : server_end_point(SSL_get0_peer_certificate(ssl));
     return facts;
 }
 

@@ -8,6 +8,7 @@
 
 #include "net/asio.hpp"
 #include "net/socket_address.hpp"
+#include "net/server_tls.hpp"
 #include "net/tls_context.hpp"
 
 namespace posthorn::net {
@@ -60,6 +61,12 @@ public:
     // Ends when read_some would not have to wait (data, end or error), so that an idle session needs no
     // buffer.
     awaitable<error_code> wait_readable();
+
+    // Waits for octets and shows them without taking them: they stay for the next read, or for a handshake.
+    // REQUIRES: no TLS yet, and that some of them are taken before the next peek (else it never waits).
+    awaitable<IoResult> peek_some(std::span<char> buffer);
+    // Takes octets that peek_some has shown. REQUIRES: size of them at least.
+    void skip(std::size_t size);
 
     // Writes all, or fails. What is pointed to must live until the write has ended. Plain: one writev; TLS:
     // few records.

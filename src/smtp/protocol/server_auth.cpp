@@ -99,6 +99,9 @@ ServerAction ServerSession::on_sasl(SaslAnswer answer) {
         case SaslAnswer::Kind::rejected:
             end = auth_rejected();
             break;
+        case SaslAnswer::Kind::disabled:
+            end = auth_rejected("525 5.7.13 This account is disabled; ask its administrator\r\n");
+            break;
         case SaslAnswer::Kind::malformed:
             end = error("501 5.5.2 Malformed authentication response\r\n");
             break;
@@ -119,8 +122,8 @@ std::optional<ServerAction> ServerSession::sasl_accepted(std::string user) {
     return std::nullopt;
 }
 
-std::optional<ServerAction> ServerSession::auth_rejected() {
-    say("535 5.7.8 Authentication credentials invalid\r\n");
+std::optional<ServerAction> ServerSession::auth_rejected(std::string_view wire) {
+    say(wire);
     if (++connection_.auth_failures < facts_.limits.max_auth_failures) return std::nullopt;
     say("421 4.7.0 " + facts_.hostname + " Too many failed authentications, closing the connection\r\n");
     return close(SessionEnd::too_many_auth_failures);

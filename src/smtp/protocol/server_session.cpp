@@ -57,6 +57,8 @@ std::string_view to_string(SessionEnd end) {
             return "bare_line_ends";
         case SessionEnd::turned_away:
             return "turned_away";
+        case SessionEnd::account_disabled:
+            return "account_disabled";
     }
     return "unknown";
 }
@@ -96,7 +98,9 @@ ServerAction ServerSession::on_verdict(Verdict verdict) {
     answered();
     if (verdict.refusal) {
         say(*verdict.refusal);
-        return resume();
+        if (!verdict.disabled) return resume();
+        say("421 4.7.0 " + facts_.hostname + " This account is disabled, closing the connection\r\n");
+        return close(SessionEnd::account_disabled);
     }
     if (asked == Waiting::mail) {
         auto& envelope = transaction_.envelope;
@@ -297,9 +301,11 @@ ServerAction ServerSession::end_of_data() {
 // --- replies ---
 
 void ServerSession::say(std::string_view wire) {
+    if (facts_.replies != nullptr) facts_.replies->count(wire);
     output_ += wire;
 }
 void ServerSession::say(const Reply& reply) {
+    if (facts_.replies != nullptr) facts_.replies->count(reply);
     append_wire(output_, reply);
 }
 

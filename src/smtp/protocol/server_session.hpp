@@ -14,6 +14,7 @@
 #include "smtp/protocol/command.hpp"
 #include "smtp/protocol/data_codec.hpp"
 #include "smtp/protocol/reply.hpp"
+#include "smtp/protocol/reply_tally.hpp"
 #include "smtp/protocol/sasl_turn.hpp"
 
 namespace posthorn::smtp::protocol {
@@ -60,12 +61,15 @@ struct TlsFacts {
 // The driver's answer to check_mail, check_recipient and begin_data.
 struct Verdict {
     std::optional<Reply> refusal;  // nothing: go on
+    bool disabled = false;         // of the account: nothing more can come of this session, 421 ends it
 
     static Verdict accept() { return Verdict(); }
     static Verdict refuse(Reply reply) { return Verdict(std::move(reply)); }
+    static Verdict disable(Reply reply) { return Verdict(std::move(reply), true); }
 
     Verdict() = default;
-    explicit Verdict(Reply reply) : refusal(std::move(reply)) {}
+    explicit Verdict(Reply reply, bool account_disabled = false)
+        : refusal(std::move(reply)), disabled(account_disabled) {}
 };
 
 struct StoreResult {
@@ -122,6 +126,7 @@ enum class SessionEnd : std::uint8_t {
     bytes_after_starttls,  // RFC 3207 s6: plaintext injection, or a broken client
     bare_line_ends,        // CR or LF alone in a message or a command
     turned_away,           // SaslAnswer::turned_away
+    account_disabled,      // while the session was open
 };
 
 [[nodiscard]] std::string_view to_string(SessionEnd end);
@@ -229,7 +234,8 @@ private:
     std::optional<ServerAction> sasl_line(std::string_view line);
     std::optional<ServerAction> sasl_response(std::string_view base64);
     std::optional<ServerAction> sasl_accepted(std::string user);
-    std::optional<ServerAction> auth_rejected();
+    std::optional<ServerAction> auth_rejected(
+        std::string_view wire = "535 5.7.8 Authentication credentials invalid\r\n");
     std::optional<ServerAction> take_content_from(std::string_view& in);
     ServerAction end_of_data();
 

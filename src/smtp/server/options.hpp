@@ -77,9 +77,22 @@ struct ServerTimeouts {
     Duration shutdown_grace = std::chrono::seconds(20);  // for sessions under way at SIGTERM
 };
 
-struct ServerTlsOptions {
-    std::string certificate_file;   // PEM chain; empty: STARTTLS is not offered
+enum class MinTlsVersion : std::uint8_t { v1_2, v1_3 };
+
+struct CertificateOptions {
+    std::string certificate_file;   // PEM, our own first, then the chain
     std::string key_file;
+};
+
+struct ServerTlsOptions {
+    std::string certificate_file;   // empty, here and in the next ones: STARTTLS is not offered
+    std::string key_file;
+    std::vector<CertificateOptions> certificates;   // more of them, chosen by the name that a client asks for
+    bool self_signed = false;       // one of our own making where no file is named
+    MinTlsVersion min_version = MinTlsVersion::v1_2;
+    Duration check_interval = std::chrono::seconds(60);   // how often the files are looked at
+
+    [[nodiscard]] bool offered() const { return self_signed || !certificate_file.empty() || !certificates.empty(); }
 };
 
 struct ServerOptions {

@@ -15,10 +15,37 @@ std::uint32_t places_for(const Client& client, const ServerLimits& limits) {
     return client.local() ? limits.max_connections : limits.max_connections - limits.max_connections / 10;
 }
 
+namespace {
+
+bool within(const std::vector<IpNetwork>& networks, const IpAddress& address) {
+    return std::any_of(networks.begin(), networks.end(),
+                       [&](const IpNetwork& network) { return network.contains(address); });
+}
+
+bool is_gateway(const IpAddress& address, const RelayOptions& relay) {
+    return std::find(relay.gateways.begin(), relay.gateways.end(), address) != relay.gateways.end();
+}
+
+}  // namespace
+
+bool is_proxy(const IpAddress& peer, const std::vector<IpNetwork>& proxies, const RelayOptions& relay) {
+    return within(proxies, peer) && !is_gateway(peer, relay);
+}
+
 bool trusted(const Client& client, const RelayOptions& relay) {
+    if (client.veiled) return false;
     if (client.unix_socket) return relay.trust_unix_socket;
-    return client.address && std::any_of(relay.trusted_networks.begin(), relay.trusted_networks.end(),
-                                         [&](const IpNetwork& network) { return network.contains(*client.address); });
+    // DO-1: a gateway stands for whoever comes through it.
+    return client.address && within(relay.trusted_networks, *client.address) && !is_gateway(*client.address, relay);
+}
+
+std::vector<IpAddress> untrusted_gateways(const std::vector<IpAddress>& default_gateways, const RelayOptions& relay) {
+    std::vector<IpAddress> gateways;
+    if (relay.trust_default_gateway) return gateways;
+    for (const IpAddress& gateway : default_gateways) {
+        if (gateway.is_private() && !gateway.is_loopback()) gateways.push_back(gateway);
+    }
+    return gateways;
 }
 
 std::optional<Denial> may_send(const Client& client, const RelayOptions& relay, ListenerAuth auth,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/endpoint.hpp"
 #include "smtp/server/options.hpp"
@@ -17,9 +18,11 @@ struct Client {
     bool unix_socket = false;
     std::optional<IpAddress> address;            // set unless unix_socket
     std::string text;                            // for logs and Received: "192.0.2.1", "2001:db8::1", "unix"
+    // It came through a proxy that did not say who it is; the address is the proxy's. Never trusted, never local.
+    bool veiled = false;
 
     // Not counted against the limit per client: whole machines submit through it.
-    [[nodiscard]] bool local() const { return unix_socket || (address && address->is_loopback()); }
+    [[nodiscard]] bool local() const { return !veiled && (unix_socket || (address && address->is_loopback())); }
     // What that limit counts: the address, over IPv6 its /64, for one host there has 2^64 to come from. REQUIRES: address.
     [[nodiscard]] std::array<std::uint8_t, 16> counted_as() const;
 };
@@ -35,9 +38,18 @@ struct Denial {
     std::string_view text;
 };
 
+// Is this peer one of those that say who their client is (ListenerOptions::proxy_networks)? Never a gateway: behind it is
+// everybody.
+[[nodiscard]] bool is_proxy(const IpAddress& peer, const std::vector<IpNetwork>& proxies, const RelayOptions& relay);
+
 // May this client send without AUTH? By the unix socket or a trusted network, never because its address is merely private:
 // behind docker's NAT the whole Internet has a private address.
 [[nodiscard]] bool trusted(const Client& client, const RelayOptions& relay);
+
+// Which of this machine's default gateways are never trusted (DO-1, DO-2): those of private networks, unless
+// relay.trust_default_gateway says otherwise. What they are is for RelayOptions::gateways.
+[[nodiscard]] std::vector<IpAddress> untrusted_gateways(const std::vector<IpAddress>& default_gateways,
+                                                        const RelayOptions& relay);
 
 // At MAIL. Nothing: go on.
 [[nodiscard]] std::optional<Denial> may_send(const Client& client, const RelayOptions& relay, ListenerAuth auth,

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
+#include "smtp/server/proxied.hpp"
 #include "smtp/server/session.hpp"
 
 namespace posthorn::smtp::server {
@@ -25,7 +26,7 @@ Client client_of(const net::Stream& stream) {
 }
 
 // Somebody we have no room for. By value: it outlives the call.
-net::awaitable<void> turn_away(net::Stream stream, std::string reply) {
+net::awaitable<void> say_goodbye(net::Stream stream, std::string reply) {
     net::Deadline limit(stream);
     limit.set_after(kTurnAway);
     co_await stream.write(reply);
@@ -39,7 +40,14 @@ Server::Server(net::asio::io_context& context, net::asio::thread_pool& crypto, n
     : runtime_(std::move(runtime)),
       premises_(context, crypto, disk, postbox, id_seed),
       acceptors_(context.get_executor(), "smtp acceptor"),
-      sessions_(context.get_executor(), "smtp session") {}
+      sessions_(context.get_executor(), "smtp session") {
+    premises_.guard.set_options(runtime_->guard);
+}
+
+void Server::reload(std::shared_ptr<const Runtime> runtime) {
+    runtime_ = std::move(runtime);
+    premises_.guard.set_options(runtime_->guard);  // what it knows it keeps: a reload lifts no ban
+}
 
 Result<void> Server::listen(const ListenerOptions& options) {
     Result<net::Listener> bound =
@@ -72,10 +80,13 @@ net::awaitable<void> Server::accept_loop(Door& door) {
             continue;
         }
         if (acceptors_.stopping() || accepted.error == net::asio::error::operation_aborted) co_return;
-        log::warning("accept_failed")
-            .kv("listener", door.options.name)
-            .kv("error", accepted.error.message())
-            .kv("meaning", "no new connection can be taken for now; clients wait in the kernel's queue");
+        if (const auto times = door.out_of_descriptors.happened(std::chrono::steady_clock::now())) {
+            log::warning("accept_failed")
+                .kv("listener", door.options.name)
+                .kv("error", accepted.error.message())
+                .kv("times", *times)
+                .kv("meaning", "no new connection can be taken for now; clients wait in the kernel's queue");
+        }
         net::asio::steady_timer pause(premises_.context, kAcceptPause);
         co_await pause.async_wait(net::kAwait);
     }
@@ -92,20 +103,81 @@ const char* Server::why_full(const Client& client) const {
     return nullptr;
 }
 
+const char* Server::why_guarded(const Client& client) {
+    if (exempt(client, runtime_->guard, runtime_->relay)) return nullptr;
+    switch (premises_.guard.arrive(client.counted_as(), std::chrono::steady_clock::now())) {
+        case DoorGuard::Admission::welcome: return nullptr;
+        case DoorGuard::Admission::banned:
+            ++premises_.figures.connections_banned;
+            return "Too many failures from your address, try again later";
+        case DoorGuard::Admission::too_fast:
+            ++premises_.figures.connections_too_fast;
+            return "Too many new connections from your address, try again later";
+    }
+    return nullptr;
+}
+
 void Server::serve(net::Stream stream, const ListenerOptions& listener) {
-    Client client = client_of(stream);
-    if (const char* why = why_full(client)) {
+    if (listener.proxy_networks.empty()) {
+        Client client = client_of(stream);
+        admit(std::move(stream), std::move(client), listener);
+        return;
+    }
+    // Where proxies are believed, nobody else is served: who comes by himself would escape what the proxy does for us.
+    const net::SocketAddress& peer = stream.peer();
+    if (!peer.ip || !is_proxy(*peer.ip, listener.proxy_networks, runtime_->relay)) {
+        log_unannounced(stream, listener, "only proxies of listener.proxy_networks are served here");
+        return;
+    }
+    if (premises_.figures.sessions + announcing_ >= runtime_->limits.max_connections) {
         ++premises_.figures.connections_refused;
-        log::warning("refused").kv("stage", "connect").kv("client", client.text).kv("listener", listener.name).kv("reason", why);
-        const std::size_t turned_away = sessions_.size() - premises_.figures.sessions;
-        // In front of an implicit TLS handshake nothing can be said.
-        if (listener.tls != ListenerTls::implicit && turned_away < kTurnedAwayAtOnce) {
-            std::string reply = std::string("421 4.7.0 ") + why + "\r\n";
-            sessions_.spawn(turn_away(std::move(stream), std::move(reply)));
-        }
+        return;
+    }
+    sessions_.spawn(announced(std::move(stream), listener));
+}
+
+net::awaitable<void> Server::announced(net::Stream stream, ListenerOptions listener) {
+    ++announcing_;
+    const auto done = [](std::size_t* counted) { --*counted; };
+    std::unique_ptr<std::size_t, decltype(done)> awaited(&announcing_, done);
+    Announced client = co_await read_proxy_header(stream, sessions_);
+    awaited.reset();
+    if (client.client) {
+        admit(std::move(stream), std::move(*client.client), listener);
+    } else if (!sessions_.stopping()) {
+        log_unannounced(stream, listener, client.problem);
+    }
+}
+
+void Server::log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why) {
+    ++premises_.figures.connections_unannounced;
+    if (const auto times = unannounced_.happened(std::chrono::steady_clock::now())) {
+        log::warning("refused").kv("stage", "proxy").kv("peer", stream.peer().to_string()).kv("listener", listener.name)
+            .kv("reason", why).kv("times", *times);
+    }
+}
+
+void Server::admit(net::Stream stream, Client client, const ListenerOptions& listener) {
+    const char* why = why_guarded(client);
+    if (why == nullptr && (why = why_full(client)) != nullptr) ++premises_.figures.connections_refused;
+    if (why != nullptr) {
+        turn_away(std::move(stream), client, listener, why);
         return;
     }
     sessions_.spawn(session(std::move(stream), std::move(client), listener));
+}
+
+void Server::turn_away(net::Stream stream, const Client& client, const ListenerOptions& listener, const char* why) {
+    if (const auto times = turned_away_.happened(std::chrono::steady_clock::now())) {
+        log::warning("refused").kv("stage", "connect").kv("client", client.text).kv("listener", listener.name)
+            .kv("reason", why).kv("times", *times);
+    }
+    const std::size_t turned_away = sessions_.size() - premises_.figures.sessions;
+    // In front of an implicit TLS handshake nothing can be said.
+    if (listener.tls != ListenerTls::implicit && turned_away < kTurnedAwayAtOnce) {
+        std::string reply = std::string("421 4.7.0 ") + why + "\r\n";
+        sessions_.spawn(say_goodbye(std::move(stream), std::move(reply)));
+    }
 }
 
 net::awaitable<void> Server::session(net::Stream stream, Client client, ListenerOptions listener) {

@@ -7,13 +7,19 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "auth/allowance.hpp"
+#include "auth/suspension.hpp"
 #include "base/queue_id.hpp"
 #include "base/result.hpp"
+#include "base/seldom.hpp"
 #include "net/asio.hpp"
 #include "net/listener.hpp"
 #include "net/task_group.hpp"
+#include "smtp/server/door_guard.hpp"
+#include "smtp/protocol/reply_tally.hpp"
 #include "smtp/server/options.hpp"
 #include "smtp/server/policy.hpp"
 #include "smtp/server/postbox.hpp"
@@ -26,12 +32,23 @@ namespace posthorn::smtp::server {
 struct ServerFigures {
     std::uint64_t sessions = 0;
     std::uint64_t connections = 0;
-    std::uint64_t connections_refused = 0;    // over a bound
+    std::uint64_t connections_refused = 0;    // over a bound on sessions
+    std::uint64_t connections_banned = 0;     // refused: from a banned address
+    std::uint64_t connections_too_fast = 0;   // refused: more than guard.connections_per_minute
+    std::uint64_t connections_unannounced = 0;  // closed where only proxies are served: no proxy, or no PROXY header
+    std::uint64_t bans = 0;                   // begun
+    std::uint64_t logins_delayed = 0;         // wrong passwords whose answer was held back
+    std::uint64_t logins_untold = 0;          // answered 454 or 421 whatever the password was: too many guesses
     std::uint64_t messages = 0;               // answered 250
     std::uint64_t messages_refused = 0;       // answered 4xx or 5xx after DATA
     std::uint64_t auth_failures = 0;
+    std::uint64_t users_over_limit = 0;       // answers 450 and 452 for a user's own limit
+    std::uint64_t senders_refused = 0;        // answers 550 5.7.1 for an address that is not the user's to send from
+    std::uint64_t users_suspended = 0;        // answers to users who are suspended
     std::uint64_t octets = 0;                 // of the bodies and headers accepted
     std::uint64_t intake_octets = 0;          // of messages being received, held in memory
+    std::map<std::string_view, std::uint64_t> ended;   // sessions by the reason of the "disconnect" line; static words
+    protocol::ReplyTally replies;             // what was refused, by code
 };
 
 // What all sessions of the shard share. Owned by Server; only its thread touches it.
@@ -47,6 +64,9 @@ struct Premises {
     QueueIdSource ids;
     ReadBuffers buffers;
     ServerFigures figures;
+    auth::Allowances allowances;              // what users have sent of late
+    const auth::Suspensions* suspensions = nullptr;  // who may not; null: nobody
+    DoorGuard guard;
     std::uint64_t last_session = 0;           // names sessions in the log
     std::atomic<bool> closing{false};         // passwords that still wait for the crypto pool are not looked at any more
 };
@@ -66,8 +86,12 @@ public:
 
     void start();                             // begins to accept on all of them
     // For sessions that begin from now on; listeners stay as they are.
-    void reload(std::shared_ptr<const Runtime> runtime) { runtime_ = std::move(runtime); }
+    void reload(std::shared_ptr<const Runtime> runtime);
+    // Users who may not log in or send for now; the list is changed on this shard and outlives the server. Before start().
+    void heed(const auth::Suspensions& suspensions) { premises_.suspensions = &suspensions; }
     [[nodiscard]] const ServerFigures& figures() const { return premises_.figures; }
+    // What is known of addresses that misbehaved; for the operator, who may forgive them.
+    [[nodiscard]] DoorGuard& guard() { return premises_.guard; }
 
     // Takes over a connected stream as if it had been accepted; for tests.
     void serve(net::Stream stream, const ListenerOptions& listener);
@@ -84,15 +108,27 @@ private:
             : listener(std::move(bound)), options(std::move(settings)) {}
         net::Listener listener;
         ListenerOptions options;
+        Seldom out_of_descriptors{std::chrono::minutes(1)};
     };
 
     net::awaitable<void> accept_loop(Door& door);
+    net::awaitable<void> announced(net::Stream stream, ListenerOptions listener);
     net::awaitable<void> session(net::Stream stream, Client client, ListenerOptions listener);
+    // Begins a session with this client, or turns it away.
+    void admit(net::Stream stream, Client client, const ListenerOptions& listener);
+    void turn_away(net::Stream stream, const Client& client, const ListenerOptions& listener, const char* why);
     [[nodiscard]] const char* why_full(const Client& client) const;
+    // Counts the connection, and its refusal.
+    [[nodiscard]] const char* why_guarded(const Client& client);
+    void log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why);
 
     std::shared_ptr<const Runtime> runtime_;
     Premises premises_;
     std::map<std::array<std::uint8_t, 16>, std::uint32_t> per_client_;   // sessions of each address (IPv6: /64) that is not local
+    std::size_t announcing_ = 0;              // connections of proxies whose header is awaited
+    // Strangers must not be able to fill the log: a line a second of each kind, with the number of them.
+    Seldom turned_away_{std::chrono::seconds(1)};
+    Seldom unannounced_{std::chrono::seconds(1)};
     std::vector<std::unique_ptr<Door>> doors_;
     net::TaskGroup acceptors_;
     net::TaskGroup sessions_;

@@ -63,6 +63,7 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
               stopping_ = true;
               if (reading_ && !core_.in_data()) stream_.end_reading();
               if (in_handshake_) stream_.close();  // nothing can be said to it, and nothing of it is lost
+              if (holding_back_) holding_back_->notify();
           },
           [this] { stream_.close(); }) {
     ++premises_.figures.sessions;
@@ -89,6 +90,7 @@ protocol::ServerFacts Session::facts() const {
     facts.mechanisms = {"PLAIN", "LOGIN"};
     facts.auth_without_tls = listener_.auth_without_tls && client_.local();
     facts.trusted = trusted_;
+    facts.replies = &premises_.figures.replies;
     return facts;
 }
 
@@ -103,6 +105,8 @@ net::awaitable<void> Session::run() {
     co_await converse();
     std::string_view reason = end_;
     if (reason.empty()) reason = protocol::to_string(core_.end());
+    ++premises_.figures.ended[reason];
+    if (core_.end() == protocol::SessionEnd::too_many_errors) count_offence(DoorGuard::Offence::errors, {});
     tag(log::info("disconnect")).kv("reason", reason).kv("messages", messages_);
     stream_.close();
 }
@@ -162,7 +166,8 @@ net::awaitable<void> Session::converse() {
                 break;
             case Kind::authenticate: {
                 protocol::SaslAnswer answer = co_await authenticate();
-                action = core_.on_sasl(std::move(answer));
+                answer = co_await guarded(std::move(answer));
+                action = core_.on_sasl(unless_suspended(std::move(answer)));
                 break;
             }
             case Kind::start_tls: {
@@ -287,7 +292,7 @@ net::awaitable<protocol::SaslAnswer> Session::verify(auth::SaslExchange::Credent
     if (premises_.closing) co_return protocol::SaslAnswer::unavailable();
     ++premises_.figures.auth_failures;
     tag(log::warning("auth")).kv("user", given.user).kv("result", "failed").kv("client", client_.text);
-    co_return protocol::SaslAnswer::rejected();
+    co_return protocol::SaslAnswer::rejected(given.user);
 }
 
 protocol::Reply Session::refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
@@ -304,7 +309,12 @@ void Session::log_refused(std::string_view stage, const protocol::Reply& reply) 
 protocol::Verdict Session::check_mail() {
     forget_message();
     if (const auto denial = may_send(client_, runtime_->relay, listener_.auth, core_.authenticated())) {
+        count_offence(DoorGuard::Offence::relaying, core_.mail_command().sender.to_string());
         return protocol::Verdict::refuse(refuse("mail", denial->code, denial->enhanced, denial->text));
+    }
+    if (core_.authenticated()) {
+        const auto now = std::chrono::steady_clock::now();
+        if (auto no = refused_by_account("mail", account().at_mail(core_.mail_command().sender, now))) return *no;
     }
     if (!premises_.postbox.open()) return protocol::Verdict::refuse(refuse("mail", 452, "4.3.1", kNoSpace));
     id_ = premises_.ids.next(wall_now());
@@ -324,6 +334,11 @@ protocol::Verdict Session::check_recipient() {
     if (const auto denial = may_receive(recipient.domain, !runtime_->rules->postmaster.empty())) {
         return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
     }
+    if (core_.authenticated()) {
+        const auto with_this = static_cast<std::uint32_t>(core_.envelope().recipients.size() + 1);
+        const auto now = std::chrono::steady_clock::now();
+        if (auto no = refused_by_account("rcpt", account().at_recipient(with_this, now))) return *no;
+    }
     if (log::enabled(log::Level::info)) {
         log::Event(log::Level::info, "rcpt").kv("id", id_text_).kv("to", recipient.to_string());
     }
@@ -338,9 +353,10 @@ intake::Submission Session::submission() const {
     submission.client_ip = client_.address;
     submission.protocol = core_.with_protocol();
     submission.user = core_.user();
+    if (core_.authenticated()) submission.senders = &runtime_->accounts->of(core_.user()).senders;
     if (core_.tls()) submission.tls_cipher = core_.tls()->cipher;
     if (core_.authenticated()) {
-        submission.source = "user=" + core_.user();
+        submission.source = auth::source_of(core_.user());
     } else if (const auto peer = client_.unix_socket ? stream_.credentials() : std::nullopt) {
         submission.source = "uid=" + std::to_string(peer->uid);
     } else {
@@ -356,6 +372,11 @@ protocol::Verdict Session::begin_data() {
     const std::uint64_t expected = std::min(declared, rules.max_header_size + rules.inline_body_limit);
     if (premises_.figures.intake_octets + expected > runtime_->limits.max_intake_memory) {
         return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
+    }
+    if (core_.authenticated()) {
+        const auto recipients = static_cast<std::uint32_t>(core_.envelope().recipients.size());
+        const auto now = std::chrono::steady_clock::now();
+        if (auto no = refused_by_account("data", account().at_data(recipients, now))) return *no;
     }
     intake_.emplace(runtime_->rules, submission(), core_.envelope());
     return protocol::Verdict::accept();
@@ -400,6 +421,13 @@ net::awaitable<protocol::StoreResult> Session::store() {
         protocol::Reply reply = refuse("data", 452, "4.3.1", kNoSpace);
         forget_message();
         co_return protocol::StoreResult::refused(std::move(reply));
+    }
+    if (core_.authenticated()) {
+        if (auto no = refused_by_account("data", account().at_end_of_data())) {
+            ++premises_.figures.messages_refused;
+            forget_message();
+            co_return protocol::StoreResult::refused(std::move(*no->refusal));
+        }
     }
     intake::Verdict verdict = intake_->finish();
     if (const auto* refusal = std::get_if<intake::Refusal>(&verdict)) {

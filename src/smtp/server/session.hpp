@@ -12,7 +12,9 @@
 #include "net/deadline.hpp"
 #include "net/stream.hpp"
 #include "net/task_group.hpp"
+#include "net/wait_event.hpp"
 #include "smtp/protocol/server_session.hpp"
+#include "smtp/server/account_check.hpp"
 #include "smtp/server/policy.hpp"
 #include "smtp/server/runtime.hpp"
 #include "smtp/server/server.hpp"
@@ -40,6 +42,10 @@ private:
     net::awaitable<bool> handshake();
     net::awaitable<protocol::SaslAnswer> authenticate();
     net::awaitable<protocol::SaslAnswer> verify(auth::SaslExchange::Credentials given);
+    // The guard's word on a login that was looked at (session_guard.cpp): what may be said of it, after the time it costs.
+    net::awaitable<protocol::SaslAnswer> guarded(protocol::SaslAnswer answer);
+    void count_offence(DoorGuard::Offence offence, std::string_view subject);
+    void log_ban(const DoorGuard::Ban& ban) const;
     net::awaitable<void> collect(std::string_view content);
     net::awaitable<protocol::StoreResult> store();
     net::awaitable<void> farewell();
@@ -48,6 +54,12 @@ private:
     [[nodiscard]] protocol::Verdict check_recipient();
     [[nodiscard]] protocol::Verdict begin_data();
     [[nodiscard]] intake::Submission submission() const;
+
+    [[nodiscard]] AccountCheck account();                          // REQUIRES: authenticated
+    [[nodiscard]] protocol::SaslAnswer unless_suspended(protocol::SaslAnswer answer);
+    // The refusal as a verdict, logged and counted; nothing when there is none.
+    [[nodiscard]] std::optional<protocol::Verdict> refused_by_account(std::string_view stage,
+                                                                      std::optional<AccountRefusal> refusal);
 
     [[nodiscard]] protocol::Reply refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
                                          std::string_view text);
@@ -88,6 +100,7 @@ private:
     bool in_handshake_ = false;
     bool timed_out_ = false;
     bool stopping_ = false;
+    std::optional<net::Signal> holding_back_;    // an answer that the guard delays; the server's end wakes it
     net::Deadline deadline_;
     net::TaskGroup::StopCallback stop_;          // last: calls back into this
 };
