@@ -46,6 +46,8 @@ struct ServerFacts {
     // channel binding. Empty: nobody can be asked, so that AUTH is not named in EHLO and answered 454.
     std::vector<std::string> mechanisms;
     bool trusted = false;           // may send without AUTH unless auth is required
+    bool require_tls = false;       // REQUIRETLS is offered under TLS (RFC 8689 s3)
+    ReplyTally* replies = nullptr;  // counts what is refused; outlives the session
 };
 
 struct TlsFacts {
