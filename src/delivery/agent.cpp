@@ -47,6 +47,8 @@ DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& s
 
 DeliveryAgent::~DeliveryAgent() = default;
 
+void DeliveryAgent::heed(const auth::Suspensions& suspensions) { state_->suspensions = &suspensions; }
+
 void DeliveryAgent::start() {
     state_->chores.spawn(state_->load_destinations());
     state_->chores.spawn(state_->sweep());

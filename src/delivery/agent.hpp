@@ -20,6 +20,7 @@ namespace posthorn::auth::dkim {
 class KeyTable;
 }
 namespace posthorn::auth {
+class Suspensions;
 class UnsubscribeTokens;
 }
 namespace posthorn::dns {
@@ -66,6 +67,10 @@ public:
     ~DeliveryAgent();
     DeliveryAgent(const DeliveryAgent&) = delete;
     DeliveryAgent& operator=(const DeliveryAgent&) = delete;
+
+    // Users whose mail is not sent for now: looked at before each delivery. Changed on this shard, outlives the agent; before
+    // start(). Without it nobody is suspended.
+    void heed(const auth::Suspensions& suspensions);
 
     // Begins: asks the store what is waiting, page by page, while new mail is already taken.
     void start();

@@ -78,6 +78,7 @@ struct DeliveryAgent::State {
     queue::QueueStore& store;
     boost::asio::thread_pool& crypto;
     std::shared_ptr<const Settings> settings;
+    const auth::Suspensions* suspensions = nullptr;
     queue::Scheduler scheduler;
     Dialler dialler;
     ConnectionPool pool;

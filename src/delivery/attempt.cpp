@@ -164,6 +164,19 @@ net::awaitable<void> DeliveryAgent::State::attempt(queue::StartDelivery start, b
         co_return;
     }
 
+    // Claimed before its user was suspended, or accepted at that moment: the queue learns of it here.
+    if (suspensions != nullptr && suspensions->find_source(message->source) != nullptr) {
+        end(queue::DeliveryFeedback::Reach::abandoned);
+        auto revise = [this, id = message->id](auto done) {
+            store.revise(id, queue::Revision::suspend, wall_now(), std::move(done));
+        };
+        const auto revised = co_await net::callback_result<queue::StoreResult<queue::Revised>>(std::move(revise));
+        log::info("suspended").kv("id", message->id.to_string()).kv("source", message->source)
+            .kv("recipients", static_cast<std::uint64_t>(recipients.size()));
+        give_back(recipients, start.domain, wall_now() + (revised ? Duration(0) : kLoadAgain));
+        co_return;
+    }
+
     std::shared_ptr<Prefix> prefix;
     if (damage.empty()) {
         prefix = co_await prefix_of(message, recipients.front().address, current);
