@@ -7,6 +7,7 @@
 #include "app/plan.hpp"
 #include "base/sysexits.hpp"
 #include "config/reference.hpp"
+#include "net/server_tls.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -51,7 +52,15 @@ int check(const CheckOptions& options) {
             counted(plan.problems.size(), "mistake"), options.config_path));
         return exit_code::kConfig;
     }
-    const std::size_t warnings = loaded.warnings.size() + plan.warnings.size();
+    std::size_t warnings = loaded.warnings.size() + plan.warnings.size();
+    if (plan.runtime->tls) {
+        for (const auto& certificate : plan.runtime->tls->certificates()) {
+            const net::DateNotice notice = date_notice(*certificate, wall_now());
+            if (notice.text.empty()) continue;
+            fmt::print(stderr, "warning: {}\n", notice.text);
+            ++warnings;
+        }
+    }
     print(fmt::format("{}: correct{}\n", options.config_path,
                       warnings == 0 ? "" : ", with " + counted(warnings, "warning")));
     return exit_code::kOk;

@@ -13,7 +13,9 @@
 
 #include <fmt/format.h>
 
+#include "app/guard_view.hpp"
 #include "app/metrics.hpp"
+#include "app/certificates.hpp"
 #include "app/service_manager.hpp"
 #include "base/log.hpp"
 
@@ -45,6 +47,12 @@ Result<void> Daemon::open() {
     resolver_ = std::move(*resolver);
     agent_ = std::make_unique<delivery::DeliveryAgent>(context, *store_, *resolver_, crypto_, plan_.settings);
     post_office_ = std::make_unique<PostOffice>(context, *store_, *agent_);
+    suspended_mail_ = std::make_unique<SuspendedMail>(
+        context, *store_, disk_, auth::suspensions_file(plan_.config.state_directory),
+        [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); });
+    // Who may not send must be known before anybody can.
+    if (const Result<void> read = suspended_mail_->read(); !read) return read.error();
+    agent_->heed(suspended_mail_->list());
     store_->on_health_change([this](const queue::StoreHealth& health) {
         post_office_->set_open(health.healthy);
         if (health.healthy) {
@@ -56,6 +64,7 @@ Result<void> Daemon::open() {
     });
     stages_ = std::make_unique<net::TaskGroup>(home_.executor(), "daemon");
     server_ = std::make_unique<smtp::server::Server>(context, passwords_, disk_, *post_office_, plan_.runtime, std::random_device{}());
+    server_->heed(suspended_mail_->list());
     for (const smtp::server::ListenerOptions& listener : plan_.config.server.listeners) {
         const Result<void> bound = server_->listen(listener);
         if (!bound) return bound.error();
@@ -66,9 +75,16 @@ Result<void> Daemon::open() {
     lent.status = [this] { return status_json(); };
     lent.metrics = [this] { return metrics(); };
     lent.reload = [this] { return reload(); };
+    lent.change_suspension = [this](admin::SuspensionChange change, SuspendedMail::Done done) {
+        suspended_mail_->change(std::move(change), wall_now(), std::move(done));
+    };
+    lent.suspensions = &suspended_mail_->list();
+    lend_guard(lent, *server_);
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
+    certificates_ = std::make_unique<CertificateRounds>(
+        context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
     return admin_->start();
 }
 
@@ -77,6 +93,8 @@ void Daemon::run() {
         // Mail is taken at once; the agent reads the queue, however long it is, page by page beside it.
         server_->start();
         agent_->start();
+        certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
+        suspended_mail_->start();
         wait_for_signal();
         flush_log();
         const std::vector<Endpoint> addresses = server_->addresses();
@@ -122,12 +140,14 @@ Result<void> Daemon::reload() {
         for (const config::Mistake& mistake : loaded.mistakes) all += (all.empty() ? "" : "; ") + mistake.to_string();
         return Error{std::move(all)};
     }
-    Plan plan = make_plan(std::move(loaded.config));
+    if (Result<bool> made = make_due_certificate(loaded.config, wall_now()); !made) return made.error();
+    Plan plan = make_plan(std::move(loaded.config), plan_.tickets);
     if (!plan.problems.empty()) {
         std::string all;
         for (const std::string& problem : plan.problems) all += (all.empty() ? "" : "; ") + problem;
         return Error{std::move(all)};
     }
+    if (Result<void> read = suspended_mail_->read(); !read) return read;
     if (Result<void> dns = resolver_->reconfigure(plan.config.dns); !dns) return dns;
 
     for (const config::Mistake& warning : loaded.warnings) log::warning("config").kv("warning", warning.to_string());
@@ -147,8 +167,16 @@ Result<void> Daemon::reload() {
     running.admin = plan_.config.admin;
     plan_ = std::move(plan);
     plan_.config = std::move(running);
+    certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
     log::info("reloaded").kv("file", config_path_);
     return {};
+}
+
+void Daemon::use(std::shared_ptr<const net::ServerTls> tls) {
+    auto runtime = std::make_shared<smtp::server::Runtime>(*plan_.runtime);
+    runtime->tls = std::move(tls);
+    plan_.runtime = std::move(runtime);
+    server_->reload(plan_.runtime);
 }
 
 void Daemon::begin_shutdown() {
@@ -170,13 +198,16 @@ net::awaitable<void> Daemon::shut_down() {
     stages_->spawn(server_->stop());
     // Posted: then the agent knows already that it stops, and counts no attempt for what waited for DNS.
     home_.post([this] { resolver_->close(); });
+    suspended_mail_->stop();
     co_await agent_->stop();
     const SteadyTime end =
         std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);
     co_await stages_->wait_idle(end);
+    co_await suspended_mail_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     admin_->stop();
     signals_->cancel();
     flush_timer_->cancel();
+    certificates_->stop();
 }
 
 void Daemon::dismantle() {
@@ -185,7 +216,7 @@ void Daemon::dismantle() {
     passwords_.join();
     disk_.join();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
-    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() > 0)) {
+    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() + suspended_mail_->unfinished() > 0)) {
         // A session or delivery did not end although its socket was closed. Its frame refers to what we would destroy next, so
         // we leave here: the queue is closed, and nothing else is worth keeping.
         log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions)
@@ -197,10 +228,12 @@ void Daemon::dismantle() {
     server_.reset();
     post_office_.reset();
     agent_.reset();
+    suspended_mail_.reset();
     resolver_.reset();
     stages_.reset();
     signals_.reset();
     flush_timer_.reset();
+    certificates_.reset();
     home_.destroy();
     store_.reset();
     log::info("stopped");

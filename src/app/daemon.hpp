@@ -5,8 +5,10 @@
 #include <string>
 
 #include "admin/server.hpp"
+#include "app/certificate_rounds.hpp"
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
+#include "app/suspended_mail.hpp"
 #include "base/result.hpp"
 #include "delivery/agent.hpp"
 #include "dns/resolver.hpp"
@@ -37,6 +39,7 @@ private:
     void flush_log();
     [[nodiscard]] Result<void> reload();
     void reload_and_log();
+    void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
     void begin_shutdown();
     net::awaitable<void> shut_down();
     void dismantle();
@@ -53,11 +56,13 @@ private:
     std::unique_ptr<dns::Resolver> resolver_;
     std::unique_ptr<delivery::DeliveryAgent> agent_;
     std::unique_ptr<PostOffice> post_office_;
+    std::unique_ptr<SuspendedMail> suspended_mail_;
     std::unique_ptr<smtp::server::Server> server_;
     std::unique_ptr<admin::AdminServer> admin_;
     std::unique_ptr<net::TaskGroup> stages_;               // the steps of the end that run side by side
     std::unique_ptr<net::asio::signal_set> signals_;
     std::unique_ptr<net::asio::steady_timer> flush_timer_;
+    std::unique_ptr<CertificateRounds> certificates_;
     bool stopping_ = false;
 };
 

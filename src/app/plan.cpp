@@ -5,11 +5,12 @@
 #include <filesystem>
 #include <utility>
 
+#include "app/certificates.hpp"
+#include "app/gateways.hpp"
 #include "auth/credentials.hpp"
 #include "auth/dkim/keys.hpp"
 #include "auth/unsubscribe.hpp"
 #include "auth/user_file.hpp"
-#include "net/tls_context.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -26,18 +27,23 @@ std::shared_ptr<auth::Credentials> load_users(const auth::CredentialsOptions& op
                                 (missing ? "; `posthorn user add NAME` makes it, and without auth.users_file nobody logs in" : ""));
         return nullptr;
     }
-    return std::make_shared<auth::Credentials>(std::move(*users), options.success_cache);
+    auto credentials = std::make_shared<auth::Credentials>(std::move(*users), options.success_cache);
+    if (const std::string lacking = credentials->without_scram(); !lacking.empty()) {
+        plan.warnings.push_back("SCRAM is not offered, since " + lacking + " could not log in by it; `posthorn user password NAME` " +
+                                "gives a user a secret for it");
+    }
+    return credentials;
 }
 
-std::shared_ptr<const net::ServerTls> load_certificate(const smtp::server::ServerTlsOptions& options, Plan& plan) {
-    if (options.certificate_file.empty()) return nullptr;
-    Result<std::shared_ptr<const net::ServerTls>> tls =
-        net::ServerTls::load(options.certificate_file, options.key_file);
+std::shared_ptr<const net::ServerTls> load_tls(const config::Config& config, Plan& plan) {
+    Result<std::shared_ptr<const net::ServerTls>> tls = load_certificates(config, plan.tickets);
     if (!tls) {
         plan.problems.push_back(tls.error().what);
         return nullptr;
     }
-    if (!(*tls)->warning().empty()) plan.warnings.push_back((*tls)->warning());
+    if (*tls) {
+        for (std::string& warning : certificate_warnings(**tls, config)) plan.warnings.push_back(std::move(warning));
+    }
     return *tls;
 }
 
@@ -63,11 +69,22 @@ std::string postmaster_of(const config::Config& config) {
     return config.auth.domains.empty() ? std::string() : "postmaster@" + config.auth.domains.front().name;
 }
 
+// [[user]] stream is another way to write [[stream]] users.
+std::vector<auth::StreamOptions> streams_of(const auth::AuthOptions& options) {
+    std::vector<auth::StreamOptions> streams = options.streams;
+    for (auth::StreamOptions& stream : streams) {
+        for (const auth::AccountOptions& account : options.accounts) {
+            if (account.stream == stream.name) stream.users.push_back(account.name);
+        }
+    }
+    return streams;
+}
+
 std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& config, Plan& plan) {
     auto rules = std::make_shared<intake::Rules>();
     rules->hostname = config.hostname;
     rules->postmaster = postmaster_of(config);
-    rules->streams = config.auth.streams;
+    rules->streams = streams_of(config.auth);
     rules->max_received_fields = config.server.limits.max_received_fields;
     rules->max_header_size = config.server.limits.max_header_size;
     rules->inline_body_limit = config.queue.inline_body_limit;
@@ -79,11 +96,14 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     auto runtime = std::make_shared<smtp::server::Runtime>();
     runtime->hostname = config.hostname;
     runtime->relay = config.server.relay;
+    runtime->guard = config.server.guard;
     runtime->limits = config.server.limits;
     runtime->timeouts = config.server.timeouts;
     runtime->store_deadline = config.queue.store_deadline;
+    runtime->accounts = std::make_shared<const auth::Accounts>(config.auth);
     runtime->users = load_users(config.auth.credentials, plan);
-    runtime->tls = load_certificate(config.server.tls, plan);
+    runtime->dovecot_socket = config.auth.credentials.dovecot_socket;
+    runtime->tls = load_tls(config, plan);
     runtime->rules = std::move(rules);
     return runtime;
 }
@@ -102,19 +122,26 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
     return settings;
 }
 
+bool same_networks(const std::vector<IpNetwork>& a, const std::vector<IpNetwork>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const IpNetwork& x, const IpNetwork& y) { return x.to_string() == y.to_string(); });
+}
+
 bool same_doors(const std::vector<smtp::server::ListenerOptions>& a,
                 const std::vector<smtp::server::ListenerOptions>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-        return x.address == y.address && x.tls == y.tls && x.auth == y.auth &&
+        return x.address == y.address && x.tls == y.tls && x.auth == y.auth && same_networks(x.proxy_networks, y.proxy_networks) &&
                x.auth_without_tls == y.auth_without_tls && x.socket_mode == y.socket_mode && x.name == y.name;
     });
 }
 
 }  // namespace
 
-Plan make_plan(config::Config config) {
+Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) {
     Plan plan;
+    plan.tickets = tickets ? std::move(tickets) : std::make_shared<net::TicketKeys>();
     plan.config = std::move(config);
+    distrust_gateways(plan.config, plan.warnings);
     plan.runtime = make_runtime(plan.config, plan);
     plan.settings = make_settings(plan.config, plan);
     return plan;

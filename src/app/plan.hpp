@@ -7,6 +7,7 @@
 
 #include "config/config.hpp"
 #include "delivery/agent.hpp"
+#include "net/ticket_keys.hpp"
 #include "smtp/server/runtime.hpp"
 
 namespace posthorn::app {
@@ -17,11 +18,13 @@ struct Plan {
     std::shared_ptr<const delivery::Settings> settings;
     // A plan with problems is not carried out: the daemon does not start, a reload keeps what it has.
     std::vector<std::string> problems;
+    std::shared_ptr<net::TicketKeys> tickets;
     std::vector<std::string> warnings;         // among them each domain whose key cannot be used: it alone is held
 };
 
+// tickets: those of the process, so that clients' sessions outlive a reload; null: new ones.
 // Reads every file; changes nothing. Complete also where it finds problems, so that all are told at once.
-[[nodiscard]] Plan make_plan(config::Config config);
+[[nodiscard]] Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets = nullptr);
 
 // What differs between the two that a reload cannot change, in words for the log: "listeners", "queue.directory", ...
 [[nodiscard]] std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "app/certificates.hpp"
 #include "app/daemon.hpp"
 #include "app/plan.hpp"
 #include "base/log.hpp"
@@ -36,6 +37,10 @@ int serve(const ServeOptions& options) {
     for (const config::Mistake& mistake : loaded.mistakes) say(mistake.to_string());
     if (!loaded.mistakes.empty()) return exit_code::kConfig;
 
+    if (const Result<bool> made = make_due_certificate(loaded.config, wall_now()); !made) {
+        say(made.error().what);
+        return exit_code::kCannotCreate;
+    }
     Plan plan = make_plan(std::move(loaded.config));
     for (const std::string& problem : plan.problems) say(problem);
     if (!plan.problems.empty()) return exit_code::kConfig;

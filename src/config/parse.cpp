@@ -174,6 +174,8 @@ void Reader::walk(const Table& table, const std::string& section) {
             }
         } else if (path == "listener") {
             read_tables(listener_settings(), entry, path, config_.server.listeners);
+        } else if (path == "certificate") {
+            read_tables(certificate_settings(), entry, path, config_.server.tls.certificates);
         } else if (path == "user") {
             read_tables(user_settings(), entry, path, config_.auth.accounts);
         } else if (path == "stream") {
@@ -231,7 +233,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
         }
     }
     if (section.empty()) {
-        names.insert(names.end(), {"listener", "domain", "user", "stream"});
+        names.insert(names.end(), {"listener", "certificate", "domain", "user", "stream"});
     }
     // The same key elsewhere is the likelier slip than another key here.
     for (const Setting<Config>& row : settings()) {
@@ -313,7 +315,7 @@ void derive(Config& config, const Places& places) {
         }
         const auto address = IpAddress::parse(listener.address.host);
         const bool loopback = address.has_value() && address->is_loopback();
-        if (listener.address.is_unix() || (loopback && config.server.tls.certificate_file.empty())) {
+        if (listener.address.is_unix() || (loopback && !config.server.tls.offered())) {
             listener.tls = smtp::server::ListenerTls::none;
         }
     }
@@ -354,6 +356,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_domains(loaded.config, places, findings);
         check_users(loaded.config, places, findings);
         check_streams(loaded.config, places, findings);
+        check_repair(loaded.config, places, findings);
         check_times(loaded.config, places, findings);
         check_delivery(loaded.config, places, findings);
     }

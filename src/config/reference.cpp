@@ -99,6 +99,12 @@ auth = "none"
 #socket_mode = "0660"
 )";
 
+constexpr std::string_view kCertificateExample = R"(
+#[[certificate]]
+#certificate_file = "/etc/letsencrypt/live/mail.example.net/fullchain.pem"
+#key_file = "/etc/letsencrypt/live/mail.example.net/privkey.pem"
+)";
+
 constexpr std::string_view kDomainExample = R"(
 # `posthorn dkim genkey --domain example.com --selector m1` makes the key and prints the DNS record.
 [[domain]]
@@ -193,6 +199,8 @@ std::string reference_markdown() {
         if (section.name.empty()) {
             out += "## `[[listener]]`\n\nWhere mail is handed in; one table each, at least one.\n\n" +
                    manual_table(listener_settings());
+            out += "## `[[certificate]]`\n\nCertificates beside the one of `[tls]`, one table each.\n\n" +
+                   manual_table(certificate_settings());
             out +=
                 "## `[[domain]]`\n\nDomains whose mail is signed, one table each. `dkim` is a list of keys, "
                 "each "
@@ -252,6 +260,8 @@ std::string example_toml() {
         if (top) {
             to += rule("Where mail is handed in, one [[listener]] each.") +
                   example_keys(listener_settings(), "#   ") + std::string(kListenerExample);
+            to += rule("Certificates beside the one of [tls], one [[certificate]] each.") +
+                  example_keys(certificate_settings(), "#   ") + std::string(kCertificateExample);
             to += rule("Domains whose mail is signed, one [[domain]] each.") +
                   example_keys(domain_settings(), "#   ") +
                   wrap("dkim: the keys, each with selector and key_file; one signature for each.", "#   ") +
@@ -273,6 +283,9 @@ std::string show(const Config& config) {
     std::string out = show_keys(config, "");
     for (const smtp::server::ListenerOptions& listener : config.server.listeners) {
         out += "\n[[listener]]\n" + show_table(listener_settings(), listener, "\n") + "\n";
+    }
+    for (const smtp::server::CertificateOptions& certificate : config.server.tls.certificates) {
+        out += "\n[[certificate]]\n" + show_table(certificate_settings(), certificate, "\n") + "\n";
     }
     for (const auth::DomainOptions& domain : config.auth.domains) {
         out += "\n[[domain]]\n" + show_table(domain_settings(), domain, "\n") + "\ndkim = [";

@@ -104,7 +104,7 @@ void add_submission(Rows& rows) {
          duration<Config>(FIELD(server.timeouts.command), seconds(1), hours(1)),
          "How long a session waits for the next command (RFC 5321 section 4.5.3.2.7: 5 minutes)."},
         {"submission.timeouts", "data", duration<Config>(FIELD(server.timeouts.data), seconds(1), hours(1)),
-         "How long a session waits for the next part of a message."},
+         "How long a session waits for the next 16 KiB of a message, or its end."},
         {"submission.timeouts", "tls_handshake",
          duration<Config>(FIELD(server.timeouts.tls_handshake), seconds(1), minutes(10)),
          "How long a TLS handshake may take."},

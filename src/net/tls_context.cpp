@@ -1,13 +1,9 @@
-// Builds the contexts, and says in plain words what is wrong with a certificate or key file.
+// Builds the client's contexts, opportunistic and verifying.
 #include "net/tls_context.hpp"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "net/tls_session_cache.hpp"
@@ -16,51 +12,6 @@ namespace posthorn::net {
 namespace {
 
 constexpr std::size_t kSessionsKept = 256;
-
-// Buffers are given back while idle; a record may be sent in parts, from memory that has moved meanwhile.
-void set_modes(SSL_CTX* context) {
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(context, 1);  // one recv for a record, not one for its head and one for its body
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    // The default minimum depends on the system's openssl.cnf: set it here.
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-}
-
-// Why the file cannot be read, or empty.
-std::string unreadable(const std::string& kind, const std::string& path) {
-    std::FILE* file = std::fopen(path.c_str(), "re");
-    if (file != nullptr) {
-        std::fclose(file);
-        return {};
-    }
-    const int reason = errno;
-    std::string text = "cannot read the " + kind + " file " + path + ": " + std::strerror(reason);
-    if (reason == EACCES) {
-        text += "; the user that Posthorn runs as must be allowed to read it";
-    } else if (reason == ENOENT) {
-        text += "; check the path in the configuration";
-    }
-    return text;
-}
-
-// OpenSSL would ask on the terminal for the passphrase of an encrypted key: a daemon has none.
-int no_passphrase(char*, int, int, void* asked) {
-    *static_cast<bool*>(asked) = true;
-    return -1;
-}
-
-std::string validity_warning(SSL_CTX* context, const std::string& path) {
-    const X509* certificate = SSL_CTX_get0_certificate(context);
-    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-        return "the certificate in " + path +
-               " has expired: clients that check it will refuse; renew it and reload";
-    }
-    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
-        return "the certificate in " + path + " is not valid yet: check this machine's clock";
-    }
-    return {};
-}
 
 // What the new-session callback needs to know about a connection; freed with the SSL.
 struct SessionOwner {
@@ -88,6 +39,16 @@ int keep_session(SSL* ssl, SSL_SESSION* session) {
 
 }  // namespace
 
+// Buffers are given back while idle; a record may be sent in parts, from memory that has moved meanwhile.
+void set_common_modes(SSL_CTX* context) {
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(context, 1);  // one recv for a record, not one for its head and one for its body
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    // The default minimum depends on the system's openssl.cnf: set it here.
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+}
+
 std::string take_ssl_error() {
     const unsigned long last = ERR_peek_last_error();
     ERR_clear_error();
@@ -99,67 +60,6 @@ std::string take_ssl_error() {
     }
     const char* reason = ERR_reason_error_string(last);
     return reason != nullptr ? std::string(reason) : "OpenSSL error " + std::to_string(ERR_GET_REASON(last));
-}
-
-Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::string& certificate_file,
-                                                         const std::string& key_file) {
-    if (std::string problem = unreadable("certificate", certificate_file); !problem.empty()) {
-        return Error{problem};
-    }
-    if (std::string problem = unreadable("key", key_file); !problem.empty()) {
-        return Error{problem};
-    }
-    ERR_clear_error();
-    SslContext context(SSL_CTX_new(TLS_server_method()));
-    if (!context) {
-        return Error{"OpenSSL cannot make a TLS context: " + take_ssl_error()};
-    }
-    set_modes(context.get());
-    SSL_CTX_set_dh_auto(context.get(), 1);
-    // Tickets carry the state, so that ten thousand idle clients cost no cache here. One per handshake is
-    // enough.
-    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(context.get(), 1);
-    static constexpr unsigned char kId[] = "posthorn";
-    SSL_CTX_set_session_id_context(context.get(), kId, sizeof kId - 1);
-
-    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1) {
-        return Error{
-            "the certificate file " + certificate_file + " is not usable: " + take_ssl_error() +
-            "; it must hold PEM certificates (-----BEGIN CERTIFICATE-----), our own first, then the chain"};
-    }
-    bool encrypted = false;
-    SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
-    SSL_CTX_set_default_passwd_cb_userdata(context.get(), &encrypted);
-    const bool key_loaded =
-        SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) == 1;
-    SSL_CTX_set_default_passwd_cb_userdata(context.get(), nullptr);
-    if (encrypted) {
-        ERR_clear_error();
-        return Error{"the key file " + key_file +
-                     " is protected by a passphrase, which a daemon cannot be asked for; " +
-                     "remove it with: openssl pkey -in " + key_file + " -out new.key"};
-    }
-    if (!key_loaded) {
-        const unsigned long last = ERR_peek_last_error();
-        const bool mismatch =
-            ERR_GET_LIB(last) == ERR_LIB_X509 && (ERR_GET_REASON(last) == X509_R_KEY_VALUES_MISMATCH ||
-                                                  ERR_GET_REASON(last) == X509_R_KEY_TYPE_MISMATCH);
-        const std::string reason = take_ssl_error();
-        if (mismatch) {
-            return Error{"the key in " + key_file + " does not belong to the certificate in " +
-                         certificate_file + "; both must come from the same request"};
-        }
-        return Error{"the key file " + key_file + " is not usable: " + reason +
-                     "; it must hold a PEM private key (-----BEGIN PRIVATE KEY-----)"};
-    }
-    if (SSL_CTX_check_private_key(context.get()) != 1) {
-        ERR_clear_error();
-        return Error{"the key in " + key_file + " does not belong to the certificate in " + certificate_file +
-                     "; both must come from the same request"};
-    }
-    std::string warning = validity_warning(context.get(), certificate_file);
-    return std::shared_ptr<const ServerTls>(new ServerTls(std::move(context), std::move(warning)));
 }
 
 ClientTls::ClientTls(std::string ca_file)
@@ -181,7 +81,7 @@ Result<SSL_CTX*> ClientTls::context(bool verify) {
     if (!fresh) {
         return Error{"OpenSSL cannot make a TLS context: " + take_ssl_error()};
     }
-    set_modes(fresh.get());
+    set_common_modes(fresh.get());
     SSL_CTX_set_session_cache_mode(fresh.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(fresh.get(), keep_session);
     if (verify) {

@@ -1,4 +1,4 @@
-// The certificates and rules of TLS: one context for those who connect to us, one for those we connect to.
+// The client's side of TLS: its contexts, and what it wants to know of the host it connects to.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -21,25 +21,9 @@ struct SslSessionDeleter {
 };
 using SslSession = std::unique_ptr<SSL_SESSION, SslSessionDeleter>;
 
-// The server's side: TLS 1.2 and later, no renegotiation, no compression, stateless session tickets.
-// Immutable; shared by all shards through shared_ptr<const>. A reload makes a new one and old sessions keep
-// theirs.
-class ServerTls {
-public:
-    // Both files are PEM; the certificate file holds the chain, our own certificate first. The error names
-    // the file, what is wrong with it and what to do. warning() is set for a certificate that is accepted but
-    // expired or not yet valid.
-    [[nodiscard]] static Result<std::shared_ptr<const ServerTls>> load(const std::string& certificate_file,
-                                                                       const std::string& key_file);
-    [[nodiscard]] const std::string& warning() const { return warning_; }
-    [[nodiscard]] SSL_CTX* native() const { return context_.get(); }
-
-private:
-    ServerTls(SslContext context, std::string warning)
-        : context_(std::move(context)), warning_(std::move(warning)) {}
-    SslContext context_;
-    std::string warning_;
-};
+// What both sides have in common: memory given back while idle, no compression, no renegotiation, nothing below
+// TLS 1.2.
+void set_common_modes(SSL_CTX* context);
 
 // Whom we connect to, and how sure we want to be. host is the name of the MX: sent as SNI and, when verified,
 // looked for in the certificate. Sessions are resumed only between equal targets: never across policies.

@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <cstdio>
@@ -17,6 +18,7 @@ struct CertificateOptions {
     std::string alternative = "DNS:mx.test,IP:127.0.0.1";  // all of subjectAltName
     long valid_from = -3600;                               // seconds from now
     long valid_to = 86400;
+    bool rsa = false;  // 2048 bits in place of P-256
 };
 
 // Both in PEM. The certificate is its own CA: hand it to a client as the CA file to have it verified.
@@ -25,7 +27,7 @@ struct TlsCert {
     std::string key;
 
     [[nodiscard]] static TlsCert self_signed(const CertificateOptions& options = {}) {
-        EVP_PKEY* key = EVP_EC_gen("P-256");
+        EVP_PKEY* key = options.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
         X509* certificate = X509_new();
         if (key == nullptr || certificate == nullptr) {
             throw std::runtime_error("OpenSSL made no key");

@@ -70,7 +70,7 @@ struct ServerLimits {
 
 struct ServerTimeouts {
     Duration command = std::chrono::minutes(5);      // RFC 5321 s4.5.3.2.7
-    Duration data = std::chrono::minutes(3);         // between two blocks of DATA
+    Duration data = std::chrono::minutes(3);         // for each 16 KiB of a message (RFC 5321 s4.5.3.2.5)
     Duration tls_handshake = std::chrono::seconds(30);
     Duration authenticated_session = std::chrono::hours(1);
     Duration unauthenticated_session = std::chrono::minutes(10);

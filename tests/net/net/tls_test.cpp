@@ -352,15 +352,16 @@ TEST_F(Tls, AKeyWithPassphraseIsExplained) {
     EXPECT_NE(locked.error().what.find("passphrase"), std::string::npos) << locked.error().what;
 }
 
-TEST_F(Tls, AnExpiredCertificateIsLoadedWithAWarning) {
-    EXPECT_EQ(server_->warning(), "");
+TEST_F(Tls, AnExpiredCertificateIsLoadedAndSaysSo) {
     test::CertificateOptions past;
     past.valid_from = -7200;
     past.valid_to = -3600;
     test::TlsCert::self_signed(past).write(dir_.file("old.pem"), dir_.file("old-key.pem"));
     const auto old = ServerTls::load(dir_.file("old.pem"), dir_.file("old-key.pem"));
     ASSERT_TRUE(old.has_value()) << old.error().what;
-    EXPECT_NE((*old)->warning().find("expired"), std::string::npos);
+    const DateNotice notice = date_notice(*(*old)->certificates().front(), wall_now());
+    EXPECT_NE(notice.text.find("expired"), std::string::npos);
+    EXPECT_TRUE(notice.urgent);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@
 #include "auth/user_file.hpp"
 #include "base/base64.hpp"
 #include "net/shard.hpp"
-#include "net/tls_context.hpp"
+#include "net/server_tls.hpp"
 #include "queue/memory_store.hpp"
 #include "smtp/server/server.hpp"
 #include "support/temp_dir.hpp"
