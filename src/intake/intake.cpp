@@ -11,6 +11,11 @@
 #include "mail/received.hpp"
 
 namespace posthorn::intake {
+namespace {
+
+constexpr std::size_t kReadStep = 16 * 1024;  // what a session reads at once: how far a body passes its limit
+
+}  // namespace
 
 Intake::Intake(std::shared_ptr<const Rules> rules, Submission submission, mail::Envelope envelope)
     : rules_(std::move(rules)),
@@ -40,6 +45,9 @@ void Intake::feed_body(std::string_view octets) {
     if (octets.empty()) return;
     scanner_.feed(octets);
     hasher_.write(octets);
+    // The last step of its growth is not a doubling: past the limit the body spills.
+    const std::size_t size = body_.size() + octets.size(), limit = rules_->inline_body_limit;
+    if (size > body_.capacity() && size > limit / 2) body_.reserve(limit + kReadStep);
     body_.append(octets);
 }
 

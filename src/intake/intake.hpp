@@ -92,8 +92,8 @@ public:
     [[nodiscard]] std::string take_spill();
     [[nodiscard]] bool spilled() const { return spilled_; }
 
-    // Octets held in memory.
-    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().size() + body_.size(); }
+    // Octets held in memory, the strings' room to grow included.
+    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().capacity() + body_.capacity(); }
     [[nodiscard]] const Submission& submission() const { return submission_; }
 
     // REQUIRES: all octets were fed; called once.

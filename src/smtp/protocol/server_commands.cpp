@@ -37,8 +37,23 @@ const ServerSession::Row ServerSession::kTable[] = {
     {Verb::quit, Row::kAny, true, &ServerSession::on_quit},
 };
 
+namespace {
+
+// "GET / HTTP/1.1", whatever the method (RFC 9112 s3).
+bool is_http_request(std::string_view line) {
+    const std::size_t last = line.rfind(" HTTP/");
+    return last != std::string_view::npos && line.size() - last <= std::string_view(" HTTP/1.1").size();
+}
+
+}  // namespace
+
 std::optional<ServerAction> ServerSession::command(std::string_view line) {
     const CommandLine parsed = parse_command_line(line);
+    if (parsed.verb == Verb::unknown && is_http_request(line)) {
+        // Cross-protocol attack: the body of the request would be read as commands, with the trust its sender has.
+        say("500 5.5.1 Command not recognized\r\n");
+        return close(SessionEnd::other_protocol);
+    }
     if (parsed.verb == Verb::unknown) return error("500 5.5.1 Command not recognized\r\n");
     // SMTP-37: a control character is part of no argument, and must not reach a log or a header field.
     if (text::has_control(parsed.arguments)) return error("501 5.5.2 Control character in a command\r\n");

@@ -55,6 +55,8 @@ std::string_view to_string(SessionEnd end) {
             return "bytes_after_starttls";
         case SessionEnd::bare_line_ends:
             return "bare_line_ends";
+        case SessionEnd::other_protocol:
+            return "other_protocol";
         case SessionEnd::turned_away:
             return "turned_away";
         case SessionEnd::account_disabled:

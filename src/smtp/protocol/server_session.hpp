@@ -128,6 +128,7 @@ enum class SessionEnd : std::uint8_t {
     bytes_after_starttls,  // RFC 3207 s6: plaintext injection, or a broken client
     bare_line_ends,        // CR or LF alone in a message or a command
     turned_away,           // SaslAnswer::turned_away
+    other_protocol,        // a browser, a fetched URL: what follows may be commands somebody slipped into its request
     account_disabled,      // while the session was open
 };
 

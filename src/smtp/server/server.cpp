@@ -80,27 +80,32 @@ net::awaitable<void> Server::accept_loop(Door& door) {
             continue;
         }
         if (acceptors_.stopping() || accepted.error == net::asio::error::operation_aborted) co_return;
+        // Out of descriptors: as when every place is taken.
+        const bool room = premises_.strangers.displace();
         if (const auto times = door.out_of_descriptors.happened(std::chrono::steady_clock::now())) {
             log::warning("accept_failed")
                 .kv("listener", door.options.name)
                 .kv("error", accepted.error.message())
                 .kv("times", *times)
-                .kv("meaning", "no new connection can be taken for now; clients wait in the kernel's queue");
+                .kv("meaning", room ? "connections of strangers are ended to make room; others wait in the kernel's queue"
+                                    : "no new connection can be taken for now; clients wait in the kernel's queue")
+                .kv("action", "raise the limit of open files (LimitNOFILE=, ulimit -n) or lower submission.limits.max_connections");
         }
         net::asio::steady_timer pause(premises_.context, kAcceptPause);
         co_await pause.async_wait(net::kAwait);
     }
 }
 
-const char* Server::why_full(const Client& client) const {
+const char* Server::why_full(const Client& client) {
     const ServerLimits& limits = runtime_->limits;
-    if (premises_.figures.sessions >= places_for(client, limits)) return "Too many connections, try again later";
-    if (client.local()) return nullptr;
-    const auto known = per_client_.find(client.counted_as());
-    if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
-        return "Too many connections from your address, try again later";
+    if (!client.local()) {
+        const auto known = per_client_.find(client.counted_as());
+        if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
+            return "Too many connections from your address, try again later";
+        }
     }
-    return nullptr;
+    const bool full = premises_.figures.sessions >= places_for(client, limits);
+    return full && !premises_.strangers.displace() ? "Too many connections, try again later" : nullptr;
 }
 
 const char* Server::why_guarded(const Client& client) {

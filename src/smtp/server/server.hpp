@@ -25,6 +25,7 @@
 #include "smtp/server/postbox.hpp"
 #include "smtp/server/read_buffers.hpp"
 #include "smtp/server/runtime.hpp"
+#include "smtp/server/strangers.hpp"
 
 namespace posthorn::smtp::server {
 
@@ -39,6 +40,7 @@ struct ServerFigures {
     std::uint64_t bans = 0;                   // begun
     std::uint64_t logins_delayed = 0;         // wrong passwords whose answer was held back
     std::uint64_t logins_untold = 0;          // answered 454 or 421 whatever the password was: too many guesses
+    std::uint64_t connections_displaced = 0;  // of strangers, to make room for a newcomer
     std::uint64_t messages = 0;               // answered 250
     std::uint64_t messages_refused = 0;       // answered 4xx or 5xx after DATA
     std::uint64_t auth_failures = 0;
@@ -63,6 +65,7 @@ struct Premises {
     Postbox& postbox;
     QueueIdSource ids;
     ReadBuffers buffers;
+    Strangers strangers;
     ServerFigures figures;
     auth::Allowances allowances;              // what users have sent of late
     const auth::Suspensions* suspensions = nullptr;  // who may not; null: nobody
@@ -117,7 +120,8 @@ private:
     // Begins a session with this client, or turns it away.
     void admit(net::Stream stream, Client client, const ListenerOptions& listener);
     void turn_away(net::Stream stream, const Client& client, const ListenerOptions& listener, const char* why);
-    [[nodiscard]] const char* why_full(const Client& client) const;
+    // Why there is no place for this client, or null; a stranger may have made room for it.
+    [[nodiscard]] const char* why_full(const Client& client);
     // Counts the connection, and its refusal.
     [[nodiscard]] const char* why_guarded(const Client& client);
     void log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why);

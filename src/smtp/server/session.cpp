@@ -13,6 +13,9 @@ namespace {
 using Kind = protocol::ServerAction::Kind;
 
 constexpr Duration kFarewell = std::chrono::seconds(5);
+// Of a message: less than this within timeouts.data is as slow as nothing. An octet now and then would otherwise hold a place
+// and memory for as long as its sender likes.
+constexpr std::uint64_t kDataStep = 16 * 1024;
 constexpr std::string_view kNoSpace = "Insufficient system storage, try again later";
 
 // Puts the message into the postbox. A plain function, since g++ 12 breaks lambdas in co_await expressions (docs/COROUTINES.md).
@@ -68,6 +71,10 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
           [this] { stream_.close(); }) {
     ++premises_.figures.sessions;
     ++premises_.figures.connections;
+    if (!trusted_) {
+        const Strangers::Address address = client_.address ? client_.counted_as() : Strangers::Address{};
+        seat_.emplace(premises_.strangers, address, [this] { give_way(); });
+    }
 }
 
 Session::~Session() {
@@ -195,12 +202,24 @@ void Session::on_deadline() {
     }
 }
 
+// The same as if its time were over: it is told 421 4.4.2.
+void Session::give_way() {
+    ++premises_.figures.connections_displaced;
+    end_ = "displaced";
+    on_deadline();
+}
+
 void Session::set_deadline() {
     const SteadyTime now = std::chrono::steady_clock::now();
     if (core_.in_data()) {
-        deadline_.set(now + runtime_->timeouts.data);
+        if (!data_deadline_ || content_octets_ >= kDataStep) {
+            content_octets_ = 0;
+            data_deadline_ = now + runtime_->timeouts.data;
+        }
+        deadline_.set(*data_deadline_);
         return;
     }
+    data_deadline_.reset();
     const bool known = trusted_ || core_.authenticated();
     const Duration whole =
         known ? runtime_->timeouts.authenticated_session : runtime_->timeouts.unauthenticated_session;
@@ -209,6 +228,8 @@ void Session::set_deadline() {
 
 net::awaitable<Session::Action> Session::read() {
     if (stopping()) co_return core_.on_shutdown();
+    if (trusted_ || core_.authenticated()) seat_.reset();
+    count_memory();
     set_deadline();
     reading_ = true;
     // An idle session holds no buffer: it is borrowed when there is something to read.
@@ -249,7 +270,7 @@ net::awaitable<bool> Session::handshake() {
         end_ = "shutdown";
         co_return false;
     }
-    end_ = timed_out_ ? "tls_timeout" : "tls_failed";
+    if (end_.empty()) end_ = timed_out_ ? "tls_timeout" : "tls_failed";
     tag(log::info("tls")).kv("result", "failed").kv("client", client_.text).kv("error", result.detail);
     co_return false;
 }
@@ -339,9 +360,14 @@ protocol::Verdict Session::check_recipient() {
         const auto now = std::chrono::steady_clock::now();
         if (auto no = refused_by_account("rcpt", account().at_recipient(with_this, now))) return *no;
     }
-    if (log::enabled(log::Level::info)) {
-        log::Event(log::Level::info, "rcpt").kv("id", id_text_).kv("to", recipient.to_string());
+    const std::string address = recipient.to_string();
+    const std::uint64_t octets = address.size() + core_.rcpt_command().orcpt.size() + sizeof(mail::EnvelopeRecipient);
+    count_memory();
+    if (premises_.figures.intake_octets + octets > runtime_->limits.max_intake_memory) {
+        return protocol::Verdict::refuse(refuse("rcpt", 452, "4.3.1", kNoSpace));
     }
+    envelope_octets_ += octets;
+    if (log::enabled(log::Level::info)) log::Event(log::Level::info, "rcpt").kv("id", id_text_).kv("to", address);
     return protocol::Verdict::accept();
 }
 
@@ -370,7 +396,7 @@ protocol::Verdict Session::begin_data() {
     const intake::Rules& rules = *runtime_->rules;
     const std::uint64_t declared = core_.mail_command().size.value_or(0);
     const std::uint64_t expected = std::min(declared, rules.max_header_size + rules.inline_body_limit);
-    if (premises_.figures.intake_octets + expected > runtime_->limits.max_intake_memory) {
+    if (premises_.figures.intake_octets + envelope_octets_ + expected > runtime_->limits.max_intake_memory) {
         return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
     }
     if (core_.authenticated()) {
@@ -379,10 +405,18 @@ protocol::Verdict Session::begin_data() {
         if (auto no = refused_by_account("data", account().at_data(recipients, now))) return *no;
     }
     intake_.emplace(runtime_->rules, submission(), core_.envelope());
+    data_deadline_.reset();
     return protocol::Verdict::accept();
 }
 
-void Session::account(std::uint64_t octets) {
+std::uint64_t Session::held() const {
+    // The core forgets the recipients at RSET and EHLO without asking. From DATA on the intake has a copy.
+    const std::uint64_t envelope = core_.envelope().recipients.empty() ? 0 : envelope_octets_;
+    return intake_ ? 2 * envelope + intake_->memory() : envelope;
+}
+
+void Session::count_memory() {
+    const std::uint64_t octets = held();
     premises_.figures.intake_octets += octets - accounted_;  // modulo 2^64: also downwards
     accounted_ = octets;
 }
@@ -390,26 +424,28 @@ void Session::account(std::uint64_t octets) {
 void Session::forget_message() {
     intake_.reset();
     spool_.reset();
-    account(0);
+    envelope_octets_ = 0;
+    count_memory();
     over_budget_ = false;
     id_ = QueueId();
 }
 
 net::awaitable<void> Session::collect(std::string_view content) {
+    content_octets_ += content.size();
     if (!intake_) co_return;  // over the budget: the rest is read and forgotten
     intake_->feed(content);
-    account(intake_->memory());
+    count_memory();
     if (intake_->wants_spill()) {
         if (!spool_) spool_.emplace(premises_.disk, premises_.postbox.spool_directory(), id_);
         std::string piece = intake_->take_spill();
         deadline_.clear();
         co_await spool_->write(std::move(piece));
-        account(intake_->memory());
+        count_memory();
     }
     if (premises_.figures.intake_octets > runtime_->limits.max_intake_memory) {
         intake_.reset();
         spool_.reset();
-        account(0);
+        count_memory();
         over_budget_ = true;
     }
 }

@@ -67,10 +67,13 @@ private:
     void log_secured() const;
     // Adds the session's number and the queue id: tag(log::info("mail")).kv(...).
     log::Event& tag(log::Event&& event) const;
-    void account(std::uint64_t octets);                            // of memory held by this session's message
+    // Octets of memory that the message under way holds, as of now.
+    void count_memory();
+    [[nodiscard]] std::uint64_t held() const;
     void forget_message();
     [[nodiscard]] protocol::ServerFacts facts() const;
     void on_deadline();
+    void give_way();
     // The server ends, and nothing of the client's is under way.
     [[nodiscard]] bool stopping() const { return stopping_ && !core_.in_data(); }
     void set_deadline();
@@ -84,6 +87,7 @@ private:
     std::string number_text_;
     SteadyTime began_;
     bool trusted_;
+    std::optional<Strangers::Seat> seat_;        // while nobody knows who the client is
 
     protocol::ServerSession core_;
     std::unique_ptr<auth::SaslExchange> sasl_;
@@ -92,7 +96,10 @@ private:
     std::optional<intake::Intake> intake_;
     std::optional<SpoolWriter> spool_;
     bool over_budget_ = false;                   // the message under way did not fit into max_intake_memory
-    std::uint64_t accounted_ = 0;
+    std::uint64_t envelope_octets_ = 0;          // of the recipients accepted since MAIL
+    std::uint64_t accounted_ = 0;                // of figures.intake_octets is ours
+    std::uint64_t content_octets_ = 0;           // of the message, since data_deadline_ was set
+    std::optional<SteadyTime> data_deadline_;    // for the next kDataStep octets of it
     std::uint64_t messages_ = 0;
     std::string_view end_;                       // why it ended, where the core does not know
 

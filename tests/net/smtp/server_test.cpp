@@ -258,8 +258,9 @@ TEST(SmtpServer, MessagesUnderWayAreBoundInMemory) {
     EXPECT_EQ(client.say("MAIL FROM:<shop@example.com> SIZE=50000").substr(0, 3), "250");
     EXPECT_EQ(client.say("RCPT TO:<bob@example.org>").substr(0, 3), "250");
     EXPECT_EQ(client.say("DATA").substr(0, 9), "452 4.3.1");
-    EXPECT_EQ(harness.figures().intake_octets, 0U);
     (void)client.say("RSET");
+    (void)client.say("NOOP");
+    EXPECT_EQ(harness.figures().intake_octets, 0U);
     client.send(kMail);
     for (int i = 0; i < 3; ++i) (void)client.reply();
     client.send(kContent);
@@ -295,6 +296,62 @@ TEST(SmtpServer, ConnectionsAreBound) {
     SmtpClient four = harness.connect();
     EXPECT_EQ(four.reply().substr(0, 3), "220");
     EXPECT_EQ(harness.figures().connections_refused, 1U);
+}
+
+// Slowloris: who says nothing does not keep others out; who is known keeps the place.
+TEST(SmtpServer, WhenEveryPlaceIsTakenTheStrangerLongestHereMakesRoom) {
+    ServerHarness harness;
+    harness.runtime.relay.trusted_networks.clear();
+    harness.runtime.limits.max_connections = 3;
+    harness.listener.tls = ListenerTls::implicit;
+    harness.start();
+    SmtpClient known = harness.connect();
+    ASSERT_TRUE(known.start_tls());
+    EXPECT_EQ(known.reply().substr(0, 3), "220");
+    (void)known.say("EHLO client.example.com");
+    EXPECT_EQ(known.say("AUTH PLAIN " + plain("shop", "correct horse")).substr(0, 3), "235");
+    SmtpClient silent = harness.connect();  // never says hello to TLS
+    SmtpClient slow = harness.connect();
+    ASSERT_TRUE(slow.start_tls());
+    EXPECT_EQ(slow.reply().substr(0, 3), "220");
+
+    SmtpClient fourth = harness.connect();
+    EXPECT_TRUE(silent.at_end());  // nothing can be said to it
+    ASSERT_TRUE(fourth.start_tls());
+    EXPECT_EQ(fourth.reply().substr(0, 3), "220");
+    SmtpClient fifth = harness.connect();
+    EXPECT_EQ(slow.reply().substr(0, 9), "421 4.4.2");
+    EXPECT_TRUE(slow.at_end());
+    ASSERT_TRUE(fifth.start_tls());
+    EXPECT_EQ(fifth.reply().substr(0, 3), "220");
+    EXPECT_EQ(known.say("NOOP").substr(0, 3), "250");
+    EXPECT_EQ(harness.figures().connections_displaced, 2U);
+    EXPECT_EQ(harness.figures().connections_refused, 0U);
+}
+
+// What one client can make us hold before DATA: recipients with all that RFC 3461 lets them carry.
+TEST(SmtpServer, RecipientsCountAsMemoryToo) {
+    ServerHarness harness;
+    harness.runtime.limits.max_intake_memory = 20'000;
+    harness.start();
+    const std::string recipient = "RCPT TO:<bob@example.org> ORCPT=rfc822;" + std::string(400, 'x') + "@example.org";
+    SmtpClient client = harness.greeted();
+    EXPECT_EQ(client.say("MAIL FROM:<shop@example.com>").substr(0, 3), "250");
+    int accepted = 0;
+    while (accepted < 100 && client.say(recipient).substr(0, 3) == "250") ++accepted;
+    EXPECT_GT(accepted, 20);
+    EXPECT_LT(accepted, 50);
+    EXPECT_LE(harness.figures().intake_octets, 20'000U);
+    EXPECT_EQ(client.say(recipient).substr(0, 9), "452 4.3.1");
+
+    SmtpClient other = harness.greeted();  // the bound is that of all sessions together
+    EXPECT_EQ(other.say("MAIL FROM:<shop@example.com>").substr(0, 3), "250");
+    EXPECT_EQ(other.say(recipient).substr(0, 9), "452 4.3.1");
+
+    EXPECT_EQ(client.say("RSET").substr(0, 3), "250");
+    EXPECT_EQ(client.say("NOOP").substr(0, 3), "250");
+    EXPECT_EQ(harness.figures().intake_octets, 0U);
+    EXPECT_EQ(other.say(recipient).substr(0, 3), "250");
 }
 
 TEST(SmtpServer, IdleClientsAreToldTheTimeIsOver) {  // RFC 5321 s4.5.3.2.7

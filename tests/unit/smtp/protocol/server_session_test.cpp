@@ -375,6 +375,19 @@ TEST(ServerSession, BareLfInACommandEndsTheSession_SMTP_5) {
         .run();
 }
 
+// Cross-protocol attack: what a browser posts is not read as commands (RFC 9112 s3).
+TEST(ServerSession, AnHttpRequestEndsTheSession) {
+    for (const std::string request : {"GET / HTTP/1.1", "POST /a HTTP/1.0", "PRI * HTTP/2.0", "CONNECT mx.example.org:25 HTTP/1.1"}) {
+        ServerScript()
+            .says(request + "\r\nHost: x\r\n\r\nEHLO c\r\nMAIL FROM:<a@example.org>\r\n")
+            .gets("500 5.5.1 Command not recognized\r\n")
+            .closes(SessionEnd::other_protocol)
+            .run();
+    }
+    ServerScript().says("GET / \r\n").gets("500 5.5.1 Command not recognized\r\n").says("EHLO HTTP/1.1\r\n")
+        .gets("501 5.5.4 Syntax: EHLO hostname\r\n").run();
+}
+
 TEST(ServerSession, ControlCharactersInACommand_SMTP_37) {
     ServerScript()
         .ehlo()

@@ -1,0 +1,44 @@
+// Who gives way.
+#include "smtp/server/strangers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace posthorn::smtp::server {
+
+Strangers::Seat::Seat(Strangers& all, const Address& address, std::function<void()> give_way)
+    : all_(all), give_way_(std::move(give_way)) {
+    of_address_ = all_.per_address_.try_emplace(address, 0).first;
+    ++of_address_->second;
+    place_ = all_.seats_.insert(all_.seats_.end(), this);
+}
+
+Strangers::Seat::~Seat() {
+    leave();
+}
+
+void Strangers::Seat::leave() {
+    if (std::exchange(left_, true)) {
+        return;
+    }
+    all_.seats_.erase(place_);
+    if (--of_address_->second == 0) {
+        all_.per_address_.erase(of_address_);
+    }
+}
+
+bool Strangers::displace() {
+    // The first of those that are largest: max_element gives that one.
+    const auto most = std::max_element(seats_.begin(), seats_.end(), [](const Seat* one, const Seat* other) {
+        return one->of_address_->second < other->of_address_->second;
+    });
+    if (most == seats_.end()) {
+        return false;
+    }
+    Seat& seat = **most;
+    seat.leave();
+    seat.give_way_();
+    return true;
+}
+
+}  // namespace posthorn::smtp::server
