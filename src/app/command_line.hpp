@@ -23,8 +23,10 @@ using Action = std::function<int()>;
 void add_serve_command(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
 void add_user_commands(CLI::App& app, Action& action);
+void add_account_commands(CLI::App& app, Action& action);  // to the group of the former
 void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
+void add_guard_commands(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.

@@ -1,4 +1,4 @@
-// `posthorn user add|password|remove|list`: the users file.
+// `posthorn user add|password|remove`: the users file.
 #include <fmt/format.h>
 #include <termios.h>
 #include <unistd.h>
@@ -158,27 +158,6 @@ int change(const UserOptions& options, auth::UserChange change) {
     return exit_code::kOk;
 }
 
-int list(const UserOptions& options) {
-    int code = exit_code::kOk;
-    const auto file = users_file(options, code);
-    if (!file) {
-        return code;
-    }
-    std::string warning;
-    const auto users = auth::UserFile::load(*file, &warning);
-    if (!users) {
-        complain(users.error().what);
-        return exit_code::kNoInput;
-    }
-    if (!warning.empty()) {
-        complain(warning);
-    }
-    for (const std::string& name : users->names()) {
-        print(name + "\n");
-    }
-    return exit_code::kOk;
-}
-
 }  // namespace
 
 void add_user_commands(CLI::App& app, Action& action) {
@@ -206,7 +185,6 @@ void add_user_commands(CLI::App& app, Action& action) {
         [](const UserOptions& options) { return change(options, auth::UserChange::replace); });
     add("remove", "Remove a user", false, true,
         [](const UserOptions& options) { return change(options, auth::UserChange::remove); });
-    add("list", "List the users", false, false, list);
 }
 
 }  // namespace posthorn::app

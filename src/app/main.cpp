@@ -21,8 +21,10 @@ int run(int argc, char** argv) {
     add_serve_command(app, action);
     add_config_commands(app, action);
     add_user_commands(app, action);
+    add_account_commands(app, action);
     add_dkim_commands(app, action);
     add_queue_commands(app, action);
+    add_guard_commands(app, action);
     add_status_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
         action = [] {

@@ -70,6 +70,9 @@ std::string tries(const json::object& recipient) {
 }
 
 std::string plan(const json::object& recipient, TimePoint now) {
+    if (text_of(recipient, "held_by") == "suspension") {
+        return "held, since its user is suspended";
+    }
     if (text_of(recipient, "state") == "held") {
         return "held for you: `posthorn queue release` or `retry`";
     }
@@ -152,6 +155,12 @@ std::string message_lines(const json::object& message, TimePoint now) {
             kColumns) +
         "\n";
     constexpr std::size_t kShown = 5;
+    if (const json::value* suspension = message.if_contains("suspension");
+        suspension != nullptr && suspension->is_object()) {
+        const std::string reason = text_of(suspension->as_object(), "reason");
+        out += cut(fmt::format("    its user is suspended{}", reason.empty() ? "" : ": " + text::safe_for_log(reason, 400)),
+                   kColumns) + "\n";
+    }
     std::size_t shown = 0;
     const json::array* recipients = recipients_of(message);
     for (std::size_t i = 0; recipients != nullptr && i < recipients->size() && i < kShown; ++i, ++shown) {
@@ -181,6 +190,15 @@ std::string message_page(const json::object& message, TimePoint now) {
         since(message, "accepted_at", now), text_of(message, "expires_at"), until(message, "expires_at", now),
         number_of(message, "size"), dash(text_of(message, "source")), dash(text_of(message, "stream")),
         number_of(message, "recipient_count"));
+    if (const json::value* suspension = message.if_contains("suspension");
+        suspension != nullptr && suspension->is_object()) {
+        const std::string source = text_of(message, "source");
+        const std::string user = text::safe_for_log(source.substr(source.find('=') + 1), 300);
+        const std::string reason = text_of(suspension->as_object(), "reason");
+        out += fmt::format("suspended   {} is, since {}{}; `posthorn user resume {}`\n", user,
+                           text_of(suspension->as_object(), "since"),
+                           reason.empty() ? "" : " (" + text::safe_for_log(reason, 400) + ")", user);
+    }
     const json::array* recipients = recipients_of(message);
     std::size_t shown = 0;
     for (; recipients != nullptr && shown < recipients->size(); ++shown) {

@@ -1,6 +1,7 @@
 // One delivery: a message for recipients of one domain, signed, over a connection of its site, and its end recorded.
 #include <algorithm>
 
+#include "auth/suspension.hpp"
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
 #include "net/callback.hpp"

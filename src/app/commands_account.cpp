@@ -1,0 +1,263 @@
+// `posthorn user suspend|resume|list`: who may send, whoever keeps the passwords.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "admin/client.hpp"
+#include "admin/queue_json.hpp"
+#include "app/command_line.hpp"
+#include "app/daemon_call.hpp"
+#include "auth/suspension.hpp"
+#include "auth/user_file.hpp"
+#include "base/clock.hpp"
+#include "base/text.hpp"
+
+namespace posthorn::app {
+namespace {
+
+namespace json = boost::json;
+
+struct AccountCommand : DaemonOptions {
+    std::string name;
+    std::string reason;
+    std::string file;
+};
+
+// True when no daemon listens there, so that its files are nobody's but ours.
+bool nobody_answers(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty()) return true;
+    if (path.size() >= sizeof address.sun_path) return false;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    const bool refused = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+                         (errno == ENOENT || errno == ECONNREFUSED);
+    ::close(fd);
+    return refused;
+}
+
+std::string socket_of(const AccountCommand& options, const config::Config& config) {
+    return options.socket.empty() ? config.admin.socket : options.socket;
+}
+
+// The users file, as far as this user may read it.
+std::optional<auth::UserFile> users_of(const config::Config& config) {
+    if (config.auth.credentials.users_file.empty()) return std::nullopt;
+    auto users = auth::UserFile::load(config.auth.credentials.users_file);
+    return users ? std::optional(std::move(*users)) : std::nullopt;
+}
+
+std::string shown(std::string_view name) { return text::safe_for_log(name, 300); }
+
+// Straight into the file, while no daemon runs that would have to learn of it.
+int change_file(const AccountCommand& options, const config::Config& config, const std::string& name, bool suspend) {
+    const std::string file = auth::suspensions_file(config.state_directory);
+    const auto before = auth::Suspensions::load(file);
+    if (!before) {
+        complain(before.error().what);
+        return exit_code::kNoInput;
+    }
+    const bool changed = (before->find(name) != nullptr) != suspend;
+    const auto written = suspend ? auth::suspend(file, name, {wall_now(), options.reason}) : auth::resume(file, name);
+    if (!written) {
+        complain(written.error().what);
+        return exit_code::kCannotCreate;
+    }
+    if (options.json) {
+        json::object out;
+        out["user"] = admin::printable(name);
+        out["suspended"] = suspend;
+        out["changed"] = changed;
+        out["running"] = false;
+        print(json::serialize(out) + "\n");
+        return exit_code::kOk;
+    }
+    print(fmt::format("{} is {} (written to {}). No daemon answers, so no mail was touched; one that starts, or reads its "
+                      "configuration again, acts on it.\n",
+                      shown(name), suspend ? "suspended" : "resumed", file));
+    return exit_code::kOk;
+}
+
+int change(const AccountCommand& options, bool suspend) {
+    const config::Loaded loaded = config::load(options.config_path);
+    if (const auto fault = auth::fault_of_user_name(options.name); !fault.empty()) {
+        complain(fault);
+        return exit_code::kUsage;
+    }
+    std::string name = options.name;
+    if (const auto users = users_of(loaded.config)) {
+        const auth::UserFile::User* user = users->find(name);
+        if (user != nullptr) {
+            name = user->name;
+        } else if (suspend) {
+            complain(fmt::format("{} has no user {}; he is suspended all the same, should Dovecot know him by that name",
+                                 loaded.config.auth.credentials.users_file, shown(name)));
+        }
+    }
+    if (nobody_answers(socket_of(options, loaded.config))) {
+        if (!loaded.mistakes.empty()) {
+            for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());
+            return exit_code::kConfig;
+        }
+        return change_file(options, loaded.config, name, suspend);
+    }
+    std::string target = std::string(suspend ? "/v1/users/suspend" : "/v1/users/resume") + "?user=" + admin::url_encode(name);
+    if (suspend && !options.reason.empty()) target += "&reason=" + admin::url_encode(options.reason);
+    const Asked asked = ask(options, "POST", target);
+    if (asked.code != exit_code::kOk) return asked.code;
+    if (options.json) {
+        print(asked.text + "\n");
+        return exit_code::kOk;
+    }
+    const json::object& body = asked.body.as_object();
+    const bool changed = body.at("changed").as_bool();
+    const auto recipients = body.at("recipients").to_number<std::uint64_t>();
+    const bool finished = body.at("finished").as_bool();
+    std::string out;
+    if (suspend) {
+        out = fmt::format("{} {} suspended: he cannot log in or send. Of his queued mail {} recipient{} held{}.\n", shown(name),
+                          changed ? "is" : "was already", recipients, recipients == 1 ? " is" : "s are",
+                          finished ? "" : " so far; the rest follows");
+        out += fmt::format("`posthorn queue list` shows it, `posthorn user resume {}` lets it go on.\n", shown(name));
+    } else {
+        out = fmt::format("{} {}. {} recipient{} of his queued mail {} on{}.\n", shown(name),
+                          changed ? "may log in and send again" : "was not suspended", recipients, recipients == 1 ? "" : "s",
+                          recipients == 1 ? "goes" : "go", finished ? "" : " so far; the rest follows");
+    }
+    print(out);
+    if (const json::value* trouble = body.if_contains("trouble")) {
+        complain(fmt::format("this holds only until the daemon ends, for the list could not be written: {}; repair that and "
+                             "say it again",
+                             std::string_view(trouble->as_string())));
+        return exit_code::kIoError;
+    }
+    return exit_code::kOk;
+}
+
+// Who is suspended: the daemon's list, or the file while none runs. An exit code where neither can be had.
+int find_suspended(const AccountCommand& options, const config::Config& config, json::array& suspended) {
+    if (!nobody_answers(socket_of(options, config))) {
+        Asked asked = ask(options, "GET", "/v1/users/suspended");
+        if (asked.code == exit_code::kOk) suspended = std::move(asked.body.as_object()["suspended"].as_array());
+        return asked.code;
+    }
+    const auto list = auth::Suspensions::load(auth::suspensions_file(config.state_directory));
+    if (!list) {
+        complain(list.error().what);
+        return exit_code::kNoInput;
+    }
+    for (const auto& [name, suspension] : list->users()) {
+        json::object user = admin::to_json(suspension);
+        user["user"] = admin::printable(name);
+        suspended.push_back(std::move(user));
+    }
+    return exit_code::kOk;
+}
+
+// One line a user: the bare name of one who may send, else what keeps him from it.
+std::string line_of(const json::object& user) {
+    std::string line = shown(std::string(user.at("user").as_string()));
+    if (user.at("state").as_string() == "locked") line += "  locked: his hash begins with '!' or '*'";
+    if (user.at("state").as_string() == "suspended") {
+        line += "  suspended since " + std::string(user.at("since").as_string());
+        const std::string reason(user.at("reason").as_string());
+        if (!reason.empty()) line += ": " + shown(reason);
+    }
+    return line + "\n";
+}
+
+int list(const AccountCommand& options) {
+    auto config = load_config(options.config_path);
+    if (!config) return exit_code::kConfig;
+    if (!options.file.empty()) config->auth.credentials.users_file = options.file;
+    const std::string& file = config->auth.credentials.users_file;
+    json::array users;
+    if (!file.empty()) {
+        std::string warning;
+        const auto read = auth::UserFile::load(file, &warning);
+        if (!read) {
+            complain(read.error().what);
+            return exit_code::kNoInput;
+        }
+        if (!warning.empty()) complain(warning);
+        for (const auth::UserFile::User* known : read->users()) {
+            json::object user;
+            user["user"] = admin::printable(known->name);
+            user["state"] = known->locked() ? "locked" : "active";
+            users.push_back(std::move(user));
+        }
+    }
+    json::array suspended;
+    if (const int code = find_suspended(options, *config, suspended); code != exit_code::kOk) return code;
+    for (json::value& entry : suspended) {
+        json::object& stopped = entry.as_object();
+        stopped["state"] = "suspended";
+        json::value* known = nullptr;
+        for (json::value& user : users) {
+            if (user.as_object()["user"] == stopped["user"]) known = &user;
+        }
+        if (known != nullptr) {
+            *known = std::move(entry);
+        } else {
+            users.push_back(std::move(entry));  // Dovecot's, or removed from the file since
+        }
+    }
+    if (options.json) {
+        json::object out;
+        out["users"] = std::move(users);
+        print(json::serialize(out) + "\n");
+        return exit_code::kOk;
+    }
+    for (const json::value& user : users) print(line_of(user.as_object()));
+    return exit_code::kOk;
+}
+
+}  // namespace
+
+void add_account_commands(CLI::App& app, Action& action) {
+    CLI::App* group = app.get_subcommand("user");
+    const auto add = [&](const char* name, const char* help) {
+        auto* command = group->add_subcommand(name, help);
+        auto options = std::make_shared<AccountCommand>();
+        add_daemon_options(*command, *options);
+        return std::pair(command, options);
+    };
+    {
+        const auto [command, options] =
+            add("suspend", "Stop a user at once: no login, no mail, and what he has in the queue is held");
+        command->add_option("NAME", options->name, "The name that he logs in with")->required();
+        command->add_option("--reason", options->reason, "Shown by `user list` and `queue show`; he does not see it")
+            ->type_name("TEXT");
+        command->footer(
+            "For a user whose password was stolen, whoever keeps the passwords: Posthorn's users file or Dovecot. Open "
+            "sessions of his end at their next message. It survives restarts, and works while the daemon is down.");
+        command->callback([options = options, &action] { action = [options] { return change(*options, true); }; });
+    }
+    {
+        const auto [command, options] =
+            add("resume", "Let a suspended user send again, and the mail go on that his suspension held");
+        command->add_option("NAME", options->name, "The name that he logs in with")->required();
+        command->footer(
+            "First change his password, and look through what is held: `posthorn queue list`; `posthorn queue delete` takes out "
+            "what must not go. Mail that was held by `posthorn queue hold` stays held.");
+        command->callback([options = options, &action] { action = [options] { return change(*options, false); }; });
+    }
+    {
+        const auto [command, options] = add("list", "List the users, and who of them is locked or suspended");
+        command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");
+        command->callback([options = options, &action] { action = [options] { return list(*options); }; });
+    }
+}
+
+}  // namespace posthorn::app
