@@ -23,6 +23,7 @@ ServerFacts facts(std::uint8_t choice) {
     facts.auth = static_cast<SessionAuth>(choice / 3 % 3);
     facts.auth_without_tls = (choice & 0x40U) != 0;
     facts.trusted = (choice & 0x80U) != 0;
+    facts.require_tls = true;
     facts.mechanisms = {"SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN"};
     facts.limits.max_message_size = 300;
     facts.limits.max_recipients = 3;
@@ -56,7 +57,7 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
             case Kind::begin_data:
                 if (action.kind == Kind::begin_data) {
                     const auto count = session.envelope().recipients.size();
-                    fuzz::require(count >= 1 && count <= 3, "DATA has its recipients, within the limit");
+                    fuzz::require(count >= 1 && count <= 3, "content has its recipients, within the limit");
                 }
                 action = session.on_verdict(yes() ? Verdict::accept()
                                                   : Verdict::refuse(make_reply(450, "4.7.1", "Later")));
@@ -87,6 +88,10 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
             }
             case Kind::drop:
                 action = session.on_dropped();
+                break;
+            case Kind::abandon:
+                fuzz::require(session.envelope().recipients.empty(), "what is abandoned is forgotten");
+                action = session.on_abandoned();
                 break;
             case Kind::close:
                 fuzz::require(session.end() != SessionEnd::open, "an end has a reason");

@@ -21,7 +21,7 @@ constexpr std::array<Name, 23> kNames = {{
     {"DATA", Verb::data},       {"RSET", Verb::rset},        {"NOOP", Verb::noop},
     {"VRFY", Verb::vrfy},       {"HELP", Verb::help},        {"QUIT", Verb::quit},
     {"EXPN", Verb::refused},    {"ETRN", Verb::refused},     {"ATRN", Verb::refused},
-    {"TURN", Verb::refused},    {"BDAT", Verb::refused},     {"BURL", Verb::refused},
+    {"TURN", Verb::refused},    {"BDAT", Verb::bdat},        {"BURL", Verb::refused},
     {"SEND", Verb::refused},    {"SOML", Verb::refused},     {"SAML", Verb::refused},
     {"XCLIENT", Verb::refused}, {"XFORWARD", Verb::refused},
 }};
@@ -93,7 +93,7 @@ std::optional<Reply> take_body(const Parameter& parameter, mail::BodyType& out) 
     } else if (text::iequals(parameter.value, "8BITMIME")) {
         out = mail::BodyType::eight_bit_mime;
     } else if (text::iequals(parameter.value, "BINARYMIME")) {
-        return not_known();  // RFC 3030 s2.2: only with CHUNKING, which is not offered
+        return not_known();  // EXT-7: not offered, for delivery sends with DATA
     } else {
         return bad_value("BODY is 7BIT or 8BITMIME");
     }
@@ -252,6 +252,18 @@ Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParamet
     if (auto refusal = each_parameter(rest->substr(path->consumed), take)) return *std::move(refusal);
     command.recipient = std::move(path->address);
     return command;
+}
+
+std::optional<BdatCommand> parse_bdat(std::string_view arguments) {
+    const std::string_view size = arguments.substr(0, arguments.find(' '));
+    const std::string_view rest = arguments.substr(size.size());
+    if (size.empty() || !std::all_of(size.begin(), size.end(), text::is_digit)) return std::nullopt;
+    BdatCommand command;
+    command.size = text::parse_unsigned(size).value_or(UINT64_MAX);
+    const auto word = rest.find_first_not_of(' ');
+    if (word == std::string_view::npos) return command;
+    command.last = text::iequals(rest.substr(word), "LAST");
+    return command.last ? std::optional(command) : std::nullopt;
 }
 
 bool acceptable_helo(std::string_view argument) {

@@ -21,12 +21,13 @@ enum class Verb : std::uint8_t {
     mail,
     rcpt,
     data,
+    bdat,
     rset,
     noop,
     vrfy,
     help,
     quit,
-    refused,  // known, and not for a submission server: EXPN, ETRN, ATRN, TURN, BDAT, BURL, SEND, ... (RFC
+    refused,  // known, and not for a submission server: EXPN, ETRN, ATRN, TURN, BURL, SEND, ... (RFC
               // 6409 s7)
     unknown,
 };
@@ -64,6 +65,11 @@ struct RcptCommand {
     std::uint8_t notify = mail::Notify::unset;
 };
 
+struct BdatCommand {
+    std::uint64_t size = 0;  // saturates: 2^64-1 for any larger number
+    bool last = false;
+};
+
 template <class Command>
 using Parsed = std::variant<Command, Reply>;  // the command, or what to answer
 
@@ -73,6 +79,9 @@ using Parsed = std::variant<Command, Reply>;  // the command, or what to answer
 // smtputf8: whether MAIL of this transaction had SMTPUTF8 (RFC 6531 s3.4).
 [[nodiscard]] Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParameters& accepted,
                                              bool smtputf8);
+
+// "1000" or "1000 LAST" (RFC 3030 s2); nothing where it is anything else.
+[[nodiscard]] std::optional<BdatCommand> parse_bdat(std::string_view arguments);
 
 // The argument of EHLO and HELO: a name or an address literal. Looser than RFC 5321 s4.1.1.1 in what names
 // are made of (underscores, single labels: what PHP and Windows say), strict in characters that could forge a

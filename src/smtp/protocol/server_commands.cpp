@@ -18,8 +18,9 @@ struct ServerSession::Row {
     static constexpr unsigned kFresh = 1U << static_cast<unsigned>(State::fresh),
                               kGreeted = 1U << static_cast<unsigned>(State::greeted),
                               kMail = 1U << static_cast<unsigned>(State::mail),
-                              kRcpt = 1U << static_cast<unsigned>(State::rcpt);
-    static constexpr unsigned kHello = kGreeted | kMail | kRcpt, kAny = kFresh | kHello;
+                              kRcpt = 1U << static_cast<unsigned>(State::rcpt),
+                              kChunks = 1U << static_cast<unsigned>(State::chunks);
+    static constexpr unsigned kHello = kGreeted | kMail | kRcpt, kAny = kFresh | kHello | kChunks;
 };
 
 const ServerSession::Row ServerSession::kTable[] = {
@@ -55,6 +56,9 @@ std::optional<ServerAction> ServerSession::command(std::string_view line) {
         return close(SessionEnd::other_protocol);
     }
     if (parsed.verb == Verb::unknown) return error("500 5.5.1 Command not recognized\r\n");
+    // Before all else: what follows is a chunk, unless a CR that was no line end to us was one to somebody before us.
+    if (parsed.verb == Verb::bdat)
+        return on_bdat(line.find('\r') == std::string_view::npos ? parsed.arguments : std::string_view());
     // SMTP-37: a control character is part of no argument, and must not reach a log or a header field.
     if (text::has_control(parsed.arguments)) return error("501 5.5.2 Control character in a command\r\n");
     if (parsed.verb == Verb::refused) return error("502 5.5.1 Command not implemented\r\n");
@@ -71,28 +75,32 @@ std::optional<ServerAction> ServerSession::command(std::string_view line) {
     return (this->*row->proceed)(parsed.arguments);
 }
 
+// RFC 8689 s3: never in the clear.
+bool ServerSession::offers_require_tls() const {
+    return facts_.require_tls && connection_.secure;
+}
+
 std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
     if (!acceptable_helo(arguments)) return error("501 5.5.4 Syntax: EHLO hostname\r\n");
     connection_.helo = arguments;
     connection_.extended = true;
-    fresh_transaction(State::greeted);
     say("250-" + facts_.hostname + "\r\n");
     say("250-PIPELINING\r\n250-SIZE " + std::to_string(facts_.limits.max_message_size) + "\r\n");
-    say("250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
+    say("250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n");
     if (facts_.tls == SessionTls::starttls && !connection_.secure) say("250-STARTTLS\r\n");
     if (const std::string mechanisms = offered_mechanisms(); !mechanisms.empty())
         say("250-AUTH" + mechanisms + "\r\n");
+    if (offers_require_tls()) say("250-REQUIRETLS\r\n");
     say("250 ENHANCEDSTATUSCODES\r\n");
-    return std::nullopt;
+    return start_over(State::greeted);
 }
 
 std::optional<ServerAction> ServerSession::on_helo(std::string_view arguments) {
     if (!acceptable_helo(arguments)) return error("501 5.5.4 Syntax: HELO hostname\r\n");
     connection_.helo = arguments;
     connection_.extended = false;
-    fresh_transaction(State::greeted);
     say("250 " + facts_.hostname + "\r\n");
-    return std::nullopt;
+    return start_over(State::greeted);
 }
 
 std::optional<ServerAction> ServerSession::on_starttls(std::string_view arguments) {
@@ -120,6 +128,7 @@ std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
     }
     AcceptedParameters accepted;
     accepted.auth = auth_allowed();
+    accepted.require_tls = offers_require_tls();
     auto parsed = parse_mail(arguments, accepted);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     mail_ = std::move(std::get<MailCommand>(parsed));
@@ -156,9 +165,8 @@ std::optional<ServerAction> ServerSession::on_data(std::string_view arguments) {
 
 std::optional<ServerAction> ServerSession::on_rset(std::string_view arguments) {
     if (!arguments.empty()) return error("501 5.5.4 RSET takes no parameters\r\n");
-    fresh_transaction(state_ == State::fresh ? State::fresh : State::greeted);
     say("250 2.0.0 Ok\r\n");
-    return std::nullopt;
+    return start_over(state_ == State::fresh ? State::fresh : State::greeted);
 }
 
 std::optional<ServerAction> ServerSession::on_noop(std::string_view) {
@@ -173,7 +181,7 @@ std::optional<ServerAction> ServerSession::on_vrfy(std::string_view arguments) {
 }
 
 std::optional<ServerAction> ServerSession::on_help(std::string_view) {
-    say("214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\r\n");
+    say("214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n");
     return std::nullopt;
 }
 

@@ -25,6 +25,8 @@ std::string_view to_string(ServerAction::Kind kind) {
             return "store";
         case Kind::drop:
             return "drop";
+        case Kind::abandon:
+            return "abandon";
         case Kind::authenticate:
             return "authenticate";
         case Kind::start_tls:
@@ -53,10 +55,12 @@ std::string_view to_string(SessionEnd end) {
             return "too_many_auth_failures";
         case SessionEnd::bytes_after_starttls:
             return "bytes_after_starttls";
-        case SessionEnd::bare_line_ends:
-            return "bare_line_ends";
         case SessionEnd::other_protocol:
             return "other_protocol";
+        case SessionEnd::bare_line_ends:
+            return "bare_line_ends";
+        case SessionEnd::unknown_chunk:
+            return "unknown_chunk";
         case SessionEnd::turned_away:
             return "turned_away";
         case SessionEnd::account_disabled:
@@ -98,6 +102,13 @@ ServerAction ServerSession::resume() {
 ServerAction ServerSession::on_verdict(Verdict verdict) {
     const Waiting asked = waiting_;
     answered();
+    const bool chunked = asked == Waiting::data && transaction_.chunked;
+    if (verdict.refusal && chunked && !verdict.disabled) {  // the chunk is on its way
+        transaction_.chunked = false;
+        chunk_.refusal = *std::move(verdict.refusal);
+        auto action = begin_chunk();
+        return action ? *std::move(action) : resume();
+    }
     if (verdict.refusal) {
         say(*verdict.refusal);
         if (!verdict.disabled) return resume();
@@ -112,6 +123,7 @@ ServerAction ServerSession::on_verdict(Verdict verdict) {
         envelope.require_tls = mail_.require_tls;
         envelope.ret = mail_.ret;
         envelope.envid = mail_.envid;
+        transaction_.failed = false;
         state_ = State::mail;
         say("250 2.1.0 Ok\r\n");
     } else if (asked == Waiting::rcpt) {
@@ -122,6 +134,9 @@ ServerAction ServerSession::on_verdict(Verdict verdict) {
         transaction_.envelope.recipients.push_back(std::move(recipient));
         state_ = State::rcpt;
         say("250 2.1.5 Ok\r\n");
+    } else if (chunked) {
+        auto action = begin_chunk();
+        return action ? *std::move(action) : resume();
     } else {
         state_ = State::data;
         say("354 End data with <CR><LF>.<CR><LF>\r\n");
@@ -158,8 +173,10 @@ ServerAction ServerSession::on_stored(StoreResult result) {
 ServerAction ServerSession::on_dropped() {
     answered();
     say(refusal_);
-    const bool end = bare_line_ends();
+    // Where the length was declared there is no doubt about the end.
+    const bool chunked = transaction_.chunked, end = !chunked && bare_line_ends();
     fresh_transaction(State::greeted);
+    transaction_.failed = chunked && !chunk_.last;
     return end ? close(SessionEnd::bare_line_ends) : resume();
 }
 
@@ -188,7 +205,9 @@ std::string_view ServerSession::take_content() {
 ServerAction ServerSession::run(std::string_view& in) {
     while (!in.empty()) {
         if (output_.size() >= kMaxGathered) return act(Kind::write);
-        auto action = state_ == State::data ? take_content_from(in) : take_line(in);
+        auto action = state_ == State::data    ? take_content_from(in)
+                      : state_ == State::chunk ? take_chunk_from(in)
+                                               : take_line(in);
         if (action) return *std::move(action);
     }
     return act(Kind::read);
@@ -231,6 +250,7 @@ std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
         const bool auth = is_auth_line(line);
         discarding_ = line.size() > (auth ? facts_.limits.max_auth_line : facts_.limits.max_command_line);
         discarding_auth_ = discarding_ && auth;
+        discarding_bdat_ = discarding_ && state_ != State::auth && text::istarts_with(text::trim_left(line), "BDAT");
     }
     if (!whole) {
         if (discarding_) line_.clear();
@@ -244,6 +264,7 @@ std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
 }
 
 std::optional<ServerAction> ServerSession::on_overlong_line() {
+    if (discarding_bdat_) return lose_step("500 5.5.2 Line too long; the end of the chunk is unknown\r\n");
     if (!discarding_auth_) return error("500 5.5.2 Line too long\r\n");
     if (state_ == State::auth) state_ = State::greeted;  // the exchange ends with it
     accepted_user_.clear();
@@ -281,23 +302,28 @@ bool ServerSession::bare_line_ends() const {
 }
 
 ServerAction ServerSession::end_of_data() {
-    const DataFacts& facts = data_facts();
-    if (bare_line_ends()) {
-        // Not 521 (RFC 6409 s7). A client that writes such lines may mean another end of the message than
-        // ours.
-        refusal_ = make_reply(550, "5.5.2",
-                              facts.bare_lf ? "Message has a bare LF; lines must end in CRLF"
-                                            : "Message has a bare CR; lines must end in CRLF");
-    } else if (facts.size > facts_.limits.max_message_size) {
-        refusal_ = make_reply(552, "5.3.4",
-                              "Message is larger than the limit of " +
-                                  std::to_string(facts_.limits.max_message_size) + " octets");
-    } else if (facts.nul) {
-        refusal_ = make_reply(550, "5.6.0", "Message has a NUL octet");
-    } else {
-        return ask(Waiting::stored, Kind::store);
+    if (auto refusal = content_refusal()) {
+        refusal_ = *std::move(refusal);
+        return ask(Waiting::dropped, Kind::drop);
     }
-    return ask(Waiting::dropped, Kind::drop);
+    return ask(Waiting::stored, Kind::store);
+}
+
+// Not 521 (RFC 6409 s7).
+std::optional<Reply> ServerSession::content_refusal() const {
+    const DataFacts& facts = data_facts();
+    if (facts.bare_lf) return make_reply(550, "5.5.2", "Message has a bare LF; lines must end in CRLF");
+    if (facts.bare_cr) return make_reply(550, "5.5.2", "Message has a bare CR; lines must end in CRLF");
+    // By chunks it cannot come to that: their sizes are declared.
+    if (!transaction_.chunked && facts.size > facts_.limits.max_message_size) return too_large();
+    if (facts.nul) return make_reply(550, "5.6.0", "Message has a NUL octet");
+    return std::nullopt;
+}
+
+Reply ServerSession::too_large() const {
+    return make_reply(
+        552, "5.3.4",
+        "Message is larger than the limit of " + std::to_string(facts_.limits.max_message_size) + " octets");
 }
 
 // --- replies ---

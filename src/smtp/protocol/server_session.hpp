@@ -11,6 +11,7 @@
 
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
+#include "smtp/protocol/chunk_scanner.hpp"
 #include "smtp/protocol/command.hpp"
 #include "smtp/protocol/data_codec.hpp"
 #include "smtp/protocol/reply.hpp"
@@ -100,6 +101,7 @@ struct ServerAction {
                           // (refusal: 4xx or 5xx to DATA)
         store,            // the content ended and is whole: make it durable, then on_stored
         drop,             // the content ended and was refused (session.refusal()): forget it, then on_dropped
+        abandon,          // the client let go of the message it sent in chunks: forget it, then on_abandoned
         authenticate,  // ask the mechanism of session.sasl_turn(), then on_sasl
         start_tls,  // write output, do the handshake, then on_tls; when the handshake fails, close without a
                     // word
@@ -127,6 +129,7 @@ enum class SessionEnd : std::uint8_t {
     too_many_auth_failures,
     bytes_after_starttls,  // RFC 3207 s6: plaintext injection, or a broken client
     bare_line_ends,        // CR or LF alone in a message or a command
+    unknown_chunk,         // a BDAT that does not say where its chunk ends
     turned_away,           // SaslAnswer::turned_away
     other_protocol,        // a browser, a fetched URL: what follows may be commands somebody slipped into its request
     account_disabled,      // while the session was open
@@ -142,7 +145,7 @@ enum class SessionEnd : std::uint8_t {
 // answer `read` only; while anything else is under way the driver finishes that first. on_bytes is called
 // with all that was read: nothing stays behind in the driver's buffer.
 //
-// DATA: octets are decoded as they come; the driver collects them with take_content() after each on_bytes and
+// DATA and BDAT: octets are decoded as they come; the driver collects them with take_content() after each on_bytes and
 // on_verdict, before it carries out the action. They belong to the transaction that began with the last
 // begin_data.
 //
@@ -154,6 +157,8 @@ enum class SessionEnd : std::uint8_t {
 class ServerSession {
 public:
     static constexpr std::size_t kMaxGathered = 8 * 1024;
+    // A larger chunk is not waited for: it is none that anybody would send.
+    static constexpr std::uint64_t kMaxChunk = std::uint64_t{1} << 40U;
 
     explicit ServerSession(ServerFacts facts);
 
@@ -166,6 +171,7 @@ public:
     [[nodiscard]] ServerAction on_tls(TlsFacts tls);
     [[nodiscard]] ServerAction on_stored(StoreResult result);
     [[nodiscard]] ServerAction on_dropped();
+    [[nodiscard]] ServerAction on_abandoned();
     [[nodiscard]] ServerAction on_timeout();   // 421 4.4.2
     [[nodiscard]] ServerAction on_shutdown();  // 421 4.3.2
     [[nodiscard]] ServerAction on_eof();
@@ -181,7 +187,9 @@ public:
     // Complete from begin_data until store or drop is answered.
     [[nodiscard]] const mail::Envelope& envelope() const { return transaction_.envelope; }
     // REQUIRES: the action is store or drop.
-    [[nodiscard]] const DataFacts& data_facts() const { return transaction_.decoder.facts(); }
+    [[nodiscard]] const DataFacts& data_facts() const {
+        return transaction_.chunked ? transaction_.scanner.facts() : transaction_.decoder.facts();
+    }
     // REQUIRES: the action is drop. What the client will be told.
     [[nodiscard]] const Reply& refusal() const { return refusal_; }
 
@@ -195,15 +203,28 @@ public:
     void set_tls(TlsFacts tls) {
         connection_.tls = std::move(tls);
     }  // of an implicit handshake, before start()
-    [[nodiscard]] bool in_data() const { return state_ == State::data; }  // between 354 and the end of data
+    // From begin_data to the end of the content. Not while a refused chunk is read.
+    [[nodiscard]] bool in_data() const {
+        return state_ == State::data || state_ == State::chunks || (state_ == State::chunk && transaction_.chunked);
+    }
     [[nodiscard]] SessionEnd end() const { return end_; }
     [[nodiscard]] std::uint32_t errors() const { return connection_.errors; }
     // RFC 3848 and RFC 6531 s4.3: "SMTP", "ESMTP", "ESMTPSA", "UTF8SMTPSA", ...
     [[nodiscard]] std::string_view with_protocol() const;
 
 private:
-    enum class State : std::uint8_t { fresh, greeted, mail, rcpt, data, auth, closing };
-    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, sasl, tls, stored, dropped, nothing };
+    enum class State : std::uint8_t {
+        fresh,
+        greeted,
+        mail,
+        rcpt,
+        data,
+        chunk,   // octets of a chunk are awaited
+        chunks,  // some chunks came, the last one did not
+        auth,
+        closing
+    };
+    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, sasl, tls, stored, dropped, abandoned, nothing };
 
     // What lives as long as the connection, or until STARTTLS.
     struct Connection {
@@ -219,6 +240,17 @@ private:
     struct Transaction {
         mail::Envelope envelope;
         DataDecoder decoder;
+        ChunkScanner scanner;
+        bool chunked = false;  // the content comes, or came, by BDAT
+        bool failed = false;   // what it follows ended with a refused chunk, and more may have been sent
+    };
+    // The chunk under way.
+    struct Chunk {
+        std::uint64_t size = 0;
+        std::uint64_t left = 0;  // octets still to come
+        bool last = false;
+        std::optional<Reply> refusal;  // it is read and forgotten, then answered with this
+        State before = State::fresh;   // in which BDAT was said
     };
     struct Row;  // of the command table
     static const Row kTable[];
@@ -240,6 +272,15 @@ private:
     std::optional<ServerAction> auth_rejected(
         std::string_view wire = "535 5.7.8 Authentication credentials invalid\r\n");
     std::optional<ServerAction> take_content_from(std::string_view& in);
+    std::optional<ServerAction> take_chunk_from(std::string_view& in);
+    std::optional<ServerAction> begin_chunk();
+    std::optional<ServerAction> end_of_chunk();
+    std::optional<ServerAction> refuse_chunk();
+    std::optional<ServerAction> lose_step(std::string_view wire);
+    std::optional<ServerAction> start_over(State next);
+    [[nodiscard]] std::optional<Reply> chunk_refusal(const BdatCommand& command);
+    [[nodiscard]] std::optional<Reply> content_refusal() const;
+    [[nodiscard]] Reply too_large() const;
     ServerAction end_of_data();
 
     std::optional<ServerAction> on_ehlo(std::string_view arguments);
@@ -249,6 +290,7 @@ private:
     std::optional<ServerAction> on_mail(std::string_view arguments);
     std::optional<ServerAction> on_rcpt(std::string_view arguments);
     std::optional<ServerAction> on_data(std::string_view arguments);
+    std::optional<ServerAction> on_bdat(std::string_view arguments);
     std::optional<ServerAction> on_rset(std::string_view arguments);
     std::optional<ServerAction> on_noop(std::string_view arguments);
     std::optional<ServerAction> on_vrfy(std::string_view arguments);
@@ -262,6 +304,7 @@ private:
     std::optional<ServerAction> count_error();
     void fresh_transaction(State next);
     [[nodiscard]] bool auth_allowed() const;
+    [[nodiscard]] bool offers_require_tls() const;
     [[nodiscard]] bool offers(std::string_view mechanism) const;
     [[nodiscard]] std::string offered_mechanisms() const;
     [[nodiscard]] bool is_auth_line(std::string_view begin) const;
@@ -275,6 +318,7 @@ private:
     Transaction transaction_;
     MailCommand mail_;
     RcptCommand rcpt_;
+    Chunk chunk_;
     SaslTurn turn_;
     std::string accepted_user_;  // waits for the empty line that follows the mechanism's last words
     Reply refusal_;
@@ -282,6 +326,7 @@ private:
     std::string line_;         // an unfinished command line
     bool discarding_ = false;  // the line was too long; its end is awaited
     bool discarding_auth_ = false;  // and it was of an AUTH exchange
+    bool discarding_bdat_ = false;  // and a chunk may follow it
     std::string rest_;         // read, but not looked at before a question is answered
     std::size_t rest_at_ = 0;  // what of it was looked at
     bool more_ = false;        // something was read after the line under way

@@ -98,6 +98,7 @@ protocol::ServerFacts Session::facts() const {
     facts.auth_without_tls = listener_.auth_without_tls && client_.local();
     facts.trusted = trusted_;
     facts.replies = &premises_.figures.replies;
+    facts.require_tls = true;
     return facts;
 }
 
@@ -170,6 +171,10 @@ net::awaitable<void> Session::converse() {
                 log_refused("data", core_.refusal());
                 forget_message();
                 action = core_.on_dropped();
+                break;
+            case Kind::abandon:
+                forget_message();
+                action = core_.on_abandoned();
                 break;
             case Kind::authenticate: {
                 protocol::SaslAnswer answer = co_await authenticate();

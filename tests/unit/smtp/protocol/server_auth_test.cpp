@@ -14,7 +14,7 @@ ServerFacts auth_facts() {
 
 std::string ehlo_reply(const std::string& auth) {
     return "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-           "250-DSN\r\n" +
+           "250-DSN\r\n250-CHUNKING\r\n" +
            auth + "250 ENHANCEDSTATUSCODES\r\n";
 }
 

@@ -63,6 +63,9 @@ public:
     ServerScript& drops() {
         return asks(Kind::drop, [](ServerSession& s) { return s.on_dropped(); });
     }
+    ServerScript& abandons() {
+        return asks(Kind::abandon, [](ServerSession& s) { return s.on_abandoned(); });
+    }
     ServerScript& handshakes() {
         return asks(Kind::start_tls,
                     [](ServerSession& s) { return s.on_tls(TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384")); });
@@ -85,11 +88,19 @@ public:
             .accepts(Kind::begin_data)
             .gets("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n");
     }
+    // From EHLO to the answered RCPT.
+    ServerScript& up_to_rcpt() {
+        return ehlo()
+            .says("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n")
+            .accepts(Kind::check_mail)
+            .accepts(Kind::check_recipient)
+            .gets("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n");
+    }
     ServerScript& ehlo() {
         return says("EHLO c.example\r\n")
             .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE " +
                   std::to_string(facts_.limits.max_message_size) +
-                  "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+                  "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n");
     }
 
     // The script as it stands, by single octets, in random pieces; then ended by the client, the clock and us

@@ -15,7 +15,7 @@ ServerFacts login_facts() {
 }
 
 const std::string kLoginEhlo =
-    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n"
     "250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n";
 
 TEST(ServerSession, OneMessage_SMTP_11_SD_53) {
@@ -121,10 +121,12 @@ TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_9) {
         {"EXPN list", "502 5.5.1 Command not implemented"},
         {"ETRN example.org", "502 5.5.1 Command not implemented"},
         {"ATRN", "502 5.5.1 Command not implemented"},
-        {"BDAT 10 LAST", "502 5.5.1 Command not implemented"},
+        {"TURN", "502 5.5.1 Command not implemented"},
+        {"BURL imap://x LAST", "502 5.5.1 Command not implemented"},
+        {"MAIL FROM:<a@example.org> BODY=BINARYMIME", "555 5.5.4 Parameter not recognized or not implemented"},
         {"XCLIENT ADDR=1.2.3.4", "502 5.5.1 Command not implemented"},
-        {"HELP", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"},
-        {"HELP MAIL", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"},
+        {"HELP", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"},
+        {"HELP MAIL", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"},
         {"", "500 5.5.1 Command not recognized"},
         {"FOO", "500 5.5.1 Command not recognized"},
         {"MAILFROM:<a@example.org>", "500 5.5.1 Command not recognized"},
@@ -518,7 +520,7 @@ TEST(ServerSession, NoAuthInTheClear_AUTH_3_TLS_3) {
         .says("EHLO c\r\n")
         .gets(
             "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
-            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n"
             "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
         .says("AUTH PLAIN dXNlcg==\r\nMAIL FROM:<a@example.org>\r\n")
         .gets(first + first)
@@ -549,7 +551,7 @@ TEST(ServerSession, StartTlsForgetsEverything_TLS_1) {
         .accepts(Kind::check_mail)
         .gets(
             "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
-            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+            "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n"
             "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 Ok\r\n")
         .says("STARTTLS\r\n")
         .asks(Kind::start_tls,
@@ -584,7 +586,7 @@ TEST(ServerSession, BytesAfterStartTlsEndTheSession_SMTP_37) {
             .says("EHLO c\r\n")
             .gets(
                 "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
-                "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+                "36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n"
                 "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n")
             .says(std::string("STARTTLS\r\n") + more)
             .gets("554 5.5.0 Bytes after STARTTLS, closing the connection\r\n")
