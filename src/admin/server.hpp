@@ -3,18 +3,47 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/options.hpp"
 #include "base/clock.hpp"
 #include "base/metric.hpp"
 #include "base/result.hpp"
+#include "base/unique_function.hpp"
 #include "queue/store.hpp"
 
+namespace posthorn::auth {
+class Suspensions;
+}
+
 namespace posthorn::admin {
+
+struct SuspensionChange {
+    std::string user;
+    bool suspend = true;  // false: resume
+    std::string reason;
+};
+struct SuspensionOutcome {
+    bool changed = false;          // he was not so already
+    std::uint64_t recipients = 0;  // queued ones that were stopped or released so far
+    bool finished = false;         // false: the queue is long, and the rest follows
+    std::string trouble;           // not empty: in force, but only until the daemon ends; why it could not be written
+};
+
+// An address that the submission server's guard remembers.
+struct GuardedAddress {
+    std::string address;  // "192.0.2.1", "2001:db8::/64"
+    double failures = 0;
+    std::uint32_t bans = 0;
+    std::uint64_t turned_away = 0;  // connections, during the ban under way or the last one
+    Duration banned_for{};          // from now; zero: not banned
+    std::string_view reason;        // of the last failure; of static storage
+};
 
 // What the daemon lends to the endpoints. All are called on the server's io_context; none may block.
 struct Daemon {
@@ -28,6 +57,13 @@ struct Daemon {
     // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload
     // answers 501.
     std::function<Result<void>()> reload;
+    // The guard's list; forgetting one address (false: nothing was known; the error: it is none) or all. Optional.
+    std::function<std::vector<GuardedAddress>()> guarded;
+    std::function<Result<bool>(const std::string& address)> forgive;
+    std::function<void()> forgive_all;
+    // Suspends or resumes a user; `done` is called on the io_context, in less than ServerBounds::answer. Optional.
+    std::function<void(SuspensionChange, UniqueFunction<void(Result<SuspensionOutcome>)> done)> change_suspension;
+    const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
     std::function<TimePoint()> now = wall_now;
 };
 
@@ -50,6 +86,10 @@ struct ServerBounds {
 //   null GET /v1/queue/ID                   one message with all that is known of its recipients POST
 //   /v1/queue/ID/retry|hold|release           {"recipients": number of rows changed} DELETE /v1/queue/ID the
 //   same; no DSN is sent POST /v1/reload
+//   GET /v1/users/suspended            who may not send for now
+//   POST /v1/users/suspend?user=&reason=, POST /v1/users/resume?user=
+//   GET /v1/guard                      addresses with failures or bans
+//   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
 //
 // THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the
 // server, and the io_context must outlive the store's last callback (stop the store first).
