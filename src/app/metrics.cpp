@@ -1,6 +1,11 @@
 // Names and help texts of the daemon's figures.
 #include "app/metrics.hpp"
 
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <utility>
+
 namespace posthorn::app {
 namespace {
 
@@ -13,32 +18,63 @@ Metric gauge(std::string_view name, std::string_view help, Number value) {
     return Metric(name, MetricKind::gauge, help, static_cast<double>(value));
 }
 
+// One sample for each pair, told apart by one label.
+std::vector<Metric::Sample> by(const char* label, std::initializer_list<std::pair<const char*, std::uint64_t>> values) {
+    std::vector<Metric::Sample> samples;
+    for (const auto& [word, value] : values) samples.push_back({{{label, word}}, static_cast<double>(value)});
+    return samples;
+}
+
 }  // namespace
 
 std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
-    return {
+    std::vector<Metric> all = {
         gauge("posthorn_smtp_sessions", "Clients connected now.", figures.sessions),
         counter("posthorn_smtp_connections_total", "Connections taken.", figures.connections),
-        counter("posthorn_smtp_connections_refused_total", "Connections turned away because a bound was reached.",
-                figures.connections_refused),
-        counter("posthorn_guard_connections_banned_total", "Connections refused because their address was banned.",
-                figures.connections_banned),
-        counter("posthorn_guard_connections_too_fast_total",
-                "Connections refused beyond submission.guard.connections_per_minute.", figures.connections_too_fast),
-        counter("posthorn_guard_connections_unannounced_total",
-                "Connections closed where only proxies are served: from no proxy, or without a PROXY header.",
-                figures.connections_unannounced),
-        counter("posthorn_guard_bans_total", "Bans of addresses that were begun.", figures.bans),
-        counter("posthorn_guard_logins_delayed_total", "Answers to wrong passwords that were held back.",
-                figures.logins_delayed),
-        counter("posthorn_guard_logins_untold_total",
-                "Logins answered 454 or 421 whatever the password was: too many guesses.", figures.logins_untold),
+        Metric("posthorn_smtp_connections_refused_total", MetricKind::counter,
+               "Connections turned away, by reason: no place left (full), from a banned address (banned), too many a minute from "
+               "one address (too_fast), no PROXY header where one is needed (unannounced).",
+               by("reason", {{"full", figures.connections_refused},
+                             {"banned", figures.connections_banned},
+                             {"too_fast", figures.connections_too_fast},
+                             {"unannounced", figures.connections_unannounced}})),
+        counter("posthorn_smtp_connections_displaced_total", "Idle strangers whose place was given to a newcomer.",
+                figures.connections_displaced),
+        counter("posthorn_smtp_bans_total", "Addresses banned for a time.", figures.bans),
         counter("posthorn_smtp_messages_total", "Messages answered 250: they are on disk.", figures.messages),
         counter("posthorn_smtp_messages_refused_total", "Messages answered 4xx or 5xx after DATA.", figures.messages_refused),
         counter("posthorn_smtp_message_bytes_total", "Octets of the messages taken.", figures.octets),
         counter("posthorn_smtp_auth_failures_total", "Logins that failed.", figures.auth_failures),
+        counter("posthorn_smtp_auth_delayed_total", "Failed logins whose answer was held back.", figures.logins_delayed),
+        counter("posthorn_smtp_auth_untold_total", "Logins put off unjudged: too many guesses from their address.",
+                figures.logins_untold),
+        counter("posthorn_smtp_users_over_limit_total", "Refusals for a user's own limit.", figures.users_over_limit),
+        counter("posthorn_smtp_users_suspended_total", "Refusals for a user who is suspended.", figures.users_suspended),
+        counter("posthorn_smtp_senders_refused_total", "Refusals of a sender address that is not the user's.",
+                figures.senders_refused),
         gauge("posthorn_smtp_intake_bytes", "Memory of messages that are being received.", figures.intake_octets),
     };
+    Metric ended("posthorn_smtp_sessions_ended_total", MetricKind::counter, "Sessions, by the reason of their end.",
+                 std::vector<Metric::Sample>());
+    for (const auto& [reason, count] : figures.ended) {
+        ended.samples.push_back({{{"reason", std::string(reason)}}, static_cast<double>(count)});
+    }
+    all.push_back(std::move(ended));
+    Metric refusals("posthorn_smtp_refusals_total", MetricKind::counter, "Replies 4xx and 5xx, by their codes.",
+                    std::vector<Metric::Sample>());
+    for (const auto& [kind, count] : figures.replies.counts()) {
+        const auto& enhanced = kind.enhanced;
+        refusals.samples.push_back(
+            {{{"code", std::to_string(kind.code)},
+              {"enhanced", enhanced.status == 0 ? std::string()
+                                                : fmt::format("{}.{}.{}", enhanced.status, enhanced.subject, enhanced.detail)}},
+             static_cast<double>(count)});
+    }
+    if (figures.replies.others() > 0) {
+        refusals.samples.push_back({{{"code", "other"}, {"enhanced", ""}}, static_cast<double>(figures.replies.others())});
+    }
+    all.push_back(std::move(refusals));
+    return all;
 }
 
 std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures) {
@@ -56,6 +92,22 @@ std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures) {
         counter("posthorn_delivery_failed_total", "Recipients given up.", figures.failed),
         counter("posthorn_delivery_bounced_total", "Reports to senders made.", figures.bounced),
     };
+}
+
+std::vector<Metric> certificate_metrics(const net::ServerTls* tls) {
+    std::vector<Metric::Sample> ends;
+    for (std::size_t i = 0; tls != nullptr && i < tls->certificates().size(); ++i) {
+        const net::Certificate& certificate = *tls->certificates()[i];
+        std::string names;
+        for (const std::string& name : certificate.names()) names += (names.empty() ? "" : ",") + name;
+        Metric::Sample sample;
+        sample.labels = {{"file", certificate.files().certificate_file}, {"names", std::move(names)}};
+        sample.value = static_cast<double>(certificate.not_after().time_since_epoch().count()) / 1000.0;
+        ends.push_back(std::move(sample));
+    }
+    if (ends.empty()) return {};
+    return {Metric("posthorn_tls_certificate_not_after_seconds", MetricKind::gauge,
+                   "When the certificate ends, in seconds since 1970.", std::move(ends))};
 }
 
 std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/metric.hpp"
+#include "net/server_tls.hpp"
 #include "delivery/agent.hpp"
 #include "dns/resolver.hpp"
 #include "smtp/server/server.hpp"
@@ -12,6 +13,8 @@ namespace posthorn::app {
 
 [[nodiscard]] std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures);
 [[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures);
+// tls: null where TLS is not offered.
+[[nodiscard]] std::vector<Metric> certificate_metrics(const net::ServerTls* tls);
 [[nodiscard]] std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures);
 
 }  // namespace posthorn::app
