@@ -10,7 +10,10 @@ A script's first line, after "# ", names the clause or the attack. Then, one a l
   s: CODE REGEX     the next reply (all its lines) has this code (dots match any digit) and its text contains the regex, if any
   s! CODE REGEX     has this code, and its text does not contain the regex
   closed            the server has ended the connection
+  cut               the server has ended the connection, and what it said before was no reply: nothing, or a TLS alert
   half-close        the client ends its half of the connection
+  message FROM TO [PARAMETERS]
+                    the dialogue up to DATA's 354, for scripts about what follows: greeting and EHLO on a new connection, MAIL, RCPT, DATA
   tls               does the TLS handshake
   connect           begins a new connection (the one before is closed)
   whole             only whole: the second, sliced run makes no sense
@@ -18,6 +21,8 @@ A script's first line, after "# ", names the clause or the attack. Then, one a l
   contains TEXT     the message that arrived last contains TEXT (escapes as above)
   lacks TEXT        ... does not contain it
   only N            N messages have been delivered by now, not more
+  log REGEX         the daemon has logged a line, since the script began, that contains the regex
+  log! REGEX        it has logged none
 
 Each script is run twice: as it is, and with everything the client says cut into random pieces (RFC 5321 knows no segments).
 """
@@ -30,11 +35,21 @@ import re
 import socket
 import ssl
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from posthorn_test.daemon import Daemon  # noqa: E402
 from posthorn_test.dns_server import DnsServer  # noqa: E402
 from posthorn_test.sink import Sink  # noqa: E402
+
+
+# Users besides alice, who may send as all of example.test; the password is always "correct horse". frank is suspended.
+ACCOUNTS = [
+    {"name": "carol", "senders": ["Carol@example.test", "@shop.example.test", "@*.news.example.test"]},
+    {"name": "grace", "senders": ["@xn--mnchen-3ya.test"]},
+    {"name": "dave", "messages_per_hour": 2},
+    {"name": "erin", "recipients_per_hour": 3},
+]
 
 
 class Failed(Exception):
@@ -66,6 +81,7 @@ class Run:
         self.client = None
         self.arrived = None
         self.trace = []
+        self.logged_before = len(daemon.log())
 
     def play(self):
         for number, line in self.steps:
@@ -83,6 +99,7 @@ class Run:
         if self.client:
             self.client.close()
         self.client = self.daemon.connect(self.listener)
+        self.greeted = False
 
     def _send(self, data):
         self.trace.append("c: " + repr(data[:100])[2:-1])
@@ -106,6 +123,28 @@ class Run:
         self.trace.append("s: " + repr(reply)[:200])
         return reply
 
+    def _logged(self, regex):
+        return [line for line in self.daemon.log()[self.logged_before:] if re.search(regex, line)]
+
+    def _wait_for_log(self, regex):
+        deadline = time.monotonic() + 30
+        while not self._logged(regex):
+            if time.monotonic() > deadline:
+                raise Failed("no such line in the log")
+            time.sleep(0.01)
+
+    def _begin_message(self, sender, recipient, parameters=""):
+        commands = [(f"MAIL FROM:<{sender.strip('<>')}> {parameters}".rstrip(), 250), (f"RCPT TO:<{recipient}>", 250), ("DATA", 354)]
+        if not self.greeted:
+            self.greeted = True
+            commands[:0] = [(None, 220), ("EHLO client.example.test", 250)]
+        for command, code in commands:
+            if command:
+                self._send(command.encode() + b"\r\n")
+            reply = self._reply()
+            if reply.code != code:
+                raise Failed(f"expected {code} to {command}, got {reply!r}")
+
     def _step(self, line):
         verb, _, rest = line.partition(" ")
         if verb == "listener":
@@ -113,7 +152,7 @@ class Run:
             return
         if verb == "whole":
             return
-        if self.client is None and verb not in ("arrives", "contains", "lacks", "only"):
+        if self.client is None and verb not in ("arrives", "contains", "lacks", "only", "log", "log!"):
             self._connect()
         if verb == "c:":
             self._send(octets(rest) + b"\r\n")
@@ -126,10 +165,16 @@ class Run:
                 raise Failed(f"expected {code}, got {reply!r}")
             if regex and bool(re.search(regex, reply.text)) != (verb == "s:"):
                 raise Failed(f"the text of {reply!r} {'does not contain' if verb == 's:' else 'contains'} {regex!r}")
+        elif verb == "message":
+            self._begin_message(*rest.split(" ", 2))
         elif verb == "closed":
             line = self.client.line()
             if line is not None:
                 raise Failed(f"the connection is open, and says {line!r}")
+        elif verb == "cut":
+            while (line := self.client.line()) is not None:
+                if re.match(r"\d\d\d", line):
+                    raise Failed(f"the server says {line!r}")
         elif verb == "half-close":
             self.client.socket.shutdown(socket.SHUT_WR)
         elif verb == "tls":
@@ -141,6 +186,11 @@ class Run:
         elif verb in ("contains", "lacks"):
             if (octets(rest) in self.arrived.data) != (verb == "contains"):
                 raise Failed(f"in the message that arrived:\n{self.arrived.data.decode('utf-8', 'replace')}")
+        elif verb == "log":
+            self._wait_for_log(rest)
+        elif verb == "log!":
+            if found := self._logged(rest):
+                raise Failed(f"the daemon has logged: {found[0]}")
         elif verb == "only":
             if self.sink.accepted != int(rest):
                 raise Failed(f"{self.sink.accepted} messages were delivered: "
@@ -153,8 +203,9 @@ class Run:
 def read(path):
     steps = []
     lines = path.read_text(encoding="utf-8").splitlines()
-    if not lines or not lines[0].startswith("# "):
-        raise SystemExit(f"{path}: the first line must say what it is about: # ...")
+    if not lines or not re.match(r"# .*(RFC \d{3,4}|CVE-\d|draft-[a-z]|attack|smuggling|injection|\b[a-z]{2,4}-\d)", lines[0],
+                                 re.IGNORECASE):
+        raise SystemExit(f"{path}: the first line must name the clause or the attack it is about: # ... (RFC 5321 s4.1.4)")
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
             steps.append((number, line.rstrip("\n")))
@@ -171,7 +222,11 @@ def main():
     sink = Sink("127.0.0.1", starttls=False)
     with_dns.mx("dest.test", ("mx.dest.test", "127.0.0.1"))
     changes = {"submission.limits": {"max_message_size": "64KiB", "max_recipients": 100, "max_errors": 10}}
-    with Daemon(dns=with_dns, delivery_port=sink.port, keys=("ed25519",), changes=changes) as daemon:
+    changes["user"] = ACCOUNTS
+    users = {name: "correct horse" for name in ["alice", "frank"] + [account["name"] for account in ACCOUNTS]}
+    daemon = Daemon(dns=with_dns, delivery_port=sink.port, keys=("ed25519",), changes=changes, users=users)
+    (daemon.directory / "suspended-users").write_text("1795294321\tfrank\tthe reason is not for him\n")
+    with daemon:
         for path in arguments.scripts:
             title, steps = read(path)
             ways = [("whole", None)]
