@@ -7,8 +7,8 @@
 namespace posthorn::admin {
 
 void get_message(const CorePtr& core, QueueId id, Respond respond) {
-    const auto to_answer = [](Core&, queue::QueueEntry& entry) {
-        return Answer{200, boost::json::serialize(to_json(entry)), {}};
+    const auto to_answer = [](Core& home, queue::QueueEntry& entry) {
+        return Answer{200, boost::json::serialize(to_json(entry, home.daemon.suspensions)), {}};
     };
     core->store.show(id, at_home<queue::QueueEntry>(core, std::move(respond), to_answer));
 }

@@ -54,11 +54,11 @@ void get_queue(const CorePtr& core, const Request& request, Respond respond) {
         return;
     }
     const std::size_t limit = query.limit;
-    const auto to_answer = [limit](Core&, std::vector<queue::QueueEntry>& entries) {
+    const auto to_answer = [limit](Core& home, std::vector<queue::QueueEntry>& entries) {
         boost::json::array messages;
         messages.reserve(entries.size());
         for (const queue::QueueEntry& entry : entries) {
-            messages.push_back(to_json(entry));
+            messages.push_back(to_json(entry, home.daemon.suspensions));
         }
         boost::json::object body;
         body["messages"] = std::move(messages);

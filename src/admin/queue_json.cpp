@@ -48,18 +48,20 @@ std::optional<TimePoint> parse_time(std::string_view text) {
            std::chrono::milliseconds(number(20, 3));
 }
 
-namespace {
-
-// Addresses and replies may hold any octets; JSON is UTF-8.
 std::string printable(const std::string& text) {
     return text::is_utf8(text) ? text : text::safe_for_log(text, text.size() * 4 + 1);
 }
+
+namespace {
 
 json::object recipient_json(const queue::Recipient& recipient) {
     json::object out;
     out["id"] = recipient.id;
     out["address"] = printable(recipient.address);
-    out["state"] = recipient.state == queue::RecipientState::held ? "held" : "waiting";
+    out["state"] = recipient.state == queue::RecipientState::waiting ? "waiting" : "held";
+    if (recipient.state != queue::RecipientState::waiting) {
+        out["held_by"] = recipient.state == queue::RecipientState::suspended ? "suspension" : "operator";
+    }
     out["due_at"] = format_time(recipient.due_at);
     out["attempts"] = recipient.attempts;
     out["last_attempt"] = nullptr;
@@ -77,7 +79,14 @@ json::object recipient_json(const queue::Recipient& recipient) {
 
 }  // namespace
 
-json::object to_json(const queue::QueueEntry& entry) {
+json::object to_json(const auth::Suspension& suspension) {
+    json::object out;
+    out["since"] = format_time(suspension.since);
+    out["reason"] = printable(suspension.reason);
+    return out;
+}
+
+json::object to_json(const queue::QueueEntry& entry, const auth::Suspensions* suspensions) {
     json::object out;
     out["id"] = entry.id.to_string();
     out["accepted_at"] = format_time(entry.accepted_at);
@@ -86,6 +95,12 @@ json::object to_json(const queue::QueueEntry& entry) {
     out["size"] = entry.size;
     out["stream"] = printable(entry.stream);
     out["source"] = printable(entry.source);
+    if (const auto* suspension = suspensions != nullptr ? suspensions->find_source(entry.source) : nullptr) {
+        out["suspension"] = to_json(*suspension);
+    }
+    if (entry.require_tls) {
+        out["require_tls"] = true;
+    }
     out["recipient_count"] = entry.recipient_count;
     json::array recipients;
     recipients.reserve(entry.recipients.size());

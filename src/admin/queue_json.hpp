@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth/suspension.hpp"
 #include "base/clock.hpp"
 #include "queue/store.hpp"
 
@@ -15,6 +16,11 @@ namespace posthorn::admin {
 [[nodiscard]] std::string format_time(TimePoint when);
 [[nodiscard]] std::optional<TimePoint> parse_time(std::string_view text);  // that form only
 
-[[nodiscard]] boost::json::object to_json(const queue::QueueEntry& entry);
+// Names, addresses and replies may hold any octets; JSON is UTF-8.
+[[nodiscard]] std::string printable(const std::string& text);
+
+// With "suspension" where its submitter is in the list (null: nobody is).
+[[nodiscard]] boost::json::object to_json(const queue::QueueEntry& entry, const auth::Suspensions* suspensions = nullptr);
+[[nodiscard]] boost::json::object to_json(const auth::Suspension& suspension);  // "since" and "reason"
 
 }  // namespace posthorn::admin
