@@ -18,7 +18,6 @@ namespace posthorn::auth {
 namespace {
 
 constexpr std::string_view kMechanism = "SCRAM-SHA-256";
-constexpr std::string_view kBindingType = "tls-server-end-point";
 
 std::string_view octets(const Sha256& hash) {
     return {reinterpret_cast<const char*>(hash.data()), hash.size()};
@@ -159,7 +158,7 @@ SaslExchange::Step ScramExchange::first(std::string_view message) {
     std::string_view rest = message;
     const auto flag = text::take_field(rest, ',');
     const auto authzid = text::take_field(rest, ',');
-    gs2_header_ = message.substr(0, message.size() - rest.size());
+    bound_to_ = message.substr(0, message.size() - rest.size());
     const auto bare = rest;
 
     const auto binding = value_of(flag, 'p');
@@ -182,12 +181,15 @@ SaslExchange::Step ScramExchange::first(std::string_view message) {
 
     // RFC 5802 s6. A client that believes that we cannot bind the channel, while we had offered it, was shown
     // another list of mechanisms than ours.
-    bound_ = binding.has_value();
-    if (flag == "y" && !terms_.channel_binding.empty())
+    if (flag == "y" && !terms_.channel_bindings.empty())
         return refuse("the client saw no -PLUS although it was offered: somebody may sit in between");
-    if (bound_ != terms_.plus) return refuse("the channel binding flag does not go with the mechanism");
-    if (bound_ && *binding != kBindingType)
-        return refuse("the channel binding is of another type than tls-server-end-point");
+    if (binding.has_value() != terms_.plus) return refuse("the channel binding flag does not go with the mechanism");
+    if (binding) {
+        const auto& ours = terms_.channel_bindings;
+        const auto named = std::find_if(ours.begin(), ours.end(), [&](const auto& one) { return one.type == *binding; });
+        if (named == ours.end()) return refuse("this connection has no channel binding of the type that the client names");
+        bound_to_ += named->octets;
+    }
     if (act_for && !same_name(*act_for, name_)) return refuse("to act for another user is granted to nobody");
 
     identity_ = lookup_(name_);
@@ -219,7 +221,7 @@ SaslExchange::Step ScramExchange::final(std::string_view message) {
 
     // RFC 5802 s5: the nonce must be the one we sent, else this may be a replay.
     if (*nonce != nonce_) return refuse("the nonce is not ours");
-    if (*bound_to != gs2_header_ + (bound_ ? terms_.channel_binding : std::string()))
+    if (*bound_to != bound_to_)
         return refuse("the channel binding differs: somebody may sit in between");
     auth_message_.append(1, ',').append(without_proof);
 

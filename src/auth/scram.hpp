@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/crypto.hpp"
 #include "auth/sasl.hpp"
@@ -48,11 +49,17 @@ struct ScramIdentity {
 };
 using ScramLookup = std::function<ScramIdentity(std::string_view name)>;
 
+// What only the two ends of a TLS connection, or only the server, can know.
+struct ChannelBinding {
+    std::string type;    // "tls-exporter" (RFC 9266), "tls-unique" or "tls-server-end-point" (RFC 5929)
+    std::string octets;  // not empty
+};
+
 // What is agreed before the first message.
 struct ScramTerms {
-    bool plus = false;            // the mechanism is SCRAM-SHA-256-PLUS
-    std::string channel_binding;  // tls-server-end-point of this connection (RFC 5929 s4); empty: it has
-                                  // none, and -PLUS was not offered
+    bool plus = false;  // the mechanism is SCRAM-SHA-256-PLUS
+    // Of this connection, for the client to choose from; none: -PLUS was not offered.
+    std::vector<ChannelBinding> channel_bindings;
     std::string nonce;  // ours: visible ASCII without commas, never used before
 };
 
@@ -81,8 +88,7 @@ private:
     State state_ = State::first;
     std::string name_;  // as the client gave it
     ScramIdentity identity_;
-    std::string gs2_header_;    // what c= must repeat
-    bool bound_ = false;        // the client asked for the binding of the channel
+    std::string bound_to_;      // what c= must say: the first message's header, and the channel binding
     std::string nonce_;         // both nonces
     std::string auth_message_;  // grows with each message
 };

@@ -1,6 +1,7 @@
 // The stream: tries the system call first, and waits for the socket only when the kernel has nothing to give.
 #include "net/stream.hpp"
 
+#include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -151,6 +152,11 @@ std::optional<PeerCredentials> Stream::credentials() const {
         return std::nullopt;
     }
     return peer_credentials(descriptor());
+}
+
+bool Stream::has_arrived() const {
+    char first = 0;
+    return is_open() && ::recv(descriptor(), &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 bool Stream::has_buffered() const {
@@ -410,7 +416,9 @@ awaitable<HandshakeResult> Stream::handshake() {
             }
             co_return HandshakeResult(ec, "connection closed or timed out during the TLS handshake");
         }
-        co_return HandshakeResult(ec, handshake_failure(ec));
+        HandshakeResult failed(ec, handshake_failure(ec));
+        failed.untrusted = tls_->verifying && SSL_get_verify_result(tls_->ssl.get()) != X509_V_OK;
+        co_return failed;
     }
 }
 
@@ -482,11 +490,41 @@ awaitable<void> Stream::shutdown_tls() {
     }
 }
 
+namespace {
+
+// RFC 9266 s2, s4.2.
+std::string exporter_of(SSL* ssl) {
+    static constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+    std::string octets(32, '\0');
+    if (SSL_version(ssl) < TLS1_3_VERSION ||
+        SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(octets.data()), octets.size(), kLabel.data(),
+                                   kLabel.size(), nullptr, 0, 0) != 1) {
+        return {};
+    }
+    return octets;
+}
+
+// RFC 5929 s3.1: the first Finished message, which is the client's but for a resumed session.
+std::string unique_of(SSL* ssl) {
+    if (SSL_version(ssl) != TLS1_2_VERSION || SSL_get_extms_support(ssl) != 1) {
+        return {};
+    }
+    const bool ours = (SSL_is_server(ssl) == 1) == (SSL_session_reused(ssl) == 1);
+    std::array<char, EVP_MAX_MD_SIZE> finished{};
+    const std::size_t size = ours ? SSL_get_finished(ssl, finished.data(), finished.size())
+                                  : SSL_get_peer_finished(ssl, finished.data(), finished.size());
+    return std::string(finished.data(), std::min(size, finished.size()));
+}
+
+}  // namespace
+
 TlsFacts Stream::tls_facts() const {
     TlsFacts facts;
     SSL* ssl = tls_->ssl.get();
     facts.version = SSL_get_version(ssl);
-    facts.cipher = SSL_get_cipher_name(ssl);
+    // The registry's name, which RFC 8314 s4.3 wants in Received; OpenSSL has one of its own for TLS 1.2.
+    const char* suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
+    facts.cipher = suite != nullptr ? suite : SSL_get_cipher_name(ssl);
     facts.bits = SSL_get_cipher_bits(ssl, nullptr);
     facts.verified = tls_->verifying && SSL_get_verify_result(ssl) == X509_V_OK;
     facts.resumed = SSL_session_reused(ssl) == 1;
@@ -499,6 +537,8 @@ TlsFacts Stream::tls_facts() const {
     }
     facts.server_end_point = SSL_is_server(ssl) == 1 ? ServerTls::end_point_of(ssl)
                                                      : server_end_point(SSL_get0_peer_certificate(ssl));
+    facts.tls_exporter = exporter_of(ssl);
+    facts.tls_unique = unique_of(ssl);
     return facts;
 }
 

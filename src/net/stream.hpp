@@ -16,7 +16,7 @@ namespace posthorn::net {
 // What was agreed in the handshake, for logs, Received fields and tests.
 struct TlsFacts {
     std::string version;    // "TLSv1.3"
-    std::string cipher;     // "TLS_AES_256_GCM_SHA384"
+    std::string cipher;     // "TLS_AES_256_GCM_SHA384", as IANA's registry has it
     int bits = 0;           // strength of the cipher
     bool verified = false;  // the peer's certificate was checked against CAs and name, and passed
     bool resumed = false;
@@ -26,12 +26,17 @@ struct TlsFacts {
     // tls-server-end-point (RFC 5929 s4.1): the digest of the server's certificate, raw octets, as the client
     // of this connection saw it. Empty where there is none (the signature names no hash: Ed25519).
     std::string server_end_point;
+    // Octets that only the two ends of this connection know: tls-exporter (RFC 9266) of TLS 1.3, or tls-unique (RFC 5929 s3)
+    // of TLS 1.2 with the extended master secret, without which others can make a second connection with the same (RFC 7627
+    // s1). Empty where there is none.
+    std::string tls_exporter, tls_unique;
 };
 
 // How a handshake ended. detail is for the operator: "certificate verify failed: self-signed certificate".
 struct HandshakeResult {
     error_code error;
     std::string detail;
+    bool untrusted = false;  // the peer's certificate was to be verified, and was refused
 
     HandshakeResult() = default;
     HandshakeResult(error_code failed, std::string why) : error(failed), detail(std::move(why)) {}
@@ -89,6 +94,8 @@ public:
     [[nodiscard]] bool is_tls() const { return tls_ != nullptr; }
     // Octets already decrypted or at hand without another system call (TLS only).
     [[nodiscard]] bool has_buffered() const;
+    // Octets of the peer have come that nobody has read, TLS or not. Never waits; false at the end of the stream.
+    [[nodiscard]] bool has_arrived() const;
     [[nodiscard]] TlsFacts tls_facts() const;  // REQUIRES: a handshake succeeded
 
     [[nodiscard]] const SocketAddress& peer() const { return peer_; }

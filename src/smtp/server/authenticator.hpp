@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/dovecot_protocol.hpp"
+#include "auth/scram.hpp"
 #include "net/asio.hpp"
 #include "smtp/protocol/sasl_turn.hpp"
 
@@ -15,7 +16,7 @@ namespace posthorn::smtp::server {
 
 // The connection that an exchange belongs to.
 struct AuthContext {
-    std::string channel_binding;               // tls-server-end-point; empty: none, and no -PLUS was offered
+    std::vector<auth::ChannelBinding> channel_bindings;  // none: no -PLUS was offered
     auth::DovecotPeer peer;
 };
 
@@ -44,8 +45,6 @@ public:
     [[nodiscard]] virtual std::vector<std::string> mechanisms() const = 0;
     // REQUIRES: mechanism is one of mechanisms() at some time.
     [[nodiscard]] virtual std::unique_ptr<Exchange> begin(std::string_view mechanism, AuthContext context) = 0;
-    // The server ends: steps under way end at once, with "unavailable" where nobody has looked yet.
-    virtual void stop() {}
 };
 
 }  // namespace posthorn::smtp::server

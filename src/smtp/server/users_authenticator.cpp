@@ -94,7 +94,7 @@ std::unique_ptr<Exchange> UsersAuthenticator::begin(std::string_view mechanism, 
         auto lookup = [users = users_](std::string_view name) { return users->scram_of(name); };
         auth::ScramTerms terms;
         terms.plus = mechanism == kScramPlus;
-        terms.channel_binding = std::move(context.channel_binding);
+        terms.channel_bindings = std::move(context.channel_bindings);
         terms.nonce = auth::make_scram_nonce();
         sasl = std::make_unique<auth::ScramExchange>(std::move(lookup), std::move(terms));
     } else {

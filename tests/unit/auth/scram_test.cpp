@@ -25,8 +25,15 @@ ScramIdentity only_user(std::string_view name) {
     return ScramIdentity{name == "user" || name == "u,s=r" ? std::string(name) : std::string(), pencil()};
 }
 
-ScramTerms terms(bool plus = false, std::string binding = {}) {
-    return ScramTerms{plus, std::move(binding), kServerNonce};
+ScramTerms terms(bool plus = false, const std::string& binding = {}) {
+    ScramTerms agreed;
+    agreed.plus = plus;
+    agreed.nonce = kServerNonce;
+    if (!binding.empty()) {
+        agreed.channel_bindings.push_back({"tls-exporter", "of another type"});
+        agreed.channel_bindings.push_back({"tls-server-end-point", binding});
+    }
+    return agreed;
 }
 
 SaslExchange::Step say_first(std::string_view message, ScramTerms agreed = terms()) {
@@ -207,6 +214,12 @@ TEST(ScramPlus, BindsTheChannel) {
               std::string_view::npos);
     client.channel_binding.clear();
     EXPECT_TRUE(std::holds_alternative<Refused>(whole(client, terms(true, binding))));
+    // The client chooses the type.
+    client.gs2_header = "p=tls-exporter,,";
+    client.channel_binding = "of another type";
+    EXPECT_TRUE(std::holds_alternative<Proven>(whole(client, terms(true, binding))));
+    client.channel_binding = binding;
+    EXPECT_TRUE(std::holds_alternative<Refused>(whole(client, terms(true, binding))));
 }
 
 TEST(ScramPlus, KnowsADowngrade) {
@@ -223,7 +236,7 @@ TEST(ScramPlus, KnowsADowngrade) {
 }
 
 TEST(ScramPlus, WantsTheFlagThatGoesWithTheMechanism) {
-    for (const auto header : {"n,,", "y,,", "p=tls-unique,,", "p=tls-exporter,,"})
+    for (const auto header : {"n,,", "y,,", "p=tls-unique,,", "p=TLS-EXPORTER,,"})
         EXPECT_TRUE(std::holds_alternative<Refused>(
             say_first(std::string(header) + "n=user,r=abc", terms(true, "binding"))))
             << header;
