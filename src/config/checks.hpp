@@ -14,6 +14,7 @@ void check_trust(const Config& config, const Places& places, Findings& findings)
 void check_domains(const Config& config, const Places& places, Findings& findings);
 void check_users(const Config& config, const Places& places, Findings& findings);
 void check_streams(const Config& config, const Places& places, Findings& findings);
+void check_repair(const Config& config, const Places& places, Findings& findings);
 void check_times(const Config& config, const Places& places, Findings& findings);
 void check_delivery(const Config& config, const Places& places, Findings& findings);
 

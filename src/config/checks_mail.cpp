@@ -241,6 +241,47 @@ void check_times(const Config& config, const Places& places, Findings& findings)
     }
 }
 
+void check_repair(const Config& config, const Places& places, Findings& findings) {
+    const intake::IntakeOptions& intake = config.intake;
+    if (!intake.qualify_domain.empty() && !is_domain_name(intake.qualify_domain)) {
+        findings.mistake(places.of("repair.qualify_domain"),
+                         "repair.qualify_domain is " + quote(intake.qualify_domain) +
+                             "; allowed: a domain name such as \"example.com\", or \"\"");
+    }
+    for (const std::string& name : intake.local_domains) {
+        if (name.empty() || !is_domain_name(name + ".x")) {
+            findings.mistake(places.of("repair.local_domains"),
+                             "repair.local_domains has " + quote(name) +
+                                 "; allowed: names such as \"localhost\" or \"web1.localdomain\"");
+        }
+        for (const auth::DomainOptions& domain : config.auth.domains) {
+            if (text::iequals(domain.name, name)) {
+                findings.mistake(places.of("repair.local_domains"),
+                                 "repair.local_domains has " + quote(name) +
+                                     ", which is a [[domain]] as well; mail of such a domain would be given another");
+            }
+        }
+    }
+    // What mail cannot do without, or what intake looks after itself.
+    for (const char* needed : {"From", "To", "Date", "Message-ID", "Subject", "MIME-Version", "Content-Type",
+                               "Content-Transfer-Encoding", "Received", "DKIM-Signature"}) {
+        for (const std::string& name : intake.remove_fields) {
+            if (text::iequals(name, needed)) {
+                findings.mistake(places.of("repair.remove_fields"),
+                                 "repair.remove_fields has " + quote(name) +
+                                     ", which mail needs or which is not yours to remove; allowed: names of other fields, "
+                                     "such as \"X-Mailer\"");
+            }
+        }
+    }
+    for (const std::string& name : intake.remove_fields) {
+        if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) { return text::is_graphic(c) && c != ':'; })) {
+            findings.mistake(places.of("repair.remove_fields"),
+                             "repair.remove_fields has " + quote(name) + "; allowed: field names such as \"X-Mailer\"");
+        }
+    }
+}
+
 void check_delivery(const Config& config, const Places& places, Findings& findings) {
     const auto& delivery = config.delivery;
     const auto source = [&](const char* key, const std::string& text, bool v4) {

@@ -6,14 +6,35 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/text.hpp"
 #include "intake/header_rules.hpp"
 #include "mail/address.hpp"
+#include "mail/header.hpp"
+#include "mail/mime_text.hpp"
+namespace {
+
+constexpr std::size_t kReadStep = 16 * 1024;  // what a session reads at once: how far a body passes its limit
+
+}  // namespace
 #include "mail/received.hpp"
 
 namespace posthorn::intake {
 namespace {
 
-constexpr std::size_t kReadStep = 16 * 1024;  // what a session reads at once: how far a body passes its limit
+// RFC 2045 s4, s5, s6: what makes a body of some type and encoding one that readers understand.
+constexpr std::string_view kMimeVersion = "MIME-Version: 1.0\r\n";
+
+// SUB-18: the envelope's sender is aligned with From, or SPF and DMARC look at a name that nobody outside knows.
+void replace_local_domain(std::string& reverse_path, const Rules& rules) {
+    if (reverse_path.empty()) return;
+    const std::string domain = mail::destination_of(reverse_path);
+    for (const std::string& local : rules.options.local_domains) {
+        if (!text::iequals(local, domain)) continue;
+        const std::string wanted = qualify_domain(rules, reverse_path);
+        if (!wanted.empty()) reverse_path.replace(reverse_path.size() - domain.size(), domain.size(), wanted);
+        return;
+    }
+}
 
 }  // namespace
 
@@ -21,7 +42,9 @@ Intake::Intake(std::shared_ptr<const Rules> rules, Submission submission, mail::
     : rules_(std::move(rules)),
       submission_(std::move(submission)),
       envelope_(std::move(envelope)),
-      splitter_(rules_->max_header_size) {}
+      splitter_(rules_->max_header_size) {
+    replace_local_domain(envelope_.reverse_path, *rules_);
+}
 
 void Intake::refuse(std::uint16_t code, std::string_view enhanced, std::string text) {
     refusal_ = Refusal{code, enhanced, std::move(text)};
@@ -44,6 +67,7 @@ void Intake::feed(std::string_view octets) {
 void Intake::feed_body(std::string_view octets) {
     if (octets.empty()) return;
     scanner_.feed(octets);
+    if (!has_mime_version_) utf8_.feed(octets);
     hasher_.write(octets);
     // The last step of its growth is not a doubling: past the limit the body spills.
     const std::size_t size = body_.size() + octets.size(), limit = rules_->inline_body_limit;
@@ -83,8 +107,7 @@ void Intake::judge_header() {
                "The header is larger than " + std::to_string(rules_->max_header_size) + " octets");
         return;
     }
-    auto judged = intake::judge_header(splitter_.take_header(), received_field(), *rules_, submission_,
-                                       envelope_.reverse_path.empty());
+    auto judged = intake::judge_header(splitter_.take_header(), received_field(), *rules_, submission_, envelope_);
     if (auto* refusal = std::get_if<Refusal>(&judged)) {
         refuse(refusal->code, refusal->enhanced, std::move(refusal->text));
         return;
@@ -92,7 +115,10 @@ void Intake::judge_header() {
     auto& header = std::get<JudgedHeader>(judged);
     header_ = std::move(header.text);
     stream_ = std::move(header.stream);
-    header_has_8bit_ = header.has_8bit;
+    repaired_ = std::move(header.repaired);
+    warnings_ = std::move(header.warnings);
+    has_mime_version_ = header.has_mime_version;
+    is_signed_ = header.is_signed;
 }
 
 std::vector<queue::NewRecipient> Intake::recipients() {
@@ -118,12 +144,144 @@ std::vector<queue::NewRecipient> Intake::recipients() {
     return recipients;
 }
 
-Verdict Intake::finish() {
-    if (!judged_) {
-        const std::string_view held = splitter_.finish();
-        judge_header();
-        if (!refusal_) feed_body(held);
+void Intake::end_of_input() {
+    if (judged_) return;
+    const std::string_view held = splitter_.finish();
+    judge_header();
+    if (!refusal_) feed_body(held);
+}
+
+void Intake::note_text_type() {
+    if (!text_type_.empty()) return;
+    // RFC 1428 s3 for text that is not UTF-8: better than a guess.
+    text_type_ = !scanner_.facts().has_8bit ? "text/plain; charset=us-ascii"
+                 : utf8_.good()             ? "text/plain; charset=utf-8"
+                                            : "text/plain; charset=unknown-8bit";
+}
+
+bool Intake::must_repair_body() const {
+    return !refusal_ && !repaired_body_ && scanner_.first_long_line() != 0 && !is_signed_ &&
+           rules_->options.long_lines == LongLines::re_encode;
+}
+
+void Intake::begin_repair() {
+    note_text_type();
+    const mail::HeaderBlock header(header_);
+    mail::ContentType type;
+    if (const auto field = header.first("Content-Type")) type = mail::read_content_type(field->value);
+    auto encoding = mail::TransferEncoding::identity;
+    if (const auto field = header.first("Content-Transfer-Encoding")) encoding = mail::read_transfer_encoding(field->value);
+    repair_.emplace(std::move(type), encoding);
+}
+
+std::optional<Intake::Pass> Intake::next_pass() {
+    end_of_input();
+    if (!spilled_ || !must_repair_body()) return std::nullopt;
+    if (!pass_) {
+        begin_repair();
+        pass_ = Pass::survey;
+    } else {
+        pass_ = Pass::rewrite;
+        scanner_ = {};
+        hasher_ = auth::dkim::BodyHasher(auth::Canonical::relaxed);
     }
+    return pass_;
+}
+
+void Intake::feed_again(std::string_view octets) {
+    if (refusal_) return;
+    if (pass_ == Pass::survey) {
+        repair_->survey(octets);
+    } else {
+        std::string anew;
+        repair_->rewrite(octets, anew);
+        feed_body(anew);
+    }
+}
+
+void Intake::end_pass() {
+    if (refusal_) return;
+    if (pass_ == Pass::survey) {
+        if (const std::string_view why = repair_->end_of_survey(); !why.empty()) {
+            refuse(554, "5.6.0", "Line " + std::to_string(scanner_.first_long_line()) + " of the body is longer than " +
+                                     std::to_string(mail::kMaxLineOctets) + " octets, and it cannot be re-encoded: " +
+                                     std::string(why));
+        }
+        return;
+    }
+    std::string anew;
+    repair_->end_of_rewrite(anew);
+    feed_body(anew);
+    repaired_body_ = true;
+    repaired_.emplace_back("re-encoded body");
+}
+
+void Intake::repair_body() {
+    const std::string body = std::exchange(body_, {});
+    begin_repair();
+    pass_ = Pass::survey;
+    feed_again(body);
+    end_pass();
+    if (refusal_) return;
+    pass_ = Pass::rewrite;
+    scanner_ = {};
+    hasher_ = auth::dkim::BodyHasher(auth::Canonical::relaxed);
+    feed_again(body);
+    end_pass();
+}
+
+// Adds what is missing of the MIME fields; `content_type` is for a message that has none.
+void Intake::say_mime(std::string_view content_type) {
+    const mail::HeaderBlock header(header_);
+    bool added = false;
+    if (!has_mime_version_) {
+        header_ += kMimeVersion;
+        has_mime_version_ = added = true;
+    }
+    if (!header.contains("Content-Type")) {
+        header_.append("Content-Type: ").append(content_type).append("\r\n");
+        added = true;
+    }
+    if (scanner_.facts().has_8bit && !header.contains("Content-Transfer-Encoding")) {
+        header_ += "Content-Transfer-Encoding: 8bit\r\n";
+        added = true;
+    }
+    if (added) repaired_.emplace_back("added MIME fields");
+}
+
+// What can only be decided when all of the body was seen.
+void Intake::finish_body() {
+    const bool has_8bit = scanner_.facts().has_8bit;
+    // RFC 6152 s3. Clients that never heard of 8BITMIME send 8-bit text all the same.
+    const IntakeOptions& options = rules_->options;
+    if (has_8bit && !options.accept_undeclared_8bit && envelope_.body != mail::BodyType::eight_bit_mime &&
+        envelope_.body != mail::BodyType::binary_mime) {
+        refuse(554, "5.6.3", "The body has octets above 127, and MAIL did not say BODY=8BITMIME");
+        return;
+    }
+    if (const std::uint64_t line = scanner_.first_long_line(); line != 0 && !must_repair_body()) {
+        refuse(554, "5.6.0", "Line " + std::to_string(line) + " of the body is longer than " +
+                                 std::to_string(mail::kMaxLineOctets) + " octets" +
+                                 (is_signed_ ? ", and the message is signed as it is" : ""));
+        return;
+    }
+    note_text_type();
+    const bool add_mime = has_8bit && !has_mime_version_ && options.add_mime_fields && !is_signed_;   // SUB-15
+    if (must_repair_body()) repair_body();
+    if (refusal_) return;
+    if (add_mime || (repaired_body_ && !has_mime_version_)) say_mime(text_type_);
+    if (!repaired_body_) return;
+    if (const auto coding = repair_->own_coding()) {
+        mail::HeaderBlock header(std::move(header_));
+        header.remove("Content-Transfer-Encoding");
+        header.append("Content-Transfer-Encoding: " + std::string(name_of(*coding)) + "\r\n");
+        header_ = std::move(header).take_text();
+    }
+}
+
+Verdict Intake::finish() {
+    end_of_input();
+    if (!refusal_) finish_body();
     if (refusal_) return std::move(*refusal_);
 
     auto message = std::make_shared<mail::Message>();
@@ -133,9 +291,13 @@ Verdict Intake::finish() {
         submission_.now + (envelope_.reverse_path.empty() ? rules_->dsn_lifetime : rules_->lifetime);
     message->reverse_path = std::move(envelope_.reverse_path);
     message->body_type = envelope_.body;
+    // Undeclared 8-bit text is sent as what it is (RFC 6152 s3).
+    if (scanner_.facts().has_8bit && envelope_.body != mail::BodyType::binary_mime) {
+        message->body_type = mail::BodyType::eight_bit_mime;
+    }
     message->smtputf8 = envelope_.smtputf8;
     message->require_tls = envelope_.require_tls;
-    message->header_has_8bit = header_has_8bit_;
+    message->header_has_8bit = !text::is_ascii(header_);
     message->ret = envelope_.ret;
     message->envid = std::move(envelope_.envid);
     message->stream = std::move(stream_);
@@ -148,6 +310,8 @@ Verdict Intake::finish() {
     AcceptedMail accepted;
     accepted.message = std::move(message);
     accepted.recipients = recipients();
+    accepted.repaired = std::move(repaired_);
+    accepted.warnings = std::move(warnings_);
     return accepted;
 }
 

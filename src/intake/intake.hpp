@@ -15,11 +15,13 @@
 #include "base/clock.hpp"
 #include "base/endpoint.hpp"
 #include "base/queue_id.hpp"
+#include "intake/body_repair.hpp"
 #include "intake/options.hpp"
 #include "mail/body_scanner.hpp"
 #include "mail/envelope.hpp"
 #include "mail/message.hpp"
 #include "mail/split.hpp"
+#include "mail/utf8_check.hpp"
 #include "queue/store.hpp"
 
 namespace posthorn::intake {
@@ -63,17 +65,23 @@ struct Refusal {
 struct AcceptedMail {
     std::shared_ptr<mail::Message> message;
     std::vector<queue::NewRecipient> recipients;  // due at once, unclaimed
+    std::vector<std::string> repaired;            // for the log: "added Date", "removed Bcc", "re-encoded body"
+    std::vector<std::string> warnings;            // for the log: what other servers may refuse
 };
 
 using Verdict = std::variant<AcceptedMail, Refusal>;
 
 // One message on its way in. Feed it the octets of the message (CRLF line ends, dots unstuffed), then finish().
 //
-// Changed, before signing and only where needed (RFC 6409 s8): a Received field is prepended (RFC 5321 s4.4); missing Date
-// and Message-ID are added, the latter with the From domain on its right side; Return-Path (RFC 5321 s4.4), Bcc (RFC 5322
-// s3.6.3) and X-Posthorn-* are taken out. Every other octet stays as it came.
-// Refused: a header block that is not one; a From that is missing, double, unreadable or of several authors; a second Sender,
-// Subject, Date or Message-ID (RFC 5322 s3.6); a mail loop (RFC 5321 s6.3); what auth::choose_stream refuses.
+// Changed, before signing and only where needed (RFC 6409 s8); docs/SUBMISSION.md has the whole list. A Received field is
+// prepended (RFC 5321 s4.4). Header: missing From, To, Date and Message-ID are added, unusable Date and Message-ID replaced,
+// bare addresses completed, 8-bit text encoded, long lines folded; Bcc, Return-Path, X-Posthorn-*, what options.remove_fields
+// names and the second of two equal fields are taken out. Body: parts with lines over 998 octets are re-encoded (BodyRepair),
+// and 8-bit text without MIME fields gets them. Every other octet stays as it came.
+// Refused, with the line: a header block that is not one, too large, or with a field twice; a From of no or several
+// addresses; 8-bit octets that cannot be encoded; a mail loop (RFC 5321 s6.3); what auth::choose_stream refuses.
+// A message that somebody else has signed is not changed but for trace fields and what must not be sent on (SUB-17); what
+// would have to be changed is refused, or stays as it is where receivers take that.
 //
 // GUARANTEE: any slicing of the input gives the same verdict. Pure; used by one thread at a time.
 // Memory: header and body as they come, until the body passes inline_body_limit; from then on whoever feeds takes the
@@ -92,16 +100,32 @@ public:
     [[nodiscard]] std::string take_spill();
     [[nodiscard]] bool spilled() const { return spilled_; }
 
+    // A body in a file that has to be read again, because its lines are too long: ask when all octets were fed and the last
+    // piece was spilled, feed the file's octets to feed_again() in order, call end_pass(), and ask again until there is none.
+    // In the second pass the body is written anew: its pieces (take_spill) belong into a new file. A body in memory needs none
+    // of this.
+    enum class Pass { survey, rewrite };
+    [[nodiscard]] std::optional<Pass> next_pass();
+    void feed_again(std::string_view octets);
+    void end_pass();
+
     // Octets held in memory, the strings' room to grow included.
     [[nodiscard]] std::uint64_t memory() const { return splitter_.header().capacity() + body_.capacity(); }
     [[nodiscard]] const Submission& submission() const { return submission_; }
 
-    // REQUIRES: all octets were fed; called once.
+    // REQUIRES: all octets were fed, all passes made; called once.
     [[nodiscard]] Verdict finish();
 
 private:
     void feed_body(std::string_view octets);
     void judge_header();
+    void end_of_input();
+    void note_text_type();
+    [[nodiscard]] bool must_repair_body() const;
+    void begin_repair();
+    void say_mime(std::string_view content_type);
+    void repair_body();
+    void finish_body();
     void refuse(std::uint16_t code, std::string_view enhanced, std::string text);
     [[nodiscard]] std::string received_field() const;
     [[nodiscard]] std::vector<queue::NewRecipient> recipients();
@@ -114,11 +138,19 @@ private:
     bool judged_ = false;
     std::string header_;                         // as it will be stored, once judged
     std::string stream_;
-    bool header_has_8bit_ = false;
+    std::vector<std::string> repaired_;
+    std::vector<std::string> warnings_;
+    bool has_mime_version_ = false;
+    bool is_signed_ = false;
 
     std::string body_;
     bool spilled_ = false;
     mail::BodyScanner scanner_;
+    mail::Utf8Check utf8_;                       // of a body without MIME-Version
+    std::string_view text_type_;                 // what such a body is; known when it was seen whole, as it came
+    std::optional<BodyRepair> repair_;
+    std::optional<Pass> pass_;
+    bool repaired_body_ = false;
     auth::dkim::BodyHasher hasher_{auth::Canonical::relaxed};
 
     std::optional<Refusal> refusal_;

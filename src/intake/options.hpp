@@ -22,7 +22,8 @@ struct IntakeOptions {
     bool add_to = true;              // "To: undisclosed-recipients:;" where no recipient is named (SUB-12)
     bool complete_addresses = true;  // "alice" gets a domain; else such mail is refused (SUB-2)
     std::string qualify_domain;      // that domain; empty: the sender's, else the first [[domain]]'s
-    std::vector<std::string> local_domains;  // names of this machine that stand for qualify_domain (SUB-18)
+    // Names of this machine that stand for qualify_domain (SUB-18).
+    std::vector<std::string> local_domains = {"localhost", "localhost.localdomain"};
     bool encode_header = true;               // 8-bit text becomes encoded words; else 550 5.6.7 (SUB-14)
     bool add_mime_fields = true;             // to an 8-bit body that has none (SUB-15)
     bool accept_undeclared_8bit = true;      // an 8-bit body without BODY=8BITMIME (RFC 6152 s3)

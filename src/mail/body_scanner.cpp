@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/text.hpp"
+#include "mail/mime_text.hpp"
 
 namespace posthorn::mail {
 
@@ -39,6 +40,8 @@ void BodyScanner::feed(std::string_view chunk) {
         line_ += before;
         if (ends_line) {
             facts_.longest_line = std::max(facts_.longest_line, clamp(line_ - 1));
+            ++lines_;
+            if (line_ - 1 > kMaxLineOctets && long_line_ == 0) long_line_ = lines_;
             line_ = 0;
         } else {
             line_ += 1;
@@ -47,6 +50,11 @@ void BodyScanner::feed(std::string_view chunk) {
         last_was_cr_ = false;
         chunk.remove_prefix(before + 1);
     }
+}
+
+std::uint64_t BodyScanner::first_long_line() const {
+    if (long_line_ != 0) return long_line_;
+    return line_ > kMaxLineOctets ? lines_ + 1 : 0;
 }
 
 BodyFacts BodyScanner::facts() const {

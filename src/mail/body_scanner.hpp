@@ -15,9 +15,13 @@ public:
     void feed(std::string_view chunk);
     // May be called at any time; what was fed so far counts as the whole body.
     [[nodiscard]] BodyFacts facts() const;
+    // The number, from 1, of the first line over 998 octets (RFC 5321 s4.5.3.1.6); 0: there is none.
+    [[nodiscard]] std::uint64_t first_long_line() const;
 
 private:
     BodyFacts facts_;
+    std::uint64_t lines_ = 0;      // that have ended
+    std::uint64_t long_line_ = 0;
     std::uint64_t line_ = 0;  // octets of the line under way, a CR that may end it included
     bool last_was_cr_ = false;
     bool at_line_start_ = true;

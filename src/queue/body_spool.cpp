@@ -52,11 +52,11 @@ Result<BodySpool> BodySpool::open(const std::string& directory, QueueId id) {
     } else if (errno != EEXIST) {
         return spool_error("create", spool.directory_);
     }
-    spool.fd_ = ::open(spool.directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    spool.fd_ = ::open(spool.directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (spool.fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
         static std::atomic<unsigned> serial{0};
         spool.temporary_path_ = spool.directory_ + "/.tmp-" + id.to_string() + "-" + std::to_string(serial++);
-        spool.fd_ = ::open(spool.temporary_path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        spool.fd_ = ::open(spool.temporary_path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     }
     if (spool.fd_ < 0) {
         spool.temporary_path_.clear();
@@ -117,6 +117,26 @@ Result<void> BodySpool::write(std::string_view octets) {
         size_ += static_cast<std::uint64_t>(written);
     }
     return {};
+}
+
+Result<std::string> BodySpool::read(std::uint64_t offset, std::size_t size) const {
+    std::string octets(size, '\0');
+    std::size_t got = 0;
+    while (got < size) {
+        const ssize_t more = ::pread(fd_, octets.data() + got, size - got, static_cast<off_t>(offset + got));
+        if (more < 0 && errno == EINTR) {
+            continue;
+        }
+        if (more < 0) {
+            return spool_error("read", final_path_);
+        }
+        if (more == 0) {
+            break;
+        }
+        got += static_cast<std::size_t>(more);
+    }
+    octets.resize(got);
+    return octets;
 }
 
 Result<std::string> BodySpool::finish() {

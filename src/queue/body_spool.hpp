@@ -30,6 +30,8 @@ public:
     ~BodySpool();  // abandons what was not finished
 
     [[nodiscard]] Result<void> write(std::string_view octets);
+    // Up to `size` of the octets written, from `offset` on; fewer at the end, none behind it. Not after finish().
+    [[nodiscard]] Result<std::string> read(std::uint64_t offset, std::size_t size) const;
     // The file's data, its name and its directory are on disk when this returns the name for
     // mail::Body::spool_file. An existing file of that name is an error.
     [[nodiscard]] Result<std::string> finish();

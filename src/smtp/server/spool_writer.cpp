@@ -26,6 +26,11 @@ void SpoolWriter::State::write(const std::string& octets) {
     if (const Result<void> written = file->write(octets); !written) error = written.error().what;
 }
 
+Result<std::string> SpoolWriter::State::read(std::uint64_t offset, std::size_t size) const {
+    if (!error.empty()) return Error{error};
+    return file->read(offset, size);
+}
+
 void SpoolWriter::State::finish() {
     if (!error.empty()) return;
     Result<std::string> finished = file->finish();
@@ -39,6 +44,12 @@ void SpoolWriter::State::finish() {
 net::awaitable<void> SpoolWriter::write(std::string octets) {
     auto work = [state = state_, octets = std::move(octets)] { state->write(octets); };
     co_await net::offload(disk_, std::move(work));
+}
+
+net::awaitable<Result<std::string>> SpoolWriter::read(std::uint64_t offset, std::size_t size) {
+    auto work = [state = state_, offset, size] { return state->read(offset, size); };
+    Result<std::string> octets = co_await net::offload(disk_, std::move(work));
+    co_return octets;
 }
 
 net::awaitable<Result<std::string>> SpoolWriter::finish() {

@@ -17,6 +17,8 @@ public:
     SpoolWriter(net::asio::thread_pool& disk, std::string directory, QueueId id);
 
     net::awaitable<void> write(std::string octets);
+    // What was written, from `offset` on; empty at the end. Before finish(). The writer outlives the call.
+    net::awaitable<Result<std::string>> read(std::uint64_t offset, std::size_t size);
     // The name for mail::Body::spool_file, durable; or what went wrong.
     net::awaitable<Result<std::string>> finish();
     // After finish(), when the message was not stored after all.
@@ -31,6 +33,7 @@ private:
         std::string error;
 
         void write(const std::string& octets);
+        Result<std::string> read(std::uint64_t offset, std::size_t size) const;
         void finish();
     };
 

@@ -72,3 +72,24 @@ TEST(MessageId, RealOnes) {
 
 }  // namespace
 }  // namespace posthorn::mail
+
+namespace posthorn::mail {
+namespace {
+
+TEST(Date, IsAMoment) {  // SUB-8
+    const TimePoint expected{std::chrono::seconds(1795294321)};   // Sat, 21 Nov 2026 20:52:01 +0000
+    for (const char* value : {"Sat, 21 Nov 2026 20:52:01 +0000", "21 Nov 2026 21:52:01 +0100", "Sat, 21 Nov 26 15:52:01 EST",
+                              "Sat, 21 Nov 2026 (comment) 20:52:01 GMT", "Sun, 22 Nov 2026 02:22:01 +0530", "21 Nov 2026 13:52:01 MDT"}) {
+        const auto date = parse_date(value);
+        if (std::string_view(value).ends_with("MDT")) {
+            EXPECT_EQ(date, expected - std::chrono::hours(1)) << value;
+        } else {
+            EXPECT_EQ(date, expected) << value;
+        }
+    }
+    EXPECT_FALSE(parse_date("yesterday"));
+    EXPECT_FALSE(parse_date("Sat, 31 Nov 2026 20:52:01 +0000"));
+}
+
+}  // namespace
+}  // namespace posthorn::mail
