@@ -20,7 +20,8 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-CertificateRounds::CertificateRounds(net::asio::io_context& home, net::asio::thread_pool& disk, Replace replace)
+CertificateRounds::CertificateRounds(net::asio::io_context& home, net::asio::thread_pool& disk,
+                                     Replace replace)
     : home_(home), disk_(disk), replace_(std::move(replace)), timer_(home) {}
 
 void CertificateRounds::follow(config::Config config, std::shared_ptr<net::TicketKeys> tickets,
@@ -64,7 +65,8 @@ CertificateRounds::Finding CertificateRounds::examine(net::CertificateWatch watc
                                                       const net::ServerTls* current) {
     Finding finding;
     const TimePoint now = wall_now();
-    if (const Result<bool> made = make_due_certificate(wanted.config, now); !made) finding.problem = made.error().what;
+    if (const Result<bool> made = make_due_certificate(wanted.config, now); !made)
+        finding.problem = made.error().what;
     const bool changed = watch.look(net::stamps_of(certificate_files(wanted.config)));
     finding.watch = std::move(watch);
     if (!changed) {
@@ -75,11 +77,13 @@ CertificateRounds::Finding CertificateRounds::examine(net::CertificateWatch watc
     if (!loaded) {
         finding.problem = loaded.error().what;
     } else if (!*loaded) {
-        finding.problem = "the file " + certificate_files(wanted.config).front().certificate_file + " is gone";
+        finding.problem =
+            "the file " + certificate_files(wanted.config).front().certificate_file + " is gone";
     } else {
         const auto refused = [&](const net::ServerTls& tls) -> std::string {
             for (const auto& certificate : tls.certificates()) {
-                if (const net::DateNotice notice = date_notice(*certificate, now); notice.urgent) return notice.text;
+                if (const net::DateNotice notice = date_notice(*certificate, now); notice.urgent)
+                    return notice.text;
             }
             return {};
         };
@@ -99,8 +103,10 @@ void CertificateRounds::found(Finding finding) {
         tls_ = std::move(finding.tls);
         watch_.in_force(tls_->stamps());
         for (const auto& certificate : tls_->certificates()) {
-            log::info("certificate").kv("file", certificate->files().certificate_file)
-                .kv("names", joined(certificate->names())).kv("days_left", days_left(*certificate, wall_now()))
+            log::info("certificate")
+                .kv("file", certificate->files().certificate_file)
+                .kv("names", joined(certificate->names()))
+                .kv("days_left", days_left(*certificate, wall_now()))
                 .kv("action", "read anew, in use from the next connection on");
         }
         for (const std::string& warning : certificate_warnings(*tls_, wanted_->config)) {
@@ -109,8 +115,10 @@ void CertificateRounds::found(Finding finding) {
         tell_dates();
         replace_(tls_);
     } else if (finding.problem && watch_.failed()) {
-        log::error("certificate").kv("error", *finding.problem)
-            .kv("meaning", "the certificate files changed and cannot be used; the one read before stays in use")
+        log::error("certificate")
+            .kv("error", *finding.problem)
+            .kv("meaning",
+                "the certificate files changed and cannot be used; the one read before stays in use")
             .kv("action", "looked at again when the files change, or at a reload");
     }
 }
@@ -121,7 +129,8 @@ void CertificateRounds::tell_dates() {
         const net::DateNotice notice = date_notice(*certificate, wall_now());
         if (notice.text.empty()) continue;
         log::Event event(notice.urgent ? log::Level::error : log::Level::warning, "certificate");
-        event.kv("names", joined(certificate->names())).kv("days_left", days_left(*certificate, wall_now()))
+        event.kv("names", joined(certificate->names()))
+            .kv("days_left", days_left(*certificate, wall_now()))
             .kv("warning", notice.text);
     }
 }

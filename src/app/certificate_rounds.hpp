@@ -13,8 +13,8 @@
 
 namespace posthorn::app {
 
-// Owned by the daemon, on the home shard. The files are looked at on the pool's thread, since a dead NFS server
-// may hold a stat for minutes. Sessions under way keep the certificate they began with.
+// Owned by the daemon, on the home shard. The files are looked at on the pool's thread, since a dead NFS
+// server may hold a stat for minutes. Sessions under way keep the certificate they began with.
 class CertificateRounds {
 public:
     using Replace = std::function<void(std::shared_ptr<const net::ServerTls>)>;

@@ -44,11 +44,13 @@ Result<std::shared_ptr<const net::ServerTls>> load_certificates(const config::Co
                                                                 std::shared_ptr<net::TicketKeys> tickets) {
     const std::vector<net::CertificateFiles> pairs = certificate_files(config);
     std::error_code unknown;
-    const bool unmade = config.server.tls.self_signed && !std::filesystem::exists(pairs.front().key_file, unknown);
+    const bool unmade =
+        config.server.tls.self_signed && !std::filesystem::exists(pairs.front().key_file, unknown);
     if (pairs.empty() || unmade) return std::shared_ptr<const net::ServerTls>();
     net::ServerTlsRules rules;
     rules.tickets = std::move(tickets);
-    if (config.server.tls.min_version == smtp::server::MinTlsVersion::v1_3) rules.min_version = net::TlsVersion::v1_3;
+    if (config.server.tls.min_version == smtp::server::MinTlsVersion::v1_3)
+        rules.min_version = net::TlsVersion::v1_3;
     return net::ServerTls::load(pairs, rules);
 }
 
@@ -60,14 +62,18 @@ Result<bool> make_due_certificate(const config::Config& config, TimePoint now) {
     std::error_code failed;
     std::filesystem::create_directories(config.state_directory, failed);
     if (failed) {
-        return Error{"cannot make the directory " + config.state_directory + " for the self-signed certificate: " +
-                     failed.message() + "; set state_directory to one that Posthorn's user may write"};
+        return Error{"cannot make the directory " + config.state_directory +
+                     " for the self-signed certificate: " + failed.message() +
+                     "; set state_directory to one that Posthorn's user may write"};
     }
     const Result<void> written =
         auth::write_secret_file(file, made->certificate + made->key, auth::Existing::replace, 0600);
     if (!written) return written.error();
-    log::warning("certificate").kv("file", file).kv("made", "self-signed for " + config.hostname)
-        .kv("meaning", "clients that check certificates will not trust it; for them set tls.certificate_file");
+    log::warning("certificate")
+        .kv("file", file)
+        .kv("made", "self-signed for " + config.hostname)
+        .kv("meaning",
+            "clients that check certificates will not trust it; for them set tls.certificate_file");
     return true;
 }
 
@@ -77,7 +83,8 @@ std::vector<std::string> certificate_warnings(const net::ServerTls& tls, const c
     for (const auto& certificate : tls.certificates()) {
         for (const std::string& name : certificate->names()) names += (names.empty() ? "" : ", ") + name;
     }
-    return {"no certificate is for the hostname " + config.hostname + ", only for " + (names.empty() ? "no name at all" : names) +
+    return {"no certificate is for the hostname " + config.hostname + ", only for " +
+            (names.empty() ? "no name at all" : names) +
             ": clients that connect to the hostname and check it will refuse; have one issued for it"};
 }
 

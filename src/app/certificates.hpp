@@ -24,6 +24,7 @@ namespace posthorn::app {
 [[nodiscard]] Result<bool> make_due_certificate(const config::Config& config, TimePoint now);
 
 // What is wrong with good certificates: that none is for our hostname.
-[[nodiscard]] std::vector<std::string> certificate_warnings(const net::ServerTls& tls, const config::Config& config);
+[[nodiscard]] std::vector<std::string> certificate_warnings(const net::ServerTls& tls,
+                                                            const config::Config& config);
 
 }  // namespace posthorn::app

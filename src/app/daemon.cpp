@@ -243,6 +243,7 @@ void Daemon::dismantle() {
 std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = server_metrics(server_->figures());
     for (Metric& metric : delivery_metrics(agent_->figures())) all.push_back(std::move(metric));
+    for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters())) all.push_back(std::move(metric));
     return all;
 }

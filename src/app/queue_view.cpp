@@ -190,6 +190,9 @@ std::string message_page(const json::object& message, TimePoint now) {
         since(message, "accepted_at", now), text_of(message, "expires_at"), until(message, "expires_at", now),
         number_of(message, "size"), dash(text_of(message, "source")), dash(text_of(message, "stream")),
         number_of(message, "recipient_count"));
+    if (message.contains("require_tls")) {
+        out += "requires    TLS all the way to the mailbox (REQUIRETLS)\n";
+    }
     if (const json::value* suspension = message.if_contains("suspension");
         suspension != nullptr && suspension->is_object()) {
         const std::string source = text_of(message, "source");

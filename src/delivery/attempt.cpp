@@ -4,6 +4,7 @@
 #include "auth/suspension.hpp"
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/require_tls.hpp"
 #include "net/callback.hpp"
 #include "net/offload.hpp"
 
@@ -76,7 +77,8 @@ queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
             return feedback;
         }
         // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
-        const bool early = outcome.stage <= Stage::auth;
+        // A handshake that broke only under the terms of one message says nothing to the others.
+        const bool early = outcome.stage <= Stage::auth && outcome.scope != Scope::message;
         if (outcome.result == Disposition::deferred && early) feedback.reach = queue::DeliveryFeedback::Reach::host_failed;
     }
     return feedback;
@@ -196,8 +198,13 @@ net::awaitable<void> DeliveryAgent::State::attempt(queue::StartDelivery start, b
     bool peer_sends_dsn = false;
     for (bool fresh = false;; fresh = true) {
         ConnectionPool::ConnectionPtr connection = fresh ? nullptr : pool.take(start.site);
+        const bool assured = requires_tls(*message);
+        if (connection && assured && !connection->may_carry_require_tls()) {
+            co_await connection->quit();   // in place of it, so that the site sees no more connections than before
+            connection = nullptr;
+        }
         if (!connection) {
-            Dialled dialled = co_await dialler.dial(start.domain, current, tasks);
+            Dialled dialled = co_await dialler.dial(start.domain, current, tasks, assured);
             connection = std::move(dialled.connection);
             if (!connection && stopping) {
                 end(queue::DeliveryFeedback::Reach::abandoned);

@@ -56,7 +56,8 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
     }
     report.original_header = message.header;
     report.original_body = facts.original_body;
-    report.return_full = message.ret == mail::DsnReturn::full && action == mail::DsnAction::failed &&
+    // RFC 8689 s5: of a message that required TLS only the header goes back, and under the same option.
+    report.return_full = message.ret == mail::DsnReturn::full && !message.require_tls && action == mail::DsnAction::failed &&
                          (!facts.original_body.empty() || message.body.facts.size == 0);
     mail::DsnText text = mail::make_dsn(report);
 
@@ -66,6 +67,7 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
     bounce->expires_at = facts.now + facts.lifetime;
     bounce->body_type = text.has_8bit ? mail::BodyType::eight_bit_mime : mail::BodyType::unset;
     bounce->smtputf8 = text.needs_smtputf8;
+    bounce->require_tls = message.require_tls;
     bounce->header_has_8bit = std::any_of(text.header.begin(), text.header.end(), [](char c) { return (c & 0x80) != 0; });
     bounce->source = "dsn for=" + message.id.to_string();
     bounce->header = std::move(text.header);

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "delivery/classify.hpp"
+#include "delivery/require_tls.hpp"
 #include "mail/domain.hpp"
 
 namespace posthorn::delivery {
@@ -13,12 +14,13 @@ using smtp::protocol::Stage;
 using smtp::protocol::TlsUse;
 
 struct Dialler::Attempt {
-    Attempt(std::shared_ptr<const Settings> current, std::string name, net::TaskGroup& group)
-        : settings(std::move(current)), domain(std::move(name)), stop_with(group) {}
+    Attempt(std::shared_ptr<const Settings> current, std::string name, net::TaskGroup& group, bool assured)
+        : settings(std::move(current)), domain(std::move(name)), stop_with(group), require_tls(assured) {}
 
     std::shared_ptr<const Settings> settings;
     std::string domain;
     net::TaskGroup& stop_with;
+    bool require_tls;
     std::uint32_t tried = 0;
     bool failed = false;                   // at least one failure is in `failure`
     Outcome failure;
@@ -61,6 +63,18 @@ smtp::client::ConnectionOptions connection_options(const Settings& settings, con
     return options;
 }
 
+Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, const Settings& settings) {
+    const Judgement judgement = classify(failure.stage, failure.reply, true, settings.retry.strict_5xx);
+    Outcome outcome;
+    outcome.result = judgement.result;
+    outcome.failure_class = judgement.failure_class;
+    outcome.scope = Scope::host;
+    outcome.stage = failure.stage;
+    outcome.reply = failure.reply;
+    outcome.host = host;
+    return outcome;
+}
+
 dns::Family family_of(IpFamily family) {
     switch (family) {
         case IpFamily::v4: return dns::Family::v4;
@@ -73,7 +87,15 @@ dns::Family family_of(IpFamily family) {
 }  // namespace
 
 Dialler::Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files)
-    : resolver_(resolver), files_(files), tls_(std::make_unique<net::ClientTls>()), random_(std::random_device{}()) {}
+    : resolver_(resolver), files_(files), tls_(std::make_shared<net::ClientTls>()), random_(std::random_device{}()) {}
+
+std::shared_ptr<net::ClientTls> Dialler::tls_of(const Settings& settings) {
+    if (settings.delivery.tls_ca_file != tls_ca_file_) {
+        tls_ca_file_ = settings.delivery.tls_ca_file;
+        tls_ = std::make_shared<net::ClientTls>(tls_ca_file_);
+    }
+    return tls_;
+}
 
 bool Dialler::tls_is_broken(const std::string& host, SteadyTime now) {
     const auto at = broken_tls_.find(host);
@@ -94,11 +116,12 @@ net::awaitable<RouteDecision> Dialler::route(std::string domain, std::shared_ptr
     co_return route_of(domain, answer, settings->hostname);
 }
 
-net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with) {
+net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with,
+                                      bool require_tls) {
     RouteDecision decision = co_await route(domain, settings);
     if (auto* outcome = std::get_if<Outcome>(&decision)) co_return Dialled(std::move(*outcome));
 
-    Attempt attempt(std::move(settings), std::move(domain), stop_with);
+    Attempt attempt(std::move(settings), std::move(domain), stop_with, require_tls);
     const std::vector<RouteHost> order = attempt_order(std::move(std::get<Route>(decision).hosts), random_);
     for (const RouteHost& host : order) {
         if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt || stop_with.stopping()) {
@@ -117,6 +140,10 @@ net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const 
 
 net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
     const DeliveryOptions& options = attempt.settings->delivery;
+    if (attempt.require_tls && !host.certain) {
+        attempt.note(tls_not_assured(Lacking::certainty, attempt.domain, host.name, {}));
+        co_return false;
+    }
     AddressChoice choice;
     if (host.literal) {
         dns::AddressAnswer known;
@@ -143,12 +170,48 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
         if (attempt.tried >= options.hosts_per_attempt || attempt.stop_with.stopping()) break;
         ++attempt.tried;
         smtp::client::Target target(address, options.port, host.name);
-        if (co_await try_address(attempt, std::move(target))) co_return true;
+        bool open = false;
+        if (attempt.require_tls) open = co_await try_assured(attempt, std::move(target));
+        else open = co_await try_address(attempt, std::move(target), host.certain);
+        if (open) co_return true;
     }
     co_return false;
 }
 
-net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target target) {
+net::awaitable<bool> Dialler::try_assured(Attempt& attempt, smtp::client::Target target) {
+    const Settings& settings = *attempt.settings;
+    const std::string name = target.to_string();
+    smtp::client::ConnectionOptions options = connection_options(settings, target.address, TlsUse::required);
+    options.verify = true;
+    options.host_is_certain = true;
+    options.stop_with = &attempt.stop_with;
+    const std::shared_ptr<net::ClientTls> tls = tls_of(settings);
+    smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *tls, files_);
+    if (opened.ok() && opened.connection->may_carry_require_tls()) {
+        const net::TlsFacts& facts = opened.connection->tls_facts();
+        log::info("connect").kv("to", name).kv("domain", attempt.domain).kv("tls", facts.version + " " + facts.cipher)
+            .kv("verified", true).kv("note", "REQUIRETLS");
+        attempt.connection = std::move(opened.connection);
+        co_return true;
+    }
+    const smtp::protocol::Reply& reply = opened.failure.reply;
+    if (opened.ok()) {
+        attempt.note(tls_not_assured(Lacking::support, attempt.domain, name, {}));
+        co_await opened.connection->quit();
+    } else if (opened.untrusted) {
+        attempt.note(tls_not_assured(Lacking::identity, attempt.domain, name, reply.joined()));
+    } else if (opened.failure.stage == Stage::starttls && !reply.temporary() && !attempt.stop_with.stopping()) {
+        attempt.note(tls_not_assured(Lacking::tls, attempt.domain, name, reply.code == 0 ? std::string() : reply.joined()));
+    } else {
+        // A host that cannot be reached now, or asks for patience, may meet the terms later.
+        Outcome outcome = outcome_of(opened.failure, name, settings);
+        if (opened.tls_failed) outcome.scope = Scope::message;
+        attempt.note(std::move(outcome));
+    }
+    co_return false;
+}
+
+net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target target, bool host_is_certain) {
     const Settings& settings = *attempt.settings;
     const std::string name = target.to_string();
     TlsUse tls = tls_use(settings.delivery.tls);
@@ -157,7 +220,9 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
     for (;;) {
         smtp::client::ConnectionOptions options = connection_options(settings, target.address, tls);
         options.stop_with = &attempt.stop_with;
-        smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *tls_, files_);
+        options.host_is_certain = host_is_certain;
+        const std::shared_ptr<net::ClientTls> contexts = tls_of(settings);
+        smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *contexts, files_);
         if (opened.ok()) {
             const net::TlsFacts& facts = opened.connection->tls_facts();
             log::info("connect").kv("to", name).kv("domain", attempt.domain)
@@ -172,15 +237,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
             tls = TlsUse::never;
             continue;
         }
-        const Judgement judgement = classify(opened.failure.stage, opened.failure.reply, true, settings.retry.strict_5xx);
-        Outcome outcome;
-        outcome.result = judgement.result;
-        outcome.failure_class = judgement.failure_class;
-        outcome.scope = Scope::host;
-        outcome.stage = opened.failure.stage;
-        outcome.reply = std::move(opened.failure.reply);
-        outcome.host = name;
-        attempt.note(std::move(outcome));
+        attempt.note(outcome_of(opened.failure, name, settings));
         co_return false;
     }
 }

@@ -35,21 +35,26 @@ public:
     net::awaitable<RouteDecision> route(std::string domain, std::shared_ptr<const Settings> settings);
     // Tries the hosts of the route until one takes the session, at most hosts_per_attempt addresses. A failure is final
     // only when every host refused for good; otherwise the mail waits. A stop of the group ends it early: then the failure
-    // says nothing of the peer.
-    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with);
+    // says nothing of the peer. require_tls: only a connection that may carry REQUIRETLS will do (RFC 8689 s4.2.1).
+    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with,
+                                 bool require_tls = false);
     // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
     void forget_broken_tls(const std::string& host) { broken_tls_.erase(host); }
 
 private:
     struct Attempt;
     net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);
-    net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target);
+    net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target, bool host_is_certain);
+    // Like try_address, on the terms of REQUIRETLS.
+    net::awaitable<bool> try_assured(Attempt& attempt, smtp::client::Target target);
+    std::shared_ptr<net::ClientTls> tls_of(const Settings& settings);
     [[nodiscard]] bool tls_is_broken(const std::string& host, SteadyTime now);
     void remember_broken_tls(const std::string& host, SteadyTime until);
 
     dns::Resolver& resolver_;
     boost::asio::thread_pool& files_;
-    std::unique_ptr<net::ClientTls> tls_;
+    std::string tls_ca_file_;                   // that tls_ was made with
+    std::shared_ptr<net::ClientTls> tls_;       // shared with the connections being opened
     std::minstd_rand random_;
     // Hosts with which a handshake failed: spoken to in the clear until then. At most kMaxBrokenTls.
     std::unordered_map<std::string, SteadyTime> broken_tls_;

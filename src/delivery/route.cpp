@@ -42,7 +42,7 @@ RouteDecision route_of(std::string_view domain, const dns::MxAnswer& answer, std
     for (const dns::MxHost& host : answer.hosts)
         if (text::iequals(host.name, own_hostname)) worst = std::min<std::uint32_t>(worst, host.preference);
     for (const dns::MxHost& host : answer.hosts)
-        if (host.preference < worst) route.hosts.push_back({host.preference, host.name, false});
+        if (host.preference < worst) route.hosts.push_back({host.preference, host.name, false, answer.authenticated});
     if (route.hosts.empty())  // RFC 5321 s5.1: we are the best MX ourselves, and hold no mailboxes
         return no_route(Disposition::failed, Class::permanent, 554, {5, 4, 6},
                         "The MX of " + name + " is " + std::string(own_hostname) +
@@ -67,7 +67,7 @@ RouteDecision route_of_literal(std::string_view literal) {
         return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
                         "The address literal " + std::string(literal) + " is not an IP address");
     Route route;
-    route.hosts.push_back({0, address->to_string(), true});
+    route.hosts.push_back({0, address->to_string(), true, true});
     route.site_key = address->to_string();
     route.ttl = std::chrono::hours(1);
     return route;

@@ -19,6 +19,9 @@ struct RouteHost {
     std::uint16_t preference = 0;
     std::string name;             // "mx1.example.com", or the literal's address in text
     bool literal = false;
+    // Nobody on the way can have made it up: DNSSEC vouches for the MX records (dns.trust_ad), or it is the recipient's own
+    // literal. MTA-STS and configured routes set it, too.
+    bool certain = false;
 };
 
 struct Route {

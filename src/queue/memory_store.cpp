@@ -188,6 +188,7 @@ struct MemoryStore::State {
         entry.size = kept.message->size();
         entry.stream = kept.message->stream;
         entry.source = kept.message->source;
+        entry.require_tls = kept.message->require_tls;
         for (const RecipientId row : kept.rows) {
             if (rows.at(row).removed) {
                 continue;

@@ -158,6 +158,7 @@ struct QueueEntry {
     std::string source;
     std::vector<Recipient> recipients;  // at most 100; see recipient_count
     std::uint64_t recipient_count = 0;
+    bool require_tls = false;  // RFC 8689
 };
 
 struct ListQuery {

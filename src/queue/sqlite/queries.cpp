@@ -49,7 +49,7 @@ constexpr const char* kSuspended =
     " WHERE r.state = 3 AND r.message_id > ?1 GROUP BY r.message_id ORDER BY r.message_id LIMIT ?2";
 #define POSTHORN_ENTRY_COLUMNS                                                                          \
     "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, " \
-    "m.source"
+    "m.source, m.flags"
 // The operator's view walks the messages in order; it has a thread of its own.
 constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
                               " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND "
@@ -288,6 +288,7 @@ QueueEntry Queries::entry(Statement& row) {
     entry.size = static_cast<std::uint64_t>(row.integer(4));
     entry.stream = row.text(5);
     entry.source = row.text(6);
+    entry.require_tls = (row.integer(7) & MessageFlags::require_tls) != 0;
     {
         const StatementScope scope(recipients_);
         recipients_.bind(1, entry.id.value());

@@ -100,6 +100,7 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
         co_return opened;
     }
     if (connection->session_.failure()) opened.failure = *connection->session_.failure();
+    opened.untrusted = connection->untrusted_;
     // Also when it failed between STARTTLS and the handshake: the peer hung up, or what is not TLS came with its 220.
     opened.tls_failed = connection->tls_failed_ || opened.failure.stage == Stage::starttls;
     co_return opened;
@@ -160,6 +161,7 @@ net::awaitable<ClientAction> Connection::start_tls() {
     const net::HandshakeResult shaken = co_await stream_.handshake_client(tls_, std::move(target));
     if (!shaken.ok()) {
         tls_failed_ = true;
+        untrusted_ = shaken.untrusted;
         co_return session_.on_lost("TLS handshake failed: " + (shaken.detail.empty() ? why_lost(shaken.error) : shaken.detail));
     }
     tls_facts_ = stream_.tls_facts();

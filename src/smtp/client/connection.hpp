@@ -33,6 +33,7 @@ struct ConnectionOptions {
     std::string hostname;                   // what we call ourselves in EHLO
     protocol::TlsUse tls = protocol::TlsUse::opportunistic;
     bool verify = false;                    // the peer's certificate must be valid for target.host
+    bool host_is_certain = false;           // target.host was not found by plain DNS, which anybody may have answered
     std::optional<IpAddress> source;
     ClientTimeouts timeouts;
     net::TaskGroup* stop_with = nullptr;    // its request_stop() ends the opening, before which no mail is at stake
@@ -56,6 +57,7 @@ class Connection;
 struct Opened {
     std::unique_ptr<Connection> connection;
     protocol::SessionFailure failure;       // when there is no connection; stage connect: the host did not answer at all
+    bool untrusted = false;                 // its certificate was to be verified, and was refused
     bool tls_failed = false;                // STARTTLS or the handshake broke: in the clear it might work (RFC 3207, TLS-2)
 
     Opened() = default;
@@ -85,6 +87,10 @@ public:
     [[nodiscard]] const protocol::ClientSession& session() const { return session_; }
     [[nodiscard]] const Target& target() const { return target_; }
     [[nodiscard]] const net::TlsFacts& tls_facts() const { return tls_facts_; }
+    // All that RFC 8689 s4.2.1 asks: the host was found for certain, proved its name under TLS, and knows the option.
+    [[nodiscard]] bool may_carry_require_tls() const {
+        return options_.host_is_certain && tls_facts_.verified && session_.secure() && session_.extensions().require_tls;
+    }
 
 private:
     net::awaitable<void> run(protocol::ClientAction action);
@@ -106,6 +112,7 @@ private:
     net::TlsFacts tls_facts_;
     bool usable_ = false;
     bool tls_failed_ = false;
+    bool untrusted_ = false;
     std::array<char, 4096> buffer_;
 };
 

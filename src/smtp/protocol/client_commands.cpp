@@ -66,7 +66,7 @@ std::string ClientSession::mail_command() const {
                            envelope.body == mail::BodyType::eight_bit_mime;
     if (extensions_.eight_bit_mime && eight_bit) out += " BODY=8BITMIME";
     if (needs_smtputf8()) out += " SMTPUTF8";
-    if (envelope.require_tls) out += " REQUIRETLS";
+    if (envelope.require_tls && secure_ && extensions_.require_tls) out += " REQUIRETLS";
     if (extensions_.dsn) {
         if (envelope.ret != mail::DsnReturn::unset)
             out += envelope.ret == mail::DsnReturn::full ? " RET=FULL" : " RET=HDRS";
@@ -110,7 +110,8 @@ std::optional<Reply> ClientSession::objection() const {
         return make_reply(553, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
     if (transaction_.body_has_8bit && !extensions_.eight_bit_mime)
         return make_reply(554, "5.6.3", "the message has 8-bit text, and the server does not offer 8BITMIME");
-    if (envelope.require_tls && (!secure_ || !extensions_.require_tls))  // RFC 8689 s4.2.1
+    // RFC 8689 s4.2.1; s5 exempts reports: a DSN goes also to a server that does not know the option.
+    if (envelope.require_tls && !envelope.reverse_path.empty() && (!secure_ || !extensions_.require_tls))
         return make_reply(550, "5.7.30", "the message needs REQUIRETLS, which the server does not offer");
     return std::nullopt;
 }

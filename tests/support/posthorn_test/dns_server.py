@@ -34,6 +34,7 @@ class DnsServer:
         self._table = {}       # lower-case name without final dot -> {type: [text]}
         self._failures = {}    # name -> "servfail" | "refused" | "silent" | "truncate"
         self._ttl = 5
+        self.authentic = False  # set the AD bit: as a validating resolver does for signed zones
         self.queries = []      # (name, type), oldest first, at most 100000
         self._udp, self._tcp = self._bind(address, port)
         self.address, self.port = self._udp.getsockname()[:2]
@@ -132,7 +133,7 @@ class DnsServer:
         name = question.name.to_text(omit_final_dot=True).lower()
         rtype = dns.rdatatype.to_text(question.rdtype)
         response = dns.message.make_response(query, recursion_available=True)
-        response.flags |= dns.flags.AA
+        response.flags |= dns.flags.AA | (dns.flags.AD if self.authentic else 0)
         with self._lock:
             if len(self.queries) < 100000:
                 self.queries.append((name, rtype))

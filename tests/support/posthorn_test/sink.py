@@ -333,6 +333,8 @@ class _Dialogue:
         extensions = list(self.sink.extensions)
         if self.sink.starttls and not self.tls:
             extensions.append("STARTTLS")
+        if not self.tls and "REQUIRETLS" in extensions:
+            extensions.remove("REQUIRETLS")   # RFC 8689 s4.1: only under TLS
         self._answer("ehlo", "\n".join([f"250-{self.sink.name}" if extensions else f"250 {self.sink.name}"] + extensions))
 
     def _helo_command(self, rest):

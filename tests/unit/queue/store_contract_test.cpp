@@ -85,6 +85,7 @@ TYPED_TEST(StoreContract, GivesBackWhatWasAdded) {
     EXPECT_EQ(got->reverse_path, message->reverse_path);
     EXPECT_EQ(got->envid, "env");
     EXPECT_TRUE(got->smtputf8 && got->require_tls && got->header_has_8bit);
+    EXPECT_TRUE(test::show(this->store(), message->id).value().require_tls);  // RFC 8689
     EXPECT_EQ(got->body_type, mail::BodyType::eight_bit_mime);
     EXPECT_EQ(got->ret, mail::DsnReturn::headers);
     EXPECT_EQ(got->stream, "news");
