@@ -109,8 +109,8 @@ public:
     void feed_again(std::string_view octets);
     void end_pass();
 
-    // Octets held in memory, the strings' room to grow included.
-    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().capacity() + body_.capacity(); }
+    // Octets held in memory; of the body with its room to grow.
+    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().size() + body_.capacity(); }
     [[nodiscard]] const Submission& submission() const { return submission_; }
 
     // REQUIRES: all octets were fed, all passes made; called once.
