@@ -61,7 +61,7 @@ class Programs(clients.ClientTest):
                                 f"tls_trust_file {self.authority}\n")
             settings.chmod(0o600)
             self.run_client(["msmtp", "-C", settings, RECIPIENT], stdin=clients.composed(subject, self.octets).as_bytes())
-        self.each_way(("PLAIN", "LOGIN"), hand_in)
+        self.each_way(("PLAIN", "LOGIN", "SCRAM-SHA-256"), hand_in)
 
     def test_s_nail(self):
         """s-nail composes the message."""
