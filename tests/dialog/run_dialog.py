@@ -15,6 +15,9 @@ A script's first line, after "# ", names the clause or the attack. Then, one a l
   message FROM TO [PARAMETERS]
                     the dialogue up to DATA's 354, for scripts about what follows: greeting and EHLO on a new connection, MAIL, RCPT, DATA
   tls               does the TLS handshake
+  scram MECHANISM FLAG USER PASSWORD
+                    speaks SCRAM up to the proof; the next reply is the server's to that. FLAG as in RFC 5802: n, y, p=tls-server-end-point
+  verified          the next reply is 334 with the signature that only a server with the user's secret can make; answers it
   connect           begins a new connection (the one before is closed)
   whole             only whole: the second, sliced run makes no sense
   arrives ADDRESS   a message for ADDRESS is delivered
@@ -29,9 +32,12 @@ Each script is run twice: as it is, and with everything the client says cut into
 
 import argparse
 import base64
+import hashlib
+import hmac
 import pathlib
 import random
 import re
+import secrets
 import socket
 import ssl
 import sys
@@ -145,6 +151,28 @@ class Run:
             if reply.code != code:
                 raise Failed(f"expected {code} to {command}, got {reply!r}")
 
+    def _scram(self, mechanism, flag, user, password):
+        """RFC 5802 s3; the binding is SHA-256 of the certificate (RFC 5929 s4.1)."""
+        binding = b""
+        if flag.startswith("p="):
+            binding = hashlib.sha256(self.client.socket.getpeercert(True)).digest()
+        header = f"{flag},,"
+        bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={secrets.token_urlsafe(18)}"
+        self._send(f"AUTH {mechanism} {base64.b64encode((header + bare).encode()).decode()}\r\n".encode())
+        reply = self._reply()
+        if reply.code != 334:
+            raise Failed(f"expected 334, got {reply!r}")
+        server_first = base64.b64decode(reply.text).decode()
+        given = dict(part.split("=", 1) for part in server_first.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(given["s"]), int(given["i"]))
+        key, server_key = (hmac.digest(salted, label, "sha256") for label in (b"Client Key", b"Server Key"))
+        without_proof = f"c={base64.b64encode(header.encode() + binding).decode()},r={given['r']}"
+        message = f"{bare},{server_first},{without_proof}".encode()
+        signature = hmac.digest(hashlib.sha256(key).digest(), message, "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+        self.signature = b"v=" + base64.b64encode(hmac.digest(server_key, message, "sha256"))
+        self._send(base64.b64encode(f"{without_proof},p={proof}".encode()) + b"\r\n")
+
     def _step(self, line):
         verb, _, rest = line.partition(" ")
         if verb == "listener":
@@ -177,6 +205,13 @@ class Run:
                     raise Failed(f"the server says {line!r}")
         elif verb == "half-close":
             self.client.socket.shutdown(socket.SHUT_WR)
+        elif verb == "scram":
+            self._scram(*rest.split(" ", 3))
+        elif verb == "verified":
+            reply = self._reply()
+            if reply.code != 334 or base64.b64decode(reply.text) != self.signature:
+                raise Failed(f"expected 334 and {self.signature!r}, got {reply!r}")
+            self._send(b"\r\n")
         elif verb == "tls":
             self.client._handshake()
         elif verb == "connect":
