@@ -97,6 +97,14 @@ void check_trust(const Config& config, const Places& places, Findings& findings)
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         check_proxies(listeners[i], "listener[" + std::to_string(i) + "]", places, findings);
     }
+    for (const IpNetwork& network : config.server.relay.xclient_networks) {
+        if (!Size(network).wider_than(24, 64)) continue;
+        findings.mistake(places.of("submission.xclient_networks"),
+                         "submission.xclient_networks has " + quote(network.to_string()) +
+                             ", so that everybody there can send as any user without a password; allowed: the addresses "
+                             "of your proxies, in networks no wider than /24, over IPv6 /64");
+        break;
+    }
     const bool reachable = std::any_of(listeners.begin(), listeners.end(), trusts_from_outside);
     const Place place = places.of("submission.trusted_networks");
     for (const IpNetwork& network : config.server.relay.trusted_networks) {

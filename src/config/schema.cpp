@@ -53,6 +53,9 @@ void add_submission(Rows& rows) {
          "published port looks like the bridge's gateway, so trusting the bridge trusts the world."},
         {"submission", "trust_unix_socket", boolean<Config>(FIELD(server.relay.trust_unix_socket)),
          "Whether clients of unix socket listeners may send without logging in."},
+        {"submission", "xclient_networks", networks<Config>(FIELD(server.relay.xclient_networks)),
+         "Proxies that may say by XCLIENT who their client is and as whom it has logged in. They are believed without a "
+         "password: single addresses, each of a machine of yours. Not even loopback is one by itself."},
         {"submission", "hide_client_address",
          reworded(choice<Config>(FIELD(intake.hide_client_address),
                                  std::vector<std::pair<std::string, intake::ClientAddress>>{
@@ -108,6 +111,11 @@ void add_submission(Rows& rows) {
         {"submission.timeouts", "tls_handshake",
          duration<Config>(FIELD(server.timeouts.tls_handshake), seconds(1), minutes(10)),
          "How long a TLS handshake may take."},
+        {"submission.timeouts", "greeting_delay",
+         duration<Config>(FIELD(server.timeouts.greeting_delay), milliseconds(0), seconds(30)),
+         "How long a stranger has to wait for the greeting, without TLS from the start. Who speaks before it is refused: "
+         "programs that send spam do not listen. Local and trusted clients do not wait. 0: no wait, but what was said "
+         "before the greeting still counts."},
         {"submission.timeouts", "authenticated_session",
          duration<Config>(FIELD(server.timeouts.authenticated_session), seconds(10), kDay),
          "How long a session with a logged-in or trusted client may last."},

@@ -24,6 +24,7 @@ ServerFacts facts(std::uint8_t choice) {
     facts.auth_without_tls = (choice & 0x40U) != 0;
     facts.trusted = (choice & 0x80U) != 0;
     facts.require_tls = true;
+    facts.xclient = (choice & 0x20U) != 0;
     facts.mechanisms = {"SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN"};
     facts.limits.max_message_size = 300;
     facts.limits.max_recipients = 3;
@@ -37,6 +38,7 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
     Trace trace;
     ServerSession session(facts(choice));
     fuzz::Slices slices(input, seed);
+    bool may_xclient = facts(choice).xclient, trusted = facts(choice).trusted;
     unsigned asked = 0;
     // One bit of the second octet for each question, round and round.
     const auto yes = [&] { return (answers >> (asked++ % 8) & 1U) == 0; };
@@ -74,6 +76,16 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
                                                       : SaslAnswer::rejected());
                 break;
             }
+            case Kind::change_client: {
+                fuzz::require(may_xclient, "XCLIENT only for whom it is offered");
+                ClientFacts client;
+                client.xclient = yes();
+                client.trusted = yes();
+                may_xclient = client.xclient;
+                trusted = client.trusted;
+                action = session.on_client(client);
+                break;
+            }
             case Kind::start_tls:
                 action = session.on_tls(TlsFacts("TLSv1.3", "x"));
                 break;
@@ -81,7 +93,7 @@ Trace talk(std::string_view input, std::uint8_t choice, std::uint8_t answers, st
                 const auto& f = session.data_facts();
                 fuzz::require(!f.bare_cr && !f.bare_lf && !f.nul && f.size <= 300,
                               "only clean messages are stored");
-                fuzz::require(session.authenticated() || facts(choice).trusted,
+                fuzz::require(session.authenticated() || trusted,
                               "nobody relays without the right to");
                 action = session.on_stored(yes() ? StoreResult::stored("1") : StoreResult::temporary("full"));
                 break;

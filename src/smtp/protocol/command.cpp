@@ -23,7 +23,7 @@ constexpr std::array<Name, 23> kNames = {{
     {"EXPN", Verb::refused},    {"ETRN", Verb::refused},     {"ATRN", Verb::refused},
     {"TURN", Verb::refused},    {"BDAT", Verb::bdat},        {"BURL", Verb::refused},
     {"SEND", Verb::refused},    {"SOML", Verb::refused},     {"SAML", Verb::refused},
-    {"XCLIENT", Verb::refused}, {"XFORWARD", Verb::refused},
+    {"XCLIENT", Verb::xclient}, {"XFORWARD", Verb::refused},
 }};
 
 constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 s4.4

@@ -22,6 +22,7 @@ enum class Verb : std::uint8_t {
     rcpt,
     data,
     bdat,
+    xclient,
     rset,
     noop,
     vrfy,

@@ -31,6 +31,7 @@ const ServerSession::Row ServerSession::kTable[] = {
     {Verb::mail, Row::kGreeted, false, &ServerSession::on_mail},
     {Verb::rcpt, Row::kMail | Row::kRcpt, false, &ServerSession::on_rcpt},
     {Verb::data, Row::kMail | Row::kRcpt, false, &ServerSession::on_data},
+    {Verb::xclient, Row::kFresh | Row::kGreeted, true, &ServerSession::on_xclient},
     {Verb::rset, Row::kAny, true, &ServerSession::on_rset},
     {Verb::noop, Row::kAny, true, &ServerSession::on_noop},
     {Verb::vrfy, Row::kAny, false, &ServerSession::on_vrfy},
@@ -91,6 +92,7 @@ std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
     if (const std::string mechanisms = offered_mechanisms(); !mechanisms.empty())
         say("250-AUTH" + mechanisms + "\r\n");
     if (offers_require_tls()) say("250-REQUIRETLS\r\n");
+    if (facts_.xclient) say("250-XCLIENT " + std::string(kXclientAttributes) + "\r\n");
     say("250 ENHANCEDSTATUSCODES\r\n");
     return start_over(State::greeted);
 }

@@ -29,6 +29,8 @@ std::string_view to_string(ServerAction::Kind kind) {
             return "abandon";
         case Kind::authenticate:
             return "authenticate";
+        case Kind::change_client:
+            return "change_client";
         case Kind::start_tls:
             return "start_tls";
         case Kind::close:
@@ -63,6 +65,8 @@ std::string_view to_string(SessionEnd end) {
             return "unknown_chunk";
         case SessionEnd::turned_away:
             return "turned_away";
+        case SessionEnd::early_talk:
+            return "early_talk";
         case SessionEnd::account_disabled:
             return "account_disabled";
     }

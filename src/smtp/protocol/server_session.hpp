@@ -17,6 +17,7 @@
 #include "smtp/protocol/reply.hpp"
 #include "smtp/protocol/reply_tally.hpp"
 #include "smtp/protocol/sasl_turn.hpp"
+#include "smtp/protocol/xclient.hpp"
 
 namespace posthorn::smtp::protocol {
 
@@ -48,6 +49,7 @@ struct ServerFacts {
     std::vector<std::string> mechanisms;
     bool trusted = false;           // may send without AUTH unless auth is required
     bool require_tls = false;       // REQUIRETLS is offered under TLS (RFC 8689 s3)
+    bool xclient = false;           // this client may say that it speaks for another (XCLIENT)
     ReplyTally* replies = nullptr;  // counts what is refused; outlives the session
 };
 
@@ -73,6 +75,16 @@ struct Verdict {
     Verdict() = default;
     explicit Verdict(Reply reply, bool account_disabled = false)
         : refusal(std::move(reply)), disabled(account_disabled) {}
+};
+
+// Of the client that a proxy speaks for: the answer to change_client.
+struct ClientFacts {
+    bool trusted = false;
+    bool xclient = false;  // and may in its turn speak for another
+    bool auth_without_tls = false;
+    std::optional<Reply> refusal;  // it is not served; 421 ends the connection
+
+    ClientFacts() = default;
 };
 
 struct StoreResult {
@@ -103,6 +115,7 @@ struct ServerAction {
         drop,             // the content ended and was refused (session.refusal()): forget it, then on_dropped
         abandon,          // the client let go of the message it sent in chunks: forget it, then on_abandoned
         authenticate,  // ask the mechanism of session.sasl_turn(), then on_sasl
+        change_client,  // session.xclient_command() speaks for another client, then on_client
         start_tls,  // write output, do the handshake, then on_tls; when the handshake fails, close without a
                     // word
         close,      // write output, close; session.end() says why
@@ -132,6 +145,7 @@ enum class SessionEnd : std::uint8_t {
     unknown_chunk,         // a BDAT that does not say where its chunk ends
     turned_away,           // SaslAnswer::turned_away
     other_protocol,        // a browser, a fetched URL: what follows may be commands somebody slipped into its request
+    early_talk,            // it spoke before the greeting
     account_disabled,      // while the session was open
 };
 
@@ -163,10 +177,13 @@ public:
     explicit ServerSession(ServerFacts facts);
 
     [[nodiscard]] ServerAction start();
+    // Instead of start(): the client did not wait for the greeting.
+    [[nodiscard]] ServerAction on_early_talk();
     [[nodiscard]] ServerAction on_bytes(std::string_view in);
     [[nodiscard]] ServerAction on_written();
     [[nodiscard]] ServerAction on_verdict(Verdict verdict);
     [[nodiscard]] ServerAction on_sasl(SaslAnswer answer);
+    [[nodiscard]] ServerAction on_client(ClientFacts client);
     // Forgets all that was said in the clear (RFC 3207 s4.2).
     [[nodiscard]] ServerAction on_tls(TlsFacts tls);
     [[nodiscard]] ServerAction on_stored(StoreResult result);
@@ -184,6 +201,7 @@ public:
     [[nodiscard]] const RcptCommand& rcpt_command() const { return rcpt_; }
     // REQUIRES: the action is authenticate. The response is forgotten with the answer to it.
     [[nodiscard]] const SaslTurn& sasl_turn() const { return turn_; }
+    [[nodiscard]] const XclientCommand& xclient_command() const { return xclient_; }
     // Complete from begin_data until store or drop is answered.
     [[nodiscard]] const mail::Envelope& envelope() const { return transaction_.envelope; }
     // REQUIRES: the action is store or drop.
@@ -224,7 +242,7 @@ private:
         auth,
         closing
     };
-    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, sasl, tls, stored, dropped, abandoned, nothing };
+    enum class Waiting : std::uint8_t { bytes, mail, rcpt, data, sasl, client, tls, stored, dropped, abandoned, nothing };
 
     // What lives as long as the connection, or until STARTTLS.
     struct Connection {
@@ -291,6 +309,7 @@ private:
     std::optional<ServerAction> on_rcpt(std::string_view arguments);
     std::optional<ServerAction> on_data(std::string_view arguments);
     std::optional<ServerAction> on_bdat(std::string_view arguments);
+    std::optional<ServerAction> on_xclient(std::string_view arguments);
     std::optional<ServerAction> on_rset(std::string_view arguments);
     std::optional<ServerAction> on_noop(std::string_view arguments);
     std::optional<ServerAction> on_vrfy(std::string_view arguments);
@@ -318,6 +337,7 @@ private:
     Transaction transaction_;
     MailCommand mail_;
     RcptCommand rcpt_;
+    XclientCommand xclient_;
     Chunk chunk_;
     SaslTurn turn_;
     std::string accepted_user_;  // waits for the empty line that follows the mechanism's last words

@@ -65,6 +65,10 @@ private:
 DovecotAuthenticator::DovecotAuthenticator(net::asio::any_io_executor executor, const std::string& socket)
     : socket_(socket), link_(std::make_shared<DovecotLink>(std::move(executor), socket)) {}
 
+void DovecotAuthenticator::start(net::TaskGroup& tasks) {
+    if (!std::exchange(started_, true)) link_->start(tasks);
+}
+
 std::unique_ptr<Exchange> DovecotAuthenticator::begin(std::string_view mechanism, AuthContext context) {
     return std::make_unique<DovecotExchange>(link_, mechanism, std::move(context.peer));
 }

@@ -16,17 +16,18 @@ public:
     DovecotAuthenticator(net::asio::any_io_executor executor, const std::string& socket);
     ~DovecotAuthenticator() override { link_->close(); }
 
-    // Begins to connect; the tasks end after stop() or the destructor.
-    void start(net::TaskGroup& tasks) { link_->start(tasks); }
+    // Begins to connect, the first time. The task ends with the group's request_stop(), which ends what waits for Dovecot as
+    // well, or with this.
+    void start(net::TaskGroup& tasks);
     [[nodiscard]] const std::string& socket() const { return socket_; }
 
     [[nodiscard]] std::vector<std::string> mechanisms() const override { return link_->mechanisms(); }
     [[nodiscard]] std::unique_ptr<Exchange> begin(std::string_view mechanism, AuthContext context) override;
-    void stop() override { link_->close(); }
 
 private:
     std::string socket_;
     std::shared_ptr<DovecotLink> link_;
+    bool started_ = false;
 };
 
 }  // namespace posthorn::smtp::server

@@ -93,7 +93,7 @@ DovecotLink::DovecotLink(net::asio::any_io_executor executor, std::string socket
       attempt_(std::make_shared<net::Event>(executor_)),
       wake_(executor_) {}
 
-void DovecotLink::start(net::TaskGroup& tasks) { tasks.spawn(run(shared_from_this())); }
+void DovecotLink::start(net::TaskGroup& tasks) { tasks.spawn(run(shared_from_this(), tasks)); }
 
 void DovecotLink::close() {
     closed_ = true;
@@ -101,7 +101,8 @@ void DovecotLink::close() {
     wake_.notify();
 }
 
-net::awaitable<void> DovecotLink::run(std::shared_ptr<DovecotLink> self) {
+net::awaitable<void> DovecotLink::run(std::shared_ptr<DovecotLink> self, net::TaskGroup& tasks) {
+    const net::TaskGroup::StopCallback stop(tasks, [&self] { self->close(); }, {});
     Duration pause = kFirstPause;
     while (!self->closed_) {
         const SteadyTime begun = std::chrono::steady_clock::now();

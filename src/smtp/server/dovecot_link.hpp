@@ -51,7 +51,7 @@ public:
     static std::uint32_t new_id(DovecotConnection& connection);
 
 private:
-    static net::awaitable<void> run(std::shared_ptr<DovecotLink> self);
+    static net::awaitable<void> run(std::shared_ptr<DovecotLink> self, net::TaskGroup& tasks);
     net::awaitable<void> converse();                       // one attempt, and the connection's life if it succeeds
     void attempt_ended(bool succeeded);
     void lost(const std::string& why);

@@ -31,6 +31,8 @@ struct RelayOptions {
     // Clients that may send without AUTH. Loopback only by default; never a private range by default (docker's NAT).
     std::vector<IpNetwork> trusted_networks;   // config fills in 127.0.0.0/8 and ::1/128 when the key is absent
     bool trust_unix_socket = true;
+    // Proxies that may say by XCLIENT who their client is and who has logged in. Nobody is one by default, not even loopback.
+    std::vector<IpNetwork> xclient_networks;
     // What makes everybody a client, wanted all the same: wide networks in trusted_networks, the default gateway among them.
     bool accept_open_relay_risk = false;
     bool trust_default_gateway = false;
@@ -72,6 +74,8 @@ struct ServerTimeouts {
     Duration command = std::chrono::minutes(5);      // RFC 5321 s4.5.3.2.7
     Duration data = std::chrono::minutes(3);         // for each 16 KiB of a message (RFC 5321 s4.5.3.2.5)
     Duration tls_handshake = std::chrono::seconds(30);
+    // Before a stranger is greeted, to see whether he waits for it (RFC 5321 s4.3.1); 0: only what is there already counts.
+    Duration greeting_delay = std::chrono::milliseconds(200);
     Duration authenticated_session = std::chrono::hours(1);
     Duration unauthenticated_session = std::chrono::minutes(10);
     Duration shutdown_grace = std::chrono::seconds(20);  // for sessions under way at SIGTERM

@@ -39,6 +39,19 @@ bool trusted(const Client& client, const RelayOptions& relay) {
     return client.address && within(relay.trusted_networks, *client.address) && !is_gateway(*client.address, relay);
 }
 
+bool may_xclient(const Client& client, const RelayOptions& relay) {
+    return client.address && !client.veiled && is_proxy(*client.address, relay.xclient_networks, relay);
+}
+
+Client client_of(const protocol::XclientCommand& command, const Client& proxy) {
+    if (!command.has_address) return proxy;
+    Client client;
+    client.address = command.address ? command.address : proxy.address;
+    client.veiled = !command.address;
+    client.text = client.address->to_string();
+    return client;
+}
+
 std::vector<IpAddress> untrusted_gateways(const std::vector<IpAddress>& default_gateways, const RelayOptions& relay) {
     std::vector<IpAddress> gateways;
     if (relay.trust_default_gateway) return gateways;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "smtp/protocol/xclient.hpp"
 #include "smtp/server/options.hpp"
 
 namespace posthorn::smtp::server {
@@ -45,6 +46,11 @@ struct Denial {
 // May this client send without AUTH? By the unix socket or a trusted network, never because its address is merely private:
 // behind docker's NAT the whole Internet has a private address.
 [[nodiscard]] bool trusted(const Client& client, const RelayOptions& relay);
+
+// May this client speak for another by XCLIENT? By its address only, and no gateway's.
+[[nodiscard]] bool may_xclient(const Client& client, const RelayOptions& relay);
+// Who speaks from now on. Without ADDR it is still the proxy; a client without an address is nobody we know.
+[[nodiscard]] Client client_of(const protocol::XclientCommand& command, const Client& proxy);
 
 // Which of this machine's default gateways are never trusted (DO-1, DO-2): those of private networks, unless
 // relay.trust_default_gateway says otherwise. What they are is for RelayOptions::gateways.

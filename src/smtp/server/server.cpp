@@ -7,6 +7,7 @@
 #include "net/deadline.hpp"
 #include "smtp/server/proxied.hpp"
 #include "smtp/server/session.hpp"
+#include "smtp/server/users_authenticator.hpp"
 
 namespace posthorn::smtp::server {
 namespace {
@@ -40,13 +41,35 @@ Server::Server(net::asio::io_context& context, net::asio::thread_pool& crypto, n
     : runtime_(std::move(runtime)),
       premises_(context, crypto, disk, postbox, id_seed),
       acceptors_(context.get_executor(), "smtp acceptor"),
-      sessions_(context.get_executor(), "smtp session") {
+      sessions_(context.get_executor(), "smtp session"),
+      sources_(context.get_executor(), "source of users") {
+    choose_authenticator();
     premises_.guard.set_options(runtime_->guard);
 }
 
 void Server::reload(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
     premises_.guard.set_options(runtime_->guard);  // what it knows it keeps: a reload lifts no ban
+    choose_authenticator();
+}
+
+void Server::choose_authenticator() {
+    const std::string& socket = runtime_->dovecot_socket;
+    if (socket.empty()) {
+        dovecot_.reset();
+        premises_.authenticator.reset();
+        if (runtime_->users) {
+            premises_.authenticator =
+                std::make_shared<UsersAuthenticator>(runtime_->users, premises_.crypto, premises_.closing);
+        }
+        return;
+    }
+    // The same Dovecot keeps its connection.
+    if (!dovecot_ || dovecot_->socket() != socket) {
+        dovecot_ = std::make_shared<DovecotAuthenticator>(premises_.context.get_executor(), socket);
+    }
+    if (started_) dovecot_->start(sources_);
+    premises_.authenticator = dovecot_;
 }
 
 Result<void> Server::listen(const ListenerOptions& options) {
@@ -66,6 +89,8 @@ std::vector<Endpoint> Server::addresses() const {
 }
 
 void Server::start() {
+    started_ = true;
+    choose_authenticator();
     for (const auto& door : doors_) acceptors_.spawn(accept_loop(*door));
 }
 
@@ -212,6 +237,7 @@ net::awaitable<void> Server::stop() {
     premises_.closing = true;
     acceptors_.request_stop();
     sessions_.request_stop();
+    sources_.request_stop();                         // whoever waits for an answer to AUTH hears 454, then 421
     const SteadyTime grace = std::chrono::steady_clock::now() + runtime_->timeouts.shutdown_grace;
     if (!co_await sessions_.wait_idle(grace)) {
         log::warning("sessions_cut_off")
@@ -221,6 +247,7 @@ net::awaitable<void> Server::stop() {
         co_await sessions_.wait_idle(std::chrono::steady_clock::now() + kAbortGrace);
     }
     co_await acceptors_.wait_idle(std::chrono::steady_clock::now() + kAbortGrace);
+    co_await sources_.wait_idle(std::chrono::steady_clock::now() + kAbortGrace);
     doors_.clear();
 }
 

@@ -22,6 +22,8 @@
 #include "smtp/protocol/reply_tally.hpp"
 #include "smtp/server/options.hpp"
 #include "smtp/server/policy.hpp"
+#include "smtp/server/authenticator.hpp"
+#include "smtp/server/dovecot_authenticator.hpp"
 #include "smtp/server/postbox.hpp"
 #include "smtp/server/read_buffers.hpp"
 #include "smtp/server/runtime.hpp"
@@ -70,6 +72,7 @@ struct Premises {
     auth::Allowances allowances;              // what users have sent of late
     const auth::Suspensions* suspensions = nullptr;  // who may not; null: nobody
     DoorGuard guard;
+    std::shared_ptr<Authenticator> authenticator;    // for sessions that begin now; null: nobody can log in
     std::uint64_t last_session = 0;           // names sessions in the log
     std::atomic<bool> closing{false};         // passwords that still wait for the crypto pool are not looked at any more
 };
@@ -124,10 +127,12 @@ private:
     [[nodiscard]] const char* why_full(const Client& client);
     // Counts the connection, and its refusal.
     [[nodiscard]] const char* why_guarded(const Client& client);
+    void choose_authenticator();              // by the runtime in force
     void log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why);
 
     std::shared_ptr<const Runtime> runtime_;
     Premises premises_;
+    std::shared_ptr<DovecotAuthenticator> dovecot_;  // null: another source, or none
     std::map<std::array<std::uint8_t, 16>, std::uint32_t> per_client_;   // sessions of each address (IPv6: /64) that is not local
     std::size_t announcing_ = 0;              // connections of proxies whose header is awaited
     // Strangers must not be able to fill the log: a line a second of each kind, with the number of them.
@@ -136,6 +141,8 @@ private:
     std::vector<std::unique_ptr<Door>> doors_;
     net::TaskGroup acceptors_;
     net::TaskGroup sessions_;
+    net::TaskGroup sources_;                  // what keeps the source of users at hand
+    bool started_ = false;
 };
 
 }  // namespace posthorn::smtp::server

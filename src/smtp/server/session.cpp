@@ -1,11 +1,11 @@
 // One loop over the core's actions; every wait has a deadline, every turn one write.
 #include "smtp/server/session.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <utility>
 
-#include "auth/credentials.hpp"
-#include "net/offload.hpp"
 
 namespace posthorn::smtp::server {
 namespace {
@@ -40,10 +40,10 @@ protocol::SessionTls offered(const ListenerOptions& listener, const Runtime& run
                                                                 : protocol::SessionTls::none;
 }
 
-protocol::SessionAuth offered_auth(const ListenerOptions& listener, const Runtime& runtime) {
+protocol::SessionAuth offered_auth(const ListenerOptions& listener, bool users) {
     if (listener.auth == ListenerAuth::required) return protocol::SessionAuth::required;
-    return listener.auth == ListenerAuth::optional && runtime.users ? protocol::SessionAuth::optional
-                                                                    : protocol::SessionAuth::none;
+    return listener.auth == ListenerAuth::optional && users ? protocol::SessionAuth::optional
+                                                            : protocol::SessionAuth::none;
 }
 
 }  // namespace
@@ -58,6 +58,7 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
       number_text_(std::to_string(++premises.last_session)),
       began_(std::chrono::steady_clock::now()),
       trusted_(trusted(client_, runtime_->relay)),
+      authenticator_(premises.authenticator),
       core_(facts()),
       deadline_(stream_.get_executor(), [this] { on_deadline(); }),
       stop_(
@@ -71,10 +72,14 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
           [this] { stream_.close(); }) {
     ++premises_.figures.sessions;
     ++premises_.figures.connections;
-    if (!trusted_) {
-        const Strangers::Address address = client_.address ? client_.counted_as() : Strangers::Address{};
-        seat_.emplace(premises_.strangers, address, [this] { give_way(); });
-    }
+    take_seat();
+}
+
+void Session::take_seat() {
+    seat_.reset();
+    if (trusted_) return;
+    const Strangers::Address address = client_.address ? client_.counted_as() : Strangers::Address{};
+    seat_.emplace(premises_.strangers, address, [this] { give_way(); });
 }
 
 Session::~Session() {
@@ -93,12 +98,13 @@ protocol::ServerFacts Session::facts() const {
     facts.limits.max_errors = limits.max_errors;
     facts.limits.max_auth_failures = limits.max_auth_failures;
     facts.tls = offered(listener_, *runtime_);
-    facts.auth = offered_auth(listener_, *runtime_);
-    facts.mechanisms = {"PLAIN", "LOGIN"};
+    facts.auth = offered_auth(listener_, authenticator_ != nullptr);
+    if (authenticator_) facts.mechanisms = authenticator_->mechanisms();
     facts.auth_without_tls = listener_.auth_without_tls && client_.local();
     facts.trusted = trusted_;
     facts.replies = &premises_.figures.replies;
     facts.require_tls = true;
+    facts.xclient = may_xclient(client_, runtime_->relay);
     return facts;
 }
 
@@ -122,14 +128,12 @@ net::awaitable<void> Session::run() {
 net::awaitable<void> Session::converse() {
     if (listener_.tls == ListenerTls::implicit) {
         if (!co_await handshake()) co_return;
-        const net::TlsFacts tls = stream_.tls_facts();
-        protocol::TlsFacts seen;
-        seen.version = tls.version;
-        seen.cipher = tls.cipher;
-        core_.set_tls(std::move(seen));
+        core_.set_tls(tls_facts());
     }
     std::optional<net::Deadline> last_words;
-    Action action = core_.start();
+    const bool waits = listener_.tls == ListenerTls::implicit || co_await waits_for_greeting();
+    if (!waits) count_offence(DoorGuard::Offence::early_talk, {});
+    Action action = waits ? core_.start() : core_.on_early_talk();
     for (;;) {
         if (const std::string_view content = core_.take_content(); !content.empty()) co_await collect(content);
         if (!action.output.empty()) {
@@ -182,13 +186,12 @@ net::awaitable<void> Session::converse() {
                 action = core_.on_sasl(unless_suspended(std::move(answer)));
                 break;
             }
+            case Kind::change_client:
+                action = core_.on_client(change_client());
+                break;
             case Kind::start_tls: {
                 if (!co_await handshake()) co_return;
-                const net::TlsFacts tls = stream_.tls_facts();
-                protocol::TlsFacts seen;
-                seen.version = tls.version;
-                seen.cipher = tls.cipher;
-                action = core_.on_tls(std::move(seen));
+                action = core_.on_tls(tls_facts());
                 break;
             }
             case Kind::close:
@@ -253,6 +256,46 @@ net::awaitable<Session::Action> Session::read() {
     co_return core_.on_eof();
 }
 
+net::awaitable<bool> Session::waits_for_greeting() {
+    // Programs of this machine and of known networks are not worth a wait, and whatever they do early is their habit.
+    if (trusted_ || client_.local()) co_return true;
+    if (runtime_->timeouts.greeting_delay > Duration::zero() && !stopping_) {
+        holding_back_.emplace(stream_.get_executor());
+        co_await holding_back_->wait_until(std::chrono::steady_clock::now() + runtime_->timeouts.greeting_delay);
+        holding_back_.reset();
+    }
+    co_return !stream_.has_arrived();
+}
+
+protocol::ClientFacts Session::change_client() {
+    const protocol::XclientCommand& said = core_.xclient_command();
+    const Client client = client_of(said, client_);
+    const SteadyTime now = std::chrono::steady_clock::now();
+    protocol::ClientFacts facts;
+    if (!exempt(client, runtime_->guard, runtime_->relay) && premises_.guard.banned(client.counted_as(), now)) {
+        facts.refusal = protocol::make_reply(421, "4.7.0", "Too many failures from this address, try again later");
+    } else if (!said.login.empty() &&
+               AccountCheck(*runtime_->accounts, premises_.allowances, premises_.suspensions, said.login).suspended()) {
+        ++premises_.figures.users_suspended;
+        facts.refusal = protocol::make_reply(525, "5.7.13", "User account disabled");
+    }
+    log::Event event(log::Level::info, "xclient");
+    tag(std::move(event)).kv("proxy", client_.text).kv("client", client.text);
+    if (!said.login.empty()) event.kv("user", said.login);
+    if (facts.refusal) {
+        event.kv("reply", facts.refusal->joined());
+        return facts;
+    }
+    client_ = client;
+    trusted_ = trusted(client_, runtime_->relay);
+    began_ = now;
+    take_seat();
+    facts.trusted = trusted_;
+    facts.xclient = may_xclient(client_, runtime_->relay);
+    facts.auth_without_tls = listener_.auth_without_tls && client_.local();
+    return facts;
+}
+
 net::awaitable<bool> Session::handshake() {
     if (!runtime_->tls) {  // an implicit TLS listener whose certificate was taken away by a reload
         end_ = "no_certificate";
@@ -280,45 +323,59 @@ net::awaitable<bool> Session::handshake() {
     co_return false;
 }
 
+protocol::TlsFacts Session::tls_facts() const {
+    const net::TlsFacts tls = stream_.tls_facts();
+    return protocol::TlsFacts(tls.version, tls.cipher, tls.tls_exporter + tls.tls_unique + tls.server_end_point);
+}
+
+AuthContext Session::auth_context() const {
+    AuthContext context;
+    if (core_.tls() && !core_.tls()->channel_binding.empty()) {
+        const net::TlsFacts tls = stream_.tls_facts();
+        const auto add = [&](const char* type, const std::string& octets) {
+            if (!octets.empty()) context.channel_bindings.push_back({type, octets});
+        };
+        add("tls-exporter", tls.tls_exporter);
+        add("tls-unique", tls.tls_unique);
+        add("tls-server-end-point", tls.server_end_point);
+    }
+    if (client_.address) context.peer.remote_ip = client_.address->to_string();
+    if (const net::SocketAddress& local = stream_.local(); local.ip) {
+        context.peer.local_ip = local.ip->to_string();
+        context.peer.local_port = local.port;
+    }
+    context.peer.session = number_text_;
+    return context;
+}
+
 net::awaitable<protocol::SaslAnswer> Session::authenticate() {
     const protocol::SaslTurn& turn = core_.sasl_turn();
-    if (turn.first) sasl_ = auth::SaslExchange::create(turn.mechanism);
-    if (!turn.response && sasl_->client_first()) co_return protocol::SaslAnswer::challenge("");
-    auth::SaslExchange::Step step = sasl_->respond(turn.response.value_or(""));
-    if (auto* challenge = std::get_if<auth::SaslExchange::Challenge>(&step)) {
-        co_return protocol::SaslAnswer::challenge(std::move(challenge->text));
+    if (turn.first) {
+        exchange_ = authenticator_->begin(turn.mechanism, auth_context());
     }
-    sasl_.reset();
-    auto* claimed = std::get_if<auth::SaslExchange::Credentials>(&step);
-    if (claimed == nullptr) co_return protocol::SaslAnswer::malformed();
-    auth::SaslExchange::Credentials given = std::move(*claimed);
-    protocol::SaslAnswer answer = co_await verify(std::move(given));
+    protocol::SaslAnswer answer = co_await exchange_->step(turn.response);
+    if (answer.kind == protocol::SaslAnswer::Kind::challenge) co_return answer;
+    log_auth(answer);
+    if (answer.kind == protocol::SaslAnswer::Kind::rejected) answer.user = exchange_->user();
+    exchange_.reset();
     co_return answer;
 }
 
-net::awaitable<protocol::SaslAnswer> Session::verify(auth::SaslExchange::Credentials given) {
-    if (!runtime_->users) {
-        tag(log::warning("auth")).kv("result", "unavailable").kv("reason", "no users file is configured (auth.users_file)");
-        co_return protocol::SaslAnswer::unavailable();
+// Whatever the reason, the client hears the same; the log says it all, in a form that fail2ban can read.
+void Session::log_auth(const protocol::SaslAnswer& answer) {
+    using Answer = protocol::SaslAnswer::Kind;
+    const bool ok = answer.kind == Answer::accepted;
+    if (answer.kind == Answer::rejected) ++premises_.figures.auth_failures;
+    log::Event event(ok ? log::Level::info : log::Level::warning, "auth");
+    event.kv("session", number_text_).kv("user", exchange_->user());
+    switch (answer.kind) {
+        case Answer::accepted: event.kv("result", "ok"); break;
+        case Answer::rejected: event.kv("result", "failed"); break;
+        case Answer::malformed: event.kv("result", "malformed"); break;
+        default: event.kv("result", "unavailable"); break;
     }
-    const SteadyTime now = std::chrono::steady_clock::now();
-    bool right = runtime_->users->cached(given.user, given.password, now);
-    if (!right) {
-        auto work = [users = runtime_->users, user = given.user, password = given.password, now,
-                     &closing = premises_.closing] {
-            return !closing && users->verify(user, password, now);
-        };
-        right = co_await net::offload(premises_.crypto, std::move(work));
-    }
-    if (right) {
-        tag(log::info("auth")).kv("user", given.user).kv("result", "ok").kv("client", client_.text);
-        co_return protocol::SaslAnswer::accepted(given.user);
-    }
-    // Behind a crowd of guessers a hash can be minutes away: the end does not wait for that.
-    if (premises_.closing) co_return protocol::SaslAnswer::unavailable();
-    ++premises_.figures.auth_failures;
-    tag(log::warning("auth")).kv("user", given.user).kv("result", "failed").kv("client", client_.text);
-    co_return protocol::SaslAnswer::rejected(given.user);
+    event.kv("client", client_.text).kv("mechanism", core_.sasl_turn().mechanism);
+    if (!ok) event.kv("reason", exchange_->reason());
 }
 
 protocol::Reply Session::refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
@@ -455,6 +512,41 @@ net::awaitable<void> Session::collect(std::string_view content) {
     }
 }
 
+// The operator reads why; the stranger reads only that it is our trouble and for now.
+protocol::StoreResult Session::not_stored(std::string_view trouble) {
+    ++premises_.figures.messages_refused;
+    tag(log::warning("refused")).kv("stage", "store").kv("client", client_.text).kv("reason", trouble);
+    forget_message();
+    return protocol::StoreResult::refused(protocol::make_reply(452, "4.3.1", kNoSpace));
+}
+
+// A body in its file whose lines are too long is read again and written anew (intake::Intake::next_pass).
+net::awaitable<std::string> Session::read_again() {
+    constexpr std::size_t kPiece = 256 * 1024;
+    while (const auto pass = intake_->next_pass()) {
+        SpoolWriter source = *spool_;
+        if (*pass == intake::Intake::Pass::survey) {
+            std::string last = intake_->take_spill();
+            co_await spool_->write(std::move(last));
+        } else {
+            spool_.emplace(premises_.disk, premises_.postbox.spool_directory(), id_);
+        }
+        for (std::uint64_t offset = 0;;) {
+            Result<std::string> piece = co_await source.read(offset, kPiece);
+            if (!piece) co_return piece.error().what;
+            if (piece->empty()) break;
+            offset += piece->size();
+            intake_->feed_again(*piece);
+            count_memory();
+            if (!intake_->wants_spill()) continue;
+            std::string anew = intake_->take_spill();
+            co_await spool_->write(std::move(anew));
+        }
+        intake_->end_pass();
+    }
+    co_return std::string();
+}
+
 net::awaitable<protocol::StoreResult> Session::store() {
     deadline_.clear();
     if (over_budget_) {
@@ -470,6 +562,9 @@ net::awaitable<protocol::StoreResult> Session::store() {
             co_return protocol::StoreResult::refused(std::move(*no->refusal));
         }
     }
+    std::string trouble;
+    if (spool_) trouble = co_await read_again();
+    if (!trouble.empty()) co_return not_stored(trouble);
     intake::Verdict verdict = intake_->finish();
     if (const auto* refusal = std::get_if<intake::Refusal>(&verdict)) {
         ++premises_.figures.messages_refused;
@@ -478,7 +573,6 @@ net::awaitable<protocol::StoreResult> Session::store() {
         co_return protocol::StoreResult::refused(std::move(reply));
     }
     auto& accepted = std::get<intake::AcceptedMail>(verdict);
-    std::string trouble;
     if (spool_) {
         std::string piece = intake_->take_spill();
         co_await spool_->write(std::move(piece));
@@ -503,13 +597,7 @@ net::awaitable<protocol::StoreResult> Session::store() {
             if (spool_) spool_->remove();
         }
     }
-    if (!trouble.empty()) {
-        // The operator reads why; the stranger reads only that it is our trouble and for now.
-        ++premises_.figures.messages_refused;
-        tag(log::warning("refused")).kv("stage", "store").kv("client", client_.text).kv("reason", trouble);
-        forget_message();
-        co_return protocol::StoreResult::refused(protocol::make_reply(452, "4.3.1", kNoSpace));
-    }
+    if (!trouble.empty()) co_return not_stored(trouble);
     ++messages_;
     ++premises_.figures.messages;
     premises_.figures.octets += message->size();
@@ -518,6 +606,10 @@ net::awaitable<protocol::StoreResult> Session::store() {
         event.kv("id", id_text_).kv("from", message->reverse_path).kv("recipients", static_cast<std::uint64_t>(recipients));
         event.kv("size", message->size()).kv("source", message->source);
         if (!message->stream.empty()) event.kv("stream", message->stream);
+        if (!accepted.repaired.empty()) event.kv("repaired", fmt::format("{}", fmt::join(accepted.repaired, ", ")));
+    }
+    for (const std::string& warning : accepted.warnings) {
+        tag(log::warning("message")).kv("from", message->reverse_path).kv("reason", warning);
     }
     std::string name = std::move(id_text_);
     forget_message();

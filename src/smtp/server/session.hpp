@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "auth/sasl.hpp"
 #include "base/log.hpp"
 #include "intake/intake.hpp"
 #include "net/deadline.hpp"
@@ -15,6 +14,7 @@
 #include "net/wait_event.hpp"
 #include "smtp/protocol/server_session.hpp"
 #include "smtp/server/account_check.hpp"
+#include "smtp/server/authenticator.hpp"
 #include "smtp/server/policy.hpp"
 #include "smtp/server/runtime.hpp"
 #include "smtp/server/server.hpp"
@@ -40,13 +40,19 @@ private:
     net::awaitable<void> converse();
     net::awaitable<Action> read();
     net::awaitable<bool> handshake();
+    // Whether the client lets us speak first; for strangers after timeouts.greeting_delay. In the clear only: TLS begins with
+    // the client's hello.
+    net::awaitable<bool> waits_for_greeting();
+    [[nodiscard]] protocol::ClientFacts change_client();
+    void take_seat();
     net::awaitable<protocol::SaslAnswer> authenticate();
-    net::awaitable<protocol::SaslAnswer> verify(auth::SaslExchange::Credentials given);
     // The guard's word on a login that was looked at (session_guard.cpp): what may be said of it, after the time it costs.
     net::awaitable<protocol::SaslAnswer> guarded(protocol::SaslAnswer answer);
     void count_offence(DoorGuard::Offence offence, std::string_view subject);
     void log_ban(const DoorGuard::Ban& ban) const;
     net::awaitable<void> collect(std::string_view content);
+    protocol::StoreResult not_stored(std::string_view trouble);
+    net::awaitable<std::string> read_again();  // what went wrong, or empty
     net::awaitable<protocol::StoreResult> store();
     net::awaitable<void> farewell();
 
@@ -72,6 +78,9 @@ private:
     [[nodiscard]] std::uint64_t held() const;
     void forget_message();
     [[nodiscard]] protocol::ServerFacts facts() const;
+    [[nodiscard]] protocol::TlsFacts tls_facts() const;
+    [[nodiscard]] AuthContext auth_context() const;
+    void log_auth(const protocol::SaslAnswer& answer);
     void on_deadline();
     void give_way();
     // The server ends, and nothing of the client's is under way.
@@ -83,14 +92,15 @@ private:
     ListenerOptions listener_;
     std::shared_ptr<const Runtime> runtime_;
     Premises& premises_;
+    std::optional<Strangers::Seat> seat_;        // while nobody knows who the client is
     std::uint64_t number_;
     std::string number_text_;
     SteadyTime began_;
     bool trusted_;
-    std::optional<Strangers::Seat> seat_;        // while nobody knows who the client is
+    std::shared_ptr<Authenticator> authenticator_;  // null: nobody can log in
 
     protocol::ServerSession core_;
-    std::unique_ptr<auth::SaslExchange> sasl_;
+    std::unique_ptr<Exchange> exchange_;         // of the last AUTH command
     QueueId id_;                                 // of the transaction under way; 0 outside of one
     std::string id_text_;
     std::optional<intake::Intake> intake_;

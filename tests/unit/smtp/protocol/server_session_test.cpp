@@ -124,7 +124,7 @@ TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_9) {
         {"TURN", "502 5.5.1 Command not implemented"},
         {"BURL imap://x LAST", "502 5.5.1 Command not implemented"},
         {"MAIL FROM:<a@example.org> BODY=BINARYMIME", "555 5.5.4 Parameter not recognized or not implemented"},
-        {"XCLIENT ADDR=1.2.3.4", "502 5.5.1 Command not implemented"},
+        {"XCLIENT ADDR=1.2.3.4", "550 5.7.0 XCLIENT is not for you"},
         {"HELP", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"},
         {"HELP MAIL", "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"},
         {"", "500 5.5.1 Command not recognized"},
