@@ -62,10 +62,6 @@ class ClientTest(world.WorldTest):
     def setUp(self):
         self.w = self.world()
         self.d = self.w.daemon
-        # A users file as the program writes it: with the secret that SCRAM needs.
-        self.d.command("user", "password", USER, "--password-stdin", stdin=PASSWORD + "\n")
-        self.d.reload()
-        self.d.wait_for_log(r"\breloaded\b")
         self.authority = str(self.d.directory / "mail.example.test.crt")
         self.octets = attachment()
         scratch = tempfile.TemporaryDirectory(prefix="client-")
