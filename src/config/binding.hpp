@@ -231,7 +231,7 @@ Binding<Owner> reworded(Binding<Owner> binding, std::string what_booleans_were) 
         const auto* boolean = value.as<bool>();
         const auto* word = value.as<std::string>();  // of the environment
         if (boolean != nullptr || (word != nullptr && (*word == "true" || *word == "false"))) {
-            return Refusal{fmt::format("is a boolean no longer; allowed: {}; {}", allowed, what), value.at, true};
+            return Refusal{fmt::format(" is a boolean no longer; allowed: {}; {}", allowed, what), value.at, true};
         }
         return set(owner, value, directory);
     };
