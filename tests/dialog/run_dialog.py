@@ -4,7 +4,7 @@
 A script's first line, after "# ", names the clause or the attack. Then, one a line:
 
   listener NAME     where to connect: plain (no TLS; loopback is trusted), open (STARTTLS, AUTH optional), untrusted (the same, seen
-                    from an address that is not trusted), submission (STARTTLS, AUTH required), submissions (TLS at once), unix. First line; default plain
+                    from an address that is not trusted), proxied (the same, from an address that may say XCLIENT), submission (STARTTLS, AUTH required), submissions (TLS at once), unix. First line; default plain
   c: TEXT           sends TEXT and CRLF. \\r \\n \\t \\0 \\xHH \\\\ are octets, {1000*ab} repeats, {auth:TEXT} is its base64
   c> TEXT           sends TEXT and nothing after it
   s: CODE REGEX     the next reply (all its lines) has this code (dots match any digit) and its text contains the regex, if any

@@ -1,6 +1,9 @@
 """Runs a Posthorn of its own for a test: a temporary directory, free loopback ports, started, watched, killed by pid."""
 
+import base64
 import crypt
+import hashlib
+import hmac
 import os
 import pathlib
 import random
@@ -33,6 +36,7 @@ def program():
 
 READY = re.compile(r"\bready\b.*\bpid=\d+")
 SANITIZER = r"(ERROR|WARNING): \w+Sanitizer|: runtime error: "
+PROXY = "127.66.66.1"       # a client address that may say by XCLIENT who its client is
 STRANGER = "127.66.66.66"   # a client address that the configuration does not trust
 
 
@@ -99,11 +103,21 @@ def quick_hash(password):
         return crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
 
 
+def scram_secret(password, iterations=4096):
+    """What follows the hash on a user's line (RFC 5803), with the least iterations there may be; for tests only."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    keys = [hmac.digest(salted, label, "sha256") for label in (b"Client Key", b"Server Key")]
+    salt, stored, server = (base64.b64encode(x).decode() for x in (salt, hashlib.sha256(keys[0]).digest(), keys[1]))
+    return f"SCRAM-SHA-256${iterations}:{salt}${stored}:{server}"
+
+
 class Daemon:
     """`with Daemon(dns=dns, delivery_port=sink.port) as d: ...` writes a configuration, starts the daemon, stops it at the end.
 
     Listeners: `plain` (no TLS), `submission` (STARTTLS, AUTH required), `submissions` (implicit TLS, AUTH required), `open`
-    (STARTTLS, AUTH optional) and `unix`; `untrusted` is `open` as seen from STRANGER, for only 127.0.0.1 is trusted.
+    (STARTTLS, AUTH optional) and `unix`; `untrusted` is `open` as seen from STRANGER, for only 127.0.0.1 is trusted, and
+    `proxied` as seen from PROXY, which is not trusted either but believed when it says XCLIENT.
     Domains sign with an RSA key, selector "rsa", unless `keys` says more.
     """
 
@@ -124,7 +138,7 @@ class Daemon:
         self._reader = None
         self._log_changed = threading.Condition()
         certificate, key = certs.self_signed(self.directory, "mail.example.test", ("127.0.0.1", self.address))
-        (self.directory / "users").write_text("".join(f"{n}:{quick_hash(p)}\n" for n, p in self.users.items()))
+        (self.directory / "users").write_text("".join(f"{n}:{quick_hash(p)}:{scram_secret(p)}\n" for n, p in self.users.items()))
         (self.directory / "users").chmod(0o600)
         (self.directory / "unsubscribe.key").write_text(os.urandom(32).hex() + "\n")
         (self.directory / "unsubscribe.key").chmod(0o600)
@@ -140,7 +154,7 @@ class Daemon:
                 {"address": f"unix:{self.unix_socket}", "tls": "none", "auth": "none"},
             ],
             "tls": {"certificate_file": str(certificate), "key_file": str(key)},
-            "submission": {"trusted_networks": ["127.0.0.1/32"]},
+            "submission": {"trusted_networks": ["127.0.0.1/32"], "xclient_networks": [f"{PROXY}/32"]},
             "auth": {"users_file": str(self.directory / "users")},
             "unsubscribe": {"key_file": str(self.directory / "unsubscribe.key")},
             "domain": [self._domain(d, keys, dns) for d in domains],
@@ -301,12 +315,12 @@ class Daemon:
     def endpoint(self, listener="plain"):
         if listener == "unix":
             return self.unix_socket
-        return self.address, self.ports["open" if listener == "untrusted" else listener]
+        return self.address, self.ports["open" if listener in ("untrusted", "proxied") else listener]
 
     def connect(self, listener="plain", timeout=30.0):
         """A connection on which nothing was said yet."""
         return Client(self.endpoint(listener), timeout, implicit_tls=listener == "submissions",
-                      source=STRANGER if listener == "untrusted" else None)
+                      source={"untrusted": STRANGER, "proxied": PROXY}.get(listener))
 
     def client(self, listener="plain", hello=True, timeout=30.0):
         client = self.connect(listener, timeout)
