@@ -189,8 +189,8 @@ void check_listeners(const Config& config, const Places& places, Findings& findi
                 [&](const auto& earlier) { return earlier.certificate_file == pair.certificate_file; });
         if (again && !pair.certificate_file.empty()) {
             findings.mistake(places.of("certificate[" + std::to_string(i) + "].certificate_file"),
-                             "the certificate " + pair.certificate_file +
-                                 " is named twice; one [[certificate]] for each, and none for that of [tls]");
+                             "this certificate_file is named before; write one [[certificate]] for each, and "
+                             "none for that of [tls]");
         }
     }
     check_trust(config, places, findings);

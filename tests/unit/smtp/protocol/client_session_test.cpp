@@ -594,6 +594,18 @@ TEST(ClientSession, KnownRefusalsCostNoRoundTrip_EXT_5_EXT_8_EXT_10_SMTP_37) {
     }
 }
 
+// RFC 8689 s5: a report about a message that required TLS goes also to a server that does not know the option.
+TEST(ClientSession, AReportIsNotHeldBackByRequireTls_EXT_13) {
+    Transaction report = letter();
+    report.envelope.reverse_path.clear();
+    report.envelope.require_tls = true;
+    ClientScript()
+        .greeted({"PIPELINING", "REQUIRETLS"})
+        .begins(report)
+        .sends("MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+        .run();
+}
+
 TEST(ClientSession, Utf8WhereNeeded_EXT_10) {
     Transaction utf8 = letter({"\xc3\xa4@example.net"});
     utf8.header_has_8bit = true;
