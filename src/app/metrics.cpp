@@ -53,10 +53,6 @@ std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
         counter("posthorn_smtp_auth_delayed_total", "Failed logins whose answer was held back.", figures.logins_delayed),
         counter("posthorn_smtp_auth_untold_total", "Logins put off unjudged: too many guesses from their address.",
                 figures.logins_untold),
-        counter("posthorn_smtp_users_over_limit_total", "Refusals for a user's own limit.", figures.users_over_limit),
-        counter("posthorn_smtp_users_suspended_total", "Refusals for a user who is suspended.", figures.users_suspended),
-        counter("posthorn_smtp_senders_refused_total", "Refusals of a sender address that is not the user's.",
-                figures.senders_refused),
         gauge("posthorn_smtp_intake_bytes", "Memory of messages that are being received.", figures.intake_octets),
     };
     Metric ended("posthorn_smtp_sessions_ended_total", MetricKind::counter, "Sessions, by the reason of their end.",

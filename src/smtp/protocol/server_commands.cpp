@@ -123,6 +123,7 @@ std::optional<ServerAction> ServerSession::on_starttls(std::string_view argument
 std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
     // Everything we take is relayed: the right to send is the right to relay (RFC 6409 s4.3).
     if (!authenticated() && !facts_.trusted) {
+        asked_to_relay_ = true;
         if (auth_allowed()) return error("530 5.7.0 Authentication required\r\n");
         if (facts_.auth != SessionAuth::none && facts_.tls == SessionTls::starttls && !connection_.secure)
             return error("530 5.7.0 Must issue a STARTTLS command first\r\n");

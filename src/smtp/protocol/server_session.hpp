@@ -226,6 +226,8 @@ public:
         return state_ == State::data || state_ == State::chunks || (state_ == State::chunk && transaction_.chunked);
     }
     [[nodiscard]] SessionEnd end() const { return end_; }
+    // It said MAIL while it was not allowed to send, though it may have logged in since.
+    [[nodiscard]] bool asked_to_relay() const { return asked_to_relay_; }
     [[nodiscard]] std::uint32_t errors() const { return connection_.errors; }
     // RFC 3848 and RFC 6531 s4.3: "SMTP", "ESMTP", "ESMTPSA", "UTF8SMTPSA", ...
     [[nodiscard]] std::string_view with_protocol() const;
@@ -333,6 +335,7 @@ private:
     State state_ = State::fresh;
     Waiting waiting_ = Waiting::nothing;
     SessionEnd end_ = SessionEnd::open;
+    bool asked_to_relay_ = false;
     Connection connection_;
     Transaction transaction_;
     MailCommand mail_;

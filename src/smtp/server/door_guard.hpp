@@ -23,7 +23,8 @@ namespace posthorn::smtp::server {
 //    told of a new password must not shut out the office it sits in). The same user with a password that the mechanism
 //    does not show (SCRAM): a quarter.
 //  * a connection ended for too many errors, and a client that talked before it was greeted: one failure each.
-//  * an attempt to relay: one failure, with the same sender again nothing more.
+//  * a connection that asked to relay and did not log in: one failure; from a client of the same HELO name again nothing
+//    more (a program that forgot to log in).
 // A right password takes back what was counted for the same user, and nothing else: who owns one account does not earn
 // guesses at others by it.
 //

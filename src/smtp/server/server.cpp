@@ -156,7 +156,7 @@ void Server::serve(net::Stream stream, const ListenerOptions& listener) {
     // Where proxies are believed, nobody else is served: who comes by himself would escape what the proxy does for us.
     const net::SocketAddress& peer = stream.peer();
     if (!peer.ip || !is_proxy(*peer.ip, listener.proxy_networks, runtime_->relay)) {
-        log_unannounced(stream, listener, "only proxies of listener.proxy_networks are served here");
+        log_unannounced(no_proxy_, stream, listener, "only proxies of listener.proxy_networks are served here");
         return;
     }
     if (premises_.figures.sessions + announcing_ >= runtime_->limits.max_connections) {
@@ -175,13 +175,13 @@ net::awaitable<void> Server::announced(net::Stream stream, ListenerOptions liste
     if (client.client) {
         admit(std::move(stream), std::move(*client.client), listener);
     } else if (!sessions_.stopping()) {
-        log_unannounced(stream, listener, client.problem);
+        log_unannounced(no_header_, stream, listener, client.problem);
     }
 }
 
-void Server::log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why) {
+void Server::log_unannounced(Seldom& seldom, const net::Stream& stream, const ListenerOptions& listener, std::string_view why) {
     ++premises_.figures.connections_unannounced;
-    if (const auto times = unannounced_.happened(std::chrono::steady_clock::now())) {
+    if (const auto times = seldom.happened(std::chrono::steady_clock::now())) {
         log::warning("refused").kv("stage", "proxy").kv("peer", stream.peer().to_string()).kv("listener", listener.name)
             .kv("reason", why).kv("times", *times);
     }

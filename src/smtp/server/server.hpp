@@ -128,7 +128,7 @@ private:
     // Counts the connection, and its refusal.
     [[nodiscard]] const char* why_guarded(const Client& client);
     void choose_authenticator();              // by the runtime in force
-    void log_unannounced(const net::Stream& stream, const ListenerOptions& listener, std::string_view why);
+    void log_unannounced(Seldom& seldom, const net::Stream& stream, const ListenerOptions& listener, std::string_view why);
 
     std::shared_ptr<const Runtime> runtime_;
     Premises premises_;
@@ -137,7 +137,8 @@ private:
     std::size_t announcing_ = 0;              // connections of proxies whose header is awaited
     // Strangers must not be able to fill the log: a line a second of each kind, with the number of them.
     Seldom turned_away_{std::chrono::seconds(1)};
-    Seldom unannounced_{std::chrono::seconds(1)};
+    Seldom no_proxy_{std::chrono::seconds(1)};
+    Seldom no_header_{std::chrono::seconds(1)};
     std::vector<std::unique_ptr<Door>> doors_;
     net::TaskGroup acceptors_;
     net::TaskGroup sessions_;

@@ -121,6 +121,7 @@ net::awaitable<void> Session::run() {
     if (reason.empty()) reason = protocol::to_string(core_.end());
     ++premises_.figures.ended[reason];
     if (core_.end() == protocol::SessionEnd::too_many_errors) count_offence(DoorGuard::Offence::errors, {});
+    if (core_.asked_to_relay() && !core_.authenticated()) count_offence(DoorGuard::Offence::relaying, core_.helo());
     tag(log::info("disconnect")).kv("reason", reason).kv("messages", messages_);
     stream_.close();
 }
@@ -392,7 +393,6 @@ void Session::log_refused(std::string_view stage, const protocol::Reply& reply) 
 protocol::Verdict Session::check_mail() {
     forget_message();
     if (const auto denial = may_send(client_, runtime_->relay, listener_.auth, core_.authenticated())) {
-        count_offence(DoorGuard::Offence::relaying, core_.mail_command().sender.to_string());
         return protocol::Verdict::refuse(refuse("mail", denial->code, denial->enhanced, denial->text));
     }
     if (core_.authenticated()) {
