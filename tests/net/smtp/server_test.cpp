@@ -354,7 +354,7 @@ TEST(SmtpServer, RecipientsCountAsMemoryToo) {
     EXPECT_EQ(other.say(recipient).substr(0, 3), "250");
 }
 
-TEST(SmtpServer, IdleClientsAreToldTheTimeIsOver) {  // RFC 5321 s4.5.3.2.7
+TEST(SmtpServer, IdleClientsAreToldTheTimeIsOver) {  // SMTP-1, RFC 5321 s4.5.3.2.7
     ServerHarness harness;
     harness.runtime.timeouts.command = std::chrono::milliseconds(100);
     harness.start();

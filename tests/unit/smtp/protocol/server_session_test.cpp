@@ -110,7 +110,7 @@ struct Exchange {
 
 // Every answer that needs no question, after EHLO. RFC 5321 s4.1.4, s4.2; EXT-9 gives all but EHLO, 220 and
 // 3xx an enhanced code.
-TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_9) {
+TEST(ServerSession, TableOfReplies_SMTP_19_SUB_5_EXT_7_EXT_9) {
     const Exchange kTable[] = {
         {"NOOP", "250 2.0.0 Ok"},
         {"noop whatever", "250 2.0.0 Ok"},
