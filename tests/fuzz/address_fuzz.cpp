@@ -17,11 +17,14 @@ void check(const mail::Address& address, bool utf8_allowed) {
     fuzz::require(text::is_utf8(text), "an address is UTF-8");
     fuzz::require(utf8_allowed || text::is_ascii(text), "octets above 127 only with SMTPUTF8");
     fuzz::require(text::is_ascii(address.domain), "a domain is A-labels");
-    fuzz::require(address.domain == text::to_lower(address.domain) || mail::is_address_literal(address.domain),
-                  "a domain is lower case");
-    fuzz::require(address.local.size() <= mail::kMaxLocalOctets && address.domain.size() <= mail::kMaxDomainOctets,
-                  "an address has its bounds");
-    fuzz::require(mail::destination_of(text) == text::to_lower(address.domain), "the queue finds the domain again");
+    fuzz::require(
+        address.domain == text::to_lower(address.domain) || mail::is_address_literal(address.domain),
+        "a domain is lower case");
+    fuzz::require(
+        address.local.size() <= mail::kMaxLocalOctets && address.domain.size() <= mail::kMaxDomainOctets,
+        "an address has its bounds");
+    fuzz::require(mail::destination_of(text) == text::to_lower(address.domain),
+                  "the queue finds the domain again");
     if (address.is_null() || address.is_bare_postmaster()) return;
     const auto again = mail::parse_address(text, utf8_allowed);
     fuzz::require(again.has_value() && *again == address, "what was written down is read back the same");

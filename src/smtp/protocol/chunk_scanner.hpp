@@ -9,15 +9,15 @@
 
 namespace posthorn::smtp::protocol {
 
-// Looks at the content of one message, in whatever chunks and slices it comes. A line may end in one chunk with the CR
-// and in the next with the LF.
+// Looks at the content of one message, in whatever chunks and slices it comes. A line may end in one chunk
+// with the CR and in the next with the LF.
 //
 // GUARANTEE: any slicing of the content gives the same facts.
 class ChunkScanner {
 public:
     void feed(std::string_view octets);
-    // The content is complete. Appends to `out` the CRLF that it does not end with (RFC 5321 s4.1.1.4 has it belong to a
-    // message; delivery by DATA needs it).
+    // The content is complete. Appends to `out` the CRLF that it does not end with (RFC 5321 s4.1.1.4 has it
+    // belong to a message; delivery by DATA needs it).
     void finish(std::string& out);
     [[nodiscard]] const DataFacts& facts() const { return facts_; }
 

@@ -9,7 +9,8 @@ void ReplyTally::count(std::string_view wire) {
     if (wire.size() < 4 || (wire[0] != '4' && wire[0] != '5')) return;
     const auto code = text::parse_unsigned(wire.substr(0, 3));
     if (!code) return;
-    count(Kind{static_cast<std::uint16_t>(*code), EnhancedCode::parse(wire.substr(4)).value_or(EnhancedCode{})});
+    count(Kind{static_cast<std::uint16_t>(*code),
+               EnhancedCode::parse(wire.substr(4)).value_or(EnhancedCode{})});
 }
 
 void ReplyTally::count(Kind kind) {

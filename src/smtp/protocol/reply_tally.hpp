@@ -10,8 +10,8 @@
 
 namespace posthorn::smtp::protocol {
 
-// Shared by all sessions of one shard and used by its thread only. Positive replies are not counted. Bounded: what is
-// said first gets a place of its own, beyond kMaxKinds all is counted together in others().
+// Shared by all sessions of one shard and used by its thread only. Positive replies are not counted. Bounded:
+// what is said first gets a place of its own, beyond kMaxKinds all is counted together in others().
 class ReplyTally {
 public:
     static constexpr std::size_t kMaxKinds = 256;

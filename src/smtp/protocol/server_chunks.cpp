@@ -5,12 +5,13 @@ namespace posthorn::smtp::protocol {
 
 using Kind = ServerAction::Kind;
 
-// What follows a BDAT is the chunk, whatever we think of the command: a refused chunk is read to its end and forgotten
-// before the refusal is said (s2), so that no content is ever taken for commands. Where the end cannot be known, nothing
-// more is read at all.
+// What follows a BDAT is the chunk, whatever we think of the command: a refused chunk is read to its end and
+// forgotten before the refusal is said (s2), so that no content is ever taken for commands. Where the end
+// cannot be known, nothing more is read at all.
 std::optional<ServerAction> ServerSession::on_bdat(std::string_view arguments) {
     const auto command = parse_bdat(arguments);
-    if (!command) return lose_step("501 5.5.4 Syntax: BDAT octets [LAST]; the end of the chunk is unknown\r\n");
+    if (!command)
+        return lose_step("501 5.5.4 Syntax: BDAT octets [LAST]; the end of the chunk is unknown\r\n");
     if (command->size > kMaxChunk) return lose_step("552 5.3.4 No chunk is that large\r\n");
     chunk_ = {command->size, command->size, command->last, chunk_refusal(*command)};
     if (chunk_.refusal || transaction_.chunked) return begin_chunk();
@@ -71,8 +72,8 @@ std::optional<ServerAction> ServerSession::end_of_chunk() {
     return std::nullopt;
 }
 
-// A refused chunk ends its transaction: no later one may become the beginning of a message. Those that a client had sent
-// before it could read the refusal are out of order, but no errors of its.
+// A refused chunk ends its transaction: no later one may become the beginning of a message. Those that a
+// client had sent before it could read the refusal are out of order, but no errors of its.
 std::optional<ServerAction> ServerSession::refuse_chunk() {
     const bool counts = chunk_.before != State::mail && chunk_.before != State::rcpt &&
                         chunk_.before != State::chunks && !transaction_.failed;

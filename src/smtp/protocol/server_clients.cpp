@@ -13,8 +13,8 @@ std::optional<ServerAction> ServerSession::on_xclient(std::string_view arguments
     return ask(Waiting::client, Kind::change_client);
 }
 
-// The session begins anew with somebody else: nothing of what was known about the one before is true of this one, neither
-// the login nor the failures, and least of all the right to say XCLIENT.
+// The session begins anew with somebody else: nothing of what was known about the one before is true of this
+// one, neither the login nor the failures, and least of all the right to say XCLIENT.
 ServerAction ServerSession::on_client(ClientFacts client) {
     answered();
     if (client.refusal) {
@@ -36,8 +36,8 @@ ServerAction ServerSession::on_client(ClientFacts client) {
     return resume();
 }
 
-// RFC 5321 s4.3.1: the client waits for the greeting. One that does not, sends without listening: it would send as much
-// to a server that refuses. Not 521 (SUB-5).
+// RFC 5321 s4.3.1: the client waits for the greeting. One that does not, sends without listening: it would
+// send as much to a server that refuses. Not 521 (SUB-5).
 ServerAction ServerSession::on_early_talk() {
     say("554 5.5.1 " + facts_.hostname + " You spoke before the greeting, closing the connection\r\n");
     return close(SessionEnd::early_talk);

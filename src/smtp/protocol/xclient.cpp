@@ -63,7 +63,8 @@ Parsed<XclientCommand> parse_xclient(std::string_view arguments) {
         if (std::find(seen.begin(), seen.end(), *known) != seen.end()) return bad("Attribute given twice");
         seen.push_back(*known);
         const auto value = mail::xtext_decode(word.substr(equals + 1));
-        if (!value || value->empty() || !take(command, *known, *value)) return bad("Bad value of an attribute");
+        if (!value || value->empty() || !take(command, *known, *value))
+            return bad("Bad value of an attribute");
     }
     return command;
 }

@@ -14,8 +14,8 @@ namespace posthorn::smtp::protocol {
 // The attributes we offer, in the order of EHLO.
 inline constexpr std::string_view kXclientAttributes = "NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
 
-// A text attribute that was not said, or said to be [UNAVAILABLE] or [TEMPUNAVAIL], is empty. NAME, PORT, DESTADDR and
-// DESTPORT are read for their syntax only: we have no use for them.
+// A text attribute that was not said, or said to be [UNAVAILABLE] or [TEMPUNAVAIL], is empty. NAME, PORT,
+// DESTADDR and DESTPORT are read for their syntax only: we have no use for them.
 struct XclientCommand {
     bool has_address = false;          // ADDR was said
     std::optional<IpAddress> address;  // nothing although it was said: the proxy does not know it either

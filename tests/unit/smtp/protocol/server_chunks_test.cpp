@@ -1,5 +1,5 @@
-// BDAT in the server's dialogue: chunks, their order, their limits, and what must never be taken for commands (RFC 3030,
-// EXT-6).
+// BDAT in the server's dialogue: chunks, their order, their limits, and what must never be taken for commands
+// (RFC 3030, EXT-6).
 #include "server_script.hpp"
 
 namespace posthorn::smtp::protocol::test {
@@ -54,7 +54,8 @@ TEST(ServerChunks, PipelinedFromMailOn_EXT_4) {
             .stores(id)
             .content("ab\r\ncd\r\n");
     const std::string replies = "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 4 octets received\r\n";
-    script.gets(replies + "250 2.0.0 Ok: queued as 1\r\n" + replies + "250 2.0.0 Ok: queued as 2\r\n" + kNoop).run();
+    script.gets(replies + "250 2.0.0 Ok: queued as 1\r\n" + replies + "250 2.0.0 Ok: queued as 2\r\n" + kNoop)
+        .run();
 }
 
 // Dots mean nothing in a chunk, and the message gets the CRLF that it does not end with.
@@ -102,7 +103,11 @@ TEST(ServerChunks, RefusedChunksAreSwallowed_EXT_6) {
         .run();
     ServerFacts required = submission_facts();
     required.tls = SessionTls::none;
-    ServerScript(required).ehlo().says(chunk + "NOOP\r\n").gets("530 5.7.0 Authentication required\r\n" + kNoop).run();
+    ServerScript(required)
+        .ehlo()
+        .says(chunk + "NOOP\r\n")
+        .gets("530 5.7.0 Authentication required\r\n" + kNoop)
+        .run();
 }
 
 // Had the second chunk been taken for the first one, half a message would go out.
@@ -233,7 +238,8 @@ TEST(ServerChunks, NoSmugglingBehindABadSize_SMTP_36) {
         {"BDAT 99999999999999999999999999 LAST", "552 5.3.4 No chunk is that large\r\n"},
         {"BDAT 18446744073709551616", "552 5.3.4 No chunk is that large\r\n"},
         {"BDAT 1" + std::string(3000, ' '), "500 5.5.2 Line too long; the end of the chunk is unknown\r\n"},
-        {" bdat " + std::string(3000, '0') + "1", "500 5.5.2 Line too long; the end of the chunk is unknown\r\n"},
+        {" bdat " + std::string(3000, '0') + "1",
+         "500 5.5.2 Line too long; the end of the chunk is unknown\r\n"},
     };
     for (const auto& row : kTable) {
         SCOPED_TRACE(row.command);

@@ -1,4 +1,5 @@
-// XCLIENT: its attributes, who may say it, and what is left of the session after it (Postfix's XCLIENT_README).
+// XCLIENT: its attributes, who may say it, and what is left of the session after it (Postfix's
+// XCLIENT_README).
 #include "smtp/protocol/xclient.hpp"
 
 #include "server_script.hpp"
@@ -9,12 +10,14 @@ namespace {
 XclientCommand parsed(std::string_view arguments) {
     auto result = parse_xclient(arguments);
     EXPECT_TRUE(std::holds_alternative<XclientCommand>(result)) << arguments;
-    return std::holds_alternative<XclientCommand>(result) ? std::get<XclientCommand>(result) : XclientCommand{};
+    return std::holds_alternative<XclientCommand>(result) ? std::get<XclientCommand>(result)
+                                                          : XclientCommand{};
 }
 
 TEST(Xclient, Attributes) {
     const XclientCommand all = parsed(
-        "name=spike.example.org ADDR=192.0.2.7 Port=4711 PROTO=ESMTP HELO=spike login=u+20v DESTADDR=IPV6:2001:db8::1 "
+        "name=spike.example.org ADDR=192.0.2.7 Port=4711 PROTO=ESMTP HELO=spike login=u+20v "
+        "DESTADDR=IPV6:2001:db8::1 "
         "DESTPORT=25");
     EXPECT_TRUE(all.has_address);
     EXPECT_EQ(all.address->to_string(), "192.0.2.7");
@@ -27,8 +30,9 @@ TEST(Xclient, Attributes) {
     EXPECT_FALSE(parsed("PROTO=SMTP").has_address);
     for (const char* none : {"[UNAVAILABLE]", "[TEMPUNAVAIL]", "[unavailable]"}) {
         const std::string value(none);
-        const XclientCommand unknown = parsed("ADDR=" + value + " NAME=" + value + " LOGIN=" + value + " HELO=" + value +
-                                              " PORT=" + value + " DESTADDR=" + value + " DESTPORT=" + value);
+        const XclientCommand unknown =
+            parsed("ADDR=" + value + " NAME=" + value + " LOGIN=" + value + " HELO=" + value +
+                   " PORT=" + value + " DESTADDR=" + value + " DESTPORT=" + value);
         EXPECT_TRUE(unknown.has_address);
         EXPECT_FALSE(unknown.address);
         EXPECT_EQ(unknown.login, "");
@@ -84,11 +88,15 @@ std::string proxy_ehlo() {
 }
 
 TEST(ServerXclient, OnlyForThoseNamed_EXT_14) {
-    ServerScript().ehlo().says("XCLIENT ADDR=192.0.2.7 LOGIN=root\r\nXCLIENT\r\n").gets(kForbidden + kForbidden).run();
+    ServerScript()
+        .ehlo()
+        .says("XCLIENT ADDR=192.0.2.7 LOGIN=root\r\nXCLIENT\r\n")
+        .gets(kForbidden + kForbidden)
+        .run();
 }
 
-// Trust, login and the right to XCLIENT are decided anew: a client that the proxy passes through must not be able to say
-// it, too.
+// Trust, login and the right to XCLIENT are decided anew: a client that the proxy passes through must not be
+// able to say it, too.
 TEST(ServerXclient, TheSessionBeginsAnew) {
     ServerScript(proxy_facts())
         .says("EHLO proxy\r\nXCLIENT ADDR=192.0.2.7 HELO=client.example PROTO=ESMTP\r\n")
@@ -123,8 +131,9 @@ TEST(ServerXclient, LoginIsAsGoodAsAuth) {
                   return s.on_verdict(Verdict::accept());
               })
         .gets("220 mx.example.org ESMTP\r\n")
-        .gets("250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-              "250-DSN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 Ok\r\n")
+        .gets(
+            "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+            "250-DSN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 Ok\r\n")
         .run();
     // And the login of the one before is none of the next one.
     ServerFacts chain = proxy_facts();
@@ -179,7 +188,8 @@ TEST(ServerSession, EarlyTalkersAreRefused_SUB_5) {
     ServerSession session(facts());
     const ServerAction action = session.on_early_talk();
     EXPECT_EQ(to_string(action.kind), "close");
-    EXPECT_EQ(action.output, "554 5.5.1 mx.example.org You spoke before the greeting, closing the connection\r\n");
+    EXPECT_EQ(action.output,
+              "554 5.5.1 mx.example.org You spoke before the greeting, closing the connection\r\n");
     EXPECT_EQ(to_string(session.end()), "early_talk");
 }
 

@@ -15,8 +15,10 @@ Client client(std::string_view address) {
 
 RelayOptions options() {
     RelayOptions relay;
-    relay.trusted_networks = {IpNetwork::parse("127.0.0.0/8").value(), IpNetwork::parse("192.0.2.0/24").value()};
-    relay.xclient_networks = {IpNetwork::parse("192.0.2.1/32").value(), IpNetwork::parse("10.0.0.0/30").value()};
+    relay.trusted_networks = {IpNetwork::parse("127.0.0.0/8").value(),
+                              IpNetwork::parse("192.0.2.0/24").value()};
+    relay.xclient_networks = {IpNetwork::parse("192.0.2.1/32").value(),
+                              IpNetwork::parse("10.0.0.0/30").value()};
     relay.gateways = {IpAddress::parse("10.0.0.1").value()};
     return relay;
 }
