@@ -55,9 +55,16 @@ def with_dkimpy(paths, dns, _folder):
     return verdicts
 
 
-def with_mail_dkim(paths, dns, _folder):
-    run = subprocess.run(["perl", PERL_SCRIPT, dns.address, str(dns.port), *paths], stdout=subprocess.PIPE, check=True,
-                         timeout=240, text=True)
+def key_file(dns, folder):
+    """Lines "NAME TXT-VALUE" for the programs that take keys from a file."""
+    keys = folder / "keys"
+    keys.write_text("".join(f"{s}._domainkey.{DOMAIN} {dns.txt(f'{s}._domainkey.{DOMAIN}').decode()}\n" for s in ALGORITHMS))
+    return keys
+
+
+def with_mail_dkim(paths, dns, folder):
+    run = subprocess.run(["perl", PERL_SCRIPT, key_file(dns, folder), *paths], stdout=subprocess.PIPE, check=True, timeout=240,
+                         text=True)
     verdicts = {}
     for line in run.stdout.splitlines():
         path, selector, words = [*line.split(" ", 2), "", ""][:3]
@@ -67,9 +74,7 @@ def with_mail_dkim(paths, dns, _folder):
 
 
 def with_opendkim(paths, dns, folder):
-    keys = folder / "keys"
-    keys.write_text("".join(f"{s}._domainkey.{DOMAIN} {dns.txt(f'{s}._domainkey.{DOMAIN}').decode()}\n" for s in ALGORITHMS))
-    library = opendkim_library.OpenDkim(keys)
+    library = opendkim_library.OpenDkim(key_file(dns, folder))
     return {path: library.verify(path.read_bytes(), path.name.split(".")[1]) for path in paths}
 
 
