@@ -252,9 +252,12 @@ std::optional<ServerAction> ServerSession::take_line(std::string_view& in) {
     const std::string_view line = line_.empty() ? piece : std::string_view(line_);
     if (!discarding_) {
         const bool auth = is_auth_line(line);
-        discarding_ = line.size() > (auth ? facts_.limits.max_auth_line : facts_.limits.max_command_line);
+        const std::size_t limit = auth ? facts_.limits.max_auth_line : facts_.limits.max_command_line;
+        discarding_ = line.size() > limit;
         discarding_auth_ = discarding_ && auth;
-        discarding_bdat_ = discarding_ && state_ != State::auth && text::istarts_with(text::trim_left(line), "BDAT");
+        // Of what is within the limit only: how much more is here by now depends on the slicing.
+        discarding_bdat_ = discarding_ && state_ != State::auth &&
+                           text::istarts_with(text::trim_left(line.substr(0, limit)), "BDAT");
     }
     if (!whole) {
         if (discarding_) line_.clear();
