@@ -183,6 +183,7 @@ std::string dovecot_request(std::uint32_t id, std::string_view mechanism, const 
     add("rip", peer.remote_ip);
     if (peer.local_port != 0) line += fmt::format("\tlport={}", peer.local_port);
     if (peer.remote_port != 0) line += fmt::format("\trport={}", peer.remote_port);
+    if (peer.no_penalty) line += "\tno-penalty";
     if (response) line += "\tresp=" + base64_encode(*response);  // must be the last
     line += '\n';
     return line;

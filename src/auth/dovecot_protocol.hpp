@@ -76,6 +76,8 @@ struct DovecotPeer {
     std::string remote_ip, local_ip;
     std::uint16_t remote_port = 0, local_port = 0;
     std::string session;  // for Dovecot's log
+    // No delay for the failures of others at the same address: this machine, through which whole webmails log in.
+    bool no_penalty = false;
 };
 
 // Each with its LF.

@@ -1,6 +1,8 @@
 """Users of a real Dovecot, by its auth socket: every mechanism, failures, a Dovecot that comes, goes and comes back."""
 
 import base64
+import os
+import signal
 import subprocess
 import time
 
@@ -102,8 +104,9 @@ class DovecotTest(world.WorldTest):
         """One that takes the question and never answers (a hung database)."""
         self.begin()
         client = self.greeted()
-        pids = subprocess.run(["pgrep", "-P", str(self.dovecot.process.pid)], stdout=subprocess.PIPE, check=True).stdout.split()
-        subprocess.run(["kill", "-STOP", *pids], check=True)
+        pids = self.dovecot.children()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
             client.send(f"AUTH PLAIN {b64(chr(0) + 'alice' + chr(0) + 'correct horse')}\r\nNOOP\r\n")
             time.sleep(0.2)
@@ -111,7 +114,8 @@ class DovecotTest(world.WorldTest):
             self.d.stop()
             self.assertLess(time.monotonic() - began, 15)
         finally:
-            subprocess.run(["kill", "-CONT", *pids], check=False)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
         self.assertEqual(client.reply().code, 454)
 
 

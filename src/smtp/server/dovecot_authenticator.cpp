@@ -38,6 +38,7 @@ public:
         open_ = reply.kind == Kind::proceed;
         user_ = std::move(reply.user);
         reason_ = std::move(reply.reason);
+        if (reason_.empty()) reason_ = "Dovecot gives no reason; its log may";
         switch (reply.kind) {
             case Kind::proceed:
                 co_return SaslAnswer::challenge(reply.data.value_or(""));

@@ -146,7 +146,7 @@ net::awaitable<void> Session::converse() {
             }
             const net::IoResult written = co_await stream_.write(action.output);
             if (!written.ok()) {
-                end_ = timed_out_ ? "write_timeout" : "connection_lost";
+                if (end_.empty()) end_ = timed_out_ ? "write_timeout" : "connection_lost";
                 co_return;
             }
         }
@@ -345,6 +345,7 @@ AuthContext Session::auth_context() const {
         context.peer.local_ip = local.ip->to_string();
         context.peer.local_port = local.port;
     }
+    context.peer.no_penalty = client_.local();
     context.peer.session = number_text_;
     return context;
 }

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -85,10 +86,21 @@ service auth {{
         except OSError:
             return False
 
+    def children(self):
+        """The pids of its processes: auth, anvil, stats."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], stdout=subprocess.PIPE, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
     def stop(self):
-        """Its master takes its children with it."""
+        """All of it: left alone, its auth process would serve those who are connected for another 30 seconds."""
         if self.process and self.process.poll() is None:
+            children = self.children()
             self.process.terminate()
             self.process.wait(20)
+            for pid in children:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         if self.process and self.process.stderr:
             self.process.stderr.close()

@@ -129,6 +129,8 @@ TEST(Dovecot, WritesItsLines) {
               "AUTH\t2\tPLAIN\tservice=smtp\tsecured\tnologin\tfinal-resp-ok\tsession=a\001tb\tlip=2001:db8::"
               "1\trip=192.0.2.1"
               "\tlport=587\trport=40000\tresp=AGpvZQBnZWhlaW0=\n");
+    peer.no_penalty = true;
+    EXPECT_NE(dovecot_request(3, "PLAIN", peer, "").find("\tno-penalty\tresp="), std::string::npos);
     // An empty response is not the same as none.
     EXPECT_NE(dovecot_request(3, "PLAIN", peer, "").find("\tresp=\n"), std::string::npos);
     EXPECT_EQ(dovecot_continue(3, "joe"), "CONT\t3\tam9l\n");
