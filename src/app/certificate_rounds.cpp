@@ -21,8 +21,8 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 CertificateRounds::CertificateRounds(net::asio::io_context& home, net::asio::thread_pool& disk,
-                                     Replace replace)
-    : home_(home), disk_(disk), replace_(std::move(replace)), timer_(home) {}
+                                     Replace replace, Clock clock)
+    : home_(home), disk_(disk), replace_(std::move(replace)), clock_(clock), timer_(home) {}
 
 void CertificateRounds::follow(config::Config config, std::shared_ptr<net::TicketKeys> tickets,
                                std::shared_ptr<const net::ServerTls> tls) {
@@ -49,7 +49,7 @@ void CertificateRounds::arm() {
 }
 
 void CertificateRounds::look() {
-    if (std::chrono::steady_clock::now() >= tell_again_) tell_dates();
+    if (clock_() >= tell_again_) tell_dates();
     net::asio::post(disk_, [this, watch = watch_, wanted = wanted_, tls = tls_]() mutable {
         Finding finding = examine(std::move(watch), *wanted, tls.get());
         net::asio::post(home_, [this, wanted = std::move(wanted), finding = std::move(finding)]() mutable {
@@ -124,7 +124,7 @@ void CertificateRounds::found(Finding finding) {
 }
 
 void CertificateRounds::tell_dates() {
-    tell_again_ = std::chrono::steady_clock::now() + kTellAgain;
+    tell_again_ = clock_() + kTellAgain;
     for (const auto& certificate : tls_->certificates()) {
         const net::DateNotice notice = date_notice(*certificate, wall_now());
         if (notice.text.empty()) continue;

@@ -19,8 +19,11 @@ class CertificateRounds {
 public:
     using Replace = std::function<void(std::shared_ptr<const net::ServerTls>)>;
 
-    // replace: called with certificates that were read anew, all of them good.
-    CertificateRounds(net::asio::io_context& home, net::asio::thread_pool& disk, Replace replace);
+    using Clock = SteadyTime (*)();
+
+    // replace: called with certificates that were read anew, all of them good. clock: by which a day passes.
+    CertificateRounds(net::asio::io_context& home, net::asio::thread_pool& disk, Replace replace,
+                      Clock clock = &std::chrono::steady_clock::now);
 
     // What to look after from now on: at the start, and after each reload. tls: as read by it, may be null.
     void follow(config::Config config, std::shared_ptr<net::TicketKeys> tickets,
@@ -47,6 +50,7 @@ private:
     net::asio::io_context& home_;
     net::asio::thread_pool& disk_;
     Replace replace_;
+    Clock clock_;
     net::asio::steady_timer timer_;
     std::shared_ptr<const Wanted> wanted_;
     std::shared_ptr<const net::ServerTls> tls_;

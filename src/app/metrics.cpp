@@ -47,7 +47,7 @@ std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
         counter("posthorn_smtp_auth_failures_total", "Logins that failed.", figures.auth_failures),
         counter("posthorn_smtp_users_over_limit_total", "Answers 450 and 452 for a user's own limits.",
                 figures.users_over_limit),
-        counter("posthorn_smtp_senders_refused_total", "Envelope senders that were not the user's to send from.",
+        counter("posthorn_smtp_senders_refused_total", "Senders, of the envelope or in From, that were not the user's to send from.",
                 figures.senders_refused),
         counter("posthorn_smtp_users_suspended_total", "Answers to users who are suspended.", figures.users_suspended),
         counter("posthorn_smtp_auth_delayed_total", "Failed logins whose answer was held back.", figures.logins_delayed),

@@ -87,6 +87,7 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     rules->streams = streams_of(config.auth);
     rules->max_received_fields = config.server.limits.max_received_fields;
     rules->max_header_size = config.server.limits.max_header_size;
+    rules->max_message_size = config.server.limits.max_message_size;
     rules->inline_body_limit = config.queue.inline_body_limit;
     rules->lifetime = config.queue.lifetime;
     rules->dsn_lifetime = config.queue.dsn_lifetime;

@@ -443,7 +443,9 @@ private:
         author_ = std::move(list.mailboxes.front());
         // SUB-6: what people see is what the account must have a right to, not only the envelope.
         if (submission_.senders && !submission_.senders->allow(author_.local, author_.domain)) {
-            return fail(550, "5.7.1", "This account may not send with that address in From");
+            fail(550, "5.7.1", "This account may not send with that address in From");
+            refusal_->of_sender = true;
+            return false;
         }
         return true;
     }

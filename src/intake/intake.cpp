@@ -110,6 +110,7 @@ void Intake::judge_header() {
     auto judged = intake::judge_header(splitter_.take_header(), received_field(), *rules_, submission_, envelope_);
     if (auto* refusal = std::get_if<Refusal>(&judged)) {
         refuse(refusal->code, refusal->enhanced, std::move(refusal->text));
+        refusal_->of_sender = refusal->of_sender;
         return;
     }
     auto& header = std::get<JudgedHeader>(judged);
@@ -195,8 +196,19 @@ void Intake::feed_again(std::string_view octets) {
     } else {
         std::string anew;
         repair_->rewrite(octets, anew);
-        feed_body(anew);
+        feed_anew(anew);
     }
+}
+
+// Quoted-printable makes three octets of one: what came in under the bound may pass it (RFC 1870 s6.3).
+void Intake::feed_anew(std::string_view octets) {
+    const std::uint64_t limit = rules_->max_message_size;
+    if (limit != 0 && header_.size() + scanner_.facts().size + octets.size() > limit) {
+        refuse(552, "5.3.4", "Re-encoded because of its long lines, the message is larger than " + std::to_string(limit) +
+                                 " octets; send lines of at most " + std::to_string(mail::kMaxLineOctets));
+        return;
+    }
+    feed_body(octets);
 }
 
 void Intake::end_pass() {
@@ -211,7 +223,8 @@ void Intake::end_pass() {
     }
     std::string anew;
     repair_->end_of_rewrite(anew);
-    feed_body(anew);
+    feed_anew(anew);
+    if (refusal_) return;
     repaired_body_ = true;
     repaired_.emplace_back("re-encoded body");
 }

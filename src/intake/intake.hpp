@@ -34,6 +34,7 @@ struct Rules {
     std::uint32_t max_received_fields = 50;
     std::uint64_t max_header_size = 256 * 1024;  // octets, as submitted
     std::uint64_t inline_body_limit = 256 * 1024;
+    std::uint64_t max_message_size = 0;          // octets of a re-encoded message; 0: any. What comes in the session bounds
     Duration lifetime = std::chrono::hours(5 * 24);
     Duration dsn_lifetime = std::chrono::hours(2 * 24);
     IntakeOptions options;
@@ -58,6 +59,7 @@ struct Refusal {
     std::uint16_t code = 554;
     std::string_view enhanced = "5.6.0";         // of static storage
     std::string text;                            // one line of ASCII without control characters
+    bool of_sender = false;                      // From is not the user's to send from (SUB-6)
 };
 
 // A message ready for the store. Where the body spilled, the caller closes the spool file, names it in
@@ -118,6 +120,7 @@ public:
 
 private:
     void feed_body(std::string_view octets);
+    void feed_anew(std::string_view octets);
     void judge_header();
     void end_of_input();
     void note_text_type();

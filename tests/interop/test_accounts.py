@@ -1,4 +1,4 @@
-"""What users may do: their addresses, their limits, and what happens when one is hacked: suspended, held, resumed."""
+"""What users may do: their addresses, their limits, and what happens when one is hacked: suspended, held, resumed (AUTH-9)."""
 
 import json
 import random
@@ -234,6 +234,7 @@ class Limits(world.WorldTest):
         self.assertRegex(swaks("alice+x@example.test", "Alice <Alice@Example.TEST>"), r"250 2\.0\.0")
         w.sink.wait_for_message("bob@dest.test")
         self.assertEqual(w.sink.accepted, 1)
+        self.assertIn("\nposthorn_smtp_senders_refused_total 2\n", w.daemon.command("metrics").stdout)
 
     def test_all_mail_of_a_user_is_a_stream(self):
         w = self.world(changes={"user": [{"name": "alice", "stream": "news"}],

@@ -15,12 +15,13 @@ STRANGER, FRIEND = "203.0.113.5", "192.0.2.10"
 class EarlyTalkersTest(world.WorldTest):
     """Strangers come through a PROXY header: every address of a hermetic test is local, and local clients are not looked at."""
 
-    def daemon(self, delay):
+    def daemon(self, delay, **guard):
         dns = DnsServer()
         self.addCleanup(dns.stop)
         daemon = Daemon(dns=dns, changes={
             "submission": {"trusted_networks": ["127.0.0.1/32", f"{FRIEND}/32"]},
             "submission.timeouts": {"greeting_delay": delay},
+            "submission.guard": guard,
         })
         self.port = free_port(daemon.address)
         daemon.tables["listener"].append({"address": f"{daemon.address}:{self.port}", "tls": "starttls", "auth": "optional",
@@ -47,6 +48,13 @@ class EarlyTalkersTest(world.WorldTest):
         self.assertIsNone(client.line())
         daemon.wait_for_log(r"\bdisconnect\b.*reason=early_talk")
         self.assertRegex(daemon.command("metrics").stdout, r'sessions_ended_total\{[^}]*"early_talk"\} 1\n')
+
+    def test_it_counts_towards_a_ban(self):
+        daemon = self.daemon("0s", ban_after=2)
+        for _ in range(2):
+            self.connect(daemon, STRANGER, b"EHLO client.example\r\n").expect(554)
+        daemon.wait_for_log(rf'\bbanned\b.*address={STRANGER}.*reason="talking before the greeting"')
+        self.assertIn("4.7.0", self.connect(daemon, STRANGER).expect(421).text)
 
     def test_who_waits_is_greeted_after_the_delay(self):
         daemon = self.daemon("500ms")

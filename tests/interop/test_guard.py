@@ -1,4 +1,4 @@
-"""The guard of the door, seen by those who knock: delays, bans, pace, and what the operator sees of it."""
+"""The guard of the door, seen by those who knock: delays, bans, pace, and what the operator sees of it (AUTH-7)."""
 
 import base64
 import json

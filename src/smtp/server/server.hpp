@@ -47,7 +47,7 @@ struct ServerFigures {
     std::uint64_t messages_refused = 0;       // answered 4xx or 5xx after DATA
     std::uint64_t auth_failures = 0;
     std::uint64_t users_over_limit = 0;       // answers 450 and 452 for a user's own limit
-    std::uint64_t senders_refused = 0;        // answers 550 5.7.1 for an address that is not the user's to send from
+    std::uint64_t senders_refused = 0;        // envelopes and From fields with an address that is not the user's to send from
     std::uint64_t users_suspended = 0;        // answers to users who are suspended
     std::uint64_t octets = 0;                 // of the bodies and headers accepted
     std::uint64_t intake_octets = 0;          // of messages being received, held in memory

@@ -569,6 +569,7 @@ net::awaitable<protocol::StoreResult> Session::store() {
     intake::Verdict verdict = intake_->finish();
     if (const auto* refusal = std::get_if<intake::Refusal>(&verdict)) {
         ++premises_.figures.messages_refused;
+        if (refusal->of_sender) ++premises_.figures.senders_refused;
         protocol::Reply reply = refuse("data", refusal->code, refusal->enhanced, refusal->text);
         forget_message();
         co_return protocol::StoreResult::refused(std::move(reply));

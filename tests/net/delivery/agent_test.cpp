@@ -7,6 +7,8 @@
 #include <set>
 
 #include "auth/dkim/keys.hpp"
+#include "auth/suspension.hpp"
+#include "base/log.hpp"
 #include "dns/resolver.hpp"
 #include "net/asio.hpp"
 #include "net/delivery/script_sink.hpp"
@@ -46,6 +48,7 @@ protected:
     // told: the agent hears of the store's health, as it does but for the moment it takes.
     void start(bool told = true) {
         agent_ = std::make_unique<DeliveryAgent>(context_, store_, *resolver_, crypto_, settings());
+        agent_->heed(suspensions_);
         if (told) store_.on_health_change([this](const queue::StoreHealth& health) {
             net::asio::post(context_, [this, healthy = health.healthy] { agent_->on_store_health(healthy); });
         });
@@ -77,6 +80,7 @@ protected:
         made->accepted_at = wall_now();
         made->expires_at = made->accepted_at + lifetime;
         made->reverse_path = "alice@example.test";
+        made->source = auth::source_of("alice");
         made->header = "From: alice@example.test\r\nSubject: test\r\n";
         made->body.bytes = std::make_shared<const std::string>("Hello\r\n");
         made->body.facts.size = made->body.bytes->size();
@@ -123,6 +127,7 @@ protected:
     net::asio::thread_pool crypto_{1};
     queue::MemoryStore store_;
     Settings settings_;
+    auth::Suspensions suspensions_;
     QueueIdSource ids_{1};
     std::unique_ptr<dns::Resolver> resolver_;
     std::unique_ptr<DeliveryAgent> agent_;
@@ -252,6 +257,57 @@ TEST_F(AgentTest, ARefusedResetDoesNotReturnTheNextMessage) {
     EXPECT_EQ(agent_->figures().failed, 0U);
     EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
     EXPECT_EQ(sink_.connections(), 2);
+}
+
+// AUTH-9: claimed before its user was suspended, or accepted at that very moment; nobody else looks any more.
+TEST_F(AgentTest, MailOfASuspendedUserIsStoppedBeforeItIsSent) {
+    suspensions_.add("alice", {wall_now(), "hacked"});
+    start();
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return rows(id).front().state == queue::RecipientState::suspended; }));
+    until([] { return false; }, 100ms);
+    EXPECT_EQ(sink_.connections(), 0);
+    EXPECT_EQ(agent_->figures().attempts, 0U);
+    EXPECT_EQ(agent_->figures().deliveries, 0U);   // its slot is free again
+
+    suspensions_.remove("alice");
+    store_.revise(id, queue::Revision::resume, wall_now(), [&](auto revised) {
+        ASSERT_TRUE(revised);
+        agent_->on_revised(revised->due);
+    });
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
+}
+
+// The store refuses a settlement as a whole where the id of its report is taken already: the report gets another one.
+TEST_F(AgentTest, AReportWhoseIdIsTakenGetsAnotherOne) {
+    log::LogOptions options;
+    options.to_stderr = true;
+    log::configure(options);
+    testing::internal::CaptureStderr();
+    dns_.mx("example.test", 10, "mx.dest.test");
+    start();
+    sink_.reply(".", "554 5.6.0 not this");
+    sink_.stall(".");
+    submit("bob@dest.test");
+    EXPECT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    store_.fail_with(queue::StoreError{queue::StoreFault::refused, "there is a message of that id"});
+    sink_.go_on();
+    EXPECT_TRUE(until([&] { return agent_->figures().bounced == 1; }));
+    sink_.reply(".", "");
+    store_.fail_with(std::nullopt);
+    EXPECT_TRUE(until([&] { return waiting() == 0; }));
+    log::flush();
+    const std::string said = testing::internal::GetCapturedStderr();
+    log::configure({});
+    const auto after = [&](const std::string& words) {
+        const std::size_t at = said.find(words);
+        return at == std::string::npos ? std::string() : said.substr(at + words.size(), 13);
+    };
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"alice@example.test"}) << said;
+    EXPECT_NE(after(" dsn="), "") << said;
+    EXPECT_NE(after(" delivered id="), "") << said;
+    EXPECT_NE(after(" dsn="), after(" delivered id=")) << said;
 }
 
 TEST_F(AgentTest, ExpiredMailIsReturnedWithoutAnAttempt) {

@@ -176,7 +176,7 @@ TEST(SmtpServer, RefusesABrokenHeaderAndGoesOn) {
     EXPECT_EQ(harness.stored().size(), 1U);
 }
 
-TEST(SmtpServer, RefusesAnUnqualifiedRecipientAndPostmasterWithoutAddress) {  // RFC 6409 s4.2, RFC 5321 s4.5.1
+TEST(SmtpServer, RefusesAnUnqualifiedRecipientAndPostmasterWithoutAddress) {  // SMTP-18, RFC 6409 s4.2, RFC 5321 s4.5.1
     ServerHarness harness;
     harness.start();
     SmtpClient client = harness.greeted();
@@ -400,7 +400,7 @@ TEST(SmtpServer, AtTheEndIdleOnesHear421AndAMessageUnderWayIsFinished) {
     EXPECT_EQ(harness.stored().size(), 1U);
 }
 
-TEST(SmtpServer, PasswordsThatWaitDoNotHoldUpTheEnd) {
+TEST(SmtpServer, PasswordsThatWaitDoNotHoldUpTheEnd) {  // AUTH-8: others are served meanwhile
     ServerHarness harness;
     harness.listener.auth = ListenerAuth::required;
     harness.listener.auth_without_tls = true;

@@ -98,7 +98,7 @@ TEST(Credentials, AnswerFasterFromTheCache) {
     EXPECT_LT(best * 20, first);  // microseconds against tens of milliseconds
 }
 
-TEST(Credentials, TakeAsLongForUnknownUsersAsForWrongPasswords) {
+TEST(Credentials, TakeAsLongForUnknownUsersAsForWrongPasswords) {  // AUTH-8
     Credentials credentials(some_users(), 5min);
     const auto best_of = [&](std::string_view user) {
         auto best = std::chrono::steady_clock::duration::max();

@@ -102,7 +102,7 @@ TEST(Stream, IsNeverForWhatAMachineAnswers) {
               "newsletter");
 }
 
-TEST(Stream, LeavesTheApplicationsOwnUnsubscribeAlone) {
+TEST(Stream, LeavesTheApplicationsOwnUnsubscribeAlone) {  // LU-19
     const auto own = kPlain + "List-Unsubscribe: <https://example.com/u>\r\n";
     EXPECT_EQ(chosen({"mailpoet", "", own}), "");
     EXPECT_EQ(chosen({"mailpoet", "", own + "X-Posthorn-Stream: newsletter\r\n"}), "");

@@ -115,7 +115,7 @@ TEST(Verdict, ExpiryRepeatsTheLastReplyAndItsStatus) {  // PR-48
     EXPECT_NE(outcome.reply.joined().find("unauthenticated"), std::string::npos);
 }
 
-TEST(Bounce, WhoIsOwedOne) {  // RFC 3461 s5.2, SMTP-21
+TEST(Bounce, WhoIsOwedOne) {  // RFC 3461 s5.2, DSN-5, DSN-6, SMTP-21
     queue::Recipient plain = recipient();
     EXPECT_TRUE(owes_dsn(mail::DsnAction::failed, message(), plain));
     EXPECT_FALSE(owes_dsn(mail::DsnAction::failed, message(""), plain));

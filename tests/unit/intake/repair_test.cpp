@@ -294,6 +294,25 @@ TEST(BodyRepair, InMemoryAndFromTheFileAlike) {  // SUB-13
     }
 }
 
+TEST(BodyRepair, DoesNotGrowPastTheBound) {  // SUB-13, EXT-5: each of these octets becomes three
+    Case c;
+    std::string text = kBase + "\r\n";
+    for (int i = 0; i < 1000; ++i) text += "\xc3\xbc";
+    text += "\r\n";
+    const Verdict open = c.take(text);
+    ASSERT_TRUE(std::holds_alternative<AcceptedMail>(open)) << Case::show(open);
+    const mail::Message& whole = *std::get<AcceptedMail>(open).message;
+    EXPECT_GT(whole.body.facts.size, 6000U);
+    for (const std::size_t limit : {100U, 100000U}) {
+        c.rules.inline_body_limit = limit;
+        c.rules.max_message_size = 6000;
+        EXPECT_TRUE(has(c.header(text), "552 5.3.4 Re-encoded because of its long lines, the message is larger than 6000 octets"))
+            << c.header(text);
+        c.rules.max_message_size = whole.size();
+        EXPECT_TRUE(has(c.header(text), "Message-ID"));
+    }
+}
+
 TEST(BodyRepair, OrRefusesWithTheLine) {
     Case c;
     c.rules.options.long_lines = LongLines::refuse;

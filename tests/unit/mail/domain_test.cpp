@@ -23,7 +23,7 @@ TEST(Domain, AsciiNamesAreLowered) {
 }
 
 // RFC 5891; UTS 46 non-transitional: the German sharp s and final sigma stay themselves.
-TEST(Domain, InternationalNames) {
+TEST(Domain, InternationalNames) {  // EXT-10, RFC 5891
     EXPECT_EQ(ascii("b\xc3\xbc"
                     "cher.example"),
               "xn--bcher-kva.example");

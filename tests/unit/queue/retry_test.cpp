@@ -79,7 +79,7 @@ TEST(Retry, NeverAfterGivingUpAndAlwaysAhead) {
     });
 }
 
-TEST(Retry, TheDelayNoticeIsSentOnceAndOnlyWhenAskedFor) {  // RFC 3461 s4.1
+TEST(Retry, TheDelayNoticeIsSentOnceAndOnlyWhenAskedFor) {  // RFC 3461 s4.1, DSN-6
     const RetryOptions options;
     using mail::Notify;
     EXPECT_TRUE(delay_notice_due(options, Notify::delay | Notify::failure, false, kAccepted, kAccepted + 4h));

@@ -331,6 +331,29 @@ TEST_F(SchedulerTest, DrainGivesEverythingBack) {
     EXPECT_EQ(scheduler_.figures().ready, 0U);
 }
 
+// Two domains of a site have asked for all that it may hold ready; the third waits at the site for its turn.
+class ParkedTest : public SchedulerTest {
+protected:
+    void SetUp() override {
+        for (DestinationId id : {1, 2, 3}) make_ready(id, std::string(1, "xabc"[id]) + ".example", "mx", 1);
+        ASSERT_EQ(start_all(kStart).size(), 3U);
+        for (DestinationId id : {1, 2, 3}) scheduler_.on_due(id, std::string(1, "xabc"[id]) + ".example", kStart);
+        EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 1);
+        EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 2);
+        expect_next<WaitUntil>(kStart);
+    }
+};
+
+TEST_F(ParkedTest, HasItsTurnWhenFewerCameThanWereAskedFor) {
+    scheduler_.claimed(1, {}, std::nullopt, kStart);
+    EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 3);
+}
+
+TEST_F(ParkedTest, HasItsTurnWhenAClaimFailed) {
+    scheduler_.claim_failed(1, kStart);
+    EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 3);
+}
+
 TEST_F(SchedulerTest, AnOldResolutionIsRenewedBeforeTheNextStart) {
     make_ready(1, "a.example", "mx", 6);
     auto started = start_all(kStart);

@@ -43,7 +43,7 @@ protected:
     }
 };
 
-TEST_F(Guard, DelaysGrowOverConnectionsUpToABound) {
+TEST_F(Guard, DelaysGrowOverConnectionsUpToABound) {  // AUTH-7
     options.ban_after = 0;
     use(options);
     std::vector<long> delays;
