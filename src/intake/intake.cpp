@@ -11,15 +11,12 @@
 #include "mail/address.hpp"
 #include "mail/header.hpp"
 #include "mail/mime_text.hpp"
-namespace {
-
-constexpr std::size_t kReadStep = 16 * 1024;  // what a session reads at once: how far a body passes its limit
-
-}  // namespace
 #include "mail/received.hpp"
 
 namespace posthorn::intake {
 namespace {
+
+constexpr std::size_t kReadStep = 16 * 1024;  // what a session reads at once: how far a body passes its limit
 
 // RFC 2045 s4, s5, s6: what makes a body of some type and encoding one that readers understand.
 constexpr std::string_view kMimeVersion = "MIME-Version: 1.0\r\n";

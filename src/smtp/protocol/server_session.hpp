@@ -56,7 +56,7 @@ struct ServerFacts {
 struct TlsFacts {
     std::string version;  // "TLSv1.3"
     std::string cipher;   // "TLS_AES_256_GCM_SHA384"
-    std::string channel_binding;  // octets of tls-server-end-point (RFC 5929 s4); empty: none
+    std::string channel_binding;  // octets of all types that this connection has; empty: none, so no -PLUS
 
     TlsFacts() = default;
     TlsFacts(std::string v, std::string c, std::string binding = {})

@@ -194,11 +194,12 @@ bool DoorGuard::keeps_pace(const Key& key, SteadyTime now) {
     const SteadyTime::duration minute = std::chrono::minutes(1);
     if (arrivals_.size() >= options_.max_addresses && !arrivals_.contains(key)) {
         std::erase_if(arrivals_, [&](const auto& entry) { return entry.second <= now; });
-        if (arrivals_.size() >= options_.max_addresses) {  // as make_room: those that came least
+        const std::size_t keep = options_.max_addresses - std::max<std::size_t>(1, options_.max_addresses / 8);
+        if (arrivals_.size() > keep) {  // as make_room: those that came least
             std::vector<std::pair<SteadyTime, Key>> all;
             all.reserve(arrivals_.size());
             for (const auto& [address, used_up] : arrivals_) all.emplace_back(used_up, address);
-            const auto least = all.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, all.size() / 8));
+            const auto least = all.begin() + static_cast<std::ptrdiff_t>(all.size() - keep);
             std::nth_element(all.begin(), least, all.end());
             for (auto gone = all.begin(); gone != least; ++gone) arrivals_.erase(gone->second);
         }
@@ -274,6 +275,7 @@ std::string shown(const DoorGuard::Key& key) {
 bool exempt(const Client& client, const GuardOptions& guard, const RelayOptions& relay) {
     if (!client.address) return true;  // a unix socket: there is nothing to count by
     if (client.local() && guard.exempt_local) return true;
+    if (may_xclient(client, relay)) return true;  // it stands for many; whom it names is judged by his own address
     if (guard.exempt_trusted && trusted(client, relay)) return true;
     return std::any_of(guard.exempt_networks.begin(), guard.exempt_networks.end(),
                        [&](const IpNetwork& network) { return network.contains(*client.address); });

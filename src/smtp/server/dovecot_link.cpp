@@ -76,8 +76,8 @@ namespace {
 net::awaitable<void> flush(std::shared_ptr<DovecotConnection> connection) {
     connection->writing = true;
     net::Deadline limit(connection->stream);
-    limit.set_after(DovecotLink::kStepLimit);
     while (!connection->outbox.empty() && !connection->dead) {
+        limit.set_after(DovecotLink::kStepLimit);  // of each write: a crowd of askers is no reason to hang up
         const std::string lines = std::exchange(connection->outbox, {});
         const net::IoResult written = co_await connection->stream.write(lines);
         if (!written.ok()) connection->stream.close();  // the reader finds out

@@ -66,7 +66,7 @@ struct ServerLimits {
     std::uint32_t max_received_fields = 50;       // Gmail refuses at 50 (RFC 5321 s6.3)
     std::uint64_t max_header_size = 256 * 1024;
     std::uint32_t max_connections = 1000;
-    std::uint32_t max_connections_per_client = 100;   // loopback and unix sockets are exempt
+    std::uint32_t max_connections_per_client = 100;   // loopback, unix sockets and relay.xclient_networks are exempt
     std::uint64_t max_intake_memory = 64 * 1024 * 1024;  // octets of messages being received, all sessions together
 };
 

@@ -123,7 +123,8 @@ net::awaitable<void> Server::accept_loop(Door& door) {
 
 const char* Server::why_full(const Client& client) {
     const ServerLimits& limits = runtime_->limits;
-    if (!client.local()) {
+    // One that may say XCLIENT brings the clients of many addresses.
+    if (!client.local() && !may_xclient(client, runtime_->relay)) {
         const auto known = per_client_.find(client.counted_as());
         if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
             return "Too many connections from your address, try again later";
@@ -202,7 +203,7 @@ void Server::turn_away(net::Stream stream, const Client& client, const ListenerO
         log::warning("refused").kv("stage", "connect").kv("client", client.text).kv("listener", listener.name)
             .kv("reason", why).kv("times", *times);
     }
-    const std::size_t turned_away = sessions_.size() - premises_.figures.sessions;
+    const std::size_t turned_away = sessions_.size() - premises_.figures.sessions - announcing_;
     // In front of an implicit TLS handshake nothing can be said.
     if (listener.tls != ListenerTls::implicit && turned_away < kTurnedAwayAtOnce) {
         std::string reply = std::string("421 4.7.0 ") + why + "\r\n";

@@ -70,7 +70,6 @@ private:
     [[nodiscard]] protocol::Reply refuse(std::string_view stage, std::uint16_t code, std::string_view enhanced,
                                          std::string_view text);
     void log_refused(std::string_view stage, const protocol::Reply& reply);
-    void log_secured() const;
     // Adds the session's number and the queue id: tag(log::info("mail")).kv(...).
     log::Event& tag(log::Event&& event) const;
     // Octets of memory that the message under way holds, as of now.
@@ -93,7 +92,6 @@ private:
     std::shared_ptr<const Runtime> runtime_;
     Premises& premises_;
     std::optional<Strangers::Seat> seat_;        // while nobody knows who the client is
-    std::uint64_t number_;
     std::string number_text_;
     SteadyTime began_;
     bool trusted_;

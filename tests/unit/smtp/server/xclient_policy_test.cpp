@@ -1,6 +1,7 @@
 // Who may say XCLIENT, and who speaks after it (Postfix's XCLIENT_README, EXT-14).
 #include <gtest/gtest.h>
 
+#include "smtp/server/door_guard.hpp"
 #include "smtp/server/policy.hpp"
 
 namespace posthorn::smtp::server {
@@ -37,6 +38,16 @@ TEST(XclientPolicy, OnlyNamedAddresses) {
     Client veiled = client("192.0.2.1");
     veiled.veiled = true;
     EXPECT_FALSE(may_xclient(veiled, relay));
+}
+
+TEST(XclientPolicy, TheGuardJudgesWhomItNamesNotTheProxy) {
+    const RelayOptions relay = options();
+    const Client proxy = client("10.0.0.2");
+    EXPECT_TRUE(exempt(proxy, GuardOptions{}, relay)) << "else 120 clients a minute behind it are too many";
+    protocol::XclientCommand command;
+    command.has_address = true;
+    command.address = IpAddress::parse("203.0.113.7").value();
+    EXPECT_FALSE(exempt(client_of(command, proxy), GuardOptions{}, relay));
 }
 
 TEST(XclientPolicy, TrustIsThatOfTheNewClient) {
