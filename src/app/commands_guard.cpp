@@ -35,8 +35,10 @@ std::string line_of(const json::object& one) {
                            in_words(seconds), one.at("bans").to_number<std::int64_t>(),
                            one.at("turned_away").to_number<std::int64_t>(), reason);
     }
-    return fmt::format("{:<40} {:g} failures, {} bans before; last: {}\n", address, one.at("failures").to_number<double>(),
-                       one.at("bans").to_number<std::int64_t>(), reason);
+    const double failures = one.at("failures").to_number<double>();
+    const std::int64_t bans = one.at("bans").to_number<std::int64_t>();
+    return fmt::format("{:<40} {:g} failure{}, {} ban{} before; last: {}\n", address, failures, failures == 1 ? "" : "s", bans,
+                       bans == 1 ? "" : "s", reason);
 }
 
 int list(const GuardCommand& options) {

@@ -8,16 +8,24 @@ namespace posthorn::smtp::server {
 
 using Answer = protocol::SaslAnswer;
 
+namespace {
+
+// The password that PLAIN and LOGIN end with; empty: the mechanism shows none (SCRAM's proofs are others each time). The
+// same from both, since programs try one after the other: PLAIN has it behind the last NUL (RFC 4616 s2), LOGIN alone.
+std::string shown_password(const protocol::SaslTurn& turn) {
+    if (!turn.response || (turn.mechanism != "PLAIN" && turn.mechanism != "LOGIN")) return {};
+    return turn.response->substr(turn.response->rfind('\0') + 1);
+}
+
+}  // namespace
+
 net::awaitable<Answer> Session::guarded(Answer answer) {
     const bool right = answer.kind == Answer::Kind::accepted;
     if ((!right && answer.kind != Answer::Kind::rejected) || exempt(client_, runtime_->guard, runtime_->relay)) {
         co_return answer;
     }
     using Kind = DoorGuard::Consequence::Kind;
-    // What PLAIN and LOGIN end with is the same for the same user and password; SCRAM's proofs never are.
-    const protocol::SaslTurn& turn = core_.sasl_turn();
-    const bool shown_password = turn.mechanism == "PLAIN" || turn.mechanism == "LOGIN";
-    const std::string secret = shown_password ? turn.response.value_or("") : std::string();
+    const std::string secret = shown_password(core_.sasl_turn());
     const std::string& user = answer.user;
     const DoorGuard::Key key = client_.counted_as();
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -47,6 +55,11 @@ net::awaitable<Answer> Session::guarded(Answer answer) {
 }
 
 void Session::count_offence(DoorGuard::Offence offence, std::string_view subject) {
+    // One line a connection: a phone without its password, or somebody who looks for an open relay.
+    if (offence == DoorGuard::Offence::relaying) {
+        tag(log::info("refused")).kv("stage", "mail").kv("client", client_.text).kv("helo", subject)
+            .kv("reason", "tried to send without logging in");
+    }
     if (exempt(client_, runtime_->guard, runtime_->relay)) return;
     const auto ban =
         premises_.guard.on_offence(client_.counted_as(), offence, subject, std::chrono::steady_clock::now());
