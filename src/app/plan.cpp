@@ -15,7 +15,32 @@
 namespace posthorn::app {
 namespace {
 
-std::shared_ptr<auth::Credentials> load_users(const auth::CredentialsOptions& options, Plan& plan) {
+// A Dovecot that starts later is no mistake, so this only warns.
+void look_for_dovecot(const std::string& path, Plan& plan) {
+    if (path.empty()) return;
+    std::error_code failed;
+    const std::filesystem::file_status found = std::filesystem::status(path, failed);
+    if (found.type() == std::filesystem::file_type::socket) return;
+    const bool missing = found.type() == std::filesystem::file_type::not_found;
+    plan.warnings.push_back("auth.dovecot_socket: " + path +
+                            (missing   ? " does not exist (yet)"
+                             : failed ? " cannot be looked at: " + failed.message()
+                                       : " is no socket") +
+                            "; AUTH is answered 454 until Dovecot listens there: a unix_listener of its service auth, which "
+                            "Posthorn's user may read and write");
+}
+
+// Limits of a name that nobody has bind nobody.
+void look_for_accounts(const auth::AuthOptions& options, const auth::UserFile& users, Plan& plan) {
+    for (const auth::AccountOptions& account : options.accounts) {
+        if (users.find(account.name) != nullptr) continue;
+        plan.warnings.push_back("[[user]] name = \"" + account.name + "\" is about nobody: " + options.credentials.users_file +
+                                " has no such user; `posthorn user list` shows all");
+    }
+}
+
+std::shared_ptr<auth::Credentials> load_users(const auth::AuthOptions& all, Plan& plan) {
+    const auth::CredentialsOptions& options = all.credentials;
     if (options.users_file.empty()) return nullptr;
     std::string warning;
     Result<auth::UserFile> users = auth::UserFile::load(options.users_file, &warning);
@@ -24,9 +49,10 @@ std::shared_ptr<auth::Credentials> load_users(const auth::CredentialsOptions& op
         std::error_code unknown;
         const bool missing = !std::filesystem::exists(options.users_file, unknown) && !unknown;
         plan.problems.push_back(users.error().what +
-                                (missing ? "; `posthorn user add NAME` makes it, and without auth.users_file nobody logs in" : ""));
+                                (missing ? "; make it with `posthorn user add NAME`, or take auth.users_file out: then nobody logs in" : ""));
         return nullptr;
     }
+    look_for_accounts(all, *users, plan);
     auto credentials = std::make_shared<auth::Credentials>(std::move(*users), options.success_cache);
     if (const std::string lacking = credentials->without_scram(); !lacking.empty()) {
         plan.warnings.push_back("SCRAM is not offered, since " + lacking + " could not log in by it; `posthorn user password NAME` " +
@@ -102,7 +128,8 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     runtime->timeouts = config.server.timeouts;
     runtime->store_deadline = config.queue.store_deadline;
     runtime->accounts = std::make_shared<const auth::Accounts>(config.auth);
-    runtime->users = load_users(config.auth.credentials, plan);
+    runtime->users = load_users(config.auth, plan);
+    look_for_dovecot(config.auth.credentials.dovecot_socket, plan);
     runtime->dovecot_socket = config.auth.credentials.dovecot_socket;
     runtime->tls = load_tls(config, plan);
     runtime->rules = std::move(rules);

@@ -28,6 +28,9 @@ std::string_view fault_of_hash(const std::string& hash) {
     if (hash.empty()) return "the hash is missing: nobody may log in without a password";
     // crypt(3) takes almost any two characters for the salt of its oldest scheme, a password in clear text
     // too.
+    if (hash.starts_with('{'))
+        return "a scheme in braces is Dovecot's: take {...} away, where a crypt(3) hash ($6$, $y$) follows; else make one with "
+               "posthorn user add";
     if (!hash.starts_with('$') && !hash.starts_with('_') && hash.size() != kDesLength)
         return "this is no crypt(3) hash (a password in clear text?): make one with posthorn user add";
     switch (crypt_checksalt(hash.c_str())) {

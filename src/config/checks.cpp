@@ -109,12 +109,23 @@ void check_listener(const Config& config, const ListenerOptions& listener, const
             places.of(path + ".tls"),
             fmt::format(
                 "the listener {} offers TLS ({}), but there is no certificate; set tls.certificate_file and "
-                "tls.key_file, or tls = \"none\" here",
+                "tls.key_file (or for tests tls.self_signed), or tls = \"none\" here",
                 shown, listener.tls == ListenerTls::implicit ? "implicit" : "starttls"));
     }
     if (listener.address.is_unix() && listener.tls != ListenerTls::none) {
         findings.mistake(places.of(path + ".tls"),
                          "the listener " + shown + " is a unix socket; allowed there: tls = \"none\"");
+    }
+    // RFC 8314 s3.3, s7.3: a client that speaks TLS at once, and one that waits for a greeting, hang before the other kind.
+    const bool implicit = listener.tls == ListenerTls::implicit;
+    if (!listener.address.is_unix() && listener.tls != ListenerTls::none &&
+        (implicit ? listener.address.port == kSubmissionPort : listener.address.port == kSubmissionsPort)) {
+        findings.warning(places.of(path + ".tls"),
+                         fmt::format("the listener {} has tls = \"{}\", but programs expect {} on port {}, and hang; set tls = "
+                                     "\"{}\"",
+                                     shown, implicit ? "implicit" : "starttls",
+                                     implicit ? "STARTTLS" : "TLS from the first octet", listener.address.port,
+                                     implicit ? "starttls" : "implicit"));
     }
     if (listener.auth_without_tls && !local) {
         findings.mistake(places.of(path + ".auth_without_tls"),

@@ -2,10 +2,15 @@
 // and the remedy.
 #pragma once
 
+#include <cstdint>
+
 #include "config/config.hpp"
 #include "config/findings.hpp"
 
 namespace posthorn::config {
+
+inline constexpr std::uint16_t kSubmissionPort = 587;   // the client asks for TLS by STARTTLS
+inline constexpr std::uint16_t kSubmissionsPort = 465;  // TLS from the first octet (RFC 8314 s7.3)
 
 void check_identity(const Config& config, const Places& places, Findings& findings);
 void check_listeners(const Config& config, const Places& places, Findings& findings);

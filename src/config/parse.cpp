@@ -317,6 +317,8 @@ void derive(Config& config, const Places& places) {
         const bool loopback = address.has_value() && address->is_loopback();
         if (listener.address.is_unix() || (loopback && !config.server.tls.offered())) {
             listener.tls = smtp::server::ListenerTls::none;
+        } else if (listener.address.port == kSubmissionsPort) {
+            listener.tls = smtp::server::ListenerTls::implicit;
         }
     }
     for (std::size_t i = 0; i < config.auth.accounts.size(); ++i) {

@@ -20,9 +20,9 @@ const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings() {
                    std::vector<std::pair<std::string, ListenerTls>>{{"none", ListenerTls::none},
                                                                     {"starttls", ListenerTls::starttls},
                                                                     {"implicit", ListenerTls::implicit}}),
-         "starttls for port 587, implicit for port 465. Unset: starttls; but none for a unix socket, and for "
-         "loopback while "
-         "there is no certificate."},
+         "starttls: the client asks for TLS, as on port 587. implicit: TLS from the first octet, as on port 465. Unset: "
+         "implicit for port 465, else starttls; but none for a unix socket, and for loopback while there is no "
+         "certificate."},
         {"listener", "auth",
          choice<L>(FIELD(auth),
                    std::vector<std::pair<std::string, ListenerAuth>>{{"none", ListenerAuth::none},

@@ -76,7 +76,8 @@ Selection KeyTable::select(std::string_view from_domain) const {
                 : fmt::format(
                       "no [[domain]] of the configuration covers {}: add [[domain]] name = \"{}\" with a key "
                       "(posthorn dkim genkey --domain {} --selector SELECTOR), or send from a "
-                      "configured domain",
+                      "configured domain; a name of this machine only belongs in repair.local_domains, which "
+                      "completes new mail",
                       text::safe_for_log(name, 255), text::safe_for_log(name, 255),
                       text::safe_for_log(name, 255)),
             unknown_domain_};

@@ -224,6 +224,25 @@ TEST(Warnings, TimeoutsBelowThoseOfRfc5321AreAllowed) {
     EXPECT_EQ(loaded.warnings[1].where, "p.toml:12:9");
 }
 
+// RFC 8314 s3.3: on port 465 TLS comes first. Who says nothing gets that; who says otherwise is warned.
+TEST(Defaults, ThePortTellsTheKindOfTls) {
+    const std::string rest = "auth = \"required\"\n[auth]\nusers_file = \"users\"\n[tls]\nself_signed = true\n";
+    const auto with = [&](const std::string& listener) {
+        return parse(kMinimal + "[[listener]]\naddress = \"*:" + listener + "\n" + rest, "p.toml", {});
+    };
+    EXPECT_EQ(with("465\"").config.server.listeners.back().tls, smtp::server::ListenerTls::implicit);
+    EXPECT_EQ(with("587\"").config.server.listeners.back().tls, smtp::server::ListenerTls::starttls);
+    EXPECT_TRUE(with("465\"").warnings.empty());
+    const Loaded crossed = with("465\"\ntls = \"starttls\"");
+    EXPECT_TRUE(crossed.mistakes.empty());
+    ASSERT_EQ(crossed.warnings.size(), 1U);
+    EXPECT_NE(crossed.warnings[0].to_string().find("has tls = \"starttls\", but programs expect TLS from the first octet on port 465, "
+                                                   "and hang; set tls = \"implicit\""),
+              std::string::npos)
+        << crossed.warnings[0].to_string();
+    EXPECT_EQ(with("587\"\ntls = \"implicit\"").warnings.size(), 1U);
+}
+
 TEST(Warnings, DomainWithoutKeyWillBeHeld) {
     const Loaded loaded = parse(kMinimal + "[[domain]]\nname = \"other.example\"\n", "p.toml", {});
     EXPECT_TRUE(loaded.mistakes.empty());
