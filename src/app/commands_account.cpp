@@ -178,10 +178,14 @@ std::string line_of(const json::object& user) {
 }
 
 int list(const AccountCommand& options) {
-    auto config = load_config(options.config_path);
-    if (!config) return exit_code::kConfig;
+    config::Loaded loaded = config::load(options.config_path);
+    config::Config* config = &loaded.config;
     if (!options.file.empty()) config->auth.credentials.users_file = options.file;
     const std::string& file = config->auth.credentials.users_file;
+    if (file.empty() && !loaded.mistakes.empty()) {
+        for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());
+        return exit_code::kConfig;
+    }
     json::array users;
     if (!file.empty()) {
         std::string warning;

@@ -22,7 +22,24 @@ std::string words(std::string_view key) {
     return text;
 }
 
+// "59 days left" is read more easily than "days left 59".
+std::string line_of(const json::object& one) {
+    std::string line;
+    for (const auto& member : one) {
+        const std::string key = words({member.key().data(), member.key().size()});
+        if (!line.empty()) line += ", ";
+        line += member.value().is_number() ? json::serialize(member.value()) + " " + key
+                                           : std::string(member.value().as_string());
+    }
+    return line;
+}
+
 std::string shown(const json::value& value) {
+    if (const auto* list = value.if_array()) {
+        std::string names;
+        for (const json::value& name : *list) names += (names.empty() ? "" : ", ") + shown(name);
+        return names;
+    }
     if (const auto* text = value.if_string()) return std::string(*text);
     if (value.is_bool()) return value.as_bool() ? "yes" : "no";
     return json::serialize(value);
@@ -36,6 +53,14 @@ void print_object(const json::object& object, int depth) {
         if (const auto* inner = member.value().if_object()) {
             print(fmt::format("{}{}\n", margin, key));
             print_object(*inner, depth + 1);
+        } else if (const auto* list = member.value().if_array();
+                   list != nullptr && (list->empty() || list->front().is_object())) {
+            if (list->empty()) {
+                print(fmt::format("{}{:<{}} none\n", margin, key, 32 - depth * kIndent));
+                continue;
+            }
+            print(fmt::format("{}{}\n", margin, key));
+            for (const json::value& one : *list) print(fmt::format("{}  {}\n", margin, line_of(one.as_object())));
         } else if (!(member.value().is_string() && member.value().as_string().empty())) {
             print(fmt::format("{}{:<{}} {}\n", margin, key, 32 - depth * kIndent, shown(member.value())));
         }

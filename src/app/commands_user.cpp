@@ -29,18 +29,17 @@ std::optional<std::string> users_file(const UserOptions& options, int& code) {
     if (!options.file.empty()) {
         return options.file;
     }
-    const auto config = load_config(options.config_path);
-    if (!config) {
-        code = exit_code::kConfig;
-        return std::nullopt;
-    }
-    if (config->auth.credentials.users_file.empty()) {
+    // Mistakes elsewhere are no reason not to add a user: often he is what is missing.
+    const config::Loaded loaded = config::load(options.config_path);
+    const std::string& file = loaded.config.auth.credentials.users_file;
+    if (file.empty()) {
+        for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());
         complain(fmt::format("{} names no users file; set users_file in [auth], or name one with --file",
                              options.config_path));
         code = exit_code::kConfig;
         return std::nullopt;
     }
-    return config->auth.credentials.users_file;
+    return file;
 }
 
 // One line from the terminal, not shown while it is typed. The terminal is put right again in any case.
@@ -178,11 +177,13 @@ void add_user_commands(CLI::App& app, Action& action) {
                               "Read the password from standard input");
         }
         command->callback([options, run, &action] { action = [options, run] { return run(*options); }; });
+        return command;
     };
     add("add", "Add a user; the password is asked for", true, true,
         [](const UserOptions& options) { return change(options, auth::UserChange::add); });
     add("password", "Change a user's password", true, true,
-        [](const UserOptions& options) { return change(options, auth::UserChange::replace); });
+        [](const UserOptions& options) { return change(options, auth::UserChange::replace); })
+        ->alias("passwd");
     add("remove", "Remove a user", false, true,
         [](const UserOptions& options) { return change(options, auth::UserChange::remove); });
 }

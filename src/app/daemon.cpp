@@ -17,6 +17,7 @@
 #include "app/metrics.hpp"
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
+#include "app/status_view.hpp"
 #include "base/log.hpp"
 
 namespace posthorn::app {
@@ -253,13 +254,16 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters& dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}",)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
         R"("attempts":{},"delivered":{},"deferred":{},"failed":{},"bounced":{}}},)"
         R"("dns":{{"questions":{},"cache_hits":{},"queries":{},"failures":{}}}}})",
-        ::getpid(), POSTHORN_VERSION, server.sessions, server.connections, server.connections_refused, server.messages,
+        ::getpid(), POSTHORN_VERSION,
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
+        certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
+        suspended_json(suspended_mail_->list()), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);

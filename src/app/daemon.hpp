@@ -63,6 +63,7 @@ private:
     std::unique_ptr<net::asio::signal_set> signals_;
     std::unique_ptr<net::asio::steady_timer> flush_timer_;
     std::unique_ptr<CertificateRounds> certificates_;
+    const SteadyTime started_ = std::chrono::steady_clock::now();
     bool stopping_ = false;
 };
 

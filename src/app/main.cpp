@@ -40,6 +40,13 @@ int run(int argc, char** argv) {
             complain(fmt::format("there is no command \"{}\"; `posthorn --help` lists them", argv[1]));
             return exit_code::kUsage;
         }
+        const auto is_part = [&](const CLI::App* command) { return command->check_name(argv[2]); };
+        const auto is_group = [&](const CLI::App* command) { return is_meant(command) && !command->get_subcommands({}).empty(); };
+        if (argc > 2 && argv[2][0] != '-' && !app.get_subcommands(is_group).empty() &&
+            app.get_subcommands(is_group).front()->get_subcommands(is_part).empty()) {
+            complain(fmt::format("there is no command \"{0} {1}\"; `posthorn {0} --help` lists them", argv[1], argv[2]));
+            return exit_code::kUsage;
+        }
         const int code = app.exit(error);  // prints the help asked for, or what is wrong
         return code == 0 ? exit_code::kOk : exit_code::kUsage;
     }

@@ -44,7 +44,7 @@ class CommandLine(unittest.TestCase):
 
     def test_check_config(self):
         # The files that are named are looked at as well: without users the daemon would not start, without a key it would.
-        self.assertIn("users does not exist; `posthorn user add NAME` makes it", self.run_program("check-config", code=78).stderr)
+        self.assertIn("users does not exist; make it with `posthorn user add NAME`", self.run_program("check-config", code=78).stderr)
         self.run_program("user", "add", "alice", "--password-stdin", stdin="correct horse\n")
         checked = self.run_program("check-config")
         self.assertIn("correct, with 1 warning", checked.stdout)
@@ -89,6 +89,8 @@ class CommandLine(unittest.TestCase):
     def test_users(self):
         users = self.directory / "users"
         self.run_program("user", "list", code=66)
+        for name in "bad name", "a:b", "#a":   # said before a password is asked for, which there is none here to give
+            self.assertIn("a user's name cannot", self.run_program("user", "add", name, code=65).stderr)
         self.run_program("user", "add", "alice", code=65)  # no terminal to ask, no --password-stdin
         self.run_program("user", "add", "alice", "--password-stdin", code=65)
         self.assertFalse(users.exists())
@@ -105,6 +107,27 @@ class CommandLine(unittest.TestCase):
         self.run_program("user", "remove", "carol", code=67)
         self.run_program("user", "remove", "alice")
         self.assertEqual(self.run_program("user", "list").stdout, "bob@example.com\n")
+
+    def test_a_user_before_all_else_is_right(self):
+        """A mistake elsewhere, or no users file yet, is no reason not to add a user; `passwd` is what fingers type."""
+        self.config.write_text(self.config.read_text() + '[[listener]]\naddress = "*:587"\nauth = "required"\n')
+        self.run_program("check-config", code=78)
+        self.run_program("user", "add", "alice", "--password-stdin", stdin="correct horse\n")
+        self.run_program("user", "passwd", "alice", "--password-stdin", stdin="battery staple\n")
+        self.assertEqual(self.run_program("user", "list").stdout, "alice\n")
+        self.assertIn('no command "user change"; `posthorn user --help`',
+                      self.run_program("user", "change", "alice", code=64).stderr)
+
+    def test_warnings_about_users(self):
+        """Limits of a name that nobody has; a Dovecot that is not there (yet): no mistakes, but told."""
+        plain = self.config.read_text()
+        self.config.write_text(plain + '[[user]]\nname = "shpo"\nmessages_per_hour = 5\n')
+        self.run_program("user", "add", "shop", "--password-stdin", stdin="correct horse\n")
+        self.assertRegex(self.run_program("check-config").stderr, r'warning: \[\[user\]\] name = "shpo" is about nobody: .*users ')
+        for path, words in (("nowhere.sock", "does not exist"), ("posthorn.toml", "is no socket")):
+            self.config.write_text(plain.replace('users_file = "users"', f'dovecot_socket = "{path}"'))
+            self.assertRegex(self.run_program("check-config").stderr,
+                             rf"warning: auth\.dovecot_socket: .*{path} {words}.*; AUTH is answered 454")
 
     def test_dkim(self):
         arguments = ("--domain", "Example.com", "--selector", "m1")

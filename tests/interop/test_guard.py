@@ -105,6 +105,25 @@ class Bans(GuardTest):
             colleague.login("alice", "correct horse")
         self.assertIn("Nothing", d.command("guard", "list").stdout)
 
+    def test_one_password_by_two_mechanisms_is_one(self):
+        """Programs that are refused AUTH PLAIN try the same password by LOGIN: still one failure."""
+        d = self.daemon()
+        with self.client(d, "127.9.0.1") as program:
+            self.assertEqual(program.command(plain("alice", "last year's")).code, 535)
+            self.assertEqual(program.command("AUTH LOGIN " + base64.b64encode(b"alice").decode()).code, 334)
+            self.assertEqual(program.command(base64.b64encode(b"last year's").decode()).code, 535)
+        listed = d.command("guard", "list").stdout
+        self.assertRegex(listed, r"127\.9\.0\.1 +1 failure, 0 bans before")
+        self.assertRegex(d.command("status").stdout, r"(?m)^  guard\n    banned +0\n    failing +1$")
+
+    def test_who_does_not_log_in_is_in_the_log(self):
+        d = self.daemon()
+        with self.client(d, "127.9.0.1") as phone:
+            self.assertEqual(phone.command("MAIL FROM:<alice@example.com>").code, 530)
+            phone.command("MAIL FROM:<alice@example.com>")
+        d.wait_for_log(r"\brefused\b.*stage=mail client=127\.9\.0\.1 .*without logging in")
+        self.assertEqual(len(d.log(r"without logging in")), 1)
+
     def test_scram_is_counted_too(self):
         d = self.daemon(ban_after=1)
         client = self.client(d, "127.9.0.1")
