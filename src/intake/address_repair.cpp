@@ -2,6 +2,7 @@
 #include "intake/address_repair.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,8 @@ public:
                 out_.quoted = true;
             }
         }
+        sort_edits();
+        of_addresses_ = edits_.size();
         for (const mail::Span& comment : field.comments) {
             const std::string_view text = comment.of(value_);
             if (!to_encode || text::is_ascii(text) || inside_an_edit(comment)) continue;
@@ -99,22 +102,32 @@ private:
                            [domain](const std::string& name) { return text::iequals(name, domain); });
     }
 
+    // Addresses and comments are looked at from left to right, thousands of them: no step goes back to the beginning.
     void encode(const mail::Span& span, const std::string& text) {
-        const std::size_t line = value_.rfind('\n', span.begin);
-        const std::size_t column =
-            line == std::string_view::npos ? first_column_ + span.begin : span.begin - line - 1;
+        if (span.begin < seen_) seen_ = line_begin_ = 0;  // the first comment, after the last address
+        for (; seen_ < span.begin; ++seen_) {
+            if (value_[seen_] == '\n') line_begin_ = seen_ + 1;
+        }
+        const std::size_t column = line_begin_ == 0 ? first_column_ + span.begin : span.begin - line_begin_;
         edits_.push_back({span, mail::encode_phrase(text, column)});
         out_.encoded = true;
     }
 
+    // Of those made for addresses, which are sorted and do not overlap.
     [[nodiscard]] bool inside_an_edit(const mail::Span& span) const {
-        return std::any_of(edits_.begin(), edits_.end(), [&span](const Edit& edit) {
-            return edit.span.begin <= span.begin && span.end <= edit.span.end;
+        const auto end = edits_.begin() + static_cast<std::ptrdiff_t>(of_addresses_);
+        const auto after = std::upper_bound(edits_.begin(), end, span.begin, [](std::size_t begin, const Edit& edit) {
+            return begin < edit.span.begin;
         });
+        return after != edits_.begin() && span.end <= std::prev(after)->span.end;
+    }
+
+    void sort_edits() {
+        std::sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) { return a.span.begin < b.span.begin; });
     }
 
     void apply() {
-        std::sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) { return a.span.begin < b.span.begin; });
+        sort_edits();
         std::size_t at = 0;
         for (const Edit& edit : edits_) {
             out_.value += value_.substr(at, edit.span.begin - at);
@@ -128,6 +141,9 @@ private:
     std::size_t first_column_;
     const AddressPolicy& policy_;
     std::vector<Edit> edits_;
+    std::size_t of_addresses_ = 0;  // edits that are not for comments
+    std::size_t seen_ = 0;          // of the value, when columns are counted
+    std::size_t line_begin_ = 0;    // of the line that seen_ is in
     AddressRepair out_;
 };
 

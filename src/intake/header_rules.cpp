@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "auth/stream.hpp"
@@ -28,6 +29,8 @@ namespace {
 constexpr std::size_t kMaxFields = 5000;
 constexpr std::size_t kMaxSubject = 998;
 constexpr std::size_t kMaxMessageId = 500;
+// To, Cc and Reply-To that become one each: all of them are read again with each one that is added.
+constexpr std::size_t kMaxJoined = 20;
 // What others are known to stumble over (SUB-20): told to the operator.
 constexpr std::size_t kLargeField = 8 * 1024;
 constexpr std::size_t kLargeHeader = 60 * 1024;
@@ -75,13 +78,15 @@ bool tells_a_private_address(std::string_view received) {
     return false;
 }
 
+std::string key_of(const mail::Mailbox& one) { return one.local + '@' + text::to_lower(one.domain); }
+
 // Whether all of these are among those.
 bool are_among(const mail::MailboxList& these, const mail::MailboxList& those) {
-    return these.clean && !these.mailboxes.empty() && std::all_of(these.mailboxes.begin(), these.mailboxes.end(), [&those](const mail::Mailbox& one) {
-        return std::any_of(those.mailboxes.begin(), those.mailboxes.end(), [&one](const mail::Mailbox& other) {
-            return one.local == other.local && text::iequals(one.domain, other.domain);
-        });
-    });
+    if (!these.clean || these.mailboxes.empty()) return false;
+    std::unordered_set<std::string> known;
+    for (const mail::Mailbox& one : those.mailboxes) known.insert(key_of(one));
+    return std::all_of(these.mailboxes.begin(), these.mailboxes.end(),
+                       [&known](const mail::Mailbox& one) { return known.contains(key_of(one)); });
 }
 
 bool names_people(const mail::MailboxList& list) {
@@ -257,6 +262,10 @@ private:
                                           " and " + place(i) + (same ? ", and is signed as it is" : " differ"));
         }
         if (!same) {
+            if (++joins_ > kMaxJoined) {
+                return fail(554, "5.6.0", "The message has too many " + std::string(block_[*known].name) + " fields that differ: " +
+                                              place(i) + "; they may be put into one");
+            }
             std::string& value = joined_[static_cast<std::size_t>(kind)];
             if (value.empty()) value = block_[*known].value;
             join(value, block_[i].value);
@@ -400,6 +409,11 @@ private:
         if (repair.changed()) {
             repaired(repair.completed ? "completed" : repair.encoded ? "encoded" : "quoted", submitted.name);
             value = repair.value;
+            // A letter may have become an address of 255 octets.
+            if (value.size() > rules_.max_header_size) {
+                return fail(552, "5.3.4", "With its addresses completed or encoded, the field in " + place(i) + " is larger than " +
+                                              number(rules_.max_header_size) + " octets");
+            }
         }
         const bool changed = is_joined || repair.changed();
         if (kind == Field::from) from_ = value;
@@ -511,6 +525,7 @@ private:
     std::optional<Refusal> refusal_;
     std::array<Position, kFields> first_{};            // where each field of SUB-11 stands
     std::array<std::string, kFields> joined_;          // values of several To, Cc or Reply-To, once there were several
+    std::size_t joins_ = 0;
     std::vector<std::pair<std::size_t, std::string>> changes_;   // field and what stands there instead
     Position replace_message_id_;
     bool concerns_streams_ = false;

@@ -112,7 +112,7 @@ public:
     void end_pass();
 
     // Octets held in memory; of the body with its room to grow.
-    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().size() + body_.capacity(); }
+    [[nodiscard]] std::uint64_t memory() const { return splitter_.header().size() + header_.size() + body_.capacity(); }
     [[nodiscard]] const Submission& submission() const { return submission_; }
 
     // REQUIRES: all octets were fed, all passes made; called once.

@@ -1,6 +1,8 @@
 // Cutting of long header lines: see refold.hpp.
 #include "mail/refold.hpp"
 
+#include <vector>
+
 #include "base/text.hpp"
 #include "mail/mime_text.hpp"
 
@@ -10,7 +12,9 @@ namespace {
 // The places of one line where a fold may stand.
 class Folds {
 public:
-    Folds(std::string_view line, bool is_list) : line_(line), is_list_(is_list) {}
+    Folds(std::string_view line, bool is_list) : line_(line) {
+        if (is_list) find_commas();
+    }
 
     // Behind `from`: the last place within 78 columns, else the first one. npos: none.
     std::size_t next(std::size_t from, std::size_t indent) {
@@ -32,34 +36,30 @@ public:
     }
 
 private:
-    // State of quotes and comments is kept from the line's beginning on; places are asked for from left to right, some twice.
-    bool behind_comma(std::size_t at) {
-        if (!is_list_) return false;
-        if (at < seen_) {
-            seen_ = 0;
-            quoted_ = false;
-            depth_ = 0;
-        }
-        for (; seen_ < at; ++seen_) {
-            const char c = line_[seen_];
+    // Of a list alone; all at once, since places are asked for more than once and a line may be as long as a header.
+    void find_commas() {
+        behind_comma_.resize(line_.size());
+        bool quoted = false;
+        std::size_t depth = 0;
+        for (std::size_t at = 0; at + 1 < line_.size(); ++at) {
+            const char c = line_[at];
             if (c == '\\') {
-                ++seen_;
-            } else if (quoted_ || c == '"') {
-                if (c == '"') quoted_ = !quoted_;
+                ++at;
+            } else if (quoted || c == '"') {
+                if (c == '"') quoted = !quoted;
             } else if (c == '(') {
-                ++depth_;
-            } else if (c == ')' && depth_ > 0) {
-                --depth_;
+                ++depth;
+            } else if (c == ')' && depth > 0) {
+                --depth;
+            } else if (c == ',' && depth == 0) {
+                behind_comma_[at + 1] = !text::is_blank(line_[at + 1]);
             }
         }
-        return !quoted_ && depth_ == 0 && line_[at - 1] == ',' && !text::is_blank(line_[at]);
     }
+    [[nodiscard]] bool behind_comma(std::size_t at) const { return !behind_comma_.empty() && behind_comma_[at]; }
 
     std::string_view line_;
-    bool is_list_;
-    std::size_t seen_ = 0;
-    bool quoted_ = false;
-    std::size_t depth_ = 0;
+    std::vector<bool> behind_comma_;  // by place; empty: not a list
 };
 
 }  // namespace

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <functional>
 
 #include "auth/dkim/canonical.hpp"
 #include "intake/intake.hpp"
@@ -365,6 +368,50 @@ TEST(Repair, EveryRefusalIsOneLineOfAscii) {  // SUB-16
         EXPECT_TRUE(std::all_of(reply.begin(), reply.end(), [](char ch) { return ch >= ' ' && ch < 0x7f; })) << reply;
         EXPECT_LT(reply.size(), 400U);
     }
+}
+
+// A header of 256 KiB is nobody's letter, and must not cost more than its reading (one thread serves all clients): none of
+// these took less than a second of it once, some a minute.
+std::string many(int count, const std::function<std::string(int)>& one) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += one(i);
+    return all;
+}
+std::chrono::milliseconds time_for(const Case& c, const std::string& text) {
+    // Processor time: the machine may be busy.
+    const std::clock_t begin = std::clock();
+    (void)c.take(text);
+    return std::chrono::milliseconds(1000 * (std::clock() - begin) / CLOCKS_PER_SEC);
+}
+
+TEST(Repair, PathologicalHeadersCostLittle) {
+    constexpr std::chrono::milliseconds kLittle{5000};  // of what took 10 to 100 times as long, under any sanitizer
+    const std::string from = "From: a@example.com\r\n", end = "\r\n\r\n";
+    const auto bare = [](int) { return std::string("a,"); };
+    EXPECT_LT(time_for({}, from + "To: " + many(120000, bare) + "a" + end), kLittle);
+    const auto comment = [](int) { return std::string("(\xc3\xa9)"); };
+    EXPECT_LT(time_for({}, from + "To: a@example.org " + many(60000, comment) + end), kLittle);
+    const auto commented = [](int) { return std::string("a@b.example(\xc3\xa9),"); };
+    EXPECT_LT(time_for({}, from + "To: " + many(15000, commented) + "a@b.example" + end), kLittle);
+    const auto field = [](int i) {
+        return "To: a" + std::to_string(i) + "@b.example,b" + std::to_string(i) + "@b.example\r\n";
+    };
+    EXPECT_LT(time_for({}, from + many(4900, field) + "\r\n"), kLittle);
+}
+
+TEST(Repair, AFewFieldsAreJoinedNotThousands) {  // SUB-11
+    const auto field = [](int i) { return "Cc: a" + std::to_string(i) + "@b.example\r\n"; };
+    EXPECT_TRUE(has(Case().header("From: a@example.com\r\n" + many(21, field) + "\r\n"), "a0@b.example,\r\n a1@b.example"));
+    EXPECT_TRUE(has(Case().header("From: a@example.com\r\n" + many(22, field) + "\r\n"),
+                    "554 5.6.0 The message has too many Cc fields that differ: line 23 (Cc)"));
+}
+
+TEST(Repair, CompletedAddressesKeepTheBoundOfTheHeader) {
+    Case c;
+    c.rules.max_header_size = 1000;
+    const auto bare = [](int) { return std::string("a,"); };
+    EXPECT_TRUE(has(c.header("From: a@example.com\r\nTo: " + many(100, bare) + "a\r\n\r\n"),
+                    "552 5.3.4 With its addresses completed or encoded, the field in line 2 (To) is larger than 1000 octets"));
 }
 
 }  // namespace
