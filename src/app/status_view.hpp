@@ -10,7 +10,8 @@
 
 namespace posthorn::app {
 
-// An array with an object for each: file, names, days_left (whole days, negative when it has ended). Null: empty.
+// An array with an object for each: file, names, days_left (whole days, negative when it has ended). Null:
+// empty.
 [[nodiscard]] std::string certificates_json(const net::ServerTls* tls, TimePoint now);
 
 // How many addresses are banned and how many have failures that count; both up to kMostGuarded.
