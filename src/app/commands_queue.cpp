@@ -89,6 +89,17 @@ int show(const QueueCommand& options) {
     return asked.code;
 }
 
+// Why `retry` and the like found nothing to do.
+std::string why_nothing(const QueueCommand& options, std::string_view suffix) {
+    constexpr std::string_view kCommon = "its recipients are so already, or are being tried just now";
+    if (suffix != "/retry" && suffix != "/release") return std::string(kCommon);
+    const Asked asked = ask(options, "GET", "/v1/queue/" + admin::url_encode(options.id));
+    if (asked.code != exit_code::kOk || !asked.body.as_object().contains("suspension"))
+        return std::string(kCommon);
+    return "its user is suspended, and `posthorn user resume` lets his mail go on (`posthorn queue show` "
+           "names him)";
+}
+
 int revise(const QueueCommand& options, const std::string& method, const std::string& suffix,
            std::string_view done) {
     const Asked asked = ask(options, method, "/v1/queue/" + admin::url_encode(options.id) + suffix);
@@ -101,9 +112,7 @@ int revise(const QueueCommand& options, const std::string& method, const std::st
         print(json::serialize(asked.body) + "\n");
     } else {
         print(count == 0
-                  ? fmt::format(
-                        "{}: nothing to change; its recipients are so already, or are being tried just now\n",
-                        options.id)
+                  ? fmt::format("{}: nothing to change; {}\n", options.id, why_nothing(options, suffix))
                   : fmt::format("{}: {} recipient{} {}\n", options.id, count, count == 1 ? "" : "s", done));
     }
     return exit_code::kOk;

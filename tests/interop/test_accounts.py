@@ -71,7 +71,7 @@ class Hacked(world.WorldTest):
 
         # Nothing of hers leaves, whatever is done to one message of it; everybody else's goes on.
         for one in (second, self.d.queue_ids()[2]):
-            self.assertIn("nothing to change", self.d.command("queue", "retry", one).stdout)
+            self.assertIn("nothing to change; its user is suspended", self.d.command("queue", "retry", one).stdout)
             self.assertIn("nothing to change", self.d.command("queue", "release", one).stdout)
         self.w.sink.forget()
         self.w.sink.wait_for_message("bob0@dest.test")
