@@ -49,6 +49,43 @@ class GuardTest(world.WorldTest):
         d.wait_for_log(rf"\bbanned\b.*address={source}")
 
 
+class WhileAnAnswerIsHeldBack(GuardTest):
+    """What one address asks meanwhile is not looked at: neither time nor answers tell anything, and hashes cost it, not us."""
+
+    def held_back(self, d, *commands):
+        client = self.client(d, "127.9.0.8")
+        for command in commands[:-1]:
+            self.assertEqual(client.command(command).code, 334)
+        client.send(commands[-1] + "\r\n")
+        d.wait_for_log(r"\bauth\b.*result=failed")
+        return client
+
+    def test_no_hash_and_an_end(self):
+        """Many connections at the same user (AUTH-5): 454 whatever the password, then 421."""
+        d = self.daemon(delay_first="60s", delay_max="60s")
+        self.held_back(d, plain("alice", "wrong"))
+        client = self.client(d, "127.9.0.8")
+        self.assertEqual([client.command(plain("alice", p)).code for p in ("a", "b")], [454, 454])
+        self.assertEqual(client.command(plain("alice", "c")).code, 454)
+        self.assertEqual(client.reply().code, 421)
+        self.assertIsNone(client.line())
+        d.wait_for_log(r"\bauth\b.*user=alice.*the password was not looked at", 3)
+
+    def test_tells_nobody_from_somebody(self):
+        """A name in another form (SASLprep) holds back the same for users and for nobody (AUTH-5)."""
+        for name in ("alice", "mallory"):
+            d = self.daemon(delay_first="60s", delay_max="60s")
+            wide = chr(ord(name[0]) + 0xFEE0) + name[1:]  # FULLWIDTH LATIN SMALL LETTER
+            client = self.client(d, "127.9.0.8")
+            b64 = lambda text: base64.b64encode(text.encode()).decode()
+            challenge = client.command("AUTH SCRAM-SHA-256 " + b64(f"n,,n={wide},r=abc"))
+            self.assertEqual(challenge.code, 334)
+            nonce = base64.b64decode(challenge.text).decode().split(",")[0]
+            client.send(b64(f"c=biws,{nonce},p=" + base64.b64encode(bytes(32)).decode()) + "\r\n")
+            d.wait_for_log(r"\bauth\b.*result=failed")
+            self.assertEqual(self.client(d, "127.9.0.8").command(plain(name, "x")).code, 454, name)
+
+
 class Bans(GuardTest):
     def test_shut_out_and_forgiven(self):
         """421 4.7.0 in place of the greeting, never 521 (SUB-5); others are served; list, forgive; the log says how to lift it."""

@@ -106,7 +106,9 @@ ServerAction ServerSession::on_sasl(SaslAnswer answer) {
             end = error("501 5.5.2 Malformed authentication response\r\n");
             break;
         case SaslAnswer::Kind::unavailable:
+            // No failure of the client's, but one that asks without end costs us a look and a line of the log each time.
             say("454 4.7.0 Temporary authentication failure, try again later\r\n");
+            end = auth_in_vain(connection_.auth_untold);
             break;
         case SaslAnswer::Kind::turned_away:
             say("421 4.7.0 " + facts_.hostname + " Too many failures from your address, try again later\r\n");
@@ -124,7 +126,11 @@ std::optional<ServerAction> ServerSession::sasl_accepted(std::string user) {
 
 std::optional<ServerAction> ServerSession::auth_rejected(std::string_view wire) {
     say(wire);
-    if (++connection_.auth_failures < facts_.limits.max_auth_failures) return std::nullopt;
+    return auth_in_vain(connection_.auth_failures);
+}
+
+std::optional<ServerAction> ServerSession::auth_in_vain(std::uint32_t& times) {
+    if (++times < facts_.limits.max_auth_failures) return std::nullopt;
     say("421 4.7.0 " + facts_.hostname + " Too many failed authentications, closing the connection\r\n");
     return close(SessionEnd::too_many_auth_failures);
 }

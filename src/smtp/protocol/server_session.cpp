@@ -157,6 +157,7 @@ ServerAction ServerSession::on_tls(TlsFacts tls) {
     fresh.tls = std::move(tls);
     fresh.errors = connection_.errors;
     fresh.auth_failures = connection_.auth_failures;
+    fresh.auth_untold = connection_.auth_untold;
     connection_ = std::move(fresh);
     fresh_transaction(State::fresh);
     return act(Kind::read);

@@ -27,7 +27,7 @@ struct SessionLimits {
     std::uint32_t max_command_line = 2048;              // octets with CRLF
     std::uint32_t max_auth_line = 12288;                // RFC 4954 s4.3
     std::uint32_t max_errors = 20;        // bad commands since the last stored message, then 421 and close
-    std::uint32_t max_auth_failures = 3;  // per connection, then 421 and close
+    std::uint32_t max_auth_failures = 3;  // per connection, then 421 and close; as many of what nobody could look at
 };
 
 enum class SessionTls : std::uint8_t {
@@ -255,6 +255,7 @@ private:
         std::optional<TlsFacts> tls;
         std::uint32_t errors = 0;
         std::uint32_t auth_failures = 0;
+        std::uint32_t auth_untold = 0;  // answered 454
     };
     // What RSET, EHLO and STARTTLS replace by a fresh one.
     struct Transaction {
@@ -291,6 +292,7 @@ private:
     std::optional<ServerAction> sasl_accepted(std::string user);
     std::optional<ServerAction> auth_rejected(
         std::string_view wire = "535 5.7.8 Authentication credentials invalid\r\n");
+    std::optional<ServerAction> auth_in_vain(std::uint32_t& times);
     std::optional<ServerAction> take_content_from(std::string_view& in);
     std::optional<ServerAction> take_chunk_from(std::string_view& in);
     std::optional<ServerAction> begin_chunk();

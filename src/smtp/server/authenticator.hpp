@@ -1,6 +1,7 @@
 // Where users come from, as sessions see it: the mechanisms to offer, and exchanges that end with a user or without.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ namespace posthorn::smtp::server {
 struct AuthContext {
     std::vector<auth::ChannelBinding> channel_bindings;  // none: no -PLUS was offered
     auth::DovecotPeer peer;
+    // Asked before a password is looked at, where the source learns of the user before: what may be answered at once,
+    // because the client would not be told the outcome. Empty: nothing.
+    std::function<std::optional<protocol::SaslAnswer>(std::string_view user)> forestall;
 };
 
 // One AUTH command, owned by its session. Cancelled by destroying it, not while a step is under way.

@@ -124,6 +124,14 @@ std::optional<DoorGuard::Ban> DoorGuard::ban_if_due(Record& record, std::uint32_
     return ban;
 }
 
+DoorGuard::Consequence::Kind DoorGuard::foreseen(const Key& key, std::string_view user, SteadyTime now) const {
+    const auto found = records_.find(key);
+    if (found == records_.end()) return Consequence::Kind::tell;
+    if (found->second.banned_until > now) return Consequence::Kind::turn_away;
+    return held(found->second, fingerprint(Offence::login, user), now) ? Consequence::Kind::put_off
+                                                                       : Consequence::Kind::tell;
+}
+
 DoorGuard::Consequence DoorGuard::on_wrong_password(const Key& key, std::string_view user, std::string_view secret,
                                                     SteadyTime now) {
     Consequence consequence;

@@ -77,6 +77,8 @@ public:
     [[nodiscard]] Admission arrive(const Key& key, SteadyTime now);
     [[nodiscard]] bool banned(const Key& key, SteadyTime now) const;
 
+    // What would come of a login whatever its password is: so that nobody has to look at it. Counts nothing.
+    [[nodiscard]] Consequence::Kind foreseen(const Key& key, std::string_view user, SteadyTime now) const;
     // Once the password was looked at. `secret`: the password, empty where the mechanism does not show it.
     [[nodiscard]] Consequence on_wrong_password(const Key& key, std::string_view user, std::string_view secret,
                                                 SteadyTime now);

@@ -353,7 +353,9 @@ AuthContext Session::auth_context() const {
 net::awaitable<protocol::SaslAnswer> Session::authenticate() {
     const protocol::SaslTurn& turn = core_.sasl_turn();
     if (turn.first) {
-        exchange_ = authenticator_->begin(turn.mechanism, auth_context());
+        AuthContext context = auth_context();
+        context.forestall = [this](std::string_view user) { return forestall(user); };
+        exchange_ = authenticator_->begin(turn.mechanism, std::move(context));
     }
     protocol::SaslAnswer answer = co_await exchange_->step(turn.response);
     if (answer.kind == protocol::SaslAnswer::Kind::challenge) co_return answer;

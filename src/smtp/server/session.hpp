@@ -46,6 +46,8 @@ private:
     [[nodiscard]] protocol::ClientFacts change_client();
     void take_seat();
     net::awaitable<protocol::SaslAnswer> authenticate();
+    // The guard's word on a login before it is looked at: an answer where the outcome would not be told.
+    [[nodiscard]] std::optional<protocol::SaslAnswer> forestall(std::string_view user) const;
     // The guard's word on a login that was looked at (session_guard.cpp): what may be said of it, after the time it costs.
     net::awaitable<protocol::SaslAnswer> guarded(protocol::SaslAnswer answer);
     void count_offence(DoorGuard::Offence offence, std::string_view subject);

@@ -1,6 +1,7 @@
 // What a session asks the guard of the door, and tells it.
 #include <utility>
 
+#include "auth/saslprep.hpp"
 #include "base/log.hpp"
 #include "smtp/server/session.hpp"
 
@@ -17,7 +18,24 @@ std::string shown_password(const protocol::SaslTurn& turn) {
     return turn.response->substr(turn.response->rfind('\0') + 1);
 }
 
+// All forms of a name are one user to the guard, whether there is one or not: else those that a source knows under another
+// form could be told from nobody by what is held back.
+std::string one_form(std::string_view user) {
+    auto prepared = auth::saslprep(user);
+    return prepared ? *std::move(prepared) : std::string(user);
+}
+
 }  // namespace
+
+std::optional<Answer> Session::forestall(std::string_view user) const {
+    if (exempt(client_, runtime_->guard, runtime_->relay)) return std::nullopt;
+    using Kind = DoorGuard::Consequence::Kind;
+    const Kind kind =
+        premises_.guard.foreseen(client_.counted_as(), one_form(user), std::chrono::steady_clock::now());
+    if (kind == Kind::tell) return std::nullopt;
+    ++premises_.figures.logins_untold;
+    return kind == Kind::turn_away ? Answer::turned_away() : Answer::unavailable();
+}
 
 net::awaitable<Answer> Session::guarded(Answer answer) {
     const bool right = answer.kind == Answer::Kind::accepted;
@@ -26,7 +44,7 @@ net::awaitable<Answer> Session::guarded(Answer answer) {
     }
     using Kind = DoorGuard::Consequence::Kind;
     const std::string secret = shown_password(core_.sasl_turn());
-    const std::string& user = answer.user;
+    const std::string user = one_form(answer.user);
     const DoorGuard::Key key = client_.counted_as();
     const SteadyTime now = std::chrono::steady_clock::now();
     DoorGuard::Consequence consequence;

@@ -19,8 +19,12 @@ constexpr std::string_view kScram = "SCRAM-SHA-256", kScramPlus = "SCRAM-SHA-256
 class UsersExchange final : public Exchange {
 public:
     UsersExchange(std::unique_ptr<SaslExchange> sasl, std::shared_ptr<auth::Credentials> users, net::asio::thread_pool& pool,
-                  const std::atomic<bool>& closing)
-        : sasl_(std::move(sasl)), users_(std::move(users)), pool_(pool), closing_(closing) {}
+                  const std::atomic<bool>& closing, decltype(AuthContext::forestall) forestall)
+        : sasl_(std::move(sasl)),
+          users_(std::move(users)),
+          pool_(pool),
+          closing_(closing),
+          forestall_(std::move(forestall)) {}
 
     net::awaitable<SaslAnswer> step(std::optional<std::string> response) override {
         if (!response && sasl_->client_first()) co_return SaslAnswer::challenge({});
@@ -49,6 +53,13 @@ public:
 private:
     net::awaitable<SaslAnswer> check(SaslExchange::Credentials given) {
         user_ = given.user;
+        // A hash is dear: one address must not fill the crypto pool with guesses whose outcome it is never told.
+        if (forestall_) {
+            if (auto answer = forestall_(given.user)) {
+                reason_ = "an earlier failure still makes this address wait; the password was not looked at";
+                co_return *std::move(answer);
+            }
+        }
         const SteadyTime now = std::chrono::steady_clock::now();
         bool right = users_->cached(given.user, given.password, now);
         if (!right) {
@@ -74,6 +85,7 @@ private:
     std::shared_ptr<auth::Credentials> users_;
     net::asio::thread_pool& pool_;
     const std::atomic<bool>& closing_;
+    decltype(AuthContext::forestall) forestall_;
 };
 
 }  // namespace
@@ -100,7 +112,7 @@ std::unique_ptr<Exchange> UsersAuthenticator::begin(std::string_view mechanism, 
     } else {
         sasl = SaslExchange::create(mechanism);
     }
-    return std::make_unique<UsersExchange>(std::move(sasl), users_, pool_, closing_);
+    return std::make_unique<UsersExchange>(std::move(sasl), users_, pool_, closing_, std::move(context.forestall));
 }
 
 }  // namespace posthorn::smtp::server

@@ -236,6 +236,20 @@ TEST(ServerAuth, WrongPasswords_AUTH_5) {
         .run();
 }
 
+// What nobody could look at is no failure, but there is an end to asking.
+TEST(ServerAuth, AskingInVainHasAnEnd_AUTH_5) {
+    const std::string command = "AUTH PLAIN " + b64("x") + "\r\n";
+    const std::string later = "454 4.7.0 Temporary authentication failure, try again later\r\n";
+    ServerScript script = login();
+    for (int i = 0; i < 2; ++i)
+        script.says(command).sasl({"PLAIN", true, "x"}, SaslAnswer::unavailable()).gets(later);
+    script.says(command)
+        .sasl({"PLAIN", true, "x"}, SaslAnswer::unavailable())
+        .gets(later + "421 4.7.0 mx.example.org Too many failed authentications, closing the connection\r\n")
+        .closes(SessionEnd::too_many_auth_failures)
+        .run();
+}
+
 // A mechanism that gives nobody a name has authenticated nobody.
 TEST(ServerAuth, NamelessUsersAreNobody_AUTH_5) {
     login()

@@ -57,6 +57,19 @@ TEST_F(Guard, DelaysGrowOverConnectionsUpToABound) {  // AUTH-7
     EXPECT_EQ(guess("alice", "again").delay, seconds(1));
 }
 
+TEST_F(Guard, WhatWouldNotBeToldNeedsNoLook) {  // AUTH-5: hashes are dear
+    EXPECT_EQ(guard.foreseen(bot, "alice", now), Kind::tell);
+    EXPECT_EQ(guard.size(), 0U);
+    (void)guess("alice", "x");
+    EXPECT_EQ(guard.foreseen(bot, "alice", now), Kind::put_off);
+    EXPECT_EQ(guard.foreseen(bot, "bob", now), Kind::tell);
+    EXPECT_EQ(guard.foreseen(key("198.51.100.8"), "alice", now), Kind::tell);
+    now += seconds(1);
+    EXPECT_EQ(guard.foreseen(bot, "alice", now), Kind::tell);
+    be_banned();
+    EXPECT_EQ(guard.foreseen(bot, "bob", now), Kind::turn_away);
+}
+
 TEST_F(Guard, NoDelayWhereNoneIsWanted) {
     options.delay_first = Duration::zero();
     use(options);
