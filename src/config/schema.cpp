@@ -97,8 +97,8 @@ void add_submission(Rows& rows) {
          "sockets."},
         {"submission.limits", "max_connections_per_client",
          integer<Config>(FIELD(server.limits.max_connections_per_client), 1, 100000),
-         "Connections at once from one address; over IPv6 from one network of 64 bits. Loopback and unix "
-         "sockets are exempt."},
+         "Connections at once from one address; over IPv6 from one network of 64 bits. Loopback, unix sockets "
+         "and xclient_networks are exempt."},
         {"submission.limits", "max_intake_memory",
          size<Config>(FIELD(server.limits.max_intake_memory), kMiB, 64 * kGiB),
          "Octets of messages being received that may be in memory, all sessions together; beyond it 452."},
