@@ -17,6 +17,9 @@
 namespace posthorn::app {
 namespace {
 
+constexpr std::size_t kShortPassword =
+    8;  // octets; shorter ones are taken all the same (NIST SP 800-63B s5.1.1.1)
+
 struct UserOptions {
     std::string config_path;
     std::string file;
@@ -143,6 +146,12 @@ int change(const UserOptions& options, auth::UserChange change) {
             return exit_code::kDataError;
         }
         password = *given;
+        if (password.size() < kShortPassword) {
+            complain(
+                fmt::format("warning: a password of {} characters, and guessers begin with the short ones; "
+                            "12 or more keep them out",
+                            password.size()));
+        }
     }
     const auto changed = auth::change_user(*file, change, options.name, password);
     if (!changed) {
@@ -181,9 +190,9 @@ void add_user_commands(CLI::App& app, Action& action) {
     };
     add("add", "Add a user; the password is asked for", true, true,
         [](const UserOptions& options) { return change(options, auth::UserChange::add); });
-    add("password", "Change a user's password", true, true,
-        [](const UserOptions& options) { return change(options, auth::UserChange::replace); })
-        ->alias("passwd");
+    add("password", "Change a user's password", true, true, [](const UserOptions& options) {
+        return change(options, auth::UserChange::replace);
+    })->alias("passwd");
     add("remove", "Remove a user", false, true,
         [](const UserOptions& options) { return change(options, auth::UserChange::remove); });
 }
