@@ -148,9 +148,8 @@ int change(const UserOptions& options, auth::UserChange change) {
         password = *given;
         if (password.size() < kShortPassword) {
             complain(
-                fmt::format("warning: a password of {} characters, and guessers begin with the short ones; "
-                            "12 or more keep them out",
-                            password.size()));
+                "warning: that is a short password, and guessers begin with those; 12 characters keep them "
+                "out");
         }
     }
     const auto changed = auth::change_user(*file, change, options.name, password);

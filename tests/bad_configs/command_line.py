@@ -98,7 +98,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(stat.S_IMODE(users.stat().st_mode), 0o600)
         self.assertTrue(users.read_text().startswith("alice:$y$"), users.read_text())
         self.assertNotIn("horse", users.read_text())
-        self.assertIn("warning: a password of 3 characters",
+        self.assertIn("warning: that is a short password",
                       self.run_program("user", "password", "alice", "--password-stdin", stdin="abc\n").stderr)
         self.run_program("user", "add", "alice", "--password-stdin", stdin="x\n", code=65)
         self.run_program("user", "add", "bob@example.com", "--password-stdin", "--file", users, stdin="y\n")
