@@ -264,7 +264,10 @@ TEST_F(AgentTest, MailOfASuspendedUserIsStoppedBeforeItIsSent) {
     suspensions_.add("alice", {wall_now(), "hacked"});
     start();
     const QueueId id = submit("bob@dest.test");
-    ASSERT_TRUE(until([&] { return rows(id).front().state == queue::RecipientState::suspended; }));
+    ASSERT_TRUE(until([&] {
+        const auto found = rows(id);
+        return !found.empty() && found.front().state == queue::RecipientState::suspended;
+    }));
     until([] { return false; }, 100ms);
     EXPECT_EQ(sink_.connections(), 0);
     EXPECT_EQ(agent_->figures().attempts, 0U);

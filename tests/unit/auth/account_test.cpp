@@ -174,6 +174,7 @@ TEST(Allowances, MoreThanTheBucketHoldsIsAnotherMessagesBusiness) {
 TEST(Allowances, NoLimitKeepsNoBooks) {
     Allowances allowances;
     for (int i = 0; i < 100'000; ++i) ASSERT_FALSE(allowances.take("alice", limits(0, 0), 1000, kStart));
+    EXPECT_FALSE(allowances.ask("alice", limits(0, 0), 1000, kStart));
     EXPECT_EQ(allowances.size(), 0U);
 }
 

@@ -187,6 +187,10 @@ TEST(Repair, EightBitHeaders) {  // SUB-14
     EXPECT_TRUE(has(c.header(utf8), "Subject: \xc3\xbc\r\n"));
     EXPECT_TRUE(has(c.header("From: a@b.example\r\nSubject: \xfc\r\n\r\n"), "not UTF-8"));
     EXPECT_TRUE(has(c.header("From: \xfc <a@b.example>\r\n\r\n"), "not UTF-8"));
+    // A label that is over 63 octets as an A-label is no name (RFC 5890 s2.3.2.1), whatever might be encoded beside it.
+    Case fresh;
+    const std::string label = "m\xc3\xbc" + std::string(61, 'l');
+    EXPECT_TRUE(has(fresh.header("From: <a@" + label + ".example>\r\n\r\n"), "550 5.6.7")) << fresh.header("From: <a@" + label + ".example>\r\n\r\n");
 }
 
 TEST(Repair, EightBitBodies) {  // SUB-15, RFC 6152 s3
