@@ -32,8 +32,7 @@ Result<Suspensions> change(const std::string& path, const std::function<void(Sus
     Suspensions now;
     const Result<void> changed =
         change_secret_file(path, [&](const std::string* content) -> Result<std::string> {
-            Result<Suspensions> read =
-                Suspensions::parse(content ? std::string_view(*content) : std::string_view(), path);
+            Result<Suspensions> read = content ? Suspensions::parse(*content, path) : Suspensions();
             if (!read) return read.error();
             now = std::move(*read);
             how(now);
@@ -68,6 +67,8 @@ std::string suspensions_file(const std::string& state_directory) {
 Result<Suspensions> Suspensions::parse(std::string_view text, const std::string& file_name) {
     Suspensions list;
     std::string mistakes;
+    // What to_text() writes is never empty: this was cut off, by a full disk or a copy that failed.
+    if (text.empty()) mistakes = fmt::format("{}:1: the file is empty, which a list of nobody is not", file_name);
     for (std::size_t number = 1; !text.empty(); ++number) {
         std::string_view line = text::take_field(text, '\n');
         if (text::trim(line).empty() || line.starts_with('#')) continue;

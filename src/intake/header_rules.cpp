@@ -34,6 +34,7 @@ constexpr std::size_t kMaxJoined = 20;
 // What others are known to stumble over (SUB-20): told to the operator.
 constexpr std::size_t kLargeField = 8 * 1024;
 constexpr std::size_t kLargeHeader = 60 * 1024;
+constexpr std::size_t kMostTold = 50;       // repairs of one message
 constexpr std::uint32_t kNearlyALoop = 5;   // Received fields left (SMTP-17)
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
@@ -143,7 +144,12 @@ private:
     }
 
     void repaired(std::string_view what, std::string_view name) {
-        judged_.repaired.push_back(std::string(what) + " " + std::string(name));
+        // All of it becomes one line of the log.
+        if (judged_.repaired.size() < kMostTold) {
+            judged_.repaired.push_back(std::string(what) + " " + std::string(name.substr(0, 60)));
+        } else if (judged_.repaired.size() == kMostTold) {
+            judged_.repaired.emplace_back("and more");
+        }
     }
     void replace(std::size_t index, std::string raw) {
         const auto found = std::find_if(changes_.begin(), changes_.end(), [index](const auto& change) { return change.first == index; });

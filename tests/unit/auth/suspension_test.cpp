@@ -68,6 +68,11 @@ TEST(Suspensions, ADamagedListIsAnErrorWithAllItsLines) {
     EXPECT_EQ(read.error().what.find("list:3:"), std::string::npos);
 }
 
+TEST(Suspensions, AnEmptyFileIsNotAListOfNobody) {
+    EXPECT_FALSE(Suspensions::parse("", "suspended-users"));
+    EXPECT_TRUE(Suspensions::parse(Suspensions().to_text(), "suspended-users").value().empty());
+}
+
 TEST(Suspensions, TheFileIsChangedWholeOrNotAtAll) {
     const testing::TemporaryFolder folder;
     const std::string path = suspensions_file(folder.path(""));

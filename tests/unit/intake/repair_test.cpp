@@ -410,6 +410,14 @@ TEST(Repair, AFewFieldsAreJoinedNotThousands) {  // SUB-11
                     "554 5.6.0 The message has too many Cc fields that differ: line 23 (Cc)"));
 }
 
+TEST(Repair, ThousandsOfRepairsAreOneShortLineOfTheLog) {
+    const auto bcc = [](int) { return std::string("Bcc:\r\n"); };
+    const std::string told = Case().repaired(kBase + many(4900, bcc) + "\r\n");
+    EXPECT_LT(told.size(), 1000U);
+    EXPECT_TRUE(told.ends_with("removed Bcc, and more"));
+    EXPECT_FALSE(has(Case().header(kBase + many(4900, bcc) + "\r\n"), "Bcc"));
+}
+
 TEST(Repair, CompletedAddressesKeepTheBoundOfTheHeader) {
     Case c;
     c.rules.max_header_size = 1000;
