@@ -86,6 +86,14 @@ class WhileAnAnswerIsHeldBack(GuardTest):
             self.assertEqual(self.client(d, "127.9.0.8").command(plain(name, "x")).code, 454, name)
 
 
+class Log(GuardTest):
+    def test_a_long_name_makes_no_long_line(self):
+        """AUTH lines have 12 KiB (RFC 4954 s4.3); what strangers say fills no log."""
+        d = self.daemon()
+        self.assertEqual(self.client(d, "127.9.0.7").command(plain("u" * 8000, "x")).code, 535)
+        self.assertLess(len(d.wait_for_log(r"\bauth\b.*result=failed")[-1]), 600)
+
+
 class Bans(GuardTest):
     def test_shut_out_and_forgiven(self):
         """421 4.7.0 in place of the greeting, never 521 (SUB-5); others are served; list, forgive; the log says how to lift it."""

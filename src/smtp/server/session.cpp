@@ -371,7 +371,9 @@ void Session::log_auth(const protocol::SaslAnswer& answer) {
     const bool ok = answer.kind == Answer::accepted;
     if (answer.kind == Answer::rejected) ++premises_.figures.auth_failures;
     log::Event event(ok ? log::Level::info : log::Level::warning, "auth");
-    event.kv("session", number_text_).kv("user", exchange_->user());
+    // No name that anybody has is longer; an AUTH line may be.
+    const std::string_view user = std::string_view(exchange_->user()).substr(0, 255);
+    event.kv("session", number_text_).kv("user", user);
     switch (answer.kind) {
         case Answer::accepted: event.kv("result", "ok"); break;
         case Answer::rejected: event.kv("result", "failed"); break;
