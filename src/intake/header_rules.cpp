@@ -423,7 +423,12 @@ private:
         }
         const bool changed = is_joined || repair.changed();
         if (kind == Field::from) from_ = value;
-        if (kind == Field::sender && !check_qualified(i, mail::parse_mailboxes(value))) return false;
+        if (kind == Field::sender) {
+            const mail::MailboxList list = mail::parse_mailboxes(value);
+            if (!check_qualified(i, list)) return false;
+            // Mail programs show "sent by ... on behalf of ...": it is held to the same rule as From.
+            if (!list.mailboxes.empty() && !may_be_sent_by(list.mailboxes.front(), "Sender")) return false;
+        }
         if (!changed) return fold(i, true, submitted.raw, false);
         return fold(i, true, std::string(submitted.name) + ":" + std::string(value) + "\r\n", true);
     }
@@ -461,13 +466,15 @@ private:
             return fail(550, "5.6.0", "The message has no From field, and its envelope's sender makes none");
         }
         author_ = std::move(list.mailboxes.front());
-        // SUB-6: what people see is what the account must have a right to, not only the envelope.
-        if (submission_.senders && !submission_.senders->allow(author_.local, author_.domain)) {
-            fail(550, "5.7.1", "This account may not send with that address in From");
-            refusal_->of_sender = true;
-            return false;
-        }
-        return true;
+        return may_be_sent_by(author_, "From");
+    }
+
+    // SUB-6: what people see is what the account must have a right to, not only the envelope.
+    bool may_be_sent_by(const mail::Mailbox& mailbox, const char* field) {
+        if (!submission_.senders || submission_.senders->allow(mailbox.local, mailbox.domain)) return true;
+        fail(550, "5.7.1", std::string("This account may not send with that address in ") + field);
+        refusal_->of_sender = true;
+        return false;
     }
 
     bool choose_stream() {

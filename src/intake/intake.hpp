@@ -49,7 +49,7 @@ struct Submission {
     std::optional<IpAddress> client_ip;          // none for a unix socket
     std::string_view protocol;                   // mail::received_protocol() or "local"; of static storage
     std::string user;                            // authenticated as, or empty
-    const auth::SenderRules* senders = nullptr;  // what may stand in From; null: anything. Outlives the intake
+    const auth::SenderRules* senders = nullptr;  // what may stand in From and Sender; null: anything. Outlives the intake
     std::string tls_cipher;                      // "TLS_AES_256_GCM_SHA384", or empty
     std::string source;                          // for the log and `queue show`: "user=..", "ip=..", "uid=.."
 };
@@ -59,7 +59,7 @@ struct Refusal {
     std::uint16_t code = 554;
     std::string_view enhanced = "5.6.0";         // of static storage
     std::string text;                            // one line of ASCII without control characters
-    bool of_sender = false;                      // From is not the user's to send from (SUB-6)
+    bool of_sender = false;                      // From or Sender is not the user's to send from (SUB-6)
 };
 
 // A message ready for the store. Where the body spilled, the caller closes the spool file, names it in
