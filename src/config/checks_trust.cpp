@@ -38,6 +38,9 @@ struct Size {
     [[nodiscard]] bool wider_than(unsigned of_v4, unsigned of_v6) const { return prefix < (v4 ? of_v4 : of_v6); }
 };
 
+// NAT64 (RFC 6052): every IPv4 client behind such a gateway.
+constexpr WholeRange kNat64{"64:ff9b::", "64:ff9b::ffff:ffff"};
+
 bool covers(const IpNetwork& network, const WholeRange& range) {
     return network.contains(IpAddress::parse(range.first).value()) && network.contains(IpAddress::parse(range.last).value());
 }
@@ -53,7 +56,7 @@ bool trusts_from_outside(const ListenerOptions& listener) {
 // Why so wide a network must not be trusted; empty: it may.
 std::string_view too_wide(const IpNetwork& network, bool reachable) {
     const Size size(network);
-    if (size.wider_than(8, 7)) {
+    if (size.wider_than(8, 7) || covers(network, kNat64)) {
         return ", which would let everybody send through this server (an open relay); allowed: the networks of your own "
                "clients, or users who log in";
     }
