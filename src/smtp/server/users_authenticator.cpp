@@ -16,14 +16,28 @@ using auth::SaslExchange;
 
 constexpr std::string_view kScram = "SCRAM-SHA-256", kScramPlus = "SCRAM-SHA-256-PLUS";
 
+// One password's place among those that wait.
+class Turn {
+public:
+    explicit Turn(std::size_t& waiting) : waiting_(waiting) { ++waiting_; }
+    ~Turn() { --waiting_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    std::size_t& waiting_;
+};
+
 class UsersExchange final : public Exchange {
 public:
     UsersExchange(std::unique_ptr<SaslExchange> sasl, std::shared_ptr<auth::Credentials> users, net::asio::thread_pool& pool,
-                  const std::atomic<bool>& closing, decltype(AuthContext::forestall) forestall)
+                  const std::atomic<bool>& closing, std::shared_ptr<std::size_t> waiting,
+                  decltype(AuthContext::forestall) forestall)
         : sasl_(std::move(sasl)),
           users_(std::move(users)),
           pool_(pool),
           closing_(closing),
+          waiting_(std::move(waiting)),
           forestall_(std::move(forestall)) {}
 
     net::awaitable<SaslAnswer> step(std::optional<std::string> response) override {
@@ -63,6 +77,11 @@ private:
         const SteadyTime now = std::chrono::steady_clock::now();
         bool right = users_->cached(given.user, given.password, now);
         if (!right) {
+            if (*waiting_ >= UsersAuthenticator::kMaxWaiting) {
+                reason_ = "too many passwords wait to be looked at";
+                co_return SaslAnswer::unavailable();
+            }
+            const Turn turn(*waiting_);
             auto work = [users = users_, given, now, &closing = closing_] {
                 return !closing && users->verify(given.user, given.password, now);
             };
@@ -85,6 +104,7 @@ private:
     std::shared_ptr<auth::Credentials> users_;
     net::asio::thread_pool& pool_;
     const std::atomic<bool>& closing_;
+    std::shared_ptr<std::size_t> waiting_;
     decltype(AuthContext::forestall) forestall_;
 };
 
@@ -112,7 +132,7 @@ std::unique_ptr<Exchange> UsersAuthenticator::begin(std::string_view mechanism, 
     } else {
         sasl = SaslExchange::create(mechanism);
     }
-    return std::make_unique<UsersExchange>(std::move(sasl), users_, pool_, closing_, std::move(context.forestall));
+    return std::make_unique<UsersExchange>(std::move(sasl), users_, pool_, closing_, waiting_, std::move(context.forestall));
 }
 
 }  // namespace posthorn::smtp::server

@@ -7,6 +7,7 @@
 
 #include "auth/dkim/canonical.hpp"
 #include "server_harness.hpp"
+#include "smtp/server/users_authenticator.hpp"
 
 namespace posthorn::test {
 namespace {
@@ -398,6 +399,27 @@ TEST(SmtpServer, AtTheEndIdleOnesHear421AndAMessageUnderWayIsFinished) {
     EXPECT_EQ(busy.reply().substr(0, 9), "421 4.3.2");
     EXPECT_EQ(stopped.wait_for(std::chrono::seconds(10)), std::future_status::ready);
     EXPECT_EQ(harness.stored().size(), 1U);
+}
+
+// A crowd of guessers from many addresses must not put a user off for minutes.
+TEST(SmtpServer, OnlySoManyPasswordsWait) {
+    ServerHarness harness;
+    harness.listener.auth = ListenerAuth::required;
+    harness.listener.auth_without_tls = true;
+    harness.start();
+    std::promise<void> pool_is_free;
+    net::asio::post(harness.crypto, [freed = pool_is_free.get_future().share()] { freed.wait(); });
+    std::vector<SmtpClient> crowd;
+    for (std::size_t i = 0; i < smtp::server::UsersAuthenticator::kMaxWaiting; ++i) {
+        crowd.push_back(harness.greeted());
+        crowd.back().send("AUTH PLAIN " + plain("shop", "correct horse") + "\r\n");
+    }
+    SmtpClient late = harness.greeted();
+    EXPECT_EQ(late.say("NOOP").substr(0, 3), "250");   // the shard has taken the crowd's AUTH by then
+    EXPECT_EQ(late.say("AUTH PLAIN " + plain("shop", "correct horse")).substr(0, 9), "454 4.7.0");
+    pool_is_free.set_value();
+    for (SmtpClient& client : crowd) EXPECT_EQ(client.reply().substr(0, 3), "235");
+    EXPECT_EQ(late.say("AUTH PLAIN " + plain("shop", "correct horse")).substr(0, 3), "235");
 }
 
 TEST(SmtpServer, PasswordsThatWaitDoNotHoldUpTheEnd) {  // AUTH-8: others are served meanwhile
