@@ -54,6 +54,7 @@ ACCOUNTS = [
     {"name": "carol", "senders": ["Carol@example.test", "@shop.example.test", "@*.news.example.test"]},
     {"name": "grace", "senders": ["@xn--mnchen-3ya.test"]},
     {"name": "dave", "messages_per_hour": 2},
+    {"name": "heidi", "messages_per_hour": 2},
     {"name": "erin", "recipients_per_hour": 3},
 ]
 
