@@ -273,13 +273,14 @@ TEST_F(SqliteStoreTest, TheWalIsCopiedAndResetUnderLoad) {
     tuning.checkpoint_every = 1 << 20;
     tuning.checkpoint_force = 4 << 20;
     const auto store = open(tuning);
-    for (std::int64_t i = 1; i <= 400; ++i) {
+    for (std::int64_t i = 1; i <= 200; ++i) {
         const Added added = add(*store, {make_message(i, std::string(60'000, 'x')),
                                          {make_recipient("a", "example.net", now_, true)}})
                                 .value();
         ASSERT_TRUE(settle(*store, {{done_with(added.recipients[0].id, QueueId(i))}, {}}));
-        // A reset that finds the checkpointer at work is tried again some megabytes later; without any it would pass 32 MiB.
-        ASSERT_LT(store->health().wal_bytes, 24U << 20) << "after " << i;
+        // The writer resets it at checkpoint_force. A try that finds the checkpointer at work is repeated 8 MiB later; two in
+        // vain are allowed, as happens on a loaded machine. Without any it is past this after some 120 messages.
+        ASSERT_LT(store->health().wal_bytes, 21U << 20) << "after " << i;
     }
     EXPECT_LT(std::filesystem::file_size(database()), 4U << 20) << "freed pages are used again";
 }
