@@ -19,7 +19,7 @@ class Expiry(world.WorldTest):
         self.assertIn(b"Action: failed", report.data)
         self.assertIn(b"Status: 5.3.2", report.data)
         w.daemon.wait_for_log(r"^\S+ failed .*class=expired")
-        self.assertEqual(w.daemon.queue_ids(), [])
+        w.daemon.wait_for_empty_queue()
 
     def test_unauthenticated_mail_is_returned_with_5_7_26(self):
         """PR-48: what is held for DNS to be repaired is returned in the end, with the refusal that held it."""
@@ -60,7 +60,7 @@ class Unsigned(world.WorldTest):
         self.assertIn("nokey.test", line)
         self.submit_from(w, "alice@example.test")
         self.assertEqual(w.sink.wait_for_message("bob@dest.test").sender, "alice@example.test")
-        self.assertIn("nokey.test", w.daemon.command("queue", "list").stdout)
+        w.daemon.wait_for_output(r"nokey\.test", "queue", "list")
 
     def test_send_unsigned_is_a_choice(self):
         w = self.world()

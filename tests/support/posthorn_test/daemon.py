@@ -310,6 +310,31 @@ class Daemon:
         """The ids of all waiting messages, oldest first."""
         return re.findall(r"^[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list").stdout, re.MULTILINE)
 
+    # What one party has seen another need not know yet: the receiver has a message before the queue has recorded that it went,
+    # and the log's lines are written every 100 ms. So tests wait for what they expect of queue, metrics and log.
+
+    def wait_for_output(self, pattern, *arguments, timeout=30.0):
+        """Asks `posthorn ARGUMENTS` until its output matches; returns the output."""
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, output := self.command(*arguments).stdout):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"posthorn {' '.join(arguments)} did not say {pattern!r} within {timeout} s but:\n{output}")
+            time.sleep(0.02)
+        return output
+
+    def wait_for_queue(self, count, timeout=30.0):
+        """Waits until that many messages are in the queue and returns their ids, oldest first."""
+        deadline = time.monotonic() + timeout
+        while len(waiting := self.queue_ids()) != count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(waiting)} messages are in the queue after {timeout} s, not {count}:\n"
+                                   + self.command("queue", "list").stdout[-3000:])
+            time.sleep(0.02)
+        return waiting
+
+    def wait_for_empty_queue(self, timeout=30.0):
+        self.wait_for_queue(0, timeout)
+
     # --- how to reach it ---------------------------------------------------------------------------------------------------
 
     def endpoint(self, listener="plain"):
