@@ -228,6 +228,7 @@ class Run:
             if found := self._logged(rest):
                 raise Failed(f"the daemon has logged: {found[0]}")
         elif verb == "only":
+            self.sink.wait(lambda sink: sink.accepted >= int(rest))
             if self.sink.accepted != int(rest):
                 raise Failed(f"{self.sink.accepted} messages were delivered: "
                              + ", ".join(f"{m.sender} -> {m.recipients}" for m in self.sink.messages))

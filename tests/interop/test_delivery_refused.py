@@ -63,7 +63,7 @@ class Refused(world.WorldTest):
         w.daemon.send("bob@dest.test")
         w.sink.wait_for_message("bob@dest.test")
         self.assertEqual(w.sink.accepted, 1)
-        self.assertNotIn("nobody@dest.test", w.daemon.command("queue", "list").stdout)
+        w.daemon.wait_for_empty_queue()
 
     def test_one_recipient_of_two(self):
         """RFC 5321 s4.2.5: the state is each recipient's own; who has it does not get it again."""
@@ -88,7 +88,7 @@ class Refused(world.WorldTest):
             if w.sink.wait(lambda s: s.accepted, timeout=0.5):
                 break
             for one in w.daemon.queue_ids():
-                w.daemon.command("queue", "retry", one)
+                w.daemon.command("queue", "retry", one, check=False)   # it may have gone by now
         self.assertEqual(len(w.sink.to("bob@dest.test")), 1)
 
     def test_drop_after_the_dot_is_tried_again(self):
@@ -101,7 +101,7 @@ class Refused(world.WorldTest):
             if w.sink.wait(lambda s: s.accepted >= 2, timeout=0.5):
                 break
             for one in w.daemon.queue_ids():
-                w.daemon.command("queue", "retry", one)
+                w.daemon.command("queue", "retry", one, check=False)   # it may have gone by now
         first, second = w.sink.to("bob@dest.test")
         self.assertEqual(first.fields("Message-ID"), second.fields("Message-ID"))
 

@@ -54,7 +54,7 @@ class DiskTrouble(world.WorldTest):
         w.sink.wait_for_message("after@dest.test")
         self.assertEqual(len(w.sink.to("inflight@dest.test")), 1)
         self.assertEqual(w.sink.to("refused@dest.test"), [])
-        self.assertTrue(w.daemon.log(r"\bsettle\b.*tried again"))
+        w.daemon.wait_for_log(r"\bsettle\b.*tried again")
         w.daemon.stop()
         w.daemon.start()
         self.assertEqual(w.daemon.queue_ids(), [])

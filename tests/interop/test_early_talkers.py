@@ -47,7 +47,7 @@ class EarlyTalkersTest(world.WorldTest):
         self.assertTrue(reply.text.startswith("5.5.1 "), reply)   # not 521 (SUB-5)
         self.assertIsNone(client.line())
         daemon.wait_for_log(r"\bdisconnect\b.*reason=early_talk")
-        self.assertRegex(daemon.command("metrics").stdout, r'sessions_ended_total\{[^}]*"early_talk"\} 1\n')
+        daemon.wait_for_output(r'sessions_ended_total\{[^}]*"early_talk"\} 1\n', "metrics")
 
     def test_it_counts_towards_a_ban(self):
         daemon = self.daemon("0s", ban_after=2)

@@ -38,8 +38,8 @@ class Flood(world.WorldTest):
         ids = [m.fields("Message-ID")[0] for m in w.sink.messages]
         self.assertEqual(len(set(ids)), COUNT)
         w.daemon.wait_for_log(r"\bdelivered\b", COUNT)
-        self.assertEqual(w.daemon.queue_ids(), [])
-        stored = {m.group(1) for line in w.daemon.log(r"\bstored\b") if (m := re.search(r"\bid=(\w+)", line))}
+        w.daemon.wait_for_empty_queue()
+        stored = {m.group(1) for line in w.daemon.wait_for_log(r"\bstored\b", COUNT) if (m := re.search(r"\bid=(\w+)", line))}
         self.assertEqual(len(stored), COUNT)
 
 

@@ -86,7 +86,7 @@ class Gateway(world.WorldTest):
         self.assertEqual(self.mail(CONTAINER, GATEWAY), 550)
         self.assertEqual(self.mail(CONTAINER6, GATEWAY6), 550)
         for gateway in (GATEWAY, GATEWAY6):
-            line, = d.log(rf"\bconfig\b.* {gateway}, which is this machine's default gateway")
+            line, = d.wait_for_log(rf"\bconfig\b.* {gateway}, which is this machine's default gateway")
             self.assertIn("submission.trust_default_gateway", line)
 
     def test_naming_its_very_address_is_not_enough(self):

@@ -105,7 +105,7 @@ class Bans(GuardTest):
         self.assertIsNone(client.line())
         with self.client(d, "127.9.0.2") as other:
             other.login("alice", "correct horse")
-        self.assertIn("posthorn guard forgive 127.9.0.1", d.log(r"\bbanned\b")[0])
+        self.assertIn("posthorn guard forgive 127.9.0.1", d.wait_for_log(r"\bbanned\b")[0])
         listed = d.command("guard", "list").stdout
         self.assertRegex(listed, r"127\.9\.0\.1 +banned for 1 h 0 min|127\.9\.0\.1 +banned for 60 min")
         known = json.loads(d.command("guard", "list", "--json").stdout)["addresses"]

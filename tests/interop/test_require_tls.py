@@ -92,9 +92,11 @@ class RequireTls(WorldTest):
         w = self.certain_world(idle="60s")
         self.submit(w, recipient="first@dest.test", parameters="")
         first = w.sink.wait_for_message("first@dest.test")
+        w.daemon.wait_for_empty_queue()
         self.submit(w)
         second = w.sink.wait_for_message("bob@dest.test")
         self.assertNotEqual(second.connection, first.connection)
+        w.daemon.wait_for_empty_queue()   # before that no connection is used again
         self.submit(w, recipient="third@dest.test", parameters="")   # an assured one is good for all mail
         self.assertEqual(w.sink.wait_for_message("third@dest.test").connection, second.connection)
 

@@ -167,7 +167,7 @@ class TlsServer(WorldTest):
         crt, _ = renew()
         self.wait_for_serial(w, serial_of(crt))
         self.assertEqual(len(w.daemon.log("does not belong to")), 1)
-        self.assertEqual(len(w.daemon.log(r"read anew")), 1)
+        self.assertEqual(len(w.daemon.wait_for_log(r"read anew")), 1)
 
     def test_expiry_is_told(self):
         scratch = self.scratch()
