@@ -1,0 +1,59 @@
+// The relays of the configuration, ready for use: hosts with ports, the password read from its file, what TLS must be.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/sasl_client.hpp"
+#include "base/result.hpp"
+#include "delivery/options.hpp"
+
+namespace posthorn::delivery {
+
+// One machine, or with Relay::mx a domain whose MX records name the machines.
+struct RelayHost {
+    std::string name;                    // lower case A-labels, or an address in text
+    std::uint16_t port = 25;
+    bool literal = false;                // name is an address
+};
+
+// Immutable; shared by plans, pools and deliveries under way.
+struct Relay {
+    std::string name;
+    std::vector<RelayHost> hosts;        // in the order to try
+    bool mx = false;
+    RelayTls tls = RelayTls::verified;   // never by_port
+    auth::SaslCredentials login;         // user empty: no AUTH
+
+    [[nodiscard]] bool wants_login() const { return !login.user.empty(); }
+    // The password may be said, and the certificate's name is asked for, only where this holds.
+    [[nodiscard]] bool verifies() const { return tls == RelayTls::verified || tls == RelayTls::implicit; }
+    [[nodiscard]] bool implicit_tls() const { return tls == RelayTls::implicit; }
+    [[nodiscard]] std::string site_key() const { return "relay:" + name; }
+    // Differs whenever anything above differs, the password too (as a hash): connections made for another one are not reused.
+    std::string manner;
+};
+
+class Relays {
+public:
+    // Reads password files. Problems: a file that cannot be read or is empty. Warnings: a file that others can read. Neither
+    // ever holds what is in a file. The options are those that the configuration's checks let through.
+    [[nodiscard]] static std::shared_ptr<const Relays> load(const std::vector<RelayOptions>& options,
+                                                            std::vector<std::string>& problems,
+                                                            std::vector<std::string>& warnings);
+    // Null: there is no relay of that name.
+    [[nodiscard]] std::shared_ptr<const Relay> find(std::string_view name) const;
+    [[nodiscard]] bool empty() const { return by_name_.empty(); }
+
+private:
+    std::map<std::string, std::shared_ptr<const Relay>, std::less<>> by_name_;
+};
+
+// "smtp.example.com:587", "smtp.example.com", "192.0.2.1:25", "[2001:db8::1]:25", "2001:db8::1". The error says what is allowed.
+[[nodiscard]] Result<RelayHost> parse_relay_host(std::string_view text, std::uint16_t default_port);
+
+}  // namespace posthorn::delivery
