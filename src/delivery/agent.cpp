@@ -269,11 +269,11 @@ void DeliveryAgent::State::claim(queue::ClaimDue action) {
 
 net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     const auto current = settings;
-    RouteDecision decision = co_await dialler.route(action.domain, current);
+    PlanDecision decision = co_await dialler.plan(action.domain, std::string(), current);
     const TimePoint now = wall_now();
-    if (const auto* route = std::get_if<Route>(&decision)) {
-        const auto valid = std::clamp(route->ttl, kMinRoute, kMaxRoute);
-        scheduler.resolved(action.destination, route->site_key, now + valid, now);
+    if (const auto* plan = std::get_if<DeliveryPlan>(&decision)) {
+        const auto valid = std::clamp(plan->route.ttl, kMinRoute, kMaxRoute);
+        scheduler.resolved(action.destination, plan->site_key, now + valid, now);
         wake();
         co_return;
     }

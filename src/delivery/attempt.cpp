@@ -4,7 +4,7 @@
 #include "auth/suspension.hpp"
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
-#include "delivery/require_tls.hpp"
+#include "mail/address.hpp"
 #include "net/callback.hpp"
 #include "net/offload.hpp"
 
@@ -196,15 +196,18 @@ net::awaitable<void> DeliveryAgent::State::attempt(queue::StartDelivery start, b
     counted.attempts += 1;
     std::vector<Judged> judged;
     bool peer_sends_dsn = false;
+    const DeliveryTerms terms = terms_of(*message);
     for (bool fresh = false;; fresh = true) {
         ConnectionPool::ConnectionPtr connection = fresh ? nullptr : pool.take(start.site);
-        const bool assured = requires_tls(*message);
-        if (connection && assured && !connection->may_carry_require_tls()) {
+        if (connection && terms.require_tls && !connection->may_carry_require_tls()) {
             co_await connection->quit();   // in place of it, so that the site sees no more connections than before
             connection = nullptr;
         }
         if (!connection) {
-            Dialled dialled = co_await dialler.dial(start.domain, current, tasks, assured);
+            PlanDecision decision = co_await dialler.plan(start.domain, mail::destination_of(message->reverse_path), current);
+            Dialled dialled;
+            if (auto* outcome = std::get_if<Outcome>(&decision)) dialled.failure = std::move(*outcome);
+            else dialled = co_await dialler.dial(std::get<DeliveryPlan>(decision), terms, tasks);
             connection = std::move(dialled.connection);
             if (!connection && stopping) {
                 end(queue::DeliveryFeedback::Reach::abandoned);

@@ -14,13 +14,14 @@ using smtp::protocol::Stage;
 using smtp::protocol::TlsUse;
 
 struct Dialler::Attempt {
-    Attempt(std::shared_ptr<const Settings> current, std::string name, net::TaskGroup& group, bool assured)
-        : settings(std::move(current)), domain(std::move(name)), stop_with(group), require_tls(assured) {}
+    Attempt(const DeliveryPlan& planned, DeliveryTerms asked, net::TaskGroup& group)
+        : plan(planned), settings(planned.settings), domain(planned.domain), stop_with(group), terms(asked) {}
 
+    const DeliveryPlan& plan;
     std::shared_ptr<const Settings> settings;
-    std::string domain;
+    const std::string& domain;
     net::TaskGroup& stop_with;
-    bool require_tls;
+    DeliveryTerms terms;
     std::uint32_t tried = 0;
     bool failed = false;                   // at least one failure is in `failure`
     Outcome failure;
@@ -52,14 +53,12 @@ TlsUse tls_use(TlsPolicy policy) {
     return TlsUse::required;
 }
 
-smtp::client::ConnectionOptions connection_options(const Settings& settings, const IpAddress& address, TlsUse tls) {
+smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, const IpAddress& address, TlsUse tls) {
     smtp::client::ConnectionOptions options;
-    options.hostname = settings.hostname;
+    options.hostname = plan.settings->hostname;
     options.tls = tls;
-    const std::string& source = address.is_v4() ? settings.delivery.source_v4 : settings.delivery.source_v6;
-    if (!source.empty())
-        if (const auto parsed = IpAddress::parse(source)) options.source = *parsed;
-    options.timeouts = settings.delivery.timeouts;
+    options.source = address.is_v4() ? plan.source_v4 : plan.source_v6;
+    options.timeouts = plan.settings->delivery.timeouts;
     return options;
 }
 
@@ -79,6 +78,7 @@ dns::Family family_of(IpFamily family) {
     switch (family) {
         case IpFamily::v4: return dns::Family::v4;
         case IpFamily::v6: return dns::Family::v6;
+        case IpFamily::automatic:
         case IpFamily::any: return dns::Family::any;
     }
     return dns::Family::any;
@@ -110,19 +110,34 @@ void Dialler::remember_broken_tls(const std::string& host, SteadyTime until) {
     broken_tls_[host] = until;
 }
 
-net::awaitable<RouteDecision> Dialler::route(std::string domain, std::shared_ptr<const Settings> settings) {
-    if (mail::is_address_literal(domain)) co_return route_of_literal(domain);
-    const dns::MxAnswer answer = co_await resolver_.mx(domain);
-    co_return route_of(domain, answer, settings->hostname);
+net::awaitable<PlanDecision> Dialler::plan(std::string domain, std::string sender_domain,
+                                           std::shared_ptr<const Settings> settings) {
+    DeliveryPlan plan;
+    RouteDecision decision;
+    if (mail::is_address_literal(domain)) {
+        decision = route_of_literal(domain);
+    } else {
+        const dns::MxAnswer answer = co_await resolver_.mx(domain);
+        plan.mx_secure = answer.authenticated;
+        decision = route_of(domain, answer, settings->hostname);
+    }
+    if (auto* outcome = std::get_if<Outcome>(&decision)) co_return std::move(*outcome);
+    plan.route = std::move(std::get<Route>(decision));
+    const std::string& v4 = settings->delivery.source_v4;
+    const std::string& v6 = settings->delivery.source_v6;
+    if (const auto parsed = IpAddress::parse(v4); !v4.empty() && parsed) plan.source_v4 = *parsed;
+    if (const auto parsed = IpAddress::parse(v6); !v6.empty() && parsed) plan.source_v6 = *parsed;
+    plan.site_key = plan.route.site_key;
+    plan.manner = "direct";
+    plan.domain = std::move(domain);
+    plan.sender_domain = std::move(sender_domain);
+    plan.settings = std::move(settings);
+    co_return plan;
 }
 
-net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with,
-                                      bool require_tls) {
-    RouteDecision decision = co_await route(domain, settings);
-    if (auto* outcome = std::get_if<Outcome>(&decision)) co_return Dialled(std::move(*outcome));
-
-    Attempt attempt(std::move(settings), std::move(domain), stop_with, require_tls);
-    const std::vector<RouteHost> order = attempt_order(std::move(std::get<Route>(decision).hosts), random_);
+net::awaitable<Dialled> Dialler::dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with) {
+    Attempt attempt(plan, terms, stop_with);
+    const std::vector<RouteHost> order = attempt_order(plan.route.hosts, random_);
     for (const RouteHost& host : order) {
         if (attempt.tried >= attempt.settings->delivery.hosts_per_attempt || stop_with.stopping()) {
             // Final is only what every host refused; the others have their turn another time.
@@ -140,7 +155,7 @@ net::awaitable<Dialled> Dialler::dial(std::string domain, std::shared_ptr<const 
 
 net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
     const DeliveryOptions& options = attempt.settings->delivery;
-    if (attempt.require_tls && !host.certain) {
+    if (attempt.terms.require_tls && !host.certain) {
         attempt.note(tls_not_assured(Lacking::certainty, attempt.domain, host.name, {}));
         co_return false;
     }
@@ -171,7 +186,7 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
         ++attempt.tried;
         smtp::client::Target target(address, options.port, host.name);
         bool open = false;
-        if (attempt.require_tls) open = co_await try_assured(attempt, std::move(target));
+        if (attempt.terms.require_tls) open = co_await try_assured(attempt, std::move(target));
         else open = co_await try_address(attempt, std::move(target), host.certain);
         if (open) co_return true;
     }
@@ -181,7 +196,7 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
 net::awaitable<bool> Dialler::try_assured(Attempt& attempt, smtp::client::Target target) {
     const Settings& settings = *attempt.settings;
     const std::string name = target.to_string();
-    smtp::client::ConnectionOptions options = connection_options(settings, target.address, TlsUse::required);
+    smtp::client::ConnectionOptions options = connection_options(attempt.plan, target.address, TlsUse::required);
     options.verify = true;
     options.host_is_certain = true;
     options.stop_with = &attempt.stop_with;
@@ -218,7 +233,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
     if (tls == TlsUse::opportunistic && tls_is_broken(name, std::chrono::steady_clock::now())) tls = TlsUse::never;
 
     for (;;) {
-        smtp::client::ConnectionOptions options = connection_options(settings, target.address, tls);
+        smtp::client::ConnectionOptions options = connection_options(attempt.plan, target.address, tls);
         options.stop_with = &attempt.stop_with;
         options.host_is_certain = host_is_certain;
         const std::shared_ptr<net::ClientTls> contexts = tls_of(settings);

@@ -10,7 +10,7 @@
 
 #include "delivery/agent.hpp"
 #include "delivery/outcome.hpp"
-#include "delivery/route.hpp"
+#include "delivery/plan.hpp"
 #include "dns/resolver.hpp"
 #include "net/tls_context.hpp"
 #include "smtp/client/connection.hpp"
@@ -31,13 +31,13 @@ class Dialler {
 public:
     Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files);
 
-    // Where mail for the domain goes; a literal needs no DNS.
-    net::awaitable<RouteDecision> route(std::string domain, std::shared_ptr<const Settings> settings);
-    // Tries the hosts of the route until one takes the session, at most hosts_per_attempt addresses. A failure is final
+    // Where and how mail for the domain goes. sender_domain: of the reverse-path, empty for none. From DNS's cache, as a
+    // rule; a literal needs no DNS.
+    net::awaitable<PlanDecision> plan(std::string domain, std::string sender_domain, std::shared_ptr<const Settings> settings);
+    // Tries the hosts of the plan until one takes the session, at most hosts_per_attempt addresses. A failure is final
     // only when every host refused for good; otherwise the mail waits. A stop of the group ends it early: then the failure
-    // says nothing of the peer. require_tls: only a connection that may carry REQUIRETLS will do (RFC 8689 s4.2.1).
-    net::awaitable<Dialled> dial(std::string domain, std::shared_ptr<const Settings> settings, net::TaskGroup& stop_with,
-                                 bool require_tls = false);
+    // says nothing of the peer. REQUIRES: plan outlives the call.
+    net::awaitable<Dialled> dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with);
     // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
     void forget_broken_tls(const std::string& host) { broken_tls_.erase(host); }
 

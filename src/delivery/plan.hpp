@@ -1,0 +1,75 @@
+// What is planned for mail to a domain before a connection is made: hosts, relay, security, and the reasons in words.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/endpoint.hpp"
+#include "delivery/outcome.hpp"
+#include "delivery/route.hpp"
+#include "mail/message.hpp"
+
+namespace posthorn::delivery {
+
+struct Relay;
+struct Settings;
+struct StsPolicy;
+
+// What one message asks of the connection that carries it.
+struct DeliveryTerms {
+    bool require_tls = false;    // only a connection that may carry REQUIRETLS will do (RFC 8689 s4.2.1)
+    bool ignore_policy = false;  // its header says "TLS-Required: No": DANE and MTA-STS do not bind (RFC 8689 s4.2.2)
+
+    friend bool operator==(const DeliveryTerms&, const DeliveryTerms&) = default;
+};
+// REQUIRETLS outweighs the header (RFC 8689 s3).
+[[nodiscard]] DeliveryTerms terms_of(const mail::Message& message);
+
+// Made by Dialler::plan(), good for `route.ttl`; kept with what it was made from. A plain value.
+struct DeliveryPlan {
+    DeliveryPlan() = default;
+
+    std::string domain;                           // of the recipients
+    std::string sender_domain;                    // of the reverse-path, which routes and source addresses may depend on
+    std::shared_ptr<const Settings> settings;     // those it was made with; never null
+    Route route;                                  // hosts in order of preference; of the relay where there is one
+    std::shared_ptr<const Relay> relay;           // null: direct
+    std::shared_ptr<const Relay> fallback;        // to be tried where the direct way is closed; null: none
+    std::shared_ptr<const StsPolicy> sts;         // null: the domain has none (never for relays and literals)
+    bool mx_secure = false;                       // DNSSEC vouches for the MX set (dns.trust_ad)
+    std::string provider;                         // "google", or empty: no provider's rule applies
+    std::optional<IpAddress> source_v4;           // local addresses; none: the kernel's choice
+    std::optional<IpAddress> source_v6;
+    bool allow_v6 = true;                         // false: IPv6 is not used from here (its PTR is not in order)
+    std::string site_key;                         // equal for domains that share hosts, and thus connection limits
+    // Connections made under equal manners may carry each other's mail: relay, source, and what TLS had to fulfil. Beside
+    // the site it is what open connections are looked up by; use manner_for(), as a message's terms matter too.
+    std::string manner;
+    std::vector<std::string> why;                 // plain sentences for `posthorn route test` and the log
+};
+
+[[nodiscard]] std::string manner_for(const DeliveryPlan& plan, const DeliveryTerms& terms);
+
+// A plan, or what its absence means for every recipient of the domain.
+using PlanDecision = std::variant<DeliveryPlan, Outcome>;
+
+// What `posthorn route test` shows of the hosts of a plan, in the order in which they would be tried.
+struct ExplainedAddress {
+    IpAddress address;
+    std::string health;                           // "well", or why it is left out for now
+};
+struct ExplainedHost {
+    std::uint16_t preference = 0;
+    std::string name;
+    std::uint16_t port = 0;
+    std::vector<ExplainedAddress> addresses;      // empty: `why` says what DNS said
+    std::string security;                         // "dane", "mta-sts", "opportunistic", "unusable", ...
+    std::string why;                              // what is demanded of its TLS, or why it is passed over
+};
+
+}  // namespace posthorn::delivery
