@@ -71,6 +71,9 @@ json::object recipient_json(const queue::Recipient& recipient) {
     out["class"] = recipient.last_class;
     out["reply"] = printable(recipient.last_reply);
     out["host"] = printable(recipient.last_host);
+    if (!recipient.in_doubt.empty()) {
+        out["in_doubt"] = printable(recipient.in_doubt);
+    }
     if (!recipient.orcpt.empty()) {
         out["orcpt"] = printable(recipient.orcpt);
     }

@@ -32,16 +32,17 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
         }
         return;
     }
-    const bool known = rest == "retry" || rest == "hold" || rest == "release";
+    const bool known = rest == "retry" || rest == "hold" || rest == "release" || rest == "bounce";
     if (!known) {
-        respond(failure(404, "a message can be asked to retry, hold or release"));
+        respond(failure(404, "a message can be asked to retry, hold, release or bounce"));
     } else if (request.method != "POST") {
         respond(not_allowed("POST"));
     } else {
         revise_message(core, *id,
-                       rest == "retry"  ? queue::Revision::retry
-                       : rest == "hold" ? queue::Revision::hold
-                                        : queue::Revision::release,
+                       rest == "retry"    ? queue::Revision::retry
+                       : rest == "hold"   ? queue::Revision::hold
+                       : rest == "bounce" ? queue::Revision::bounce
+                                          : queue::Revision::release,
                        std::move(respond));
     }
 }

@@ -1,4 +1,4 @@
-// `posthorn queue list|show|retry|hold|release|delete`: the waiting mail, asked of the running daemon.
+// `posthorn queue list|show|retry|hold|release|bounce|delete`: the waiting mail, asked of the running daemon.
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
@@ -166,6 +166,8 @@ void add_queue_commands(CLI::App& app, Action& action) {
     add_revision("hold", "Keep a message until it is released", "POST", "/hold",
                  "held; `posthorn queue release` lets them go on");
     add_revision("release", "Let a held message go on", "POST", "/release", "released");
+    add_revision("bounce", "Give a message up now; its sender is told", "POST", "/bounce",
+                 "given up; the sender is told");
     add_revision("delete", "Delete a message; its sender is not told", "DELETE", "",
                  "deleted; the sender is not told");
 }

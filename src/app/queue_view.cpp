@@ -70,6 +70,9 @@ std::string tries(const json::object& recipient) {
 }
 
 std::string plan(const json::object& recipient, TimePoint now) {
+    if (text_of(recipient, "class") == "bounced") {
+        return "given up; the sender will be told within seconds";
+    }
     if (text_of(recipient, "held_by") == "suspension") {
         return "held, since its user is suspended";
     }
@@ -91,6 +94,12 @@ std::string sender(const json::object& message) {
 std::string more_recipients(const json::object& message, std::size_t shown) {
     const auto all = number_of(message, "recipient_count");
     return all > shown ? fmt::format("    and {} more recipients\n", all - shown) : "";
+}
+
+// Who may have the message already; empty: nobody.
+std::string in_doubt(const json::object& recipient) {
+    const std::string host = text_of(recipient, "in_doubt");
+    return host.empty() ? std::string() : "may have been delivered to " + text::safe_for_log(host, 300);
 }
 
 // What the class of a failure means and what there is to do; empty where waiting is all.
@@ -166,13 +175,17 @@ std::string message_lines(const json::object& message, TimePoint now) {
     for (std::size_t i = 0; recipients != nullptr && i < recipients->size() && i < kShown; ++i, ++shown) {
         const json::object& recipient = (*recipients)[i].as_object();
         const bool held = text_of(recipient, "state") == "held";
-        const std::string doing = held ? "held" : until(recipient, "due_at", now);
+        const bool ended = text_of(recipient, "class") == "bounced";
+        const std::string doing = ended ? "ending" : held ? "held" : until(recipient, "due_at", now);
         out += cut(fmt::format("    {:7} {:>3}x  {}", doing, number_of(recipient, "attempts"),
                                text::safe_for_log(text_of(recipient, "address"), 400)),
                    kColumns) +
                "\n";
         if (const std::string reply = one_line(recipient); !reply.empty()) {
             out += fmt::format("{}\n", cut(fmt::format("                  {}", reply), kColumns));
+        }
+        if (const std::string doubt = in_doubt(recipient); !doubt.empty()) {
+            out += fmt::format("{}\n", cut(fmt::format("                  {}", doubt), kColumns));
         }
     }
     return out + more_recipients(message, shown);
@@ -221,6 +234,11 @@ std::string message_page(const json::object& message, TimePoint now) {
             if (const auto words = meaning(failure_class); !words.empty()) {
                 out += fmt::format("    meaning    {}\n", words);
             }
+        }
+        if (const std::string doubt = in_doubt(recipient); !doubt.empty()) {
+            out += fmt::format("    in doubt   {}: the connection ended after the whole message was sent, before\n"
+                               "               the answer came. It is sent again, and may arrive twice.\n",
+                               doubt);
         }
         // All lines of the reply, as the peer said them.
         std::string reply = text_of(recipient, "reply");

@@ -162,6 +162,9 @@ struct MemoryStore::State {
         recipient.last_reply = verdict.reply;
         recipient.last_host = verdict.host;
         recipient.delay_dsn_sent = recipient.delay_dsn_sent || verdict.delay_dsn_sent;
+        if (!verdict.in_doubt.empty()) {
+            recipient.in_doubt = verdict.in_doubt;
+        }
         row.claimed = false;
         row.afterwards = Afterwards::nothing;
         index(row);
@@ -225,6 +228,10 @@ struct MemoryStore::State {
             unindex(row);
             if (revision == Revision::remove) {
                 row.removed = true;
+            } else if (revision == Revision::bounce) {
+                row.recipient.expires_at = std::min(now, row.recipient.expires_at);
+                row.recipient.due_at = std::min(row.recipient.due_at, row.recipient.expires_at);
+                row.recipient.last_class = "bounced";
             } else if (revision == Revision::hold) {
                 row.recipient.state = RecipientState::held;
                 row.afterwards = free ? Afterwards::nothing : Afterwards::hold;

@@ -19,6 +19,7 @@ bool concerns(Revision revision, RecipientState state) {
         case Revision::release:
             return state == RecipientState::held;
         case Revision::remove:
+        case Revision::bounce:
             return true;
         case Revision::suspend:
             return state == RecipientState::waiting;

@@ -70,6 +70,7 @@ struct Recipient {
     std::string last_reply;      // the peer's words unshortened, or our own; empty before the first attempt
     std::string last_host;       // "mx1.example.com[192.0.2.1]" of the last attempt
     bool delay_dsn_sent = false;
+    std::string in_doubt;  // the host that may have the message already: a connection was lost after the final dot; or empty
     bool personal = false;  // the message has per-recipient headers: one recipient per transaction
 };
 
@@ -116,6 +117,7 @@ struct Verdict {
     std::string reply;
     std::string host;
     bool delay_dsn_sent = false;  // sticky: true sets the mark, false leaves it as it is
+    std::string in_doubt;         // sticky: not empty sets the mark, see Recipient::in_doubt
 };
 
 // One transaction: all verdicts and all new messages (DSNs about them), or nothing. Removes the claims of its
@@ -189,6 +191,8 @@ enum class Revision : std::uint8_t {
     remove,   // all unclaimed recipients go, without a DSN; claimed ones go when they are settled
     suspend,  // waiting -> suspended, keeping their due times; claimed rows become it when they are deferred
     resume,   // suspended -> waiting
+    bounce,   // the message expires now, in whatever state: claim_expired() hands its rows out, to be settled as failed;
+              // their last_class becomes "bounced". Claimed rows follow when they are deferred, as expired
 };
 
 struct Revised {

@@ -62,13 +62,16 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
           connection,
           "UPDATE recipient SET state = ?2, due_at = min(?3, (SELECT expires_at FROM message WHERE"
           " id = recipient.message_id)), attempts = attempts + ?4, last_attempt = ?5,"
-          " delay_dsn_sent = max(delay_dsn_sent, ?6), last_class = ?7, last_reply = ?8, last_host = ?9"
-          " WHERE id = ?1"),
+          " delay_dsn_sent = max(delay_dsn_sent, ?6), last_class = ?7, last_reply = ?8, last_host = ?9,"
+          " in_doubt = CASE WHEN ?10 = '' THEN in_doubt ELSE ?10 END WHERE id = ?1"),
       recipients_of_(connection,
                      "SELECT id, destination_id, state, due_at FROM recipient WHERE message_id = ? ORDER BY id"),
       message_exists_(connection, "SELECT expires_at FROM message WHERE id = ?"),
       make_due_(connection, "UPDATE recipient SET state = 0, due_at = ?2 WHERE id = ?1"),
       set_state_(connection, "UPDATE recipient SET state = ?2 WHERE id = ?1"),
+      end_message_(connection, "UPDATE message SET expires_at = min(expires_at, ?2) WHERE id = ?1"),
+      end_recipient_(connection,
+                     "UPDATE recipient SET due_at = min(due_at, ?2), last_class = 'bounced' WHERE id = ?1"),
       removed_message_(connection, "SELECT message_id FROM recipient WHERE id = ?1 AND state = 2") {}
 
 void Changes::apply(Operation& operation, TimePoint now) {
@@ -199,7 +202,7 @@ void Changes::defer(const Verdict& verdict) {
         .bind(3, verdict.due_at);
     update_recipient_.bind(4, verdict.count_attempt ? 1 : 0).bind(5, verdict.attempted_at);
     update_recipient_.bind(6, verdict.delay_dsn_sent ? 1 : 0).bind_text(7, verdict.failure_class);
-    update_recipient_.bind_text(8, verdict.reply).bind_text(9, verdict.host).run();
+    update_recipient_.bind_text(8, verdict.reply).bind_text(9, verdict.host).bind_text(10, verdict.in_doubt).run();
 }
 
 void Changes::remove_message_if_done(QueueId id) {
@@ -262,6 +265,9 @@ void Changes::revise(ReviseOperation& operation) {
                     mark(row.id, Afterwards::remove);
                 }
                 break;
+            case Revision::bounce:
+                end_recipient_.bind(1, row.id).bind(2, at_once).run();
+                break;
             case Revision::hold:
             case Revision::suspend: {
                 const bool holds = operation.revision == Revision::hold;
@@ -294,6 +300,9 @@ void Changes::revise(ReviseOperation& operation) {
     }
     if (operation.revision == Revision::remove) {
         remove_message_if_done(operation.message);
+    }
+    if (operation.revision == Revision::bounce) {
+        end_message_.bind(1, operation.message.value()).bind(2, operation.now).run();
     }
 }
 

@@ -88,7 +88,7 @@ private:
     Statement insert_message_, insert_body_, insert_recipient_, find_destination_, insert_destination_,
         destination_name_;
     Statement delete_recipient_, delete_message_, delete_body_, update_recipient_;
-    Statement recipients_of_, message_exists_, make_due_, set_state_, removed_message_;
+    Statement recipients_of_, message_exists_, make_due_, set_state_, end_message_, end_recipient_, removed_message_;
 };
 
 }  // namespace posthorn::queue::sqlite

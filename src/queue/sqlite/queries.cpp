@@ -15,7 +15,7 @@ namespace {
 // The order of columns that read_recipient expects; expires_at and flags are the message's.
 #define POSTHORN_RECIPIENT_COLUMNS                                                                   \
     "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify," \
-    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags"
+    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags, r.in_doubt"
 constexpr int kDueColumn = 4;
 
 // CROSS JOIN fixes the order: the recipient's index first, then its message by key.
@@ -79,6 +79,7 @@ Recipient read_recipient(const Statement& row) {
     recipient.last_host = row.text(13);
     recipient.expires_at = row.time(14);
     recipient.personal = (row.integer(15) & MessageFlags::personal) != 0;
+    recipient.in_doubt = row.text(16);
     return recipient;
 }
 

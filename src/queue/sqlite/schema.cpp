@@ -39,7 +39,10 @@ constexpr const char* kVersion2 =
 constexpr const char* kVersion3 =
     "CREATE INDEX recipient_suspended ON recipient (message_id) WHERE state = 3";
 
-constexpr std::array<Migration, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
+// Who may have a message already, for the operator who wonders about a duplicate.
+constexpr const char* kVersion4 = "ALTER TABLE recipient ADD COLUMN in_doubt TEXT NOT NULL DEFAULT ''";
+
+constexpr std::array<Migration, 4> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 }  // namespace
 
