@@ -123,6 +123,7 @@ bool of_interest(std::uint16_t type) {
         case RecordType::mx:
         case RecordType::txt:
         case RecordType::aaaa:
+        case RecordType::tlsa:
             return true;
         case RecordType::soa:
             break;
@@ -137,6 +138,12 @@ bool read_content(Reader& in, std::size_t length, Record& record) {
         case RecordType::a:
         case RecordType::aaaa:
             if (length != (record.type == RecordType::a ? 4U : 16U)) {
+                return false;
+            }
+            record.text = in.bytes(length);
+            break;
+        case RecordType::tlsa:  // RFC 6698 s2.1: usage, selector, matching type, data
+            if (length < 3) {
                 return false;
             }
             record.text = in.bytes(length);
@@ -174,6 +181,8 @@ std::string_view to_string(RecordType type) {
             return "MX";
         case RecordType::txt:
             return "TXT";
+        case RecordType::tlsa:
+            return "TLSA";
         case RecordType::aaaa:
             break;
     }
@@ -257,7 +266,8 @@ Lookup interpret(const Message& message, const std::string& name, RecordType typ
     }
     std::chrono::seconds ttl = std::chrono::seconds::max();
     // A chain that goes round ends as a question of its own, and there at the caller's bound.
-    for (unsigned hop = 0; hop < kMaxChain; ++hop) {
+    // A CNAME that was asked for is the answer, and not followed.
+    for (unsigned hop = 0; hop < kMaxChain && type != RecordType::cname; ++hop) {
         const auto alias =
             std::find_if(message.answers.begin(), message.answers.end(), [&](const Record& record) {
                 return record.type == RecordType::cname && record.owner == lookup.final_name;

@@ -14,12 +14,22 @@
 
 namespace posthorn::dns {
 
-enum class RecordType : std::uint16_t { a = 1, cname = 5, soa = 6, ptr = 12, mx = 15, txt = 16, aaaa = 28 };
+enum class RecordType : std::uint16_t {
+    a = 1,
+    cname = 5,
+    soa = 6,
+    ptr = 12,
+    mx = 15,
+    txt = 16,
+    aaaa = 28,
+    tlsa = 52
+};
 
 [[nodiscard]] std::string_view to_string(RecordType type);
 
-// One record. text holds what the type is about: a host name (CNAME, PTR, MX), the joined strings (TXT), or
-// the octets of the address (A: 4, AAAA: 16). Names are lower case without trailing dot; the root is "".
+// One record. text holds what the type is about: a host name (CNAME, PTR, MX), the joined strings (TXT), the
+// octets of the address (A: 4, AAAA: 16), or all octets of the record (TLSA: at least 3). Names are lower
+// case without trailing dot; the root is "".
 struct Record {
     std::string owner;
     RecordType type = RecordType::a;

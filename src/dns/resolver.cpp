@@ -270,6 +270,7 @@ public:
     }
 
     [[nodiscard]] const ResolverCounters& counters() const { return counters_; }
+    [[nodiscard]] bool trusts_ad() const { return options_.trust_ad; }
 
 private:
     std::shared_ptr<Flight> finished(Lookup answer) {
@@ -389,7 +390,22 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host, Family family) {
     if (asked_v6) {
         v6 = co_await impl_->await(std::move(asked_v6), host, RecordType::aaaa);
     }
-    co_return addresses_from(v4, v6, family);
+    AddressAnswer answer = addresses_from(v4, v6, family);
+    const Lookup& told = family == Family::v6 || (answer.v4.empty() && !answer.v6.empty()) ? v6 : v4;
+    if (told.final_name != host) {
+        answer.cname_target = told.final_name;
+        answer.alias_authenticated = answer.authenticated;
+    }
+    if (answer.status == Status::ok && !answer.cname_target.empty() && !answer.authenticated &&
+        impl_->trusts_ad()) {
+        Lookup alias = co_await impl_->lookup(host, RecordType::cname);
+        answer.alias_authenticated = alias.status == Status::ok && alias.authenticated;
+        if (alias.status == Status::temporary) {
+            answer.status = Status::temporary;
+            answer.detail = std::move(alias.detail);
+        }
+    }
+    co_return answer;
 }
 
 awaitable<TxtAnswer> Resolver::txt(std::string name) {
@@ -415,6 +431,23 @@ awaitable<PtrAnswer> Resolver::ptr(IpAddress address) {
     answer.detail = std::move(found.detail);
     for (Record& record : found.records) {
         answer.names.push_back(std::move(record.text));
+    }
+    co_return answer;
+}
+
+awaitable<TlsaAnswer> Resolver::tlsa(std::string name) {
+    name = canonical_name(name);
+    Lookup found = co_await impl_->lookup(name, RecordType::tlsa);
+    TlsaAnswer answer;
+    answer.status = found.status;
+    answer.authenticated = found.authenticated;
+    answer.cname_target = found.final_name == name ? std::string() : std::move(found.final_name);
+    answer.ttl = found.ttl;
+    answer.detail = std::move(found.detail);
+    for (const Record& record : found.records) {
+        answer.records.emplace_back(static_cast<std::uint8_t>(record.text[0]),
+                                    static_cast<std::uint8_t>(record.text[1]),
+                                    static_cast<std::uint8_t>(record.text[2]), record.text.substr(3));
     }
     co_return answer;
 }

@@ -39,6 +39,8 @@ public:
     net::awaitable<AddressAnswer> addresses(std::string host, Family family = Family::any);
     net::awaitable<TxtAnswer> txt(std::string name);
     net::awaitable<PtrAnswer> ptr(IpAddress address);
+    // name: with its port and protocol, "_25._tcp.mx.example.com" (RFC 6698 s3).
+    net::awaitable<TlsaAnswer> tlsa(std::string name);
 
     // Changes servers, timeouts and cache bounds and forgets what was cached. What is under way ends with the
     // old settings.
