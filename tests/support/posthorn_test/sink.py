@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 
 from . import certs
 
@@ -75,7 +76,7 @@ class Message:
 
 @dataclasses.dataclass
 class Rule:
-    """What to do differently at one stage: connect, ehlo, starttls, mail, rcpt, data, dot, quit."""
+    """What to do differently at one stage: connect, ehlo, helo, starttls, mail, rcpt, data, inside, dot, rset, quit."""
     stage: str
     reply: str = ""            # several lines with \n; {recipient} and {sender} are filled in; "" means: the usual one
     sender: str = ""           # regular expressions, matched anywhere; "" matches all
@@ -85,6 +86,9 @@ class Rule:
     drop: str = ""             # "before": hang up in place of replying; "after": reply, then hang up; "inside": in the DATA block
     keep: bool = False         # at `dot`: count the message as received all the same
     garbage: bool = False      # at `starttls`: say 220, then send what is not TLS
+    raw: bytes = b""           # send these octets in place of a reply, whatever they are
+    stall: bool = False        # say nothing until the client has gone
+    over: int = -1             # at `rcpt`: only when the transaction has that many recipients already
     used: int = 0
 
 
@@ -103,8 +107,9 @@ class Sink:
         self._changed = threading.Condition()
         self.messages = []
         self.accepted = 0                 # messages answered with 250 (or kept)
-        self.sessions = []                # {"number", "peer", "helo", "tls", "commands", "tls_error"}
+        self.sessions = []                # {"number", "peer", "helo", "tls", "commands", "tls_error", "sni", "at"}
         self._context = self._scratch = None
+        self._sessions_of_tls = weakref.WeakKeyDictionary()
         if starttls:
             if certificate is None:
                 self._scratch = tempfile.TemporaryDirectory(prefix="sink-")
@@ -113,6 +118,7 @@ class Sink:
             self._context.load_cert_chain(*map(str, certificate))
             if tls_max:
                 self._context.maximum_version = tls_max
+            self._context.sni_callback = self._note_server_name
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -137,10 +143,12 @@ class Sink:
         with self._changed:
             self._rules = [] if rule is None else [r for r in self._rules if r is not rule]
 
-    def _match(self, stage, sender, recipients):
+    def _match(self, stage, sender, recipients, taken=0):
         with self._changed:
             for rule in self._rules:
                 if rule.stage != stage or 0 <= rule.times <= rule.used:
+                    continue
+                if taken < rule.over:
                     continue
                 if rule.sender and not re.search(rule.sender, sender):
                     continue
@@ -215,7 +223,7 @@ class Sink:
             with self._changed:
                 self._open.add(connection)
                 session = {"number": len(self.sessions) + 1, "peer": peer[0], "helo": "", "tls": "", "commands": [],
-                           "tls_error": ""}
+                           "tls_error": "", "sni": "", "at": time.monotonic()}
                 self.sessions.append(session)
             threading.Thread(target=self._serve, args=(connection, session), daemon=True).start()
 
@@ -231,6 +239,9 @@ class Sink:
                 self._open.discard(connection)
                 self._changed.notify_all()
             dialogue.close()
+
+    def _note_server_name(self, tls, name, _):
+        self._sessions_of_tls[tls]["sni"] = name or ""
 
     def _keep(self, message):
         with self._changed:
@@ -295,15 +306,14 @@ class _Dialogue:
 
     def _answer(self, stage, usual, recipients=None):
         """Gives the scripted reply or the usual one; returns whether it was positive."""
-        rule = self.sink._match(stage, self.sender or "", self.recipients if recipients is None else recipients)
+        rule = self.sink._match(stage, self.sender or "", self.recipients if recipients is None else recipients,
+                                len(self.recipients))
         reply = usual
         if rule is not None:
-            if rule.delay:
-                self._flush()
-                time.sleep(rule.delay)
-            if rule.drop == "before":
-                self._flush()
-                raise Drop
+            self._delay(rule)
+            self._misbehave(rule)
+            if rule.raw:
+                return rule.raw[:1] in (b"2", b"3")
             reply = rule.reply or usual
         self.last_recipient = recipients[0] if recipients else (self.recipients or [""])[0]
         self._say(reply)
@@ -311,6 +321,25 @@ class _Dialogue:
             self._flush()
             raise Drop
         return reply[0] in "23"
+
+    def _delay(self, rule):
+        if rule.delay:
+            self._flush()
+            time.sleep(rule.delay)
+
+    def _misbehave(self, rule):
+        """What a rule does before a reply, or in place of one."""
+        if rule.stall:
+            self._flush()
+            while self.socket.recv(262144):
+                pass
+            raise Drop
+        if rule.raw:
+            self._flush()
+            self.socket.sendall(rule.raw)
+        if rule.drop == "before":
+            self._flush()
+            raise Drop
 
     def run(self):
         if not self._answer("connect", f"220 {self.sink.name} ESMTP sink"):
@@ -340,18 +369,24 @@ class _Dialogue:
     def _helo_command(self, rest):
         self.helo = self.session["helo"] = rest
         self._reset()
-        self._say(f"250 {self.sink.name}")
+        self._answer("helo", f"250 {self.sink.name}")
 
     def _starttls_command(self, _):
         if not self.sink.starttls or self.tls:
             self._say("503 5.5.1 Not now")
             return None
         rule = self.sink._match("starttls", "", [])
-        if rule is not None and rule.drop:
-            raise Drop
-        if rule is not None and not rule.garbage and rule.reply:
-            self._say(rule.reply)
-            return None
+        if rule is not None:
+            self._delay(rule)
+            self._misbehave(rule)
+            if rule.raw:
+                return None
+            if rule.reply and not rule.garbage:
+                self._say(rule.reply)
+                if rule.drop:
+                    self._flush()
+                    raise Drop
+                return None
         self._say("220 2.0.0 Go ahead")
         self.buffer = b""
         self._flush()
@@ -359,8 +394,13 @@ class _Dialogue:
             self.socket.sendall(b"This is not TLS at all, but a server that lost its certificate.\r\n" * 4)
             raise Drop
         raw = self.socket
+        if rule is not None and rule.drop:   # "after": within the handshake
+            raw.recv(1)
+            raise Drop
         try:
-            self.socket = self.sink._context.wrap_socket(raw, server_side=True)
+            self.socket = self.sink._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+            self.sink._sessions_of_tls[self.socket] = self.session
+            self.socket.do_handshake()
         except (ssl.SSLError, OSError) as error:
             self.session["tls_error"] = str(error)
             raise Drop from error
@@ -414,12 +454,13 @@ class _Dialogue:
             self.sink._keep(message)
             self._say(f"250 2.0.0 Ok: {message.number}")
         else:
-            if rule.delay:
-                time.sleep(rule.delay)
-            if rule.keep or (not rule.reply and rule.drop != "before") or rule.reply[:1] == "2":
+            self._delay(rule)
+            if rule.keep or (not (rule.reply or rule.raw or rule.stall) and rule.drop != "before") or rule.reply[:1] == "2":
                 self.sink._keep(message)
-            if rule.drop == "before":
-                raise Drop
+            self._misbehave(rule)
+            if rule.raw:
+                self._reset()
+                return
             self._say(rule.reply or f"250 2.0.0 Ok: {message.number}")
             if rule.drop == "after":
                 self._flush()
