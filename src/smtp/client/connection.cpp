@@ -186,6 +186,7 @@ net::awaitable<ClientAction> Connection::send_content() {
 
     net::IoResult written;
     if (message.body.spool_file.empty()) {
+        if (content_.before_end) content_.before_end();
         const std::string_view body = message.body.bytes ? std::string_view(*message.body.bytes) : std::string_view();
         if (message.body.facts.has_leading_dot) {
             std::string coded;
@@ -228,6 +229,7 @@ net::awaitable<net::IoResult> Connection::send_spooled_body() {
         if (piece.error != 0) co_return body_unreadable(piece.error);
         coded.clear();
         const bool last = piece.octets.empty();
+        if (last && content_.before_end) content_.before_end();
         if (last) encoder.finish(coded);
         else encoder.feed(piece.octets, coded);
         deadline_.set_after(options_.timeouts.data_block);

@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,11 @@
 #include "smtp/protocol/client_session.hpp"
 
 namespace posthorn::smtp::client {
+
+// From the mechanisms that a server offers (upper case) and the TLS they are offered under, the exchange with one of them;
+// null: none of them will do.
+using ChooseLogin =
+    std::function<std::unique_ptr<auth::SaslClient>(const std::vector<std::string>& offered, const net::TlsFacts& tls)>;
 
 // One address of one host.
 struct Target {
@@ -35,6 +41,9 @@ struct ConnectionOptions {
     bool verify = false;                    // the peer's certificate must be valid for target.host
     bool host_is_certain = false;           // target.host was not found by plain DNS, which anybody may have answered
     std::optional<IpAddress> source;
+    bool chunking = false;                  // BDAT in place of DATA where it is offered (RFC 3030)
+    ChooseLogin login;                      // set: no mail without AUTH, and a failure of it is of Stage::auth
+    bool login_in_clear = false;            // AUTH also where the connection is not under TLS
     ClientTimeouts timeouts;
     net::TaskGroup* stop_with = nullptr;    // its request_stop() ends the opening, before which no mail is at stake
 };
@@ -44,6 +53,9 @@ struct Content {
     std::string prefix;
     mail::MessagePtr message;
     std::string body_path;                  // where the body is when it is not in memory
+    // Called right before the octets that end the message (the dot, BDAT LAST) are written: from then on nobody but the peer
+    // knows whether it has the message, until the answer is here. May be empty; must not throw.
+    std::function<void()> before_end;
 
     Content() = default;
     Content(std::string above, mail::MessagePtr what, std::string path)

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +17,14 @@
 #include "smtp/protocol/stage.hpp"
 #include "smtp/protocol/transaction.hpp"
 
+namespace posthorn::auth {
+class SaslClient;
+}
+
 namespace posthorn::smtp::protocol {
+
+// From the mechanisms that a server offers, upper case, the exchange with one of them; null: none of them will do.
+using ChooseLogin = std::function<std::unique_ptr<auth::SaslClient>(const std::vector<std::string>& offered)>;
 
 enum class TlsUse : std::uint8_t {
     never,
@@ -28,6 +37,10 @@ struct ClientOptions {
     TlsUse tls = TlsUse::opportunistic;
     bool pipelining = true;             // use it where it is offered
     std::size_t max_unanswered = 4096;  // octets of commands without a reply (RFC 2920 s3.1, EXT-3)
+    bool chunking = false;              // BDAT in place of DATA where it is offered (RFC 3030)
+    bool helo = false;                  // HELO at once: this peer hangs up at EHLO
+    ChooseLogin login;                  // set: no mail without AUTH (RFC 4954)
+    bool login_in_clear = false;        // also where the connection is not under TLS
 };
 
 struct ClientAction {
