@@ -61,7 +61,8 @@ Stream::Socket adopt(asio::io_context& context, int fd) {
 struct Stream::Tls {
     TlsTransport transport;
     std::unique_ptr<SSL, SslDeleter> ssl;
-    bool verifying = false;
+    TlsCheck check = TlsCheck::none;
+    bool verifying = false;  // and it must pass
 
     Tls(int fd, SSL* connection) : ssl(connection) {
         transport.fd = fd;
@@ -417,7 +418,8 @@ awaitable<HandshakeResult> Stream::handshake() {
             co_return HandshakeResult(ec, "connection closed or timed out during the TLS handshake");
         }
         HandshakeResult failed(ec, handshake_failure(ec));
-        failed.untrusted = tls_->verifying && SSL_get_verify_result(tls_->ssl.get()) != X509_V_OK;
+        if (tls_->verifying) failed.fault = certificate_fault(SSL_get_verify_result(tls_->ssl.get()));
+        failed.untrusted = failed.fault != CertificateFault::none;
         co_return failed;
     }
 }
@@ -455,7 +457,8 @@ awaitable<HandshakeResult> Stream::handshake_client(ClientTls& tls, TlsTarget ta
     }
     SSL_set_connect_state(*connection);
     tls_ = std::make_unique<Tls>(descriptor(), *connection);
-    tls_->verifying = target.verify;
+    tls_->check = target.check;
+    tls_->verifying = target.check != TlsCheck::none && target.must_pass;
     co_return co_await handshake();
 }
 
@@ -526,7 +529,16 @@ TlsFacts Stream::tls_facts() const {
     const char* suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
     facts.cipher = suite != nullptr ? suite : SSL_get_cipher_name(ssl);
     facts.bits = SSL_get_cipher_bits(ssl, nullptr);
-    facts.verified = tls_->verifying && SSL_get_verify_result(ssl) == X509_V_OK;
+    if (tls_->check != TlsCheck::none) {
+        const long verified = SSL_get_verify_result(ssl);
+        facts.fault = certificate_fault(verified);
+        facts.verified = facts.fault == CertificateFault::none;
+        if (facts.verified) facts.verified_by = tls_->check;
+        else facts.fault_detail = X509_verify_cert_error_string(verified);
+        std::uint8_t usage = 0;
+        if (tls_->check == TlsCheck::dane && SSL_get0_dane_tlsa(ssl, &usage, nullptr, nullptr, nullptr, nullptr) >= 0)
+            facts.tlsa_usage = usage;
+    }
     facts.resumed = SSL_session_reused(ssl) == 1;
     if (const X509* certificate = SSL_get0_peer_certificate(ssl)) {
         facts.peer_subject = one_line(X509_get_subject_name(certificate));

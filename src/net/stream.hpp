@@ -18,7 +18,12 @@ struct TlsFacts {
     std::string version;    // "TLSv1.3"
     std::string cipher;     // "TLS_AES_256_GCM_SHA384", as IANA's registry has it
     int bits = 0;           // strength of the cipher
-    bool verified = false;  // the peer's certificate was checked against CAs and name, and passed
+    bool verified = false;  // the peer's certificate was checked as `verified_by` says, and passed
+    TlsCheck verified_by = TlsCheck::none;
+    int tlsa_usage = -1;    // of the record that matched (2 or 3); -1 without DANE, and for a resumed session
+    // What was wrong with a certificate that was looked at but did not have to pass.
+    CertificateFault fault = CertificateFault::none;
+    std::string fault_detail;
     bool resumed = false;
     std::string peer_subject;  // one line, or empty where the peer showed no certificate
     std::string peer_issuer;
@@ -37,6 +42,7 @@ struct HandshakeResult {
     error_code error;
     std::string detail;
     bool untrusted = false;  // the peer's certificate was to be verified, and was refused
+    CertificateFault fault = CertificateFault::none;  // why it was
 
     HandshakeResult() = default;
     HandshakeResult(error_code failed, std::string why) : error(failed), detail(std::move(why)) {}
