@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 import dns.exception
 import dns.flags
@@ -32,9 +33,10 @@ class DnsServer:
     def __init__(self, address="127.0.0.1", port=0):
         self._lock = threading.Lock()
         self._table = {}       # lower-case name without final dot -> {type: [text]}
-        self._failures = {}    # name -> "servfail" | "refused" | "silent" | "truncate"
+        self._failures = {}    # (name, type or "") -> how (see fail) and how often from now on; -1: always
         self._ttl = 5
         self.authentic = False  # set the AD bit: as a validating resolver does for signed zones
+        self.secure = set()     # ... or only for these names and what is below them
         self.queries = []      # (name, type), oldest first, at most 100000
         self._udp, self._tcp = self._bind(address, port)
         self.address, self.port = self._udp.getsockname()[:2]
@@ -83,13 +85,29 @@ class DnsServer:
             else:
                 self._table.get(name.lower(), {}).pop(rtype.upper(), None)
 
-    def fail(self, name, how):
-        """Answers that name with servfail, refused or truncate (UDP only), or stays silent; None ends it."""
+    def fail(self, name, how, rtype="", times=-1):
+        """Misbehaves when asked for that name (and type, if one is given), the next so many times; None ends it.
+
+        servfail, refused, formerr, nxdomain: that answer; silent: none; truncate: over UDP, truncate-silent: and none over TCP;
+        lame: no answer but a referral to somebody else; garbage: octets that are no DNS message; wrong-id, wrong-question:
+        somebody else's answer; slow: after 0.4 s.
+        """
         with self._lock:
             if how is None:
-                self._failures.pop(name.lower(), None)
+                self._failures.pop((name.lower(), rtype.upper()), None)
             else:
-                self._failures[name.lower()] = how
+                self._failures[(name.lower(), rtype.upper())] = [how, times]
+
+    def _failure(self, name, rtype):
+        for key in ((name, rtype), (name, "")):
+            entry = self._failures.get(key)
+            if entry and entry[1]:
+                entry[1] -= entry[1] > 0
+                return entry[0]
+        return None
+
+    def _is_secure(self, name):
+        return self.authentic or any(name == s or name.endswith("." + s) for s in self.secure)
 
     def load(self, text):
         """Adds records from lines "name TYPE value"; # starts a comment."""
@@ -133,21 +151,35 @@ class DnsServer:
         name = question.name.to_text(omit_final_dot=True).lower()
         rtype = dns.rdatatype.to_text(question.rdtype)
         response = dns.message.make_response(query, recursion_available=True)
-        response.flags |= dns.flags.AA | (dns.flags.AD if self.authentic else 0)
+        response.flags |= dns.flags.AA
         with self._lock:
             if len(self.queries) < 100000:
                 self.queries.append((name, rtype))
-            failure = self._failures.get(name)
-            if failure == "silent":
-                return None
-            if failure in ("servfail", "refused"):
-                response.set_rcode(dns.rcode.from_text(failure.upper()))
-                return response.to_wire()
-            if failure == "truncate" and not tcp:
-                response.flags |= dns.flags.TC
-                return response.to_wire()
-            owner = name
+            failure = self._failure(name, rtype)
+        if failure == "silent" or (failure == "truncate-silent" and tcp):
+            return None
+        if failure == "slow":
+            time.sleep(0.4)
+        if failure == "garbage":
+            return wire[:2] + b"this is no DNS message" * 3
+        if failure in ("servfail", "refused", "formerr", "nxdomain"):
+            response.set_rcode(dns.rcode.from_text(failure.upper()))
+            return response.to_wire()
+        if failure == "lame":
+            response.flags &= ~(dns.flags.AA | dns.flags.RA)
+            response.authority.append(dns.rrset.from_text(name + ".", 60, "IN", "NS", "ns.elsewhere.test."))
+            return response.to_wire()
+        if failure in ("truncate", "truncate-silent") and not tcp:
+            response.flags |= dns.flags.TC
+            return response.to_wire()
+        if failure == "wrong-id":
+            response.id ^= 1
+        if failure == "wrong-question":
+            response.question[0].name = dns.name.from_text("somebody.else.test.")
+        with self._lock:
+            owner, secure = name, True
             for _ in range(9):
+                secure = secure and self._is_secure(owner)
                 entry = self._records(owner)
                 if entry is None:
                     if not self._exists_below(owner):
@@ -160,6 +192,8 @@ class DnsServer:
                     break
                 self._add(response, owner, "CNAME", entry["CNAME"])
                 owner = entry["CNAME"][0].lower().rstrip(".")
+        if secure:
+            response.flags |= dns.flags.AD
         if tcp:
             return response.to_wire()
         limit = query.payload if query.edns >= 0 else 512
@@ -167,7 +201,7 @@ class DnsServer:
             return response.to_wire(max_size=max(limit, 512))
         except dns.exception.TooBig:
             short = dns.message.make_response(query, recursion_available=True)
-            short.flags |= dns.flags.AA | dns.flags.TC
+            short.flags |= dns.flags.AA | dns.flags.TC | (response.flags & dns.flags.AD)
             return short.to_wire()
 
     def _add(self, response, owner, rtype, values):
@@ -190,13 +224,18 @@ class DnsServer:
                 return
             if self._stopping:
                 return
-            reply = self._reply(wire, False)
-            if reply is not None:
-                try:
-                    self._udp.sendto(reply, peer)
-                except OSError:
-                    if self._stopping:
-                        return
+            if any(entry[0] == "slow" for entry in list(self._failures.values())):   # it must not hold up the others
+                threading.Thread(target=self._answer_udp, args=(wire, peer), daemon=True).start()
+            else:
+                self._answer_udp(wire, peer)
+
+    def _answer_udp(self, wire, peer):
+        reply = self._reply(wire, False)
+        if reply is not None:
+            try:
+                self._udp.sendto(reply, peer)
+            except OSError:
+                pass
 
     def _serve_tcp(self):
         while not self._stopping:
