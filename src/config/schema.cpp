@@ -342,14 +342,22 @@ void add_delivery(Rows& rows) {
                                                             {"none", TlsPolicy::none}}),
          "opportunistic: TLS wherever it is offered, clear text where it is not or is broken. required: no "
          "TLS, no delivery."},
+        {"delivery", "chunking",
+         choice<Config>(FIELD(delivery.chunking),
+                        std::vector<std::pair<std::string, bool>>{{"auto", true}, {"off", false}}),
+         "auto: the message goes by BDAT (RFC 3030) where the server offers CHUNKING. off: always by DATA, which every "
+         "server has used the longest."},
         {"delivery", "tls_ca_file", path<Config>(FIELD(delivery.tls_ca_file), true),
          "Certificates of the authorities we trust, in PEM. Empty: the system's."},
         {"delivery", "family",
          choice<Config>(FIELD(delivery.family),
-                        std::vector<std::pair<std::string, IpFamily>>{
-                            {"any", IpFamily::any}, {"v4", IpFamily::v4}, {"v6", IpFamily::v6}}),
-         "Which addresses of the receiving servers are used. Use v4 while your IPv6 address has no PTR "
-         "record: Gmail refuses it."},
+                        std::vector<std::pair<std::string, IpFamily>>{{"auto", IpFamily::automatic},
+                                                                      {"any", IpFamily::any},
+                                                                      {"v4", IpFamily::v4},
+                                                                      {"v6", IpFamily::v6}}),
+         "Which addresses of the receiving servers are used. auto: both, but IPv6 only from an address whose PTR record "
+         "leads to a name that leads back to it, since Gmail refuses others; the log says at the start what was found. any: "
+         "both, whatever the PTR."},
         {"delivery", "source_v4",
          text<Config>(FIELD(delivery.source_v4), "an IPv4 address of this machine, or \"\""),
          "The local address of outgoing connections over IPv4. Empty: the system chooses."},
@@ -391,7 +399,7 @@ void add_delivery(Rows& rows) {
          "The server's first line (RFC 5321 section 4.5.3.2.1: at least 5 minutes)."},
         {"delivery.timeouts", "command",
          duration<Config>(FIELD(delivery.timeouts.command), milliseconds(100), hours(1)),
-         "The answer to EHLO, MAIL, RCPT and RSET (at least 5 minutes)."},
+         "The answer to EHLO, AUTH, MAIL, RCPT and RSET (at least 5 minutes)."},
         {"delivery.timeouts", "data",
          duration<Config>(FIELD(delivery.timeouts.data), milliseconds(100), hours(1)),
          "The answer to DATA (at least 2 minutes)."},
@@ -401,6 +409,9 @@ void add_delivery(Rows& rows) {
         {"delivery.timeouts", "end_of_data",
          duration<Config>(FIELD(delivery.timeouts.end_of_data), milliseconds(100), hours(2)),
          "The answer to the final dot (at least 10 minutes: a shorter one makes duplicates)."},
+        {"delivery.timeouts", "session",
+         duration<Config>(FIELD(delivery.timeouts.session), seconds(1), kDay),
+         "All of a session's opening, and all of one message, however often the server shows that it is alive."},
         {"delivery.timeouts", "quit",
          duration<Config>(FIELD(delivery.timeouts.quit), milliseconds(100), minutes(10)),
          "The answer to QUIT."},

@@ -1,9 +1,11 @@
 // Settings of delivery ([delivery], [[relay]], [[route]], [[provider]]): where to, how much at once, how long to wait.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -22,12 +24,20 @@ using ClientTimeouts = smtp::client::ClientTimeouts;
 // opportunistic.
 enum class RelayTls : std::uint8_t { by_port, none, opportunistic, required, verified, implicit };
 
+// One machine of a relay, or with RelayOptions::mx a domain whose MX records name the machines.
+struct RelayHost {
+    std::string name;                                    // "smtp.example.com", "192.0.2.1", "2001:db8::1"
+    std::uint16_t port = 0;                              // 0, in options only: the relay's default
+    bool literal = false;                                // name is an address
+
+    friend bool operator==(const RelayHost&, const RelayHost&) = default;
+};
+
 // Another server of ours, or one we have an account with, that delivers for us: a smarthost ([[relay]]).
 struct RelayOptions {
     std::string name;                                    // by which [[route]] speaks of it
-    // "smtp.example.com", "smtp.example.com:587", "192.0.2.1", "[2001:db8::1]:25": tried in this order. The port is 25 where
-    // there is no password, else 587.
-    std::vector<std::string> hosts;
+    // Tried in this order. Default port: 465 with tls = implicit, else 587 where there is a login, else 25.
+    std::vector<RelayHost> hosts;
     bool mx = false;                                     // the hosts are domains, whose MX records name the machines
     RelayTls tls = RelayTls::by_port;
     std::string user;                                    // empty: no AUTH
@@ -47,7 +57,7 @@ struct RouteOptions {
     std::string fallback;                                // a [[relay]] for while the direct way is blocked, or empty
     Duration fallback_after = std::chrono::minutes(15);  // without any connection
 };
-inline constexpr const char* kDirect = "direct";
+inline constexpr std::string_view kDirect = "direct";
 
 // Many domains served by the same machines, and what they want ([[provider]]).
 struct ProviderOptions {
@@ -57,6 +67,8 @@ struct ProviderOptions {
     std::uint32_t messages_per_connection = 0;           // 0: as for all
     std::optional<TlsPolicy> tls;                        // nothing: as for all
 };
+// Providers that are known without configuration (with_known_providers()).
+inline constexpr std::array<std::string_view, 4> kKnownProviders = {"google", "microsoft", "yahoo", "apple"};
 
 // The local addresses of one sender domain ([[domain]] source_v4, source_v6).
 struct SourceOptions {
@@ -64,10 +76,21 @@ struct SourceOptions {
     std::string v4, v6;                                  // empty: as for all
 };
 
+// Reports about TLS to domains that ask for them ([tlsrpt], RFC 8460).
+struct TlsReportOptions {
+    std::string contact;                                 // whom receivers may ask, and who sends; empty: no reports
+    std::string organization;                            // empty: the domain of the contact
+    Duration delay = std::chrono::hours(4);              // the longest time after midnight UTC
+};
+
 struct DeliveryOptions {
     std::uint16_t port = 25;
     TlsPolicy tls = TlsPolicy::opportunistic;
+    bool chunking = false;                               // BDAT in place of DATA where it is offered (RFC 3030)
     std::string tls_ca_file;                             // empty: the system's; used where a certificate is verified
+    bool mta_sts = true;                                 // RFC 8461
+    std::uint16_t mta_sts_port = 443;                    // for tests: where policies are fetched
+    TlsReportOptions tls_report;
     IpFamily family = IpFamily::automatic;
     std::string source_v4;                               // local address of outgoing connections, or empty
     std::string source_v6;
