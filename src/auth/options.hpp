@@ -29,6 +29,7 @@ struct DomainOptions {
     std::string name;                                        // lower case A-label; also signs for its subdomains
     std::vector<DkimKeyOptions> keys;                        // one signature each, RSA on top
     UnsignedPolicy unsigned_policy = UnsignedPolicy::hold;
+    std::string source_v4, source_v6;                        // where its mail leaves from; empty: as for all
 };
 
 struct DkimOptions {

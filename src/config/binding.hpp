@@ -85,6 +85,21 @@ Binding<Owner> text(At at, std::string allowed = "a string") {
             [at](const Owner& owner) { return quote(at(owner)); }};
 }
 
+// Never shown, not even where it is wrong.
+template <class Owner, class At>
+Binding<Owner> secret(At at) {
+    return {Shape::text, "a string, which is never shown",
+            [at](Owner& owner, const Value& value, const std::string&) -> Accepted {
+                const auto* given = value.as<std::string>();
+                if (given == nullptr || given->find('\0') != std::string::npos) {
+                    return Refusal{" is not a string; allowed: a string", value.at, true};
+                }
+                at(owner) = *given;
+                return std::nullopt;
+            },
+            [at](const Owner& owner) { return quote(at(owner).empty() ? "" : "(not shown)"); }};
+}
+
 // Empty means "none" and is allowed where the default is empty or `may_be_empty` says so.
 template <class Owner, class At>
 Binding<Owner> path(At at, bool may_be_empty) {

@@ -22,6 +22,8 @@ void check_streams(const Config& config, const Places& places, Findings& finding
 void check_repair(const Config& config, const Places& places, Findings& findings);
 void check_times(const Config& config, const Places& places, Findings& findings);
 void check_delivery(const Config& config, const Places& places, Findings& findings);
+// [[relay]], [[route]] and [[provider]].
+void check_routes(const Config& config, const Places& places, Findings& findings);
 
 // Labels of letters, digits and hyphens, 1-63 octets each, at most 253 in all (RFC 1035 s2.3.1, RFC 1123
 // s2.1), and one dot at least; not an IP address.

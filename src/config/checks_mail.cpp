@@ -284,19 +284,24 @@ void check_repair(const Config& config, const Places& places, Findings& findings
 
 void check_delivery(const Config& config, const Places& places, Findings& findings) {
     const auto& delivery = config.delivery;
-    const auto source = [&](const char* key, const std::string& text, bool v4) {
+    const auto source = [&](const std::string& path, const char* key, const std::string& text, bool v4) {
         if (text.empty()) {
             return;
         }
         const auto address = IpAddress::parse(text);
         if (!address || address->is_v4() != v4 || address->is_unspecified()) {
-            findings.mistake(places.of(key),
+            findings.mistake(places.of(path),
                              fmt::format("{} is {}; allowed: an {} address of this machine, or \"\"", key,
                                          quote(text), v4 ? "IPv4" : "IPv6"));
         }
     };
-    source("delivery.source_v4", delivery.source_v4, true);
-    source("delivery.source_v6", delivery.source_v6, false);
+    source("delivery.source_v4", "delivery.source_v4", delivery.source_v4, true);
+    source("delivery.source_v6", "delivery.source_v6", delivery.source_v6, false);
+    for (std::size_t i = 0; i < config.auth.domains.size(); ++i) {
+        const std::string path = list_path("domain", i);
+        source(path + ".source_v4", "domain.source_v4", config.auth.domains[i].source_v4, true);
+        source(path + ".source_v6", "domain.source_v6", config.auth.domains[i].source_v6, false);
+    }
     if (delivery.connections < delivery.connections_per_site) {
         const char* culprit =
             places.given("delivery.connections") ? "delivery.connections" : "delivery.connections_per_site";

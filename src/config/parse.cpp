@@ -56,6 +56,7 @@ private:
     void unknown(const Entry& entry, const std::string& section);
     void read_domains(const Entry& entry);
     void override_with(const Setting<Config>& setting, const std::string& variable, const std::string& text);
+    bool read_relay_password(const std::string& variable, const std::string& text);
 
     // The tables of [[name]], or a mistake when it is something else.
     const List* tables_of(const Entry& entry, const std::string& name) {
@@ -180,6 +181,12 @@ void Reader::walk(const Table& table, const std::string& section) {
             read_tables(user_settings(), entry, path, config_.auth.accounts);
         } else if (path == "stream") {
             read_tables(stream_settings(), entry, path, config_.auth.streams);
+        } else if (path == "relay") {
+            read_tables(relay_settings(), entry, path, config_.delivery.relays);
+        } else if (path == "route") {
+            read_tables(route_settings(), entry, path, config_.delivery.routes);
+        } else if (path == "provider") {
+            read_tables(provider_settings(), entry, path, config_.delivery.providers);
         } else if (path == "domain") {
             read_domains(entry);
         } else {
@@ -233,7 +240,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
         }
     }
     if (section.empty()) {
-        names.insert(names.end(), {"listener", "certificate", "domain", "user", "stream"});
+        names.insert(names.end(), {"listener", "certificate", "domain", "user", "stream", "relay", "route", "provider"});
     }
     // The same key elsewhere is the likelier slip than another key here.
     for (const Setting<Config>& row : settings()) {
@@ -261,6 +268,22 @@ void Reader::override_with(const Setting<Config>& setting, const std::string& va
     if (const auto refused = setting.binding.set(config_, *value, directory_)) {
         findings_.mistake({{}, variable}, explain(name, *refused, *value, setting.binding.allowed));
     }
+}
+
+// A password is no text to be shown, and belongs to one of several tables: POSTHORN_RELAY_NAME_PASSWORD, or the same with
+// _FILE, which is password_file in other words. False: the variable is of no relay.
+bool Reader::read_relay_password(const std::string& variable, const std::string& text) {
+    for (std::size_t i = 0; i < config_.delivery.relays.size(); ++i) {
+        delivery::RelayOptions& relay = config_.delivery.relays[i];
+        const std::string own = relay_password_variable(relay.name);
+        const bool file = variable == own + "_FILE";
+        if (relay.name.empty() || (variable != own && !file)) continue;
+        places_.set("relay[" + std::to_string(i) + "].password", {{}, variable});
+        relay.password = file ? std::string() : text;
+        relay.password_file = file ? text : std::string();
+        return true;
+    }
+    return false;
 }
 
 void Reader::read_environment(const Environment& environment) {
@@ -294,6 +317,7 @@ void Reader::read_environment(const Environment& environment) {
                 continue;
             }
         }
+        if (read_relay_password(variable, text)) continue;
         // Not a mistake: Kubernetes and old Docker links set variables named after a service, such as
         // POSTHORN_PORT.
         const std::string meant = nearest(variable, names);
@@ -335,7 +359,24 @@ void derive(Config& config, const Places& places) {
     text::lower_in_place(config.hostname);
     for (auth::DomainOptions& domain : config.auth.domains) {
         text::lower_in_place(domain.name);
+        if (!domain.source_v4.empty() || !domain.source_v6.empty())
+            config.delivery.sources.push_back({domain.name, domain.source_v4, domain.source_v6});
     }
+    for (delivery::RelayOptions& relay : config.delivery.relays) {
+        for (std::string& mechanism : relay.mechanisms)
+            for (char& c : mechanism) c = text::to_upper(c);
+    }
+}
+
+// A password in the file of the configuration is everybody's who may read that file.
+void look_at_mode(const std::string& path, Loaded& loaded) {
+    const auto& relays = loaded.config.delivery.relays;
+    if (std::none_of(relays.begin(), relays.end(), [](const auto& relay) { return !relay.password.empty(); })) return;
+    std::error_code error;
+    const auto mode = std::filesystem::status(path, error).permissions();
+    if (error || (mode & std::filesystem::perms::others_read) == std::filesystem::perms::none) return;
+    loaded.warnings.push_back({path, "holds a relay's password and can be read by everybody on this machine; run `chmod o= " + path +
+                                         "`, or use password_file"});
 }
 
 Loaded parse_in(std::string_view text, const std::string& file_name, const std::string& directory,
@@ -361,6 +402,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_repair(loaded.config, places, findings);
         check_times(loaded.config, places, findings);
         check_delivery(loaded.config, places, findings);
+        check_routes(loaded.config, places, findings);
     }
     findings.move_to(loaded);
     return loaded;
@@ -405,8 +447,10 @@ Loaded load(const std::string& path) {
     std::sort(environment.begin(), environment.end());
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-    return parse_in(content.str(), path,
-                    (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+    Loaded loaded = parse_in(content.str(), path,
+                             (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+    look_at_mode(path, loaded);
+    return loaded;
 }
 
 }  // namespace posthorn::config

@@ -132,6 +132,50 @@ constexpr std::string_view kStreamExample = R"(
 #unsubscribe_mailto = "unsubscribe+{token}@example.com"
 )";
 
+constexpr std::string_view kRelayDoc =
+    "Servers that deliver for us (smarthosts), one [[relay]] each; a [[route]] says for which mail. A password is said only "
+    "to a server whose certificate shows its name. The environment variable POSTHORN_RELAY_NAME_PASSWORD, with the relay's "
+    "name in it (my-isp: MY_ISP), sets a password, and with _FILE at its end names the file that holds it.";
+
+constexpr std::string_view kRouteDoc =
+    "Which mail goes where: rules, one [[route]] each, in the order of the file; the first whose criteria all hold decides. "
+    "Mail for which none holds goes to the servers that DNS names. A rule without criteria holds for all mail. `posthorn "
+    "route test ADDRESS` tells what would happen.";
+
+constexpr std::string_view kProviderDoc =
+    "Providers, told by the MX hosts of the recipient's domain, one [[provider]] each. google, microsoft, yahoo and apple "
+    "are known already; a table of one of these names changes what it gives and keeps the rest.";
+
+constexpr std::string_view kRelayExample = R"(
+#[[relay]]
+#name = "isp"
+#host = "smtp.example.net:587"
+#user = "me@example.net"
+#password_file = "isp.password"
+)";
+
+constexpr std::string_view kRouteExample = R"(
+# All mail by the relay:
+#[[route]]
+#to = "isp"
+#
+# Or only some of it, and the rest directly:
+#[[route]]
+#recipients = ["example.org", "*.example.org"]
+#to = "isp"
+#
+#[[route]]
+#providers = ["microsoft"]
+#to = "direct"
+#fallback = "isp"
+)";
+
+constexpr std::string_view kProviderExample = R"(
+#[[provider]]
+#name = "google"
+#connections = 3
+)";
+
 std::string rule(std::string_view title) {
     return "\n# " + std::string(110 - 2, '-') + "\n" + wrap(title, "# ");
 }
@@ -222,6 +266,9 @@ std::string reference_markdown() {
                        "has List-Unsubscribe keeps its own.",
                        "") +
                    "\n" + manual_table(stream_settings());
+            out += "## `[[relay]]`\n\n" + wrap(std::string(kRelayDoc), "") + "\n" + manual_table(relay_settings());
+            out += "## `[[route]]`\n\n" + wrap(std::string(kRouteDoc), "") + "\n" + manual_table(route_settings());
+            out += "## `[[provider]]`\n\n" + wrap(std::string(kProviderDoc), "") + "\n" + manual_table(provider_settings());
         }
     }
     while (out.ends_with("\n\n")) {
@@ -274,6 +321,9 @@ std::string example_toml() {
                     "from, list_ids and "
                     "precedence_bulk picks it, or the field X-Posthorn-Stream. Needs unsubscribe.key_file.") +
                 example_keys(stream_settings(), "#   ") + std::string(kStreamExample);
+            to += rule(kRelayDoc) + example_keys(relay_settings(), "#   ") + std::string(kRelayExample);
+            to += rule(kRouteDoc) + example_keys(route_settings(), "#   ") + std::string(kRouteExample);
+            to += rule(kProviderDoc) + example_keys(provider_settings(), "#   ") + std::string(kProviderExample);
         }
     }
     return out;
@@ -299,6 +349,15 @@ std::string show(const Config& config) {
     }
     for (const auth::StreamOptions& stream : config.auth.streams) {
         out += "\n[[stream]]\n" + show_table(stream_settings(), stream, "\n") + "\n";
+    }
+    for (const delivery::RelayOptions& relay : config.delivery.relays) {
+        out += "\n[[relay]]\n" + show_table(relay_settings(), relay, "\n") + "\n";
+    }
+    for (const delivery::RouteOptions& route : config.delivery.routes) {
+        out += "\n[[route]]\n" + show_table(route_settings(), route, "\n") + "\n";
+    }
+    for (const delivery::ProviderOptions& provider : config.delivery.providers) {
+        out += "\n[[provider]]\n" + show_table(provider_settings(), provider, "\n") + "\n";
     }
     for (const Section& section : sections()) {
         if (!section.name.empty()) {

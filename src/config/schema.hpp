@@ -23,13 +23,20 @@ struct Section {
 // Those of them that keep the door (schema_guard.cpp).
 [[nodiscard]] std::vector<Setting<Config>> guard_settings();
 
-// The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], and [[stream]].
+// The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], [[stream]], [[relay]], [[route]] and
+// [[provider]].
 [[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();
 [[nodiscard]] const std::vector<Setting<smtp::server::CertificateOptions>>& certificate_settings();
 [[nodiscard]] const std::vector<Setting<auth::DomainOptions>>& domain_settings();
 [[nodiscard]] const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings();
 [[nodiscard]] const std::vector<Setting<auth::AccountOptions>>& user_settings();
 [[nodiscard]] const std::vector<Setting<auth::StreamOptions>>& stream_settings();
+[[nodiscard]] const std::vector<Setting<delivery::RelayOptions>>& relay_settings();
+[[nodiscard]] const std::vector<Setting<delivery::RouteOptions>>& route_settings();
+[[nodiscard]] const std::vector<Setting<delivery::ProviderOptions>>& provider_settings();
+
+// The variable that holds a relay's password: "POSTHORN_RELAY_ISP_PASSWORD" of "isp".
+[[nodiscard]] std::string relay_password_variable(std::string_view relay);
 
 // "delivery.port" and "POSTHORN_DELIVERY_PORT".
 [[nodiscard]] std::string dotted(std::string_view section, std::string_view key);

@@ -79,6 +79,11 @@ const std::vector<Setting<auth::DomainOptions>>& domain_settings() {
                    std::vector<std::pair<std::string, UnsignedPolicy>>{
                        {"hold", UnsignedPolicy::hold}, {"send-unsigned", UnsignedPolicy::send_unsigned}}),
          "What happens to mail of this domain while none of its keys can be used."},
+        {"domain", "source_v4", text<D>(FIELD(source_v4), "an IPv4 address of this machine, or \"\""),
+         "The local address from which mail with an envelope sender of this domain, or below it, leaves over IPv4. Empty: "
+         "delivery.source_v4."},
+        {"domain", "source_v6", text<D>(FIELD(source_v6), "an IPv6 address of this machine, or \"\""),
+         "The same for IPv6. Empty: delivery.source_v6."},
     };
     return all;
 }

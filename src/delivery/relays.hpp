@@ -9,22 +9,14 @@
 #include <vector>
 
 #include "auth/sasl_client.hpp"
-#include "base/result.hpp"
 #include "delivery/options.hpp"
 
 namespace posthorn::delivery {
 
-// One machine, or with Relay::mx a domain whose MX records name the machines.
-struct RelayHost {
-    std::string name;                    // lower case A-labels, or an address in text
-    std::uint16_t port = 25;
-    bool literal = false;                // name is an address
-};
-
 // Immutable; shared by plans, pools and deliveries under way.
 struct Relay {
     std::string name;
-    std::vector<RelayHost> hosts;        // in the order to try
+    std::vector<RelayHost> hosts;        // in the order to try; with ports, names as lower case A-labels
     bool mx = false;
     RelayTls tls = RelayTls::verified;   // never by_port
     auth::SaslCredentials login;         // user empty: no AUTH
@@ -52,8 +44,5 @@ public:
 private:
     std::map<std::string, std::shared_ptr<const Relay>, std::less<>> by_name_;
 };
-
-// "smtp.example.com:587", "smtp.example.com", "192.0.2.1:25", "[2001:db8::1]:25", "2001:db8::1". The error says what is allowed.
-[[nodiscard]] Result<RelayHost> parse_relay_host(std::string_view text, std::uint16_t default_port);
 
 }  // namespace posthorn::delivery

@@ -35,6 +35,9 @@ struct RouteChoice {
 // The configured providers, and of the built-in ones (Google, Microsoft, Yahoo, Apple) those whose name is not among them.
 [[nodiscard]] std::vector<ProviderOptions> with_known_providers(std::vector<ProviderOptions> configured);
 
+// What is wrong with the domains of the rules: those that are no names, even as A-labels.
+[[nodiscard]] std::vector<std::string> routing_problems(const DeliveryOptions& options);
+
 // "*", "example.com" or "*.example.com" (all below it, not itself) against a name; without case, U-labels as A-labels.
 [[nodiscard]] bool domain_fits(std::string_view pattern, std::string_view domain);
 
