@@ -55,7 +55,7 @@ void check_login(const RelayOptions& relay, const std::string& path, const Place
         findings.mistake(places.of(path + (relay.password.empty() ? ".password_file" : ".password")),
                          fmt::format("the relay {} has a password, but no user; set user as well", quote(relay.name)));
     }
-    if (!relay.user.empty() && !secret) {
+    if (!relay.user.empty() && !secret && !places.given(path + ".password")) {
         findings.mistake(places.of(path + ".user"),
                          fmt::format("the relay {} has a user, but no password; set password_file to a file that holds it, or "
                                      "the environment variable {}",
@@ -115,7 +115,7 @@ void check_relays(const Config& config, const Places& places, Findings& findings
         const bool used = std::any_of(config.delivery.routes.begin(), config.delivery.routes.end(), [&](const RouteOptions& route) {
             return route.to == relay.name || route.fallback == relay.name;
         });
-        if (!used && !relay.name.empty()) {
+        if (!used && is_plain_name(relay.name) && relay.name != delivery::kDirect) {
             findings.warning(places.of(path),
                              fmt::format("no [[route]] leads to the relay {}, so nothing goes by it; for all mail add [[route]] with "
                                          "to = {}",

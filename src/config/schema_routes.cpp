@@ -98,14 +98,14 @@ const std::vector<Setting<delivery::RelayOptions>>& relay_settings() {
         {"relay", "mx", boolean<R>(FIELD(mx)),
          "Whether host is a domain whose MX records name the machines."},
         {"relay", "tls",
-         choice<R>(FIELD(tls), std::vector<std::pair<std::string, RelayTls>>{{"", RelayTls::by_port},
+         choice<R>(FIELD(tls), std::vector<std::pair<std::string, RelayTls>>{{"auto", RelayTls::by_port},
                                                                             {"none", RelayTls::none},
                                                                             {"opportunistic", RelayTls::opportunistic},
                                                                             {"required", RelayTls::required},
                                                                             {"verified", RelayTls::verified},
                                                                             {"implicit", RelayTls::implicit}}),
          "verified: STARTTLS, and the certificate must show the host's name. implicit: the same, with TLS from the first octet. "
-         "required: STARTTLS with any certificate. Unset: implicit for port 465; verified for port 587 and wherever there is a "
+         "required: STARTTLS with any certificate. auto: implicit for port 465; verified for port 587 and wherever there is a "
          "user; else opportunistic."},
         {"relay", "user", text<R>(FIELD(user)), "As whom we log in there. Empty: without a login."},
         {"relay", "password", secret<R>(FIELD(password)),
