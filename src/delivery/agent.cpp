@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/lane.hpp"
 #include "net/callback.hpp"
 
 namespace posthorn::delivery {
@@ -58,7 +59,6 @@ void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->settings = std::move(settings);
     state_->scheduler.set_options(scheduler_options(*state_->settings));
     state_->prefixes.clear();
-    state_->prefix_order.clear();
     // Open connections were made by the old rules (clear text, another name in EHLO).
     for (auto& connection : state_->pool.drain()) state_->say_goodbye(std::move(connection));
     state_->wake();
@@ -83,7 +83,7 @@ void DeliveryAgent::on_revised(const std::vector<queue::DestinationDue>& due) {
 void DeliveryAgent::State::made_due(const std::vector<queue::DestinationDue>& due) {
     const TimePoint now = wall_now();
     for (const queue::DestinationDue& destination : due) {
-        scheduler.on_due(destination.id, destination.domain, destination.next_due);
+        scheduler.on_due(destination.id, destination.domain, destination.lane, destination.next_due);
         scheduler.forget_backoff(destination.id, now);
     }
     wake();
@@ -138,24 +138,32 @@ Admission DeliveryAgent::State::admit(queue::NewMessage& message) {
     admission.message = message.message;
     admission.entries.reserve(message.recipients.size());
     const TimePoint now = wall_now();
-    // Recipients of one domain are decided together: they are one delivery.
-    std::unordered_map<std::string_view, bool> decided;
-    const bool one_domain = message.recipients.size() == 1;
+    // Recipients of one domain are decided together: they are one delivery, and their number says whether it is bulk mail.
+    struct Decision {
+        std::size_t recipients = 0;
+        std::string lane;
+        bool made = false;
+        bool claim = false;
+    };
+    std::unordered_map<std::string_view, Decision> domains;
+    for (const queue::NewRecipient& recipient : message.recipients) domains[recipient.domain].recipients += 1;
     for (queue::NewRecipient& recipient : message.recipients) {
         Admission::Entry entry;
-        bool claim = false;
-        const auto known = one_domain ? decided.end() : decided.find(recipient.domain);
-        if (known != decided.end()) {
-            claim = known->second;
-        } else if (!stopping && recipient.due_at <= now) {
-            const std::uint64_t octets = message.message->size();
-            claim = scheduler.wants_hot(recipient.domain, octets, now);
-            if (claim) entry.reserved = octets;
+        Decision& decision = domains.at(recipient.domain);
+        if (!decision.made) {
+            decision.made = true;
+            decision.lane = to_text(lane_of(*message.message, decision.recipients));
+            if (!stopping && recipient.due_at <= now) {
+                const std::uint64_t octets = message.message->size();
+                decision.claim = scheduler.wants_hot(recipient.domain, decision.lane, octets, now);
+                if (decision.claim) entry.reserved = octets;
+            }
         }
-        if (!one_domain) decided.emplace(recipient.domain, claim);
-        recipient.claim = claim;
+        recipient.lane = decision.lane;
+        recipient.claim = decision.claim;
+        entry.row.lane = decision.lane;
         entry.domain = recipient.domain;
-        entry.claimed = claim;
+        entry.claimed = decision.claim;
         entry.row.message = message.message->id;
         entry.row.address = recipient.recipient.address;
         entry.row.orcpt = recipient.recipient.orcpt;
@@ -172,6 +180,7 @@ void DeliveryAgent::State::on_added(Admission admission, const queue::Added& add
     const TimePoint now = wall_now();
     struct Group {
         std::string domain;
+        std::string lane;
         std::vector<queue::ReadyRecipient> ready;
         std::uint64_t reserved = 0;
     };
@@ -180,12 +189,12 @@ void DeliveryAgent::State::on_added(Admission admission, const queue::Added& add
         Admission::Entry& entry = admission.entries[i];
         const queue::DestinationId destination = added.recipients[i].destination;
         if (!entry.claimed) {
-            scheduler.on_due(destination, entry.domain, entry.row.due_at);
+            scheduler.on_due(destination, entry.domain, entry.row.lane, entry.row.due_at);
             continue;
         }
         auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& item) { return item.first == destination; });
         if (group == groups.end()) {
-            groups.emplace_back(destination, Group{std::move(entry.domain), {}, 0});
+            groups.emplace_back(destination, Group{std::move(entry.domain), entry.row.lane, {}, 0});
             group = std::prev(groups.end());
         }
         entry.row.id = added.recipients[i].id;
@@ -194,7 +203,7 @@ void DeliveryAgent::State::on_added(Admission admission, const queue::Added& add
         group->second.ready.push_back(queue::ReadyRecipient{std::move(entry.row), admission.message});
     }
     for (auto& [destination, group] : groups)
-        scheduler.on_added(destination, group.domain, std::move(group.ready), group.reserved, now);
+        scheduler.on_added(destination, group.domain, group.lane, std::move(group.ready), group.reserved, now);
     wake();
 }
 
@@ -269,18 +278,24 @@ void DeliveryAgent::State::claim(queue::ClaimDue action) {
 
 net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     const auto current = settings;
-    PlanDecision decision = co_await dialler.plan(action.domain, std::string(), current);
+    PlanDecision decision = co_await dialler.plan(action.domain, lane_from(action.lane).sender_domain, current);
     const TimePoint now = wall_now();
     if (const auto* plan = std::get_if<DeliveryPlan>(&decision)) {
         const auto valid = std::clamp(plan->route.ttl, kMinRoute, kMaxRoute);
-        scheduler.resolved(action.destination, plan->site_key, now + valid, now);
+        queue::SitePlace place;
+        place.key = plan->site_key;
+        place.provider = plan->provider;
+        scheduler.resolved(action.destination, place, now + valid, now);
         wake();
         co_return;
     }
     const Outcome& outcome = std::get<Outcome>(decision);
     if (outcome.result == Disposition::failed) {
         // Final: each message of the domain gets its own verdict from a delivery that goes nowhere.
-        scheduler.resolved(action.destination, "nowhere:" + action.domain, now + kMinRoute, now);
+        const std::string key = "nowhere:" + action.domain;
+        queue::SitePlace place;
+        place.key = key;
+        scheduler.resolved(action.destination, place, now + kMinRoute, now);
         wake();
         co_return;
     }
@@ -308,7 +323,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
             message = *loaded;
         }
         std::vector<Judged> judged = judge_all(recipients, outcome);
-        co_await settle(std::move(message), std::move(judged), current, false);
+        co_await settle(std::move(message), std::move(judged), current);
     }
 }
 
@@ -325,7 +340,7 @@ net::awaitable<void> DeliveryAgent::State::load_destinations() {
             continue;
         }
         for (const queue::DestinationDue& destination : *page) {
-            scheduler.on_due(destination.id, destination.domain, destination.next_due);
+            scheduler.on_due(destination.id, destination.domain, destination.lane, destination.next_due);
             after = std::max(after, destination.id);
         }
         wake();
@@ -379,7 +394,7 @@ void DeliveryAgent::State::give_back(const std::vector<queue::Recipient>& rows, 
     std::vector<queue::RecipientId> ids_back;
     for (const queue::Recipient& row : rows) ids_back.push_back(row.id);
     store.unclaim(std::move(ids_back));
-    scheduler.on_due(rows.front().destination, domain, again);
+    scheduler.on_due(rows.front().destination, domain, rows.front().lane, again);
 }
 
 net::awaitable<void> DeliveryAgent::State::expire() {
@@ -419,7 +434,7 @@ net::awaitable<void> DeliveryAgent::State::expire() {
                 store.unclaim(std::move(ids_back));
                 continue;
             }
-            co_await settle(std::move(known), std::move(judged), settings, false);
+            co_await settle(std::move(known), std::move(judged), settings);
         }
     }
 }

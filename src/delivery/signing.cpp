@@ -11,16 +11,6 @@
 namespace posthorn::delivery {
 namespace {
 
-std::string from_domain_of(const mail::Message& message) {
-    const mail::HeaderBlock header(message.header);
-    const auto from = header.first("From");
-    if (!from) return {};
-    const auto list = mail::parse_mailboxes(from->value);
-    if (list.mailboxes.empty()) return {};
-    const auto ascii = mail::to_ascii(list.mailboxes.front().domain);
-    return ascii ? *ascii : list.mailboxes.front().domain;
-}
-
 Result<auth::dkim::BodyHash> hash_spooled_body(const std::string& path, auth::Canonical form) {
     std::ifstream file(path, std::ios::binary);
     auth::dkim::BodyHasher hasher(form);
@@ -32,6 +22,16 @@ Result<auth::dkim::BodyHash> hash_spooled_body(const std::string& path, auth::Ca
 }
 
 }  // namespace
+
+std::string from_domain_of(const mail::Message& message) {
+    const mail::HeaderBlock header(message.header);
+    const auto from = header.first("From");
+    if (!from) return {};
+    const auto list = mail::parse_mailboxes(from->value);
+    if (list.mailboxes.empty()) return {};
+    const auto ascii = mail::to_ascii(list.mailboxes.front().domain);
+    return ascii ? *ascii : list.mailboxes.front().domain;
+}
 
 SigningPlan plan_signing(const mail::Message& message, std::string_view recipient, const SigningRules& rules,
                          TimePoint now) {

@@ -29,6 +29,9 @@ struct SigningPlan {
     std::string hold_reason;                  // not empty: the message must not leave as things are; what to do about it
 };
 
+// The domain of the first mailbox in From, lower case A-labels; empty: there is none.
+[[nodiscard]] std::string from_domain_of(const mail::Message& message);
+
 // Pure. DK-12, DK-15, SD-4: chosen by the domain of From; without a key the domain's policy decides, never an accident.
 // `recipient` is looked at for list mail only.
 [[nodiscard]] SigningPlan plan_signing(const mail::Message& message, std::string_view recipient, const SigningRules& rules,

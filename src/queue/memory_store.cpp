@@ -35,8 +35,9 @@ struct MemoryStore::State {
     std::map<QueueId, Kept> messages;
     std::map<RecipientId, Row> rows;
     std::map<std::pair<DestinationId, TimePoint>, std::set<RecipientId>> due;  // waiting rows
-    std::map<std::string, DestinationId, std::less<>> destinations;
-    std::map<DestinationId, std::string> names;
+    using Name = std::pair<std::string, std::string>;  // domain, lane
+    std::map<Name, DestinationId> destinations;
+    std::map<DestinationId, Name> names;
     RecipientId last_row = 0;
     std::optional<StoreError> fault;
     bool stopped = false;
@@ -64,7 +65,7 @@ struct MemoryStore::State {
         return health;
     }
 
-    DestinationId intern(const std::string& name) {
+    DestinationId intern(const Name& name) {
         const auto [it, inserted] =
             destinations.try_emplace(name, static_cast<DestinationId>(destinations.size() + 1));
         if (inserted) {
@@ -108,7 +109,8 @@ struct MemoryStore::State {
             Recipient& to = row.recipient;
             to.id = ++last_row;
             to.message = what.message->id;
-            to.destination = intern(from.domain);
+            to.destination = intern({from.domain, from.lane});
+            to.lane = from.lane;
             to.address = from.recipient.address;
             to.orcpt = from.recipient.orcpt;
             to.notify = from.recipient.notify;
@@ -246,7 +248,8 @@ struct MemoryStore::State {
                 row.afterwards = Afterwards::nothing;
                 if (free) {
                     const DestinationId destination = row.recipient.destination;
-                    note_due(revised, destination, names.at(destination), row.recipient.due_at);
+                    const Name& name = names.at(destination);
+                    note_due(revised, {destination, name.first, name.second, row.recipient.due_at});
                 }
             }
             index(row);
@@ -452,7 +455,7 @@ void MemoryStore::destinations(DestinationId after, std::size_t limit, TimePoint
         for (auto it = state_->names.upper_bound(after); it != state_->names.end() && found.size() < limit;
              ++it) {
             if (const auto due = state_->first_free(it->first, now)) {
-                found.push_back({it->first, it->second, *due});
+                found.push_back({it->first, it->second.first, it->second.second, *due});
             }
         }
         return found;
@@ -497,7 +500,7 @@ void MemoryStore::list(ListQuery query, Done<std::vector<QueueEntry>> done) {
             const Kept& kept = it->second;
             const bool in_domain =
                 query.domain.empty() || std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
-                    return state_->names.at(state_->rows.at(id).recipient.destination) == query.domain;
+                    return state_->names.at(state_->rows.at(id).recipient.destination).first == query.domain;
                 });
             if (!in_domain ||
                 (!query.reverse_path.empty() && kept.message->reverse_path != query.reverse_path)) {

@@ -7,12 +7,12 @@ Scheduler::Scheduler(SchedulerOptions options) : state_(std::make_unique<State>(
 
 Scheduler::~Scheduler() = default;
 
-bool Scheduler::wants_hot(std::string_view domain, std::uint64_t octets, TimePoint now) {
+bool Scheduler::wants_hot(std::string_view domain, std::string_view lane, std::uint64_t octets, TimePoint now) {
     State& s = *state_;
     if (s.paused || s.hot + octets + kReadyWeight > s.options.hot_memory) {
         return false;
     }
-    if (const auto it = s.by_name.find(domain); it != s.by_name.end()) {
+    if (const auto it = s.by_name.find(name_of(domain, lane)); it != s.by_name.end()) {
         Destination& destination = s.destinations.at(it->second);
         if (s.blocked_until(destination, now) > now || destination.claiming != 0 ||
             destination.next_due <= now || destination.ready.size() >= 2 * s.options.claim_batch) {
@@ -27,14 +27,14 @@ void Scheduler::on_not_added(std::uint64_t octets) {
     state_->hot -= std::min(state_->hot, octets + kReadyWeight);
 }
 
-void Scheduler::on_added(DestinationId id, std::string_view domain, std::vector<ReadyRecipient> ready,
+void Scheduler::on_added(DestinationId id, std::string_view domain, std::string_view lane, std::vector<ReadyRecipient> ready,
                          std::uint64_t reserved, TimePoint now) {
     State& s = *state_;
     if (ready.empty()) {
         on_not_added(reserved);
         return;
     }
-    Destination& destination = s.get(id, domain);
+    Destination& destination = s.get(id, domain, lane);
     for (ReadyRecipient& recipient : ready) {
         s.add_ready(destination, {std::move(recipient), 0});
     }
@@ -43,9 +43,9 @@ void Scheduler::on_added(DestinationId id, std::string_view domain, std::vector<
     s.consider(id, destination, now);
 }
 
-void Scheduler::on_due(DestinationId id, std::string_view domain, TimePoint due) {
+void Scheduler::on_due(DestinationId id, std::string_view domain, std::string_view lane, TimePoint due) {
     State& s = *state_;
-    Destination& destination = s.get(id, domain);
+    Destination& destination = s.get(id, domain, lane);
     State::note_due(destination, due);
     // Looked at by next(), which knows the time; a back-off is found there.
     s.set_wake(id, destination, std::min(destination.wake, due));
@@ -87,7 +87,7 @@ void Scheduler::claim_failed(DestinationId id, TimePoint now) {
     s.consider(id, *destination, now);
 }
 
-void Scheduler::resolved(DestinationId id, std::string_view site_key, TimePoint valid_until, TimePoint now) {
+void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint valid_until, TimePoint now) {
     State& s = *state_;
     Destination* destination = s.find(id);
     if (destination == nullptr) {
@@ -95,7 +95,7 @@ void Scheduler::resolved(DestinationId id, std::string_view site_key, TimePoint 
     }
     destination->resolving = false;
     destination->failures = 0;
-    s.join_site(*destination, site_key, now);
+    s.join_site(*destination, place.key, now);
     // At least this one turn, or an answer with TTL 0 would be asked for without end.
     destination->site_valid_until = std::max(valid_until, now + kAskAgain);
     s.consider(id, *destination, now);
@@ -153,6 +153,7 @@ std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, D
                 }
                 break;
             case DeliveryFeedback::Reach::abandoned:
+            case DeliveryFeedback::Reach::shortage:
                 break;
         }
         s.consider_site(site_id, site, now);

@@ -35,11 +35,19 @@ struct ReadyRecipient {
     mail::MessagePtr hot;
 };
 
+// Where the mail of a destination goes.
+struct SitePlace {
+    std::string_view key;           // equal for all that share it: the sorted MX host names, a relay's name
+    std::string_view provider;      // several sites of one owner, whose connections are counted together; empty: none
+    std::uint32_t connections = 0;  // at once to the site, and to all sites of the provider together; 0: connections_per_site
+};
+
 // What the caller is to do. Each is answered by exactly one event, named beside it.
 struct StartDelivery {  // -> finished()
     SiteId site = 0;
     DestinationId destination = 0;
     std::string domain;
+    std::string lane;
     QueueId message;
     std::vector<ReadyRecipient> recipients;  // of one message; exactly one when personal
 };
@@ -50,6 +58,7 @@ struct ClaimDue {  // -> claimed()
 struct ResolveSite {  // -> resolved() or unresolved()
     DestinationId destination = 0;
     std::string domain;
+    std::string lane;
 };
 // Nothing to do before this time unless an event comes; no value: nothing is waiting at all.
 struct WaitUntil {
@@ -66,8 +75,11 @@ struct DeliveryFeedback {
         throttled,    // the peer asked for less (421 and kin): fewer at once
         abandoned,    // we gave up for our own reasons (shutdown, store unhealthy, missing key): says nothing
                       // of the site
+        shortage,     // we are short of something ourselves (EMFILE, ENOBUFS, no local port): says nothing of the
+                      // site, and nothing is started for a second
     };
     Reach reach = Reach::reached;
+    Duration took{};  // from start to end; a site whose deliveries take long is kept from using up the connections
 };
 
 // Pure: no clock, no I/O, no threads; owned by the home shard.
@@ -88,27 +100,27 @@ public:
     // memory? False when the destination backs off, is over its ready bound, or hot memory is used up.
     // Reserves `octets` until on_added/on_not_added. Also false while older mail of the destination waits in
     // the store: new mail does not overtake it.
-    [[nodiscard]] bool wants_hot(std::string_view domain, std::uint64_t octets, TimePoint now);
+    [[nodiscard]] bool wants_hot(std::string_view domain, std::string_view lane, std::uint64_t octets, TimePoint now);
     void on_not_added(std::uint64_t octets);  // the add failed: gives the reservation back
 
     // --- events
     // -------------------------------------------------------------------------------------------------------
     // Claimed recipients that are ready now, with their message in memory. `reserved` is what wants_hot
     // reserved for them.
-    void on_added(DestinationId destination, std::string_view domain, std::vector<ReadyRecipient> ready,
-                  std::uint64_t reserved, TimePoint now);
+    void on_added(DestinationId destination, std::string_view domain, std::string_view lane,
+                  std::vector<ReadyRecipient> ready, std::uint64_t reserved, TimePoint now);
     // The store has waiting, unclaimed rows of this destination, one of them due then (new mail not claimed,
     // the start, an operator's retry, and each settlement that defers). Call it when the store has answered,
     // not before: a claim made in between would not see the row, and its answer would be taken for the whole
     // truth.
-    void on_due(DestinationId destination, std::string_view domain, TimePoint due);
+    void on_due(DestinationId destination, std::string_view domain, std::string_view lane, TimePoint due);
     // The answer of QueueStore::claim; next_due as in Claimed.
     void claimed(DestinationId destination, std::vector<Recipient> rows, std::optional<TimePoint> next_due,
                  TimePoint now);
     // The store could not be asked: look again after a short while.
     void claim_failed(DestinationId destination, TimePoint now);
-    // site_key: the sorted MX host names joined; valid_until: when to ask DNS again.
-    void resolved(DestinationId destination, std::string_view site_key, TimePoint valid_until, TimePoint now);
+    // valid_until: when to ask DNS again.
+    void resolved(DestinationId destination, const SitePlace& place, TimePoint valid_until, TimePoint now);
     // Not resolved for now: the destination backs off and is looked at again afterwards; what else it has in
     // the store is left alone. Returns the ready recipients, no longer the scheduler's: the caller settles or
     // unclaims each. For an answer that is final (no such domain, null MX) call resolved() with a key of its

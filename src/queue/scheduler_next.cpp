@@ -15,7 +15,7 @@ std::optional<SchedulerAction> Scheduler::State::next_resolve() {
             continue;  // dropped meanwhile
         }
         destination->resolving = true;
-        return ResolveSite{id, destination->domain};
+        return ResolveSite{id, destination->domain(), destination->lane()};
     }
     return std::nullopt;
 }
@@ -100,7 +100,7 @@ std::optional<SchedulerAction> Scheduler::State::next_start(TimePoint now) {
 SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationId id,
                                         Destination& destination, TimePoint now) {
     StartDelivery action{
-        site_id, id, destination.domain, destination.ready.front().ready.recipient.message, {}};
+        site_id, id, destination.domain(), destination.lane(), destination.ready.front().ready.recipient.message, {}};
     do {
         action.recipients.push_back(take_ready(destination));
     } while (!action.recipients.back().recipient.personal && !destination.ready.empty() &&

@@ -3,11 +3,11 @@
 
 namespace posthorn::queue {
 
-Destination& Scheduler::State::get(DestinationId id, std::string_view domain) {
+Destination& Scheduler::State::get(DestinationId id, std::string_view domain, std::string_view lane) {
     const auto [it, inserted] = destinations.try_emplace(id);
     if (inserted) {
-        it->second.domain = domain;
-        by_name.insert_or_assign(it->second.domain, id);
+        it->second.name = name_of(domain, lane);
+        by_name.insert_or_assign(it->second.name, id);
     }
     return it->second;
 }
@@ -99,7 +99,7 @@ void Scheduler::State::unpark(Site& site) {
 void Scheduler::State::forget(DestinationId id, Destination& destination, TimePoint now) {
     leave_site(destination, now);
     set_wake(id, destination, kNever);
-    if (const auto it = by_name.find(destination.domain); it != by_name.end() && it->second == id) {
+    if (const auto it = by_name.find(destination.name); it != by_name.end() && it->second == id) {
         by_name.erase(it);
     }
     destinations.erase(id);  // queues that still name it skip it

@@ -30,8 +30,18 @@ struct Entry {
     std::uint64_t reserved = 0;  // hot memory given back when this one leaves
 };
 
+// Domains have no NUL, nor have lanes.
+inline std::string name_of(std::string_view domain, std::string_view lane) {
+    std::string name(domain);
+    name += '\0';
+    return name.append(lane);
+}
+
 struct Destination {
-    std::string domain;
+    std::string name;
+    [[nodiscard]] std::string domain() const { return name.substr(0, name.find('\0')); }
+    [[nodiscard]] std::string lane() const { return name.substr(name.find('\0') + 1); }
+
     Fifo<Entry> ready;
     TimePoint next_due = kNever;   // of what the store has, as far as is known
     TimePoint noted_due = kNever;  // became known while a claim was under way, which may not have seen it
@@ -107,7 +117,7 @@ struct Scheduler::State {
         return destination.site == 0 ? nullptr : &sites.at(destination.site);
     }
 
-    Destination& get(DestinationId id, std::string_view domain);
+    Destination& get(DestinationId id, std::string_view domain, std::string_view lane);
 
     // --- where a destination stands ---
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace posthorn::queue {
 
@@ -29,13 +30,13 @@ bool concerns(Revision revision, RecipientState state) {
     return false;
 }
 
-void note_due(Revised& revised, DestinationId destination, const std::string& domain, TimePoint due) {
+void note_due(Revised& revised, DestinationDue noted) {
     const auto known = std::find_if(revised.due.begin(), revised.due.end(),
-                                    [&](const DestinationDue& noted) { return noted.id == destination; });
+                                    [&](const DestinationDue& earlier) { return earlier.id == noted.id; });
     if (known == revised.due.end()) {
-        revised.due.push_back({destination, domain, due});
+        revised.due.push_back(std::move(noted));
     } else {
-        known->next_due = std::min(known->next_due, due);
+        known->next_due = std::min(known->next_due, noted.next_due);
     }
 }
 

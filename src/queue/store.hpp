@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -16,8 +17,14 @@
 namespace posthorn::queue {
 
 using RecipientId = std::int64_t;
-// A recipient domain, interned. Ids are stable for the life of the process; do not keep them over a restart.
+// A recipient domain and a lane, interned. Ids are stable for the life of the process; do not keep them over a restart.
 using DestinationId = std::int64_t;
+
+// A lane tells mail of different senders and kinds to one domain apart (delivery/lane.hpp makes them). To the queue it is
+// opaque text, empty for mail queued before there were lanes, but for its first character: this one says that it is bulk
+// mail, which other mail of its site may overtake.
+inline constexpr char kBulkLane = '~';
+[[nodiscard]] constexpr bool is_bulk(std::string_view lane) { return !lane.empty() && lane.front() == kBulkLane; }
 
 enum class StoreFault {
     busy,  // the inbox is at its bound, or the deadline passed before the operation began: 452, nothing was
@@ -57,6 +64,7 @@ struct Recipient {
     RecipientId id = 0;
     QueueId message;
     DestinationId destination = 0;
+    std::string lane;  // the destination's
     std::string address;
     std::string orcpt;
     std::uint8_t notify = mail::Notify::unset;
@@ -79,7 +87,8 @@ inline constexpr Duration kAddedLease = std::chrono::hours(24);
 
 struct NewRecipient {
     mail::EnvelopeRecipient recipient;
-    std::string domain;  // the destination: lower case A-label form, or an address literal "[192.0.2.1]"
+    std::string domain;  // of the destination: lower case A-label form, or an address literal "[192.0.2.1]"
+    std::string lane;    // of the destination; the delivery agent fills it in (DeliveryAgent::admit)
     TimePoint due_at{};
     bool claim =
         false;  // claimed as it is stored: the caller will deliver it at once and settle or unclaim it
@@ -146,6 +155,7 @@ struct Claimed {
 struct DestinationDue {
     DestinationId id = 0;
     std::string domain;
+    std::string lane;
     TimePoint next_due{};  // the earliest due time of its waiting, unclaimed rows
 };
 
@@ -166,7 +176,7 @@ struct QueueEntry {
 struct ListQuery {
     QueueId after;             // exclusive; the first page has 0
     std::size_t limit = 100;   // messages, at most 1000
-    std::string domain;        // recipient domain, or empty for all
+    std::string domain;        // recipient domain, in whatever lane, or empty for all
     std::string reverse_path;  // exact, or empty for all
 };
 
@@ -202,7 +212,7 @@ struct Revised {
 
 // For stores: whether the revision changes rows of this state at all, and the note that a destination has mail again.
 [[nodiscard]] bool concerns(Revision revision, RecipientState state);
-void note_due(Revised& revised, DestinationId destination, const std::string& domain, TimePoint due);
+void note_due(Revised& revised, DestinationDue noted);
 
 struct StoreHealth {
     bool healthy = true;

@@ -10,20 +10,20 @@
 
 namespace posthorn::queue::sqlite {
 
-DestinationId DestinationCache::find(std::string_view name) {
-    const auto it = by_name_.find(name);
+DestinationId DestinationCache::find(std::string_view domain, std::string_view lane) {
+    const auto it = by_name_.find({domain, lane});
     if (it == by_name_.end()) {
         return 0;
     }
     recent_.splice(recent_.begin(), recent_, it->second);
-    return it->second->second;
+    return it->second->id;
 }
 
-void DestinationCache::keep(std::string_view name, DestinationId id) {
-    recent_.emplace_front(std::string(name), id);
-    by_name_.emplace(recent_.front().first, recent_.begin());
+void DestinationCache::keep(std::string_view domain, std::string_view lane, DestinationId id) {
+    recent_.push_front({std::string(domain), std::string(lane), id});
+    by_name_.emplace(recent_.front().name(), recent_.begin());
     if (recent_.size() > limit_) {
-        by_name_.erase(recent_.back().first);
+        by_name_.erase(recent_.back().name());
         recent_.pop_back();
     }
 }
@@ -50,9 +50,9 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
                         "last_attempt, notify,"
                         " delay_dsn_sent, address, orcpt, last_class, last_reply, last_host)"
                         " VALUES (?1,?2,?3,0,?4,0,0,?5,0,?6,?7,'','','')"),
-      find_destination_(connection, "SELECT id FROM destination WHERE name = ?"),
-      insert_destination_(connection, "INSERT INTO destination (name) VALUES (?) RETURNING id"),
-      destination_name_(connection, "SELECT name FROM destination WHERE id = ?"),
+      find_destination_(connection, "SELECT id FROM destination WHERE name = ? AND lane = ?"),
+      insert_destination_(connection, "INSERT INTO destination (name, lane) VALUES (?,?) RETURNING id"),
+      destination_name_(connection, "SELECT name, lane FROM destination WHERE id = ?"),
       delete_recipient_(connection, "DELETE FROM recipient WHERE id = ?"),
       delete_message_(
           connection,
@@ -138,7 +138,7 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
     result.recipients.reserve(what.recipients.size());
     const std::size_t first_claimed = effects_.added.size();
     for (const NewRecipient& recipient : what.recipients) {
-        const DestinationId destination = intern(recipient.domain);
+        const DestinationId destination = intern(recipient.domain, recipient.lane);
         const RecipientId row = next_recipient_++;
         insert_recipient_.bind(1, row).bind(2, id).bind(3, destination);
         insert_recipient_.bind(4, std::min(recipient.due_at, message.expires_at))
@@ -292,7 +292,7 @@ void Changes::revise(ReviseOperation& operation) {
                 }
                 const StatementScope scope(destination_name_);
                 destination_name_.bind(1, row.destination).step();
-                note_due(operation.result, row.destination, destination_name_.text(0), due);
+                note_due(operation.result, {row.destination, destination_name_.text(0), destination_name_.text(1), due});
                 break;
             }
         }
@@ -339,23 +339,23 @@ void Changes::sweep(const std::vector<RecipientId>& recipients) {
     }
 }
 
-DestinationId Changes::intern(std::string_view domain) {
-    if (const DestinationId known = destinations_.find(domain); known != 0) {
+DestinationId Changes::intern(std::string_view domain, std::string_view lane) {
+    if (const DestinationId known = destinations_.find(domain, lane); known != 0) {
         return known;
     }
     DestinationId id = 0;
     {
         const StatementScope scope(find_destination_);
-        if (find_destination_.bind_text(1, domain).step()) {
+        if (find_destination_.bind_text(1, domain).bind_text(2, lane).step()) {
             id = find_destination_.integer(0);
         }
     }
     if (id == 0) {
         const StatementScope scope(insert_destination_);
-        insert_destination_.bind_text(1, domain).step();
+        insert_destination_.bind_text(1, domain).bind_text(2, lane).step();
         id = insert_destination_.integer(0);
     }
-    destinations_.keep(domain, id);
+    destinations_.keep(domain, lane, id);
     return id;
 }
 

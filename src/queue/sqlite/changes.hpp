@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
@@ -26,15 +27,26 @@ struct Refusal {
 class DestinationCache {
 public:
     explicit DestinationCache(std::size_t limit) : limit_(limit) {}
-    [[nodiscard]] DestinationId find(std::string_view name);  // 0: not here
-    void keep(std::string_view name, DestinationId id);
+    [[nodiscard]] DestinationId find(std::string_view domain, std::string_view lane);  // 0: not here
+    void keep(std::string_view domain, std::string_view lane, DestinationId id);
     void clear();
 
 private:
-    using Entry = std::pair<std::string, DestinationId>;
+    using Name = std::pair<std::string_view, std::string_view>;  // domain, lane
+    struct Entry {
+        std::string domain;
+        std::string lane;
+        DestinationId id = 0;
+        [[nodiscard]] Name name() const { return {domain, lane}; }
+    };
+    struct NameHash {
+        std::size_t operator()(const Name& name) const {
+            return std::hash<std::string_view>()(name.first) * 31 + std::hash<std::string_view>()(name.second);
+        }
+    };
     std::size_t limit_;
-    std::list<Entry> recent_;                                                   // the latest first
-    std::unordered_map<std::string_view, std::list<Entry>::iterator> by_name_;  // views into recent_
+    std::list<Entry> recent_;                                                     // the latest first
+    std::unordered_map<Name, std::list<Entry>::iterator, NameHash> by_name_;  // views into recent_
 };
 
 // Owned by the writer thread; lives as long as its connection. All of apply happens inside the writer's
@@ -75,7 +87,7 @@ private:
     void sweep(const std::vector<RecipientId>& recipients);
     void defer(const Verdict& verdict);
     bool is_ours(RecipientId id, TimePoint now);
-    DestinationId intern(std::string_view domain);
+    DestinationId intern(std::string_view domain, std::string_view lane);
     void remove_message_if_done(QueueId id);
 
     Connection& connection_;

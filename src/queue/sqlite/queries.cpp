@@ -15,7 +15,8 @@ namespace {
 // The order of columns that read_recipient expects; expires_at and flags are the message's.
 #define POSTHORN_RECIPIENT_COLUMNS                                                                   \
     "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify," \
-    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags, r.in_doubt"
+    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags, r.in_doubt," \
+    " (SELECT lane FROM destination WHERE id = r.destination_id)"
 constexpr int kDueColumn = 4;
 
 // CROSS JOIN fixes the order: the recipient's index first, then its message by key.
@@ -34,7 +35,7 @@ constexpr const char* kMessage =
     "body_hash,"
     " spool_file, header FROM message WHERE id = ?1";
 constexpr const char* kBody = "SELECT data FROM body WHERE message_id = ?1";
-constexpr const char* kDestinations = "SELECT id, name FROM destination WHERE id > ?1 ORDER BY id";
+constexpr const char* kDestinations = "SELECT id, name, lane FROM destination WHERE id > ?1 ORDER BY id";
 // Names the classes of the partial index recipient_class again, so that sqlite may use it.
 constexpr const char* kOfClass =
     "SELECT DISTINCT message_id FROM recipient WHERE last_class = ?1 AND last_class IN ('local', 'auth')"
@@ -54,7 +55,7 @@ constexpr const char* kSuspended =
 constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
                               " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND "
                               "EXISTS (SELECT 1 FROM recipient r WHERE"
-                              " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id = "
+                              " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id IN "
                               "(SELECT id FROM destination WHERE name = ?3)))"
                               " ORDER BY m.id LIMIT ?4";
 constexpr const char* kOne = "SELECT " POSTHORN_ENTRY_COLUMNS
@@ -80,6 +81,7 @@ Recipient read_recipient(const Statement& row) {
     recipient.expires_at = row.time(14);
     recipient.personal = (row.integer(15) & MessageFlags::personal) != 0;
     recipient.in_doubt = row.text(16);
+    recipient.lane = row.text(17);
     return recipient;
 }
 
@@ -274,7 +276,7 @@ std::vector<DestinationDue> Queries::destinations(DestinationId after, std::size
     destinations_.bind(1, after);
     while (found.size() < limit && destinations_.step()) {
         if (const auto due = first_free(destinations_.integer(0), now)) {
-            found.push_back({destinations_.integer(0), destinations_.text(1), *due});
+            found.push_back({destinations_.integer(0), destinations_.text(1), destinations_.text(2), *due});
         }
     }
     return found;

@@ -42,7 +42,15 @@ constexpr const char* kVersion3 =
 // Who may have a message already, for the operator who wonders about a duplicate.
 constexpr const char* kVersion4 = "ALTER TABLE recipient ADD COLUMN in_doubt TEXT NOT NULL DEFAULT ''";
 
-constexpr std::array<Migration, 4> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+// Lanes: a destination is a recipient domain and a lane. What waits already has the empty lane and keeps its numbers.
+constexpr const char* kVersion5 = R"(
+CREATE TABLE laned (id INTEGER PRIMARY KEY, name TEXT NOT NULL, lane TEXT NOT NULL, UNIQUE (name, lane)) STRICT;
+INSERT INTO laned SELECT id, name, '' FROM destination;
+DROP TABLE destination;
+ALTER TABLE laned RENAME TO destination;
+)";
+
+constexpr std::array<Migration, 5> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 }  // namespace
 

@@ -46,9 +46,9 @@ protected:
         for (int i = 0; i < count; ++i) {
             ready.push_back(hot(id * 1000 + i, id * 1000 + i, id));
         }
-        scheduler_.on_added(id, domain, std::move(ready), 0, kStart);
+        scheduler_.on_added(id, domain, "", std::move(ready), 0, kStart);
         expect_next<ResolveSite>(kStart);
-        scheduler_.resolved(id, site, kStart + 24h, kStart);
+        scheduler_.resolved(id, {site}, kStart + 24h, kStart);
     }
     std::vector<StartDelivery> start_all(TimePoint now) {
         std::vector<StartDelivery> started;
@@ -69,14 +69,14 @@ TEST_F(SchedulerTest, NothingToDoWaitsForAnEvent) {
 }
 
 TEST_F(SchedulerTest, DueIsClaimedThenResolvedThenStarted) {
-    scheduler_.on_due(1, "a.example", kStart + 10s);
+    scheduler_.on_due(1, "a.example", "", kStart + 10s);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 10s);
     const auto claim = expect_next<ClaimDue>(kStart + 10s);
     EXPECT_EQ(claim.destination, 1);
     EXPECT_EQ(expect_next<WaitUntil>(kStart + 10s).when, std::nullopt) << "one claim at a time";
     scheduler_.claimed(1, {row(1, 1, 1), row(2, 1, 1)}, kStart + 1h, kStart + 10s);
     EXPECT_EQ(expect_next<ResolveSite>(kStart + 10s).domain, "a.example");
-    scheduler_.resolved(1, "mx.a.example", kStart + 1h, kStart + 10s);
+    scheduler_.resolved(1, {"mx.a.example"}, kStart + 1h, kStart + 10s);
     const auto start = expect_next<StartDelivery>(kStart + 10s);
     EXPECT_EQ(start.recipients.size(), 2U) << "recipients of one message go together";
     EXPECT_EQ(expect_next<WaitUntil>(kStart + 10s).when, kStart + 1h);
@@ -85,24 +85,24 @@ TEST_F(SchedulerTest, DueIsClaimedThenResolvedThenStarted) {
 }
 
 TEST_F(SchedulerTest, AnEarlierDueTimeReplacesALaterOne) {
-    scheduler_.on_due(1, "a.example", kStart + 1h);
+    scheduler_.on_due(1, "a.example", "", kStart + 1h);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1h);
-    scheduler_.on_due(1, "a.example", kStart + 1min);
+    scheduler_.on_due(1, "a.example", "", kStart + 1min);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1min);
-    scheduler_.on_due(1, "a.example", kStart + 2h);
+    scheduler_.on_due(1, "a.example", "", kStart + 2h);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 1min);
 }
 
 TEST_F(SchedulerTest, WhatBecomesDueDuringAClaimIsNotForgotten) {
-    scheduler_.on_due(1, "a.example", kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
     expect_next<ClaimDue>(kStart);
-    scheduler_.on_due(1, "a.example", kStart + 5min);
+    scheduler_.on_due(1, "a.example", "", kStart + 5min);
     scheduler_.claimed(1, {}, std::nullopt, kStart);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 5min);
 }
 
 TEST_F(SchedulerTest, AClaimThatFoundNothingEndsTheDestination) {
-    scheduler_.on_due(1, "a.example", kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
     expect_next<ClaimDue>(kStart);
     scheduler_.claimed(1, {}, std::nullopt, kStart);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, std::nullopt);
@@ -110,7 +110,7 @@ TEST_F(SchedulerTest, AClaimThatFoundNothingEndsTheDestination) {
 }
 
 TEST_F(SchedulerTest, AFailedClaimIsRepeatedAfterAWhile) {
-    scheduler_.on_due(1, "a.example", kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
     expect_next<ClaimDue>(kStart);
     scheduler_.claim_failed(1, kStart);
     const auto wait = expect_next<WaitUntil>(kStart);
@@ -121,9 +121,9 @@ TEST_F(SchedulerTest, AFailedClaimIsRepeatedAfterAWhile) {
 TEST_F(SchedulerTest, PersonalRecipientsGoAlone) {
     std::vector<ReadyRecipient> ready{hot(1, 1, 1), hot(2, 1, 1)};
     ready[0].recipient.personal = ready[1].recipient.personal = true;
-    scheduler_.on_added(1, "a.example", std::move(ready), 0, kStart);
+    scheduler_.on_added(1, "a.example", "", std::move(ready), 0, kStart);
     expect_next<ResolveSite>(kStart);
-    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    scheduler_.resolved(1, {"mx"}, kStart + 1h, kStart);
     EXPECT_EQ(expect_next<StartDelivery>(kStart).recipients.size(), 1U);
     EXPECT_EQ(expect_next<StartDelivery>(kStart).recipients.size(), 1U);
 }
@@ -133,9 +133,9 @@ TEST_F(SchedulerTest, TransactionsAreBounded) {
     for (int i = 0; i < 250; ++i) {
         ready.push_back(hot(i + 1, 1, 1));
     }
-    scheduler_.on_added(1, "a.example", std::move(ready), 0, kStart);
+    scheduler_.on_added(1, "a.example", "", std::move(ready), 0, kStart);
     expect_next<ResolveSite>(kStart);
-    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    scheduler_.resolved(1, {"mx"}, kStart + 1h, kStart);
     const auto started = start_all(kStart);
     ASSERT_EQ(started.size(), 3U);
     EXPECT_EQ(started[0].recipients.size(), 100U);
@@ -191,7 +191,7 @@ TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {
                         .empty());
     }
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
-    EXPECT_FALSE(scheduler_.wants_hot("a.example", 10, kStart + 59s));
+    EXPECT_FALSE(scheduler_.wants_hot("a.example", "", 10, kStart + 59s));
     // Then one delivery tries first.
     scheduler_.claimed(expect_next<ClaimDue>(kStart + 60s).destination, {row(1, 1, 1), row(2, 2, 1)},
                        std::nullopt, kStart + 60s);
@@ -212,7 +212,7 @@ TEST_F(SchedulerTest, ForgettingTheBackoffStartsAtOnce) {
     const auto started = start_all(kStart);
     (void)scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::host_failed}, kStart);
     expect_next<WaitUntil>(kStart);
-    scheduler_.on_due(1, "a.example", kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
     scheduler_.forget_backoff(1, kStart);
     expect_next<ClaimDue>(kStart);
 }
@@ -260,7 +260,7 @@ TEST_F(SchedulerTest, AbandonedSaysNothingOfTheSite) {
 }
 
 TEST_F(SchedulerTest, AnUnresolvedDestinationWaitsAndKeepsTheRestInTheStore) {
-    scheduler_.on_due(1, "nowhere.example", kStart);
+    scheduler_.on_due(1, "nowhere.example", "", kStart);
     const auto claim = expect_next<ClaimDue>(kStart);
     EXPECT_LE(claim.limit, 10U) << "few rows until the domain resolves";
     scheduler_.claimed(1, {row(1, 1, 1), row(2, 2, 1)}, kStart, kStart);
@@ -292,33 +292,33 @@ TEST_F(SchedulerTest, HotMemoryIsBoundedAndGivenBack) {
     SchedulerOptions options;
     options.hot_memory = 10'000;
     scheduler_.set_options(options);
-    EXPECT_TRUE(scheduler_.wants_hot("a.example", 5'000, kStart));
-    EXPECT_FALSE(scheduler_.wants_hot("b.example", 5'000, kStart));
-    EXPECT_TRUE(scheduler_.wants_hot("b.example", 1'000, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("a.example", "", 5'000, kStart));
+    EXPECT_FALSE(scheduler_.wants_hot("b.example", "", 5'000, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("b.example", "", 1'000, kStart));
     scheduler_.on_not_added(1'000);
-    scheduler_.on_added(1, "a.example", {hot(1, 1, 1), hot(2, 1, 1)}, 5'000, kStart);
+    scheduler_.on_added(1, "a.example", "", {hot(1, 1, 1), hot(2, 1, 1)}, 5'000, kStart);
     EXPECT_GE(scheduler_.figures().hot_octets, 5'000U);
     expect_next<ResolveSite>(kStart);
-    scheduler_.resolved(1, "mx", kStart + 1h, kStart);
+    scheduler_.resolved(1, {"mx"}, kStart + 1h, kStart);
     const auto start = expect_next<StartDelivery>(kStart);
     EXPECT_NE(start.recipients[0].hot, nullptr);
     EXPECT_EQ(scheduler_.figures().hot_octets, 0U);
 }
 
 TEST_F(SchedulerTest, NewMailDoesNotOvertakeABacklog) {
-    scheduler_.on_due(1, "a.example", kStart);
-    EXPECT_FALSE(scheduler_.wants_hot("a.example", 10, kStart));
-    EXPECT_TRUE(scheduler_.wants_hot("b.example", 10, kStart));
+    scheduler_.on_due(1, "a.example", "", kStart);
+    EXPECT_FALSE(scheduler_.wants_hot("a.example", "", 10, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("b.example", "", 10, kStart));
     scheduler_.on_not_added(10);
     EXPECT_EQ(scheduler_.figures().hot_octets, 0U);
 }
 
 TEST_F(SchedulerTest, PausedStartsNothing) {
     make_ready(1, "a.example", "mx", 1);
-    scheduler_.on_due(2, "b.example", kStart);
+    scheduler_.on_due(2, "b.example", "", kStart);
     scheduler_.pause(true);
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, std::nullopt);
-    EXPECT_FALSE(scheduler_.wants_hot("c.example", 10, kStart));
+    EXPECT_FALSE(scheduler_.wants_hot("c.example", "", 10, kStart));
     scheduler_.pause(false);
     expect_next<ClaimDue>(kStart);
     expect_next<StartDelivery>(kStart);
@@ -337,7 +337,7 @@ protected:
     void SetUp() override {
         for (DestinationId id : {1, 2, 3}) make_ready(id, std::string(1, "xabc"[id]) + ".example", "mx", 1);
         ASSERT_EQ(start_all(kStart).size(), 3U);
-        for (DestinationId id : {1, 2, 3}) scheduler_.on_due(id, std::string(1, "xabc"[id]) + ".example", kStart);
+        for (DestinationId id : {1, 2, 3}) scheduler_.on_due(id, std::string(1, "xabc"[id]) + ".example", "", kStart);
         EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 1);
         EXPECT_EQ(expect_next<ClaimDue>(kStart).destination, 2);
         expect_next<WaitUntil>(kStart);
@@ -359,7 +359,7 @@ TEST_F(SchedulerTest, AnOldResolutionIsRenewedBeforeTheNextStart) {
     auto started = start_all(kStart);
     (void)scheduler_.finished(started[0].site, 1, {}, kStart + 25h);
     expect_next<ResolveSite>(kStart + 25h);
-    scheduler_.resolved(1, "mx.new", kStart + 50h, kStart + 25h);
+    scheduler_.resolved(1, {"mx.new"}, kStart + 50h, kStart + 25h);
     const auto next = expect_next<StartDelivery>(kStart + 25h);
     EXPECT_NE(next.site, started[0].site);
     for (const StartDelivery& start : started) {
@@ -392,7 +392,7 @@ public:
     void add(DestinationId destination, TimePoint due, int recipients) {
         const std::int64_t message = ++last_message_;
         const std::uint64_t octets = 1000;
-        const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), octets, now_);
+        const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), "", octets, now_);
         if (hot_now && chance(10)) {
             scheduler_.on_not_added(octets);  // the disk was full
             return;
@@ -408,9 +408,9 @@ public:
             }
         }
         if (hot_now) {
-            scheduler_.on_added(destination, domain(destination), std::move(ready), octets, now_);
+            scheduler_.on_added(destination, domain(destination), "", std::move(ready), octets, now_);
         } else {
-            scheduler_.on_due(destination, domain(destination), due);
+            scheduler_.on_due(destination, domain(destination), "", due);
         }
     }
 
@@ -499,7 +499,7 @@ private:
         }
         const auto key =
             "site" + std::to_string(static_cast<int>(resolve.destination) % sites_ + (chance(3) ? 1 : 0));
-        scheduler_.resolved(resolve.destination, key, now_ + std::chrono::minutes(below(120)), now_);
+        scheduler_.resolved(resolve.destination, {key}, now_ + std::chrono::minutes(below(120)), now_);
     }
 
     void unclaim(RecipientId id) {
@@ -563,7 +563,7 @@ private:
             unclaim(id);
         }
         if (next_due) {
-            scheduler_.on_due(flight.destination, domain(flight.destination), *next_due);
+            scheduler_.on_due(flight.destination, domain(flight.destination), "", *next_due);
         }
     }
 

@@ -386,12 +386,12 @@ protected:
                 .c_str());
         connection.execute((series + "INSERT INTO body SELECT i, CAST('xy' AS BLOB) FROM n").c_str());
         connection.execute((series +
-                            "INSERT INTO destination SELECT i, 'd' || i || '.example' FROM n WHERE i <= " +
+                            "INSERT INTO destination SELECT i, 'd' || i || '.example', 'example.org user=u' FROM n WHERE i <= " +
                             std::to_string(kDomains))
                                .c_str());
         connection.execute((series + "INSERT INTO recipient SELECT i, i, 1 + i % " +
                             std::to_string(kDomains) + ", 0, " + due +
-                            " + i, 0, 0, 0, 0, 'a@example', '', '', '', '' FROM n")
+                            " + i, 0, 0, 0, 0, 'a@example', '', '', '', '', '' FROM n")
                                .c_str());
         connection.execute("COMMIT");
     }
