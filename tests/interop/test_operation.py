@@ -185,7 +185,7 @@ class Reload(world.WorldTest):
         w.daemon.start()
         w.daemon.send("bob@dest.test")
         w.daemon.wait_for_log(r"\bdeferred\b")
-        self.assertIn("bob@dest.test", w.daemon.command("queue", "list").stdout)
+        w.daemon.wait_for_output(r'"class":"local"', "queue", "list", "--json")
         self.assertEqual(w.sink.accepted, 0)
         key.write_bytes(good)
         w.daemon.reload()
