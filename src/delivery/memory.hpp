@@ -40,7 +40,8 @@ public:
     void put(std::string_view kind, std::string key, std::string value, TimePoint expires);
     void erase(std::string_view kind, std::string key);
 
-    // Writes at once what is on its way, and returns when it is on disk (fdatasync). For the few that must not be done twice.
+    // Writes what is on its way and returns when it is in the file, safe from kill -9 (a power cut may take the last writes).
+    // False: it is not. Blocks: on a pool thread.
     bool flush();
     // The same, and then nothing more is taken. Blocks; idempotent.
     void stop();

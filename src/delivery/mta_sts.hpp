@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,10 +27,11 @@ struct StsPolicy {
     std::string id;                            // of the TXT record when it was fetched; empty: it was gone
     TimePoint fetched{};
     TimePoint expires{};                       // fetched + max_age: in force until then, whatever DNS and HTTPS say (STS-4)
-    std::vector<std::string> lines;            // its lines as they were served, for TLSRPT's policy-string
 
     // RFC 8461 s4.1: is this host one of the policy's? Any case, with or without a trailing dot.
     [[nodiscard]] bool matches(std::string_view mx_name) const;
+    // Its lines, for TLSRPT's policy-string (RFC 8460 s4.2): those with a meaning, in the order of RFC 8461.
+    [[nodiscard]] std::vector<std::string> lines() const;
 };
 
 inline constexpr std::size_t kMaxStsPolicySize = 64 * 1024;         // RFC 8461 s3.3
@@ -68,5 +70,6 @@ struct StsFailure {
 [[nodiscard]] bool should_fetch(const StsPolicy* policy, const std::optional<StsFailure>& failure,
                                 const std::optional<std::string>& id, TimePoint now);
 inline constexpr Duration kStsRetry = std::chrono::minutes(5);
+inline constexpr Duration kStsRefreshRetry = std::chrono::hours(1);   // while the policy we have is good for longer than that
 
 }  // namespace posthorn::delivery

@@ -29,6 +29,9 @@ namespace posthorn::delivery {
 struct StsAnswer {
     std::shared_ptr<const StsPolicy> policy;
     std::string why;
+
+    StsAnswer() = default;
+    explicit StsAnswer(std::string reason) : why(std::move(reason)) {}
 };
 
 struct StsFigures {
@@ -39,6 +42,8 @@ struct StsFigures {
 // One per home shard; owned by app::Daemon, outlives the delivery agent; every method on the shard's thread.
 class StsPolicies {
 public:
+    static constexpr std::string_view kKind = "sts-policy";   // in DeliveryMemory
+
     // results: where failed fetches are noted (RFC 8460 s4.3.2); outlives this, as do the others.
     StsPolicies(boost::asio::io_context& home, dns::Resolver& resolver, DeliveryMemory& memory, TlsResults& results,
                 const DeliveryOptions& options);
@@ -65,35 +70,38 @@ public:
 
     static constexpr Duration kFirstWait = std::chrono::seconds(5);
     static constexpr std::size_t kMaxDomains = 10000;     // known at once
-    static constexpr std::size_t kFetchesAtOnce = 8;
-    static constexpr std::size_t kMaxWaiting = 1000;      // domains that wait for their turn to be fetched
+    static constexpr std::size_t kFetchesAtOnce = 16;
+    static constexpr std::size_t kMaxTurns = 1000;        // domains that wait for their turn to be fetched
 
 private:
     struct Domain;
-    struct Fetched;
     using DomainPtr = std::shared_ptr<Domain>;
 
     DomainPtr domain_of(const std::string& name);
     void make_room();
     void look(const DomainPtr& domain);
-    void begin_waiting();
+    net::awaitable<void> look_and_tell(DomainPtr domain);
     net::awaitable<void> look_up(DomainPtr domain);
-    net::awaitable<Fetched> fetch(std::string domain);
-    net::awaitable<void> wait_for(DomainPtr domain, SteadyTime limit);
+    net::awaitable<void> fetch(DomainPtr domain, std::string id);
+    net::awaitable<void> await_look(DomainPtr domain);
+    net::awaitable<bool> take_turn();
+    void give_turn();
     net::awaitable<void> refresh_rounds();
-    void remember(const DomainPtr& domain, std::shared_ptr<const StsPolicy> policy);
+    void accept(Domain& domain, StsPolicy policy);
+    void note_failure(Domain& domain, TlsResultType type, const std::string& what, std::string id);
 
-    boost::asio::io_context& home_;
     dns::Resolver& resolver_;
     DeliveryMemory& memory_;
     TlsResults& results_;
     DeliveryOptions options_;
-    std::shared_ptr<net::ClientTls> tls_;
-    std::unordered_map<std::string, DomainPtr> domains_;
-    std::deque<DomainPtr> waiting_;
-    std::size_t looking_ = 0;
+    std::shared_ptr<net::ClientTls> tls_;                 // made for the first fetch; given back when none was for a while
+    SteadyTime tls_used_{};
+    std::unordered_map<std::string, DomainPtr> domains_;  // with a policy, a failure or a look under way
+    std::size_t fetching_ = 0;
+    std::deque<net::Event*> turns_;                       // who waits to fetch, in order
     net::TaskGroup tasks_;
-    net::Signal wake_;                         // of refresh_rounds(): the end
+    net::Signal wake_;                                    // of refresh_rounds(): the end
+    net::asio::any_io_executor executor_;
     StsFigures figures_;
 };
 

@@ -54,8 +54,8 @@ struct TlsResult {
     std::string detail;                        // failure-reason-code: what OpenSSL or we said
 };
 
-// What is counted of one policy on one day. Bounded: kMaxFailures different ones with their details; the sessions beyond
-// them are counted all the same.
+// What is counted of one policy on one day. Bounded: of more than kMaxFailures different ones, those beyond are told apart by
+// their result only.
 struct TlsFailure {
     TlsResultType result = TlsResultType::validation_failure;
     std::string sending_address, receiving_mx, receiving_address, receiving_helo, detail;
