@@ -1,20 +1,21 @@
 // The inside of the delivery agent, shared by its source files only.
 #pragma once
 
-#include <array>
-#include <list>
 #include <memory>
 #include <random>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/queue_id.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/attempt.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
+#include "delivery/prefix_cache.hpp"
+#include "delivery/recording.hpp"
 #include "delivery/signing.hpp"
 #include "delivery/verdict.hpp"
 #include "mail/dsn.hpp"
@@ -24,15 +25,8 @@
 
 namespace posthorn::delivery {
 
-// The text above a message, being made or made. Shared by deliveries of one message to several destinations, so that it is
-// signed once.
-struct Prefix {
-    explicit Prefix(boost::asio::any_io_executor executor) : ready(std::move(executor)) {}
-    net::Event ready;
-    const SteadyTime made = std::chrono::steady_clock::now();
-    std::string text;
-    std::string hold_reason;               // not empty: the message must not leave now
-};
+// What a signature is kept under; `form` names the octets that were signed where they are not the message's own.
+[[nodiscard]] std::string prefix_key(const mail::Message& message, std::string_view recipient, std::string_view form);
 
 struct DeliveryAgent::State {
     State(boost::asio::io_context& context, queue::QueueStore& queue_store, dns::Resolver& dns_resolver,
@@ -56,22 +50,34 @@ struct DeliveryAgent::State {
     Admission admit(queue::NewMessage& message);
     void on_added(Admission admission, const queue::Added& added);
 
-    // --- attempt.cpp: one delivery ---
+    // attempt.cpp: one delivery. The steps answer whether it goes on; where it does not, all is given back.
     net::awaitable<void> deliver(queue::StartDelivery start);
-    net::awaitable<void> attempt(queue::StartDelivery start, bool& finished);
-    void finish(queue::SiteId site, queue::DestinationId destination, queue::DeliveryFeedback::Reach reach);
+    net::awaitable<bool> load(Attempt& attempt);                                             // loading.cpp
+    net::awaitable<bool> sign(Attempt& attempt);                                             // signing_turn.cpp
+    net::awaitable<bool> transmit(Attempt& attempt);                                         // transmission.cpp
+    net::awaitable<ConnectionPool::ConnectionPtr> connect(Attempt& attempt, bool fresh);
+    net::awaitable<void> send(Attempt& attempt, smtp::client::Connection& connection);
+    net::awaitable<void> conclude(Attempt& attempt);
+    net::awaitable<void> release(Attempt& attempt, bool recorded);
+    void finish(Attempt& attempt, queue::DeliveryFeedback::Reach reach);
+    void abandon(Attempt& attempt, Duration wait);   // nothing was tried: finished, and the recipients given back until then
     net::awaitable<std::shared_ptr<Prefix>> prefix_of(mail::MessagePtr message, std::string recipient,
-                                                      std::shared_ptr<const Settings> current);
+                                                      std::shared_ptr<const Settings> current, std::string form = {});
 
-    // --- settling.cpp: recording what became of it ---
-    net::awaitable<void> settle(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current,
-                                bool peer_sends_dsn);
-    void add_bounces(const mail::MessagePtr& message, const std::vector<Judged>& judged, const Settings& current,
-                     bool peer_sends_dsn, queue::Settlement& settlement, TimePoint now);
+    // settling.cpp: recording what became of it
+    Recording recording_of(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current,
+                           bool peer_sends_dsn);
+    net::awaitable<bool> record(Recording& recording);           // one try; says in the log what became of the recipients
+    net::awaitable<bool> record_in_time(Recording& recording);   // after a failed one; false: the agent stops
+    void note_due(const Recording& recording);
+    net::awaitable<void> settle(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current);
     // Gives the DSNs new ids: the store refused the settlement, and an id that exists is the one reason there can be.
-    void rename_bounces(queue::Settlement& settlement, std::vector<Admission>& admissions, TimePoint now);
-    void log_outcomes(const mail::Message& message, const std::vector<Judged>& judged,
-                      const std::vector<queue::Verdict>& verdicts, TimePoint now);
+    void rename_bounces(Recording& recording);
+    void log_outcomes(Recording& recording);
+
+    // bouncing.cpp: who is told
+    void add_bounces(Recording& recording, bool peer_sends_dsn);
+    void log_bounces(const Recording& recording);                // once they are stored, under the ids they have then
     [[nodiscard]] std::string bounce_domain(const mail::Message& message, const Settings& current) const;
 
     boost::asio::any_io_executor home;
@@ -95,14 +101,10 @@ struct DeliveryAgent::State {
     std::minstd_rand random;
     AgentFigures counted;
 
-    // Signatures of messages under way, by message and, for list mail, recipient; the oldest is forgotten first.
-    std::unordered_map<std::string, std::shared_ptr<Prefix>> prefixes;
-    std::list<std::string> prefix_order;
+    PrefixCache<Prefix> prefixes;          // signatures of messages under way
+    InDoubtFile in_doubt;
 };
 
-inline constexpr std::size_t kMaxPrefixes = 512;
-// A retry is signed anew: with an old signature its x= may have passed, and its key may not be the published one any more.
-inline constexpr Duration kPrefixAge = std::chrono::minutes(5);
 inline constexpr Duration kClaimLease = std::chrono::hours(24);
 
 queue::SchedulerOptions scheduler_options(const Settings& settings);

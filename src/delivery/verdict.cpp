@@ -92,6 +92,7 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     verdict.failure_class = to_string(judged.outcome.failure_class);
     verdict.reply = judged.outcome.reply.joined();
     verdict.host = judged.outcome.host;
+    if (judged.outcome.maybe_delivered) verdict.in_doubt = judged.outcome.host;
     if (judged.split) {
         verdict.due_at = now;
         verdict.count_attempt = false;

@@ -1,0 +1,64 @@
+// One delivery under way: a message for recipients of one domain, and what is known of it at each step.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "delivery/agent.hpp"
+#include "delivery/in_doubt.hpp"
+#include "delivery/pool.hpp"
+#include "delivery/verdict.hpp"
+#include "net/wait_event.hpp"
+#include "queue/scheduler.hpp"
+
+namespace posthorn::delivery {
+
+// The text above a message, being made or made. Shared by deliveries of one message to several destinations, so that it is
+// signed once.
+struct Prefix {
+    explicit Prefix(boost::asio::any_io_executor executor) : ready(std::move(executor)) {}
+    net::Event ready;
+    std::string text;
+    std::string hold_reason;               // not empty: the message must not leave now
+};
+
+// Owned by the frame of deliver(). Its slot of the site is taken until `finished`, its connection goes back to the pool only
+// when its outcome is recorded, its mark of doubt is cleared then.
+struct Attempt {
+    Attempt(queue::StartDelivery start, std::shared_ptr<const Settings> current, InDoubtFile& in_doubt)
+        : site(start.site),
+          destination(start.destination),
+          domain(std::move(start.domain)),
+          id(start.message),
+          settings(std::move(current)),
+          mark(in_doubt) {
+        message = std::move(start.recipients.front().hot);
+        recipients.reserve(start.recipients.size());
+        for (queue::ReadyRecipient& ready : start.recipients) recipients.push_back(std::move(ready.recipient));
+    }
+    Attempt(const Attempt&) = delete;
+    Attempt& operator=(const Attempt&) = delete;
+
+    const queue::SiteId site;
+    const queue::DestinationId destination;
+    const std::string domain;
+    const QueueId id;
+    const std::shared_ptr<const Settings> settings;
+    std::vector<queue::Recipient> recipients;
+    mail::MessagePtr message;              // null until it is loaded, where it was not in memory
+    std::string damage;                    // why the message must not leave as it is; empty: it may
+    std::shared_ptr<Prefix> prefix;
+    bool finished = false;                 // the scheduler has its slot back
+
+    // What came of it.
+    std::vector<Judged> judged;
+    bool peer_sends_dsn = false;
+    InDoubtFile::Mark mark;
+    ConnectionPool::ConnectionPtr connection;   // that carried it, still open; or null
+    bool reuse = false;                         // it may carry more, once the outcome is recorded
+    std::string manner;                         // that the connection was made in
+};
+
+}  // namespace posthorn::delivery

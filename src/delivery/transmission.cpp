@@ -1,0 +1,148 @@
+// A delivery over a connection of its site: one that waits in the pool or a new one, the transaction, and what was said of it.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/agent_state.hpp"
+#include "mail/address.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+using smtp::protocol::Stage;
+
+smtp::protocol::Transaction transaction_of(const mail::Message& message, const std::vector<queue::Recipient>& recipients,
+                                           std::uint64_t size) {
+    smtp::protocol::Transaction transaction;
+    transaction.envelope.reverse_path = message.reverse_path;
+    transaction.envelope.body = message.body.facts.has_8bit ? mail::BodyType::eight_bit_mime : mail::BodyType::unset;
+    transaction.envelope.smtputf8 = message.smtputf8;
+    transaction.envelope.require_tls = message.require_tls;
+    transaction.envelope.ret = message.ret;
+    transaction.envelope.envid = message.envid;
+    for (const queue::Recipient& recipient : recipients) {
+        mail::EnvelopeRecipient out;
+        out.address = recipient.address;
+        out.orcpt = recipient.orcpt;
+        out.notify = recipient.notify;
+        transaction.envelope.recipients.push_back(std::move(out));
+    }
+    transaction.size = size;
+    transaction.header_has_8bit = message.header_has_8bit;
+    transaction.body_has_8bit = message.body.facts.has_8bit;
+    return transaction;
+}
+
+// A reused connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and
+// some close after a number of messages without a word (PR-19). A refusal of RSET is about the transaction before.
+bool worth_a_new_connection(const smtp::protocol::ClientSession& session) {
+    if (session.transactions() <= 1) return false;
+    const auto& results = session.results();
+    return !results.empty() && std::all_of(results.begin(), results.end(), [](const auto& result) {
+        return result.stage == Stage::rset ||
+               (result.stage == Stage::mail && (result.reply.code == 0 || result.reply.code == 421));
+    });
+}
+
+// RFC 3207 s4: 530 says "Must issue a STARTTLS command first". Opportunistic TLS speaks in the clear only where the handshake
+// broke before, which may have been a bad moment: no reason to return mail. True when the peer said so.
+bool wants_tls(const smtp::client::Connection& connection, std::vector<Judged>& judged) {
+    if (connection.session().secure() || !connection.session().extensions().starttls) return false;
+    bool wanted = false;
+    for (Judged& item : judged) {
+        if (item.outcome.reply.code != 530) continue;
+        wanted = true;
+        item.outcome.result = Disposition::deferred;
+        item.outcome.failure_class = Class::connection;
+        item.outcome.scope = Scope::host;
+    }
+    return wanted;
+}
+
+// Those whose RCPT was not refused: the message's end will be about them.
+std::vector<queue::RecipientId> still_open(const std::vector<queue::Recipient>& recipients,
+                                           const std::vector<smtp::protocol::RecipientResult>& results) {
+    std::vector<queue::RecipientId> open;
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        if (i >= results.size() || results[i].reply.code < 400) open.push_back(recipients[i].id);
+    return open;
+}
+
+}  // namespace
+
+// Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops.
+net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
+    const DeliveryTerms terms = terms_of(*attempt.message);
+    PlanDecision decision =
+        co_await dialler.plan(attempt.domain, mail::destination_of(attempt.message->reverse_path), attempt.settings);
+    if (const auto* outcome = std::get_if<Outcome>(&decision)) {
+        if (!stopping) attempt.judged = judge_all(attempt.recipients, *outcome);
+        co_return nullptr;
+    }
+    const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
+    attempt.manner = manner_for(plan, terms);
+    if (!fresh) {
+        ConnectionPool::ConnectionPtr open = pool.take(attempt.site, attempt.manner);
+        const bool fits = open && (!terms.require_tls || open->may_carry_require_tls());
+        if (fits) co_return open;
+        // In place of one that does not fit, so that the site sees no more connections than before.
+        if (!open) open = pool.take_other(attempt.site);
+        if (open) co_await open->quit();
+    }
+    Dialled dialled = co_await dialler.dial(plan, terms, tasks);
+    if (!dialled.connection && !stopping) attempt.judged = judge_all(attempt.recipients, dialled.failure);
+    co_return std::move(dialled.connection);
+}
+
+net::awaitable<void> DeliveryAgent::State::send(Attempt& attempt, smtp::client::Connection& connection) {
+    const mail::MessagePtr& message = attempt.message;
+    const std::string host = connection.target().to_string();
+    log::info("attempt").kv("id", message->id.to_string()).kv("domain", attempt.domain)
+        .kv("recipients", static_cast<std::uint64_t>(attempt.recipients.size())).kv("host", host)
+        .kv("tls", connection.tls_facts().version.empty() ? std::string_view("none") : std::string_view(connection.tls_facts().version));
+    std::string path = message->body.spool_file.empty() ? std::string() : store.spool_directory() + "/" + message->body.spool_file;
+    smtp::client::Content content(attempt.prefix->text, message, std::move(path));
+    content.before_end = [&attempt, &connection] {
+        Doubt doubt;
+        doubt.message = attempt.id;
+        doubt.domain = attempt.domain;
+        doubt.host = connection.target().to_string();
+        doubt.since = wall_now();
+        doubt.recipients = still_open(attempt.recipients, connection.session().results());
+        attempt.mark.note(doubt);
+    };
+    const std::uint64_t size = content.size();
+    co_await connection.send(transaction_of(*message, attempt.recipients, size), std::move(content));
+}
+
+// False: the agent stops, nothing was said of the message.
+net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
+    counted.attempts += 1;
+    for (bool fresh = false;; fresh = true) {
+        ConnectionPool::ConnectionPtr connection = co_await connect(attempt, fresh);
+        if (!connection) {
+            if (!attempt.judged.empty()) co_return true;
+            abandon(attempt, Duration(0));
+            co_return false;
+        }
+        net::TaskGroup::StopCallback on_abort(tasks, {}, [&connection] {
+            if (connection) connection->abort();
+        });
+        const bool reused = connection->session().transactions() > 0;
+        co_await send(attempt, *connection);
+        if (reused && !fresh && worth_a_new_connection(connection->session())) continue;
+
+        const std::string host = connection->target().to_string();
+        const Settings& current = *attempt.settings;
+        attempt.judged = judge(attempt.recipients, connection->session().results(), host, current.retry.strict_5xx);
+        attempt.peer_sends_dsn = connection->session().extensions().dsn;
+        const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);
+        if (in_vain) dialler.forget_broken_tls(host);
+        if (connection->usable()) {
+            attempt.reuse = !in_vain && connection->session().transactions() < current.delivery.messages_per_connection;
+            attempt.connection = std::move(connection);
+        }
+        co_return true;
+    }
+}
+
+}  // namespace posthorn::delivery
