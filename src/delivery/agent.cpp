@@ -49,6 +49,7 @@ DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& s
 DeliveryAgent::~DeliveryAgent() = default;
 
 void DeliveryAgent::heed(const auth::Suspensions& suspensions) { state_->suspensions = &suspensions; }
+void DeliveryAgent::use(const Learnt& learnt) { state_->dialler.use(learnt); }
 
 void DeliveryAgent::start() {
     state_->chores.spawn(state_->load_destinations());

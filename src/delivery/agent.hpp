@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "auth/options.hpp"
+#include "delivery/learnt.hpp"
 #include "delivery/options.hpp"
 #include "queue/options.hpp"
 #include "queue/store.hpp"
@@ -29,6 +30,8 @@ class Resolver;
 
 namespace posthorn::delivery {
 
+class Relays;
+
 // Everything about delivery that a reload may change. Immutable; a delivery keeps the one it began with.
 struct Settings {
     std::string hostname;
@@ -39,6 +42,7 @@ struct Settings {
     std::vector<auth::StreamOptions> streams;
     std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
     std::shared_ptr<const auth::UnsubscribeTokens> unsubscribe;      // null: no streams
+    std::shared_ptr<const Relays> relays;                 // null: no [[relay]]
 };
 
 // Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.
@@ -71,6 +75,8 @@ public:
     // Users whose mail is not sent for now: looked at before each delivery. Changed on this shard, outlives the agent; before
     // start(). Without it nobody is suspended.
     void heed(const auth::Suspensions& suspensions);
+    // What deliveries may ask and add to; before start(). Without it there is no MTA-STS and nothing is counted.
+    void use(const Learnt& learnt);
 
     // Begins: asks the store what is waiting, page by page, while new mail is already taken.
     void start();

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "delivery/agent.hpp"
+#include "delivery/learnt.hpp"
 #include "delivery/outcome.hpp"
 #include "delivery/plan.hpp"
 #include "dns/resolver.hpp"
@@ -30,6 +31,7 @@ struct Dialled {
 class Dialler {
 public:
     Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files);
+    void use(const Learnt& learnt) { learnt_ = learnt; }
 
     // Where and how mail for the domain goes. sender_domain: of the reverse-path, empty for none. From DNS's cache, as a
     // rule; a literal needs no DNS.
@@ -53,6 +55,7 @@ private:
 
     dns::Resolver& resolver_;
     boost::asio::thread_pool& files_;
+    Learnt learnt_;
     std::string tls_ca_file_;                   // that tls_ was made with
     std::shared_ptr<net::ClientTls> tls_;       // shared with the connections being opened
     std::minstd_rand random_;

@@ -1,0 +1,17 @@
+// What deliveries have in common beyond the queue: policies, results and memory, lent to the agent by the app.
+#pragma once
+
+namespace posthorn::delivery {
+
+class DeliveryMemory;
+class StsPolicies;
+class TlsResults;
+
+// Owned by app::Daemon, each outlives the agent; null: there is none (tests of other things). On the home shard.
+struct Learnt {
+    StsPolicies* sts = nullptr;                // MTA-STS: policy(), renewed()
+    TlsResults* tls_results = nullptr;         // note() once for each session in which TLS was decided
+    DeliveryMemory* memory = nullptr;
+};
+
+}  // namespace posthorn::delivery
