@@ -11,6 +11,8 @@
 #include "auth/dkim/keys.hpp"
 #include "auth/unsubscribe.hpp"
 #include "auth/user_file.hpp"
+#include "delivery/relays.hpp"
+#include "delivery/routing.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -147,6 +149,9 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
     settings->keys = auth::dkim::KeyTable::build(config.auth.domains, config.auth.dkim);
     for (const std::string& problem : settings->keys->problems()) plan.warnings.push_back(problem);
     settings->unsubscribe = load_tokens(config.auth, plan);
+    settings->delivery.providers = delivery::with_known_providers(config.delivery.providers);
+    settings->relays = delivery::Relays::load(config.delivery.relays, plan.problems, plan.warnings);
+    for (std::string& problem : delivery::routing_problems(config.delivery)) plan.problems.push_back(std::move(problem));
     return settings;
 }
 

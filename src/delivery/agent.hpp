@@ -78,6 +78,10 @@ public:
     // What deliveries may ask and add to; before start(). Without it there is no MTA-STS and nothing is counted.
     void use(const Learnt& learnt);
 
+    // Where marks of deliveries in doubt are kept, over kills of the process (in_doubt.hpp): the queue's directory. Before
+    // start(), which tells the log and the queue what was left in doubt. Without it nothing is marked.
+    void keep_doubts_in(const std::string& directory);
+
     // Begins: asks the store what is waiting, page by page, while new mail is already taken.
     void start();
     void reload(std::shared_ptr<const Settings> settings);

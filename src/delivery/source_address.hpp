@@ -1,9 +1,7 @@
 // From which local addresses mail leaves, and whether IPv6 may be used: only from an address whose PTR record is confirmed.
 #pragma once
 
-#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,17 +9,8 @@
 
 #include "base/endpoint.hpp"
 #include "delivery/options.hpp"
-#include "net/asio.hpp"
-#include "net/task_group.hpp"
-#include "net/wait_event.hpp"
-
-namespace posthorn::dns {
-class Resolver;
-}
 
 namespace posthorn::delivery {
-
-struct Settings;
 
 // Fixed per sender domain, so that a greylisted message comes again from the address that was greylisted.
 struct SourceAddresses {
@@ -36,6 +25,8 @@ struct SourceAddresses {
 
 // Which IPv6 addresses of ours have a PTR record that leads back to them (RFC 8601's iprev; Gmail refuses others).
 struct Confirmation {
+    Confirmation() = default;
+
     bool confirmed = false;
     std::string why;                     // "2001:db8::1 is mail.example.com, and that name is 2001:db8::1"
 };
@@ -46,31 +37,5 @@ using Confirmations = std::map<std::string, Confirmation, std::less<>>;  // by s
                                          const Confirmations& confirmations);
 // The values of source_v6 in use, the kernel's choice ("") among them unless each has one.
 [[nodiscard]] std::set<std::string> v6_sources(const DeliveryOptions& options);
-
-// Looks at our addresses in DNS: at the start, at each reload and hourly. On the home shard; outlives its coroutines.
-class SourceWatch {
-public:
-    SourceWatch(net::asio::any_io_executor home, dns::Resolver& resolver);
-
-    // Until the group stops. `settings` gives those in force.
-    net::awaitable<void> run(std::function<std::shared_ptr<const Settings>()> settings, net::TaskGroup& group);
-    void look_again() { again_.notify(); }       // after a reload
-    // One look, at once: for `route test` without a daemon.
-    net::awaitable<void> look(std::shared_ptr<const Settings> settings);
-
-    [[nodiscard]] SourceAddresses source_for(const DeliveryOptions& options, std::string_view sender_domain) const {
-        return delivery::source_for(options, sender_domain, confirmations_);
-    }
-    [[nodiscard]] const Confirmations& confirmations() const { return confirmations_; }
-
-private:
-    net::asio::any_io_executor home_;
-    dns::Resolver& resolver_;
-    net::Signal again_;
-    Confirmations confirmations_;
-};
-
-// The address from which the kernel would send to the Internet over IPv6; nothing: there is no such route. No packet is sent.
-[[nodiscard]] std::optional<IpAddress> kernel_source_v6();
 
 }  // namespace posthorn::delivery
