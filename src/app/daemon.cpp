@@ -54,6 +54,7 @@ Result<void> Daemon::open() {
     // Who may not send must be known before anybody can.
     if (const Result<void> read = suspended_mail_->read(); !read) return read.error();
     agent_->heed(suspended_mail_->list());
+    agent_->keep_doubts_in(plan_.config.queue.directory);
     store_->on_health_change([this](const queue::StoreHealth& health) {
         post_office_->set_open(health.healthy);
         if (health.healthy) {

@@ -52,8 +52,7 @@ void DeliveryAgent::heed(const auth::Suspensions& suspensions) { state_->suspens
 void DeliveryAgent::use(const Learnt& learnt) { state_->dialler.use(learnt); }
 
 void DeliveryAgent::start() {
-    state_->chores.spawn(state_->load_destinations());
-    state_->chores.spawn(state_->sweep());
+    state_->chores.spawn(state_->begin());
 }
 
 void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {

@@ -70,10 +70,16 @@ struct DeliveryAgent::State {
     net::awaitable<bool> record(Recording& recording);           // one try; says in the log what became of the recipients
     net::awaitable<bool> record_in_time(Recording& recording);   // after a failed one; false: the agent stops
     void note_due(const Recording& recording);
-    net::awaitable<void> settle(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current);
+    // All of it; false: the agent stops before it is recorded.
+    net::awaitable<bool> settle(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current);
     // Gives the DSNs new ids: the store refused the settlement, and an id that exists is the one reason there can be.
     void rename_bounces(Recording& recording);
     void log_outcomes(Recording& recording);
+
+    // doubts.cpp: the start, which first settles what the process before left in doubt
+    net::awaitable<void> begin();
+    net::awaitable<void> settle_doubts();
+    net::awaitable<bool> settle_doubt(const Doubt& doubt);             // false: the store could not
 
     // bouncing.cpp: who is told
     void add_bounces(Recording& recording, bool peer_sends_dsn);
@@ -103,6 +109,7 @@ struct DeliveryAgent::State {
 
     PrefixCache<Prefix> prefixes;          // signatures of messages under way
     InDoubtFile in_doubt;
+    std::vector<Doubt> left_in_doubt;      // by the process before
 };
 
 inline constexpr Duration kClaimLease = std::chrono::hours(24);

@@ -100,12 +100,42 @@ bool decode_doubt(std::string_view slot, Doubt& doubt) {
     return static_cast<bool>(doubt.message);
 }
 
-InDoubtFile::InDoubtFile(const std::string& directory, std::vector<Doubt>& left) : path_(directory + "/in-doubt") {
+std::vector<Judged> judge_doubt(const Doubt& doubt, const queue::QueueEntry& entry) {
+    std::vector<Judged> judged;
+    for (const queue::RecipientId id : doubt.recipients) {
+        const auto row = std::find_if(entry.recipients.begin(), entry.recipients.end(),
+                                      [&](const queue::Recipient& recipient) { return recipient.id == id; });
+        Judged item;
+        if (row != entry.recipients.end()) {
+            item.recipient = *row;
+        } else if (entry.recipient_count > entry.recipients.size()) {
+            // One of those that a page of the queue does not show; a verdict on a row that is gone is no error.
+            item.recipient.id = id;
+            item.recipient.message = doubt.message;
+            item.recipient.expires_at = entry.expires_at;
+        } else {
+            continue;
+        }
+        if (item.recipient.last_attempt >= doubt.since || item.recipient.state == queue::RecipientState::suspended) continue;
+        item.outcome = own_outcome(Disposition::deferred, Class::connection, Scope::message, 451, {4, 4, 2},
+                                   "This server was stopped before it had recorded what became of the message, which may have "
+                                   "been delivered");
+        item.outcome.stage = smtp::protocol::Stage::end_of_data;
+        item.outcome.host = doubt.host;
+        item.outcome.maybe_delivered = true;
+        judged.push_back(std::move(item));
+    }
+    return judged;
+}
+
+std::vector<Doubt> InDoubtFile::open(const std::string& directory) {
+    std::vector<Doubt> left;
+    path_ = directory + "/in-doubt";
     fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat status {};
     if (fd_ < 0 || ::fstat(fd_, &status) != 0) {
         complain("opened");
-        return;
+        return left;
     }
     const auto octets = static_cast<std::uint64_t>(status.st_size);
     if (!S_ISREG(status.st_mode) || octets > kMaxSlots * kDoubtSlot) {
@@ -113,7 +143,7 @@ InDoubtFile::InDoubtFile(const std::string& directory, std::vector<Doubt>& left)
         complain("used: it is no file of ours");
         ::close(fd_);
         fd_ = -1;
-        return;
+        return left;
     }
     std::string slot(kDoubtSlot, '\0');
     const std::size_t slots = static_cast<std::size_t>((octets + kDoubtSlot - 1) / kDoubtSlot);
@@ -126,6 +156,7 @@ InDoubtFile::InDoubtFile(const std::string& directory, std::vector<Doubt>& left)
         left_.push_back(i);
         used_[i] = true;
     }
+    return left;
 }
 
 InDoubtFile::~InDoubtFile() {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/queue_id.hpp"
-#include "base/result.hpp"
+#include "delivery/verdict.hpp"
 #include "queue/store.hpp"
 
 namespace posthorn::delivery {
@@ -29,6 +29,11 @@ inline constexpr std::size_t kDoubtSlot = 16 * 1024;   // a transaction has at m
 [[nodiscard]] std::string encode_doubt(const Doubt& doubt);
 [[nodiscard]] bool decode_doubt(std::string_view slot, Doubt& doubt);
 
+// What the queue is to be told of a doubt that a process left behind: for each of its recipients that is still there, and was
+// not settled after the doubt began, an attempt whose connection was lost after the final dot (RFC 1047). So it is tried again
+// when its time comes, and not at once. Suspended ones are left as they are. Pure.
+[[nodiscard]] std::vector<Judged> judge_doubt(const Doubt& doubt, const queue::QueueEntry& entry);
+
 // The file <queue directory>/in-doubt: slots of equal size, each for one delivery between its final dot and the commit of its
 // settlement. Written with pwrite and never synced: what is written survives kill -9 of the process; a power cut takes what the
 // kernel had not written by itself. One process has it (the queue's lock), on the home shard; a write goes to the page cache.
@@ -36,14 +41,14 @@ inline constexpr std::size_t kDoubtSlot = 16 * 1024;   // a transaction has at m
 // A file that cannot be opened or written costs the marks and nothing else: it is logged once, mail goes on.
 class InDoubtFile {
 public:
-    // Nothing is opened; all methods do nothing. For agents without a directory (tests, memory stores).
+    // Until it is opened nothing is written: for agents without a directory.
     InDoubtFile() = default;
-    // Opens or creates; `left` becomes what the process before left behind. Foreign octets are overwritten in time.
-    InDoubtFile(const std::string& directory, std::vector<Doubt>& left);
     ~InDoubtFile();
     InDoubtFile(const InDoubtFile&) = delete;
     InDoubtFile& operator=(const InDoubtFile&) = delete;
 
+    // Opens or creates the file; returns what the process before left behind. Foreign octets are overwritten in time.
+    [[nodiscard]] std::vector<Doubt> open(const std::string& directory);
     // Those left behind are settled now, their slots free again. Call after their marks are in the queue.
     void forget_left();
 

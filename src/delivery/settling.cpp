@@ -122,12 +122,13 @@ void DeliveryAgent::State::note_due(const Recording& recording) {
     if (any) wake();
 }
 
-net::awaitable<void> DeliveryAgent::State::settle(mail::MessagePtr message, std::vector<Judged> judged,
+net::awaitable<bool> DeliveryAgent::State::settle(mail::MessagePtr message, std::vector<Judged> judged,
                                                   std::shared_ptr<const Settings> current) {
     Recording recording = recording_of(std::move(message), std::move(judged), std::move(current), false);
     bool recorded = co_await record(recording);
     if (!recorded) recorded = co_await record_in_time(recording);
     if (recorded) note_due(recording);
+    co_return recorded;
 }
 
 }  // namespace posthorn::delivery

@@ -93,6 +93,7 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     verdict.reply = judged.outcome.reply.joined();
     verdict.host = judged.outcome.host;
     if (judged.outcome.maybe_delivered) verdict.in_doubt = judged.outcome.host;
+    if (recipient.state == queue::RecipientState::held) verdict.kind = queue::Verdict::Kind::hold;   // an operator said so
     if (judged.split) {
         verdict.due_at = now;
         verdict.count_attempt = false;
