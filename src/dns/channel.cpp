@@ -13,11 +13,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <string_view>
-
-#include "net/socket_address.hpp"
+#include <exception>
 
 namespace posthorn::dns {
 namespace {
@@ -37,29 +35,20 @@ Result<void> library_ready() {
     return {};
 }
 
-std::string list_of(const std::vector<Endpoint>& servers, const char* separator) {
-    std::string list;
-    for (const Endpoint& server : servers) {
-        list += list.empty() ? "" : separator;
-        list += server.to_string();
-    }
-    return list;
-}
-
-// As c-ares found them in /etc/resolv.conf.
-std::string servers_of(ares_channel channel) {
+// What c-ares found in /etc/resolv.conf.
+std::vector<Endpoint> servers_known_to(ares_channel channel) {
     ares_addr_port_node* first = nullptr;
-    std::string list;
+    std::vector<Endpoint> list;
     if (ares_get_servers_ports(channel, &first) != ARES_SUCCESS) {
         return list;
     }
     for (const ares_addr_port_node* node = first; node != nullptr; node = node->next) {
         std::array<char, INET6_ADDRSTRLEN> text{};
         ::inet_ntop(node->family, &node->addr, text.data(), text.size());
-        const int port = node->udp_port == 0 ? 53 : node->udp_port;
-        list += list.empty() ? "" : ", ";
-        list += node->family == AF_INET6 ? "[" + std::string(text.data()) + "]" : std::string(text.data());
-        list += ':' + std::to_string(port);
+        Endpoint server;
+        server.host = text.data();
+        server.port = static_cast<std::uint16_t>(node->udp_port == 0 ? 53 : node->udp_port);
+        list.push_back(std::move(server));
     }
     ares_free_data(first);
     return list;
@@ -69,18 +58,8 @@ std::string servers_of(ares_channel channel) {
 struct Carried {
     Channel* channel;
     std::uint16_t id;
-    Channel::Reply reply;
+    Channel::OnReply on_reply;
 };
-
-// The sockets of c-ares are made here, as giving it one function of its own means giving it all.
-ares_socket_t open_socket(int domain, int type, int protocol, void*) {
-    const int fd = ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    if (fd >= 0 && type == SOCK_STREAM) {
-        const int on = 1;
-        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    return fd;
-}
 
 int close_socket(ares_socket_t fd, void*) {
     return ::close(fd);
@@ -97,33 +76,42 @@ ssize_t send_socket(ares_socket_t fd, const iovec* parts, int count, void*) {
     return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-std::string_view word_of(unsigned rcode) {
-    switch (rcode) {
-        case 1:
-            return "FORMERR, it does not understand the question";
-        case 2:
-            return "SERVFAIL, it could not find out (the domain's own servers are down, or DNSSEC fails)";
-        case 4:
-            return "NOTIMP, it does not answer such questions";
-        case 5:
-            return "REFUSED, this machine may not ask there";
-        default:
-            return "with an error code it should not use here";
-    }
-}
-
 }  // namespace
 
 Channel::Channel(asio::any_io_executor executor, bool trust_ad)
     : executor_(executor), timer_(std::move(executor)), trust_ad_(trust_ad) {}
 
-Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor, const DnsOptions& options) {
+Result<std::vector<Endpoint>> Channel::servers_of(const DnsOptions& options) {
+    for (const Endpoint& server : options.servers) {
+        if (server.is_unix() || !IpAddress::parse(server.host)) {
+            return Error{"dns.servers: '" + server.to_string() +
+                         "' is not an IP address with a port, such as 127.0.0.1:53"};
+        }
+    }
+    if (!options.servers.empty()) {
+        return options.servers;
+    }
+    if (Result<void> ready = library_ready(); !ready) {
+        return ready.error();
+    }
+    ares_channel channel = nullptr;
+    if (const int status = ares_init(&channel); status != ARES_SUCCESS) {
+        return Error{std::string("the DNS resolver does not start: ") + ares_strerror(status)};
+    }
+    std::vector<Endpoint> found = servers_known_to(channel);
+    ares_destroy(channel);
+    return found;
+}
+
+Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor, const Endpoint& server,
+                                                 const DnsOptions& options) {
     if (Result<void> ready = library_ready(); !ready) {
         return ready.error();
     }
     std::shared_ptr<Channel> made(new Channel(std::move(executor), options.trust_ad));
     ares_options settings{};
-    settings.flags = ARES_FLAG_EDNS;
+    // A reply is handed on whatever its code: another server is chosen in servers.cpp.
+    settings.flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP;
     settings.ednspsz = kUdpSize;
     settings.timeout = static_cast<int>(std::clamp<std::int64_t>(options.timeout.count(), 1, 60'000));
     settings.tries = static_cast<int>(std::clamp<std::uint32_t>(options.tries, 1, 10));
@@ -138,22 +126,13 @@ Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor,
         made->channel_ = nullptr;
         return Error{std::string("the DNS resolver does not start: ") + ares_strerror(status)};
     }
-    if (!options.servers.empty()) {
-        for (const Endpoint& server : options.servers) {
-            if (server.is_unix() || !IpAddress::parse(server.host)) {
-                return Error{"dns.servers: '" + server.to_string() +
-                             "' is not an IP address with a port, such as 127.0.0.1:53"};
-            }
-        }
-        const std::string csv = list_of(options.servers, ",");
-        if (const int set = ares_set_servers_ports_csv(made->channel_, csv.c_str()); set != ARES_SUCCESS) {
-            return Error{"dns.servers: c-ares does not accept " + csv + ": " + ares_strerror(set)};
-        }
+    const std::string text = server.to_string();
+    if (const int set = ares_set_servers_ports_csv(made->channel_, text.c_str()); set != ARES_SUCCESS) {
+        return Error{"dns.servers: c-ares does not accept " + text + ": " + ares_strerror(set)};
     }
-    static const ares_socket_functions kSockets = {open_socket, close_socket, connect_socket,
+    static const ares_socket_functions kSockets = {&Channel::open_socket, close_socket, connect_socket,
                                                    &Channel::receive, send_socket};
     ares_set_socket_functions(made->channel_, &kSockets, made.get());
-    made->servers_ = servers_of(made->channel_);
     return made;
 }
 
@@ -172,29 +151,33 @@ std::uint16_t Channel::fresh_id() {
         if (::getrandom(&id, sizeof id, 0) != sizeof id) {
             ++id;  // never seen on a running Linux; c-ares compares the question as well
         }
-    } while (said_.contains(id));
+    } while (pending_.contains(id));
     return id;
 }
 
-void Channel::query(const std::string& name, RecordType type, Reply reply) {
-    if (said_.size() >= kMaxPending) {
-        reply(ARES_ENOMEM, std::span<const std::uint8_t>(), "too many questions are under way");
+void Channel::query(const std::string& name, RecordType type, bool plain, OnReply on_reply) {
+    if (pending_.size() >= kMaxPending) {
+        Reply none(ARES_ENOMEM);
+        none.shortage = true;
+        on_reply(none);
         return;
     }
     const std::uint16_t id = fresh_id();
     unsigned char* octets = nullptr;
     int length = 0;
-    const int made =
-        ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, 1, &octets, &length, kUdpSize);
+    const int made = ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, 1, &octets, &length,
+                                       plain ? 0 : kUdpSize);
     if (made != ARES_SUCCESS) {
-        reply(made, std::span<const std::uint8_t>(), std::string());
+        Reply none(made);
+        none.shortage = made == ARES_ENOMEM;
+        on_reply(none);
         return;
     }
     if (trust_ad_) {
-        octets[3] |= 0x20;  // RFC 6840 s5.7: AD in a question asks for AD in the reply
+        octets[3] |= 0x20;  // RFC 6840 s5.7: AD in a question asks for AD in the reply (DA-2)
     }
-    said_.emplace(id, std::string());
-    auto carried = std::make_unique<Carried>(Carried{this, id, std::move(reply)});
+    pending_.emplace(id, Pending(shortages_));
+    auto carried = std::make_unique<Carried>(Carried{this, id, std::move(on_reply)});
     // c-ares keeps the query until it has called back, in any case exactly once.
     ares_send(channel_, octets, length, &Channel::on_reply, carried.release());
     ares_free_string(octets);
@@ -208,40 +191,46 @@ void Channel::cancel() {
 
 void Channel::on_reply(void* argument, int status, int, unsigned char* octets, int length) {
     const std::unique_ptr<Carried> carried(static_cast<Carried*>(argument));
-    const auto node = carried->channel->said_.extract(carried->id);
-    const bool any = octets != nullptr && length > 0;
-    carried->reply(status,
-                   any ? std::span<const std::uint8_t>(octets, static_cast<std::size_t>(length))
-                       : std::span<const std::uint8_t>(),
-                   node.mapped());
+    Channel& self = *carried->channel;
+    const auto node = self.pending_.extract(carried->id);
+    Reply reply(status);
+    reply.cut_short = node.mapped().cut_short;
+    if (status == ARES_SUCCESS && octets != nullptr && length > 0) {
+        reply.octets = std::span<const std::uint8_t>(octets, static_cast<std::size_t>(length));
+    } else {
+        reply.shortage = status == ARES_ENOMEM || self.shortages_ != node.mapped().shortages;
+    }
+    carried->on_reply(reply);
+}
+
+ares_socket_t Channel::open_socket(int domain, int type, int protocol, void* self) {
+    const int fd = ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            ++static_cast<Channel*>(self)->shortages_;
+        }
+        return fd;
+    }
+    if (type == SOCK_STREAM) {
+        const int on = 1;
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return fd;
 }
 
 ssize_t Channel::receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
                          socklen_t* length, void* self) {
     const ssize_t got = ::recvfrom(fd, buffer, size, flags, from, length);
+    // Datagrams only (from is null for TCP): c-ares does not say that a reply was truncated.
     if (got >= 4 && from != nullptr) {
-        static_cast<Channel*>(self)->overhear(
-            std::span<const std::uint8_t>(static_cast<const std::uint8_t*>(buffer),
-                                          static_cast<std::size_t>(got)),
-            from);
+        const auto* const octets = static_cast<const std::uint8_t*>(buffer);
+        auto& pending = static_cast<Channel*>(self)->pending_;
+        const auto asked = pending.find(static_cast<std::uint16_t>(octets[0] << 8 | octets[1]));
+        if (asked != pending.end() && (octets[2] & 0x02U) != 0) {
+            asked->second.cut_short = true;
+        }
     }
     return got;
-}
-
-void Channel::overhear(std::span<const std::uint8_t> octets, const sockaddr* from) {
-    const unsigned rcode = octets[3] & 0x0FU;
-    const auto found = said_.find(static_cast<std::uint16_t>(octets[0] << 8 | octets[1]));
-    // NXDOMAIN is an answer. The bound is for a server that repeats itself.
-    if (rcode == 0 || rcode == 3 || found == said_.end() || found->second.size() > 500) {
-        return;
-    }
-    sockaddr_storage address{};
-    std::memcpy(&address, from, from->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
-    std::string words = net::SocketAddress::from(address).to_string() + " answered ";
-    words += word_of(rcode);
-    if (found->second.find(words) == std::string::npos) {
-        found->second += (found->second.empty() ? "" : "; ") + words;
-    }
 }
 
 void Channel::socket_changed(int fd, bool readable, bool writable) {
@@ -259,7 +248,14 @@ void Channel::socket_changed(int fd, bool readable, bool writable) {
     if (found != watches_.end()) {
         watch = found->second;
     } else {
-        watch = std::make_shared<Watch>(executor_, fd);
+        try {
+            watch = std::make_shared<Watch>(executor_, fd);
+        } catch (const std::exception&) {
+            // No room in epoll or in memory. Nothing may be thrown through c-ares; its time-out ends the
+            // query.
+            ++shortages_;
+            return;
+        }
         watches_.emplace(fd, watch);
     }
     watch->want_read = readable;

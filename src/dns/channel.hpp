@@ -1,5 +1,5 @@
-// One c-ares channel living on an Asio executor: its sockets and its timer are watched, its replies come back
-// by callback.
+// One c-ares channel to one DNS server, living on an Asio executor: its sockets and its timer are watched,
+// its replies come back by callback.
 #pragma once
 
 #include <ares.h>
@@ -19,28 +19,36 @@
 
 namespace posthorn::dns {
 
-// Single-threaded. Only sockets and timers are here; what a reply means is decided in resolver.cpp.
+// Single-threaded. Only sockets, time-outs, tries and the change to TCP are here; what a reply means is
+// decided in servers.cpp. One server only: c-ares 1.18 remembers nothing about servers that do not answer.
 class Channel : public std::enable_shared_from_this<Channel> {
 public:
-    // status: ARES_SUCCESS with the octets of the reply, or why there is none. said: the replies that c-ares
-    // passed over on its way to the next server, "192.0.2.1:53 answered SERVFAIL, ..."; for the operator
-    // only.
-    using Reply =
-        UniqueFunction<void(int status, std::span<const std::uint8_t> octets, const std::string& said)>;
+    struct Reply {
+        int status = ARES_SUCCESS;  // of c-ares
+        std::span<const std::uint8_t>
+            octets;              // with ARES_SUCCESS, whatever the reply's code; valid in the callback
+        bool cut_short = false;  // a reply by UDP was truncated, so that TCP was tried
+        bool shortage = false;   // no reply, and this process had no descriptors or memory for a question
 
+        explicit Reply(int ended) : status(ended) {}
+    };
+    using OnReply = UniqueFunction<void(const Reply&)>;
+
+    // Those of the options, or else of /etc/resolv.conf. Errors: servers that are no IP addresses.
+    [[nodiscard]] static Result<std::vector<Endpoint>> servers_of(const DnsOptions& options);
     [[nodiscard]] static Result<std::shared_ptr<Channel>> create(net::asio::any_io_executor executor,
+                                                                 const Endpoint& server,
                                                                  const DnsOptions& options);
-    // Calls what is pending back with ARES_EDESTRUCTION. REQUIRES: not from inside a Reply.
+    // Calls what is pending back with ARES_EDESTRUCTION. REQUIRES: not from inside an OnReply.
     ~Channel();
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
-    // The reply may come before this returns. It must not call into this channel, nor destroy it.
-    void query(const std::string& name, RecordType type, Reply reply);
-    // Calls what is pending back with ARES_ECANCELLED. REQUIRES: not from inside a Reply.
+    // plain: without EDNS. The reply may come before this returns. It must not call into this channel, nor
+    // destroy it.
+    void query(const std::string& name, RecordType type, bool plain, OnReply on_reply);
+    // Calls what is pending back with ARES_ECANCELLED. REQUIRES: not from inside an OnReply.
     void cancel();
-    [[nodiscard]] std::size_t pending() const { return said_.size(); }
-    [[nodiscard]] const std::string& servers() const { return servers_; }  // "192.0.2.1:53, [2001:db8::1]:53"
 
 private:
     // A socket of c-ares. Handlers share it, and look at `gone` first: they still run after the socket was
@@ -58,12 +66,18 @@ private:
             : descriptor(executor, number), fd(number) {}
     };
 
+    struct Pending {
+        bool cut_short = false;
+        std::uint64_t shortages = 0;  // there had been when it began
+
+        explicit Pending(std::uint64_t so_far) : shortages(so_far) {}
+    };
+
     Channel(net::asio::any_io_executor executor, bool trust_ad);
-    // c-ares 1.18 reports servers that answered SERVFAIL or REFUSED as "connection refused": what they said
-    // is read off the wire on its way in.
+    // The sockets of c-ares are made and read here: giving it one function of its own means giving it all.
+    static ares_socket_t open_socket(int domain, int type, int protocol, void* self);
     static ssize_t receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
                            socklen_t* length, void* self);
-    void overhear(std::span<const std::uint8_t> octets, const sockaddr* from);
     static void on_reply(void* argument, int status, int timeouts, unsigned char* octets, int length);
     std::uint16_t fresh_id();
     void socket_changed(int fd, bool readable, bool writable);
@@ -77,8 +91,8 @@ private:
     std::uint64_t timer_armed_ = 0;  // tells the handler of an abandoned wait from the current one
     ares_channel channel_ = nullptr;
     std::map<int, std::shared_ptr<Watch>> watches_;
-    std::string servers_;
-    std::map<std::uint16_t, std::string> said_;  // by the id of the pending query
+    std::map<std::uint16_t, Pending> pending_;  // by the id of the query
+    std::uint64_t shortages_ = 0;
     bool trust_ad_ = false;
 };
 

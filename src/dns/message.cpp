@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 255;  // RFC 1035 s2.3.4
 constexpr unsigned kMaxChain = 16;
+constexpr std::uint16_t kNs = 2;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -115,6 +116,27 @@ private:
     bool good_ = true;
 };
 
+// RFC 2181 s8: a TTL with the top bit set means zero.
+std::chrono::seconds seconds_of(std::uint32_t ttl) {
+    return std::chrono::seconds(ttl > 0x7FFFFFFFU ? 0U : ttl);
+}
+
+std::string_view words_for(unsigned rcode) {
+    switch (rcode) {
+        case 1:
+            return "answered FORMERR, it does not understand the question";
+        case 2:
+            return "answered SERVFAIL, it could not find out (the domain's own servers are down, or DNSSEC "
+                   "fails)";
+        case 4:
+            return "answered NOTIMP, it does not answer such questions";
+        case 5:
+            return "answered REFUSED, this machine may not ask there";
+        default:
+            return "answered with an error code it should not use here";
+    }
+}
+
 bool of_interest(std::uint16_t type) {
     switch (static_cast<RecordType>(type)) {
         case RecordType::a:
@@ -189,6 +211,10 @@ std::string_view to_string(RecordType type) {
     return "AAAA";
 }
 
+std::string question_of(const std::string& name, RecordType type) {
+    return std::string(to_string(type)) + " of " + name;
+}
+
 std::string canonical_name(std::string_view name) {
     if (!name.empty() && name.back() == '.') {
         name.remove_suffix(1);
@@ -212,6 +238,8 @@ std::optional<Message> read_message(std::span<const std::uint8_t> octets) {
     Message message;
     message.rcode = flags & 0x0F;
     message.truncated = (flags & 0x0200) != 0;
+    message.authoritative = (flags & 0x0400) != 0;
+    message.recursive = (flags & 0x0080) != 0;
     message.authenticated = (flags & 0x0020) != 0;
     for (unsigned i = 0; i < questions && in.good(); ++i) {
         in.name();
@@ -230,8 +258,7 @@ std::optional<Message> read_message(std::span<const std::uint8_t> octets) {
         if (!in.good()) {
             break;
         }
-        // RFC 2181 s8: a TTL with the top bit set means zero.
-        record.ttl = std::chrono::seconds(ttl > 0x7FFFFFFFU ? 0U : ttl);
+        record.ttl = seconds_of(ttl);
         record.type = static_cast<RecordType>(type);
         const std::size_t end = in.position();
         if (i < answers && record_class == 1 && of_interest(type)) {
@@ -245,8 +272,10 @@ std::optional<Message> read_message(std::span<const std::uint8_t> octets) {
             in.name();
             in.name();
             in.skip(16);
-            const std::chrono::seconds minimum(in.u32());
-            message.negative_ttl = std::min(minimum, record.ttl);
+            const std::uint32_t minimum = in.u32();
+            message.negative_ttl = std::min(seconds_of(minimum), record.ttl);
+        } else if (i >= answers && type == kNs) {
+            message.refers = true;
         }
         in.seek(end);
     }
@@ -261,7 +290,19 @@ Lookup interpret(const Message& message, const std::string& name, RecordType typ
     lookup.authenticated = message.authenticated;
     lookup.final_name = canonical_name(name);
     if (message.rcode != 0 && message.rcode != 3) {
-        lookup.detail = "DNS code " + std::to_string(message.rcode);
+        lookup.detail = words_for(message.rcode);
+        return lookup;
+    }
+    if (message.truncated) {
+        lookup.detail = "sent a truncated reply, even by TCP";
+        return lookup;
+    }
+    // RFC 2308 s2.1, s2.2: an SOA says that there is nothing; NS records alone say to ask somebody else.
+    // Taken for "no MX", that would send mail to a domain's web server.
+    const bool speaks_for_the_zone = message.authoritative || message.recursive;
+    if (message.answers.empty() && !message.negative_ttl &&
+        (!speaks_for_the_zone || (message.refers && message.rcode == 0))) {
+        lookup.detail = "knows nothing about that name, and asks no other servers: it is no resolver (lame)";
         return lookup;
     }
     std::chrono::seconds ttl = std::chrono::seconds::max();
@@ -292,6 +333,10 @@ Lookup interpret(const Message& message, const std::string& name, RecordType typ
         return lookup;
     }
     lookup.status = message.rcode == 3 ? Status::nxdomain : Status::no_data;
+    lookup.detail =
+        "the name " + lookup.final_name +
+        (message.rcode == 3 ? " does not exist in DNS (NXDOMAIN)"
+                            : " exists in DNS, but has no " + std::string(to_string(type)) + " record");
     // RFC 2308 s2.1, s2.2: with an SOA, or NXDOMAIN, the server has spoken about the end of the chain too.
     if (message.rcode == 3 || message.negative_ttl) {
         lookup.chain_is_open = false;

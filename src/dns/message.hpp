@@ -41,7 +41,10 @@ struct Record {
 struct Message {
     std::uint8_t rcode = 0;
     bool truncated = false;
+    bool authoritative = false;                        // AA
+    bool recursive = false;                            // RA: it asks other servers for us
     bool authenticated = false;                        // the AD bit, as sent
+    bool refers = false;                               // NS records in the authority section: "ask those"
     std::vector<Record> answers;                       // of the types above; others are left out
     std::optional<std::chrono::seconds> negative_ttl;  // from the SOA in the authority section, RFC 2308 s5
 };
@@ -58,10 +61,16 @@ struct Lookup {
     bool chain_is_open = false;  // the reply ends in a CNAME without saying what is there: ask for final_name
     std::chrono::seconds ttl{0};  // the smallest on the way; of a negative answer the SOA's
     bool authenticated = false;
+    bool local_shortage = false;  // temporary through no fault of a server, see Status
     std::string detail;
 };
 
+// temporary for what is no answer at all: an error code, a truncated reply, or one of a lame server, which
+// knows nothing about the name and would not ask others. detail then goes on after "192.0.2.1:53 ".
 [[nodiscard]] Lookup interpret(const Message& message, const std::string& name, RecordType type);
+
+// "MX of example.com": for people, and as the key of equal questions.
+[[nodiscard]] std::string question_of(const std::string& name, RecordType type);
 
 // Lower case without trailing dot: the form in which names are compared.
 [[nodiscard]] std::string canonical_name(std::string_view name);

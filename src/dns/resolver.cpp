@@ -2,11 +2,11 @@
 #include "dns/resolver.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 
+#include "dns/answers.hpp"
 #include "dns/cache.hpp"
-#include "dns/channel.hpp"
+#include "dns/servers.hpp"
 #include "net/wait_event.hpp"
 
 namespace posthorn::dns {
@@ -30,153 +30,23 @@ CacheLimits limits_of(const DnsOptions& options) {
     return CacheLimits(options.cache_entries, options.max_ttl, options.negative_ttl);
 }
 
-std::string question_of(const std::string& name, RecordType type) {
-    return std::string(to_string(type)) + " of " + name;
-}
-
-// What the operator reads when there is no answer. said: what servers did say, where they said something.
-std::string no_answer(int status, const std::string& servers, const std::string& said,
-                      const DnsOptions& options) {
-    if (servers.empty()) {
-        return "no DNS server is configured (dns.servers, or /etc/resolv.conf)";
-    }
-    if (!said.empty()) {
-        return "asked " + servers + ": " + said;
-    }
-    const std::string whom = "DNS server " + servers;
-    switch (status) {
-        case ARES_ETIMEOUT:
-            return whom + ": no answer (" + std::to_string(options.tries) + " tries, the first of " +
-                   std::to_string(options.timeout.count()) + " ms)";
-        case ARES_ECONNREFUSED:
-            return whom + ": nothing listens there, or the network is unreachable";
-        default:
-            return whom + ": " + ares_strerror(status);
-    }
-}
-
-IpAddress address_of(const Record& record) {
-    if (record.type == RecordType::a) {
-        std::array<std::uint8_t, 4> octets{};
-        std::memcpy(octets.data(), record.text.data(), octets.size());
-        return IpAddress::from_v4(octets);
-    }
-    std::array<std::uint8_t, 16> octets{};
-    std::memcpy(octets.data(), record.text.data(), octets.size());
-    return IpAddress::from_v6(octets);
-}
-
-// "4.3.2.1.in-addr.arpa" or the nibbles of RFC 3596 s2.5.
-std::string reverse_name(const IpAddress& address) {
-    const auto& octets = address.octets();
-    std::string name;
-    if (address.is_v4()) {
-        for (std::size_t i = 16; i > 12; --i) {
-            name += std::to_string(octets[i - 1]) + '.';
-        }
-        return name + "in-addr.arpa";
-    }
-    constexpr std::string_view kHex = "0123456789abcdef";
-    for (std::size_t i = 16; i > 0; --i) {
-        name += kHex[octets[i - 1] & 0x0F];
-        name += '.';
-        name += kHex[octets[i - 1] >> 4];
-        name += '.';
-    }
-    return name + "ip6.arpa";
-}
-
-MxAnswer mx_from(Lookup lookup, const std::string& domain) {
-    MxAnswer answer;
-    answer.status = lookup.status;
-    answer.ttl = lookup.ttl;
-    answer.authenticated = lookup.authenticated;
-    answer.detail = std::move(lookup.detail);
-    if (lookup.final_name != domain) {
-        answer.cname_target = lookup.final_name;
-    }
-    if (lookup.status == Status::no_data) {
-        // RFC 5321 s5.1: "If an empty list of MXs is returned, the address is treated as if it was associated
-        // with an implicit MX RR, with a preference of 0, pointing to that host." A CNAME's target is "the
-        // initial name" then.
-        answer.status = Status::ok;
-        answer.implicit = true;
-        answer.hosts.emplace_back(std::uint16_t{0}, lookup.final_name);
-        return answer;
-    }
-    if (lookup.status != Status::ok) {
-        return answer;
-    }
-    for (Record& record : lookup.records) {
-        if (!record.text.empty()) {
-            answer.hosts.emplace_back(record.preference, std::move(record.text));
-        }
-    }
-    if (answer.hosts.empty()) {
-        // RFC 7505 s3: a single MX whose host is the root. Beside other hosts the root is a mistake and left
-        // out.
-        answer.null_mx = true;
-        answer.detail = "the domain " + domain + " accepts no mail: it has a null MX record (RFC 7505)";
-        return answer;
-    }
-    std::stable_sort(answer.hosts.begin(), answer.hosts.end(),
-                     [](const MxHost& a, const MxHost& b) { return a.preference < b.preference; });
-    return answer;
-}
-
-AddressAnswer addresses_from(const Lookup& v4, const Lookup& v6, Family family) {
-    AddressAnswer answer;
-    for (const Record& record : v4.records) {
-        answer.v4.push_back(address_of(record));
-    }
-    for (const Record& record : v6.records) {
-        answer.v6.push_back(address_of(record));
-    }
-    // The worse of the two rules only where the other has nothing: a failed AAAA does not take away the A
-    // records.
-    const bool any_failed = v4.status == Status::temporary || v6.status == Status::temporary;
-    const bool v4_asked = family != Family::v6;
-    const bool v6_asked = family != Family::v4;
-    if (!answer.v4.empty() || !answer.v6.empty()) {
-        answer.status = Status::ok;
-        answer.ttl = answer.v4.empty() ? v6.ttl : answer.v6.empty() ? v4.ttl : std::min(v4.ttl, v6.ttl);
-        answer.authenticated =
-            (answer.v4.empty() || v4.authenticated) && (answer.v6.empty() || v6.authenticated);
-        answer.detail = v4.status == Status::temporary   ? v4.detail
-                        : v6.status == Status::temporary ? v6.detail
-                                                         : std::string();
-        return answer;
-    }
-    const Lookup& told =
-        v4_asked && (v4.status == Status::temporary || !v6_asked || v6.status != Status::temporary) ? v4 : v6;
-    answer.status = any_failed ? Status::temporary : told.status;
-    answer.ttl = v4_asked && v6_asked ? std::min(v4.ttl, v6.ttl) : told.ttl;
-    answer.authenticated = told.authenticated;
-    answer.detail = told.detail;
-    if (answer.status == Status::no_data && v4_asked && v6_asked) {
-        answer.detail =
-            "the name " + told.final_name + " exists in DNS, but has no address (neither A nor AAAA)";
-    }
-    return answer;
-}
-
 }  // namespace
 
 class Resolver::Impl {
 public:
-    Impl(asio::any_io_executor executor, const DnsOptions& options, std::shared_ptr<Channel> channel)
+    Impl(asio::any_io_executor executor, const DnsOptions& options, std::shared_ptr<Servers> servers)
         : executor_(std::move(executor)),
           options_(options),
           cache_(limits_of(options)),
-          channel_(std::move(channel)) {}
+          servers_(std::move(servers)) {}
 
     ~Impl() {
         // Their callbacks refer to this, and look through retiring_: it must not be in the middle of a
         // change.
-        std::vector<std::shared_ptr<Channel>> old = std::move(retiring_);
+        std::vector<std::shared_ptr<Servers>> old = std::move(retiring_);
         retiring_.clear();
         old.clear();
-        channel_.reset();
+        servers_.reset();
     }
 
     // Starts the question, or finds it answered or under way.
@@ -186,12 +56,6 @@ public:
             ++counters_.cache_hits;
             return finished(std::move(*known));
         }
-        if (closed_) {
-            Lookup none;
-            none.final_name = name;
-            none.detail = question_of(name, type) + ": not asked, as this program ends";
-            return finished(std::move(none));
-        }
         const std::string key = question_of(name, type);
         if (const auto found = flights_.find(key); found != flights_.end()) {
             ++counters_.joined;
@@ -200,14 +64,12 @@ public:
         auto flight = std::make_shared<Flight>(executor_);
         flights_.emplace(key, flight);
         ++counters_.queries;
-        Channel* const channel = channel_.get();
-        channel->query(name, type,
-                       [this, channel, key, name, type, flight](
-                           int status, std::span<const std::uint8_t> octets, const std::string& said) {
-                           flight->answer = understand(name, type, status, octets, channel->servers(), said);
-                           land(key, name, type, flight);
-                           discard_if_done(channel);
-                       });
+        Servers* const servers = servers_.get();
+        servers->ask(name, type, [this, servers, key, name, type, flight](Lookup answer) {
+            flight->answer = std::move(answer);
+            land(key, name, type, flight);
+            discard_if_done(servers);
+        });
         return flight;
     }
 
@@ -224,6 +86,7 @@ public:
             }
             if (hop == kMaxOpenChain || answer.final_name == name) {
                 answer.status = Status::temporary;
+                answer.authenticated = false;
                 answer.detail = "the CNAME records of " + name +
                                 " lead nowhere: the chain is too long or goes in a circle";
                 co_return answer;
@@ -240,14 +103,14 @@ public:
     }
 
     Result<void> reconfigure(const DnsOptions& options) {
-        Result<std::shared_ptr<Channel>> fresh = Channel::create(executor_, options);
+        Result<std::shared_ptr<Servers>> fresh = Servers::create(executor_, options);
         if (!fresh) {
             return fresh.error();
         }
-        if (channel_->pending() > 0) {
-            retiring_.push_back(std::move(channel_));
+        if (servers_->pending() > 0) {
+            retiring_.push_back(std::move(servers_));
         }
-        channel_ = std::move(*fresh);
+        servers_ = std::move(*fresh);
         options_ = options;
         cache_ = DnsCache(limits_of(options));
         flights_.clear();
@@ -255,12 +118,11 @@ public:
     }
 
     void close() {
-        closed_ = true;
-        // A copy: the last reply of a channel takes it from the list.
-        std::vector<std::shared_ptr<Channel>> all = retiring_;
-        all.push_back(channel_);
-        for (const std::shared_ptr<Channel>& channel : all) {
-            channel->cancel();
+        // A copy: the last answer of retired ones takes them from the list.
+        std::vector<std::shared_ptr<Servers>> all = retiring_;
+        all.push_back(servers_);
+        for (const std::shared_ptr<Servers>& servers : all) {
+            servers->close();
         }
     }
 
@@ -269,7 +131,12 @@ public:
         flights_.clear();  // a question asked before must not answer, or be kept for, one asked after
     }
 
-    [[nodiscard]] const ResolverCounters& counters() const { return counters_; }
+    [[nodiscard]] ResolverCounters counters() const {
+        ResolverCounters now = counters_;
+        now.cache_entries = cache_.size();
+        return now;
+    }
+    [[nodiscard]] std::vector<ServerFigures> servers() const { return servers_->figures(); }
     [[nodiscard]] bool trusts_ad() const { return options_.trust_ad; }
 
 private:
@@ -280,45 +147,13 @@ private:
         return flight;
     }
 
-    Lookup understand(const std::string& name, RecordType type, int status,
-                      std::span<const std::uint8_t> octets, const std::string& servers,
-                      const std::string& said) const {
-        Lookup lookup;
-        lookup.final_name = name;
-        if (status == ARES_EBADNAME) {
-            lookup.status = Status::nxdomain;
-            lookup.detail = "'" + name + "' is not a valid domain name";
-            return lookup;
-        }
-        const std::string about = question_of(name, type) + ": ";
-        if (status != ARES_SUCCESS) {
-            lookup.detail = about + no_answer(status, servers, said, options_);
-            return lookup;
-        }
-        const std::optional<Message> message = read_message(octets);
-        if (!message || message->truncated) {
-            lookup.detail = about + "DNS server " + servers + ": the reply makes no sense";
-            return lookup;
-        }
-        lookup = interpret(*message, name, type);
-        lookup.authenticated = lookup.authenticated && options_.trust_ad;
-        if (lookup.status == Status::temporary) {
-            lookup.detail = about + "DNS server " + servers + ": " + lookup.detail;
-        } else if (lookup.status == Status::nxdomain) {
-            lookup.detail = "the name " + lookup.final_name + " does not exist in DNS (NXDOMAIN)";
-        } else if (lookup.status == Status::no_data) {
-            lookup.detail = "the name " + lookup.final_name + " exists in DNS, but has no " +
-                            std::string(to_string(type)) + " record";
-        }
-        return lookup;
-    }
-
     // May run inside c-ares, even inside begin(): only notes the answer; waiters are resumed by the event
     // loop.
     void land(const std::string& key, const std::string& name, RecordType type,
               const std::shared_ptr<Flight>& flight) {
-        if (flight->answer.status == Status::temporary) {
-            ++counters_.failures;
+        const Lookup& answer = flight->answer;
+        if (answer.status == Status::temporary) {
+            ++(answer.local_shortage ? counters_.shortages : counters_.failures);
         }
         if (const auto found = flights_.find(key); found != flights_.end() && found->second == flight) {
             flights_.erase(found);
@@ -327,15 +162,15 @@ private:
         flight->done.set();
     }
 
-    void discard_if_done(const Channel* channel) {
+    void discard_if_done(const Servers* servers) {
         const auto old =
             std::find_if(retiring_.begin(), retiring_.end(),
-                         [&](const std::shared_ptr<Channel>& other) { return other.get() == channel; });
-        if (old == retiring_.end() || channel->pending() > 0) {
+                         [&](const std::shared_ptr<Servers>& other) { return other.get() == servers; });
+        if (old == retiring_.end() || servers->pending() > 0) {
             return;
         }
-        // Not here: this runs inside a callback of that very channel.
-        std::shared_ptr<Channel> doomed = std::move(*old);
+        // Not here: this runs inside a callback of theirs.
+        std::shared_ptr<Servers> doomed = std::move(*old);
         retiring_.erase(old);
         asio::post(executor_, [doomed = std::move(doomed)]() mutable { doomed.reset(); });
     }
@@ -345,18 +180,17 @@ private:
     DnsCache cache_;
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
     ResolverCounters counters_;
-    std::vector<std::shared_ptr<Channel>> retiring_;
-    std::shared_ptr<Channel> channel_;
-    bool closed_ = false;
+    std::vector<std::shared_ptr<Servers>> retiring_;
+    std::shared_ptr<Servers> servers_;
 };
 
 Result<std::unique_ptr<Resolver>> Resolver::create(asio::any_io_executor executor,
                                                    const DnsOptions& options) {
-    Result<std::shared_ptr<Channel>> channel = Channel::create(executor, options);
-    if (!channel) {
-        return channel.error();
+    Result<std::shared_ptr<Servers>> servers = Servers::create(executor, options);
+    if (!servers) {
+        return servers.error();
     }
-    auto impl = std::make_unique<Impl>(std::move(executor), options, std::move(*channel));
+    auto impl = std::make_unique<Impl>(std::move(executor), options, std::move(*servers));
     return std::unique_ptr<Resolver>(new Resolver(std::move(impl)));
 }
 
@@ -366,7 +200,7 @@ Resolver::~Resolver() = default;
 awaitable<MxAnswer> Resolver::mx(std::string domain) {
     domain = canonical_name(domain);
     Lookup found = co_await impl_->lookup(domain, RecordType::mx);
-    co_return mx_from(std::move(found), domain);
+    co_return mx_answer(std::move(found), domain);
 }
 
 awaitable<AddressAnswer> Resolver::addresses(std::string host, Family family) {
@@ -382,74 +216,36 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host, Family family) {
     }
     Lookup v4;
     Lookup v6;
-    v4.status = Status::no_data;
-    v6.status = Status::no_data;
     if (asked_v4) {
         v4 = co_await impl_->await(std::move(asked_v4), host, RecordType::a);
     }
     if (asked_v6) {
         v6 = co_await impl_->await(std::move(asked_v6), host, RecordType::aaaa);
     }
-    AddressAnswer answer = addresses_from(v4, v6, family);
-    const Lookup& told = family == Family::v6 || (answer.v4.empty() && !answer.v6.empty()) ? v6 : v4;
-    if (told.final_name != host) {
-        answer.cname_target = told.final_name;
-        answer.alias_authenticated = answer.authenticated;
-    }
+    AddressAnswer answer =
+        address_answer(family == Family::v6 ? nullptr : &v4, family == Family::v4 ? nullptr : &v6, host);
     if (answer.status == Status::ok && !answer.cname_target.empty() && !answer.authenticated &&
         impl_->trusts_ad()) {
         Lookup alias = co_await impl_->lookup(host, RecordType::cname);
-        answer.alias_authenticated = alias.status == Status::ok && alias.authenticated;
-        if (alias.status == Status::temporary) {
-            answer.status = Status::temporary;
-            answer.detail = std::move(alias.detail);
-        }
+        add_alias(answer, std::move(alias));
     }
     co_return answer;
 }
 
 awaitable<TxtAnswer> Resolver::txt(std::string name) {
-    name = canonical_name(name);
-    Lookup found = co_await impl_->lookup(name, RecordType::txt);
-    TxtAnswer answer;
-    answer.status = found.status;
-    answer.ttl = found.ttl;
-    answer.authenticated = found.authenticated;
-    answer.detail = std::move(found.detail);
-    for (Record& record : found.records) {
-        answer.texts.push_back(std::move(record.text));
-    }
-    co_return answer;
-}
-
-awaitable<PtrAnswer> Resolver::ptr(IpAddress address) {
-    std::string name = reverse_name(address);
-    Lookup found = co_await impl_->lookup(std::move(name), RecordType::ptr);
-    PtrAnswer answer;
-    answer.status = found.status;
-    answer.ttl = found.ttl;
-    answer.detail = std::move(found.detail);
-    for (Record& record : found.records) {
-        answer.names.push_back(std::move(record.text));
-    }
-    co_return answer;
+    Lookup found = co_await impl_->lookup(canonical_name(name), RecordType::txt);
+    co_return txt_answer(std::move(found));
 }
 
 awaitable<TlsaAnswer> Resolver::tlsa(std::string name) {
     name = canonical_name(name);
     Lookup found = co_await impl_->lookup(name, RecordType::tlsa);
-    TlsaAnswer answer;
-    answer.status = found.status;
-    answer.authenticated = found.authenticated;
-    answer.cname_target = found.final_name == name ? std::string() : std::move(found.final_name);
-    answer.ttl = found.ttl;
-    answer.detail = std::move(found.detail);
-    for (const Record& record : found.records) {
-        answer.records.emplace_back(static_cast<std::uint8_t>(record.text[0]),
-                                    static_cast<std::uint8_t>(record.text[1]),
-                                    static_cast<std::uint8_t>(record.text[2]), record.text.substr(3));
-    }
-    co_return answer;
+    co_return tlsa_answer(std::move(found), name);
+}
+
+awaitable<PtrAnswer> Resolver::ptr(IpAddress address) {
+    Lookup found = co_await impl_->lookup(reverse_name(address), RecordType::ptr);
+    co_return ptr_answer(std::move(found));
 }
 
 Result<void> Resolver::reconfigure(const DnsOptions& options) {
@@ -464,8 +260,12 @@ void Resolver::flush() {
     impl_->flush();
 }
 
-const ResolverCounters& Resolver::counters() const {
+ResolverCounters Resolver::counters() const {
     return impl_->counters();
+}
+
+std::vector<ServerFigures> Resolver::servers() const {
+    return impl_->servers();
 }
 
 }  // namespace posthorn::dns

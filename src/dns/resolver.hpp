@@ -3,10 +3,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "dns/options.hpp"
 #include "dns/records.hpp"
+#include "dns/server_figures.hpp"
 #include "net/asio.hpp"
 
 namespace posthorn::dns {
@@ -16,13 +18,15 @@ enum class Family : std::uint8_t { any, v4, v6 };
 struct ResolverCounters {
     std::uint64_t questions = 0;  // asked by callers
     std::uint64_t cache_hits = 0;
-    std::uint64_t joined = 0;    // waited for an equal question that was under way
-    std::uint64_t queries = 0;   // sent to a server
-    std::uint64_t failures = 0;  // ended as temporary
+    std::uint64_t joined = 0;     // waited for an equal question that was under way
+    std::uint64_t queries = 0;    // asked of the servers
+    std::uint64_t failures = 0;   // no server answered
+    std::uint64_t shortages = 0;  // not asked, as this process had no descriptors or memory, or was ending
+    std::uint64_t cache_entries = 0;  // now
 };
 
 // One per shard, owned by the app, used on that shard's thread only. Each question ends within about
-// options.timeout * 2^(tries-1) * servers, with an answer or as temporary. Equal questions under way are
+// options.timeout * (2^tries + servers), with an answer or as temporary. Equal questions under way are
 // asked once. Names: without or with trailing dot, any case, A-labels. Never throws for what DNS says.
 class Resolver {
 public:
@@ -48,7 +52,8 @@ public:
     // The program ends: what is under way, and whatever is asked from now on, ends at once as temporary.
     void close();
     void flush();  // forgets the cache: for "the DNS was repaired, look again"
-    [[nodiscard]] const ResolverCounters& counters() const;
+    [[nodiscard]] ResolverCounters counters() const;
+    [[nodiscard]] std::vector<ServerFigures> servers() const;
 
 private:
     class Impl;
