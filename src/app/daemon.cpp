@@ -24,6 +24,7 @@ namespace posthorn::app {
 namespace {
 
 constexpr Duration kFlushInterval = std::chrono::milliseconds(100);
+constexpr Duration kReportDeadline = std::chrono::seconds(30);   // for a TLS report to be stored
 
 // Signatures wait for a core, not for each other: as many threads as the shard leaves.
 unsigned crypto_threads() { return std::max(1U, std::thread::hardware_concurrency() - 1U); }
@@ -46,8 +47,15 @@ Result<void> Daemon::open() {
     Result<std::unique_ptr<dns::Resolver>> resolver = dns::Resolver::create(home_.executor(), plan_.config.dns);
     if (!resolver) return resolver.error();
     resolver_ = std::move(*resolver);
+    memory_ = std::make_unique<delivery::DeliveryMemory>(plan_.config.queue.directory, disk_);
+    sts_ = std::make_unique<delivery::StsPolicies>(context, *resolver_, *memory_, tls_results_, plan_.config.delivery);
     agent_ = std::make_unique<delivery::DeliveryAgent>(context, *store_, *resolver_, crypto_, plan_.settings);
+    agent_->use(delivery::Learnt{sts_.get(), &tls_results_, memory_.get()});
     post_office_ = std::make_unique<PostOffice>(context, *store_, *agent_);
+    tls_reporter_ = std::make_unique<delivery::TlsReporter>(
+        context, *resolver_, disk_, *memory_, tls_results_, [this](queue::NewMessage report, queue::Done<queue::Added> done) {
+            post_office_->put(std::move(report), std::chrono::steady_clock::now() + kReportDeadline, std::move(done));
+        });
     suspended_mail_ = std::make_unique<SuspendedMail>(
         context, *store_, disk_, auth::suspensions_file(plan_.config.state_directory),
         [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); });
@@ -94,6 +102,8 @@ void Daemon::run() {
     home_.post([this] {
         // Mail is taken at once; the agent reads the queue, however long it is, page by page beside it.
         server_->start();
+        sts_->start();
+        tls_reporter_->start(plan_.config.hostname, plan_.config.delivery);
         agent_->start();
         certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
         suspended_mail_->start();
@@ -158,6 +168,8 @@ Result<void> Daemon::reload() {
         log::warning("reload").kv("setting", what).kv("meaning", "changed, and needs a restart to take effect");
     }
     server_->reload(plan.runtime);
+    sts_->reload(plan.config.delivery);
+    tls_reporter_->reload(plan.config.hostname, plan.config.delivery);
     agent_->reload(plan.settings);
     log::configure(plan.config.log);
     // What a restart is needed for stays as it was, so that the next reload says so again.
@@ -199,13 +211,19 @@ net::awaitable<void> Daemon::shut_down() {
     // Side by side, so that the whole takes the longer of the two graces and not their sum.
     stages_->spawn(server_->stop());
     // Posted: then the agent knows already that it stops, and counts no attempt for what waited for DNS.
-    home_.post([this] { resolver_->close(); });
+    home_.post([this] {
+        resolver_->close();
+        sts_->stop();
+    });
     suspended_mail_->stop();
     co_await agent_->stop();
+    tls_reporter_->stop();   // what the last deliveries came to is in it
     const SteadyTime end =
         std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);
     co_await stages_->wait_idle(end);
     co_await suspended_mail_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await sts_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await tls_reporter_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     admin_->stop();
     signals_->cancel();
     flush_timer_->cancel();
@@ -217,8 +235,9 @@ void Daemon::dismantle() {
     crypto_.join();
     passwords_.join();
     disk_.join();
+    if (memory_) memory_->stop();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
-    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() + suspended_mail_->unfinished() > 0)) {
+    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() + suspended_mail_->unfinished() + sts_->unfinished() + tls_reporter_->unfinished() > 0)) {
         // A session or delivery did not end although its socket was closed. Its frame refers to what we would destroy next, so
         // we leave here: the queue is closed, and nothing else is worth keeping.
         log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions)
@@ -228,8 +247,11 @@ void Daemon::dismantle() {
     }
     admin_.reset();
     server_.reset();
+    tls_reporter_.reset();
     post_office_.reset();
     agent_.reset();
+    sts_.reset();
+    memory_.reset();
     suspended_mail_.reset();
     resolver_.reset();
     stages_.reset();
@@ -246,14 +268,14 @@ std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = server_metrics(server_->figures());
     for (Metric& metric : delivery_metrics(agent_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
-    for (Metric& metric : dns_metrics(resolver_->counters())) all.push_back(std::move(metric));
+    for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
     return all;
 }
 
 std::string Daemon::status_json() const {
     const smtp::server::ServerFigures& server = server_->figures();
     const delivery::AgentFigures agent = agent_->figures();
-    const dns::ResolverCounters& dns = resolver_->counters();
+    const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
         R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"

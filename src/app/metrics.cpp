@@ -111,14 +111,41 @@ std::vector<Metric> certificate_metrics(const net::ServerTls* tls) {
                    "When the certificate ends, in seconds since 1970.", std::move(ends))};
 }
 
-std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures) {
-    return {
+std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures, const std::vector<dns::ServerFigures>& servers) {
+    const auto by_server = [&](std::string_view name, MetricKind kind, std::string_view help, const auto& figure) {
+        std::vector<Metric::Sample> samples;
+        for (const dns::ServerFigures& server : servers) {
+            Metric::Sample sample;
+            sample.labels = {{"server", server.address}};
+            sample.value = static_cast<double>(figure(server));
+            samples.push_back(std::move(sample));
+        }
+        return Metric(name, kind, help, std::move(samples));
+    };
+    using Server = dns::ServerFigures;
+    std::vector<Metric> metrics = {
         counter("posthorn_dns_questions_total", "Questions asked by Posthorn's parts.", figures.questions),
         counter("posthorn_dns_cache_hits_total", "Questions answered from the cache.", figures.cache_hits),
         counter("posthorn_dns_joined_total", "Questions that waited for an equal one under way.", figures.joined),
-        counter("posthorn_dns_queries_total", "Queries sent to resolvers.", figures.queries),
-        counter("posthorn_dns_failures_total", "Questions that ended without an answer.", figures.failures),
+        counter("posthorn_dns_queries_total", "Questions asked of DNS servers.", figures.queries),
+        counter("posthorn_dns_failures_total", "Questions that no DNS server answered.", figures.failures),
+        counter("posthorn_dns_shortages_total", "Questions not asked, for want of descriptors or memory.", figures.shortages),
+        gauge("posthorn_dns_cache_entries", "Answers in the cache.", static_cast<double>(figures.cache_entries)),
     };
+    if (servers.empty()) return metrics;
+    metrics.push_back(by_server("posthorn_dns_server_queries_total", MetricKind::counter, "Queries sent to a DNS server.",
+                                [](const Server& server) { return server.queries; }));
+    metrics.push_back(by_server("posthorn_dns_server_answers_total", MetricKind::counter, "Its replies that could be used.",
+                                [](const Server& server) { return server.answers; }));
+    metrics.push_back(by_server("posthorn_dns_server_refusals_total", MetricKind::counter,
+                                "Its replies that could not: SERVFAIL, REFUSED, rubbish.",
+                                [](const Server& server) { return server.refusals; }));
+    metrics.push_back(by_server("posthorn_dns_server_silences_total", MetricKind::counter, "Times it did not answer.",
+                                [](const Server& server) { return server.silences; }));
+    metrics.push_back(by_server("posthorn_dns_server_passed_over", MetricKind::gauge,
+                                "1 while others are asked first, because it does not answer.",
+                                [](const Server& server) { return server.passed_over ? 1 : 0; }));
+    return metrics;
 }
 
 }  // namespace posthorn::app

@@ -15,6 +15,7 @@ namespace posthorn::app {
 [[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures);
 // tls: null where TLS is not offered.
 [[nodiscard]] std::vector<Metric> certificate_metrics(const net::ServerTls* tls);
-[[nodiscard]] std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures);
+[[nodiscard]] std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures,
+                                              const std::vector<dns::ServerFigures>& servers);
 
 }  // namespace posthorn::app
