@@ -1,16 +1,12 @@
-// The driver of the client session: one switch over its actions, each with its deadline.
+// The driver of the client session: one switch over its actions, each with its deadline; the content is sent in sending.cpp.
 #include "smtp/client/connection.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <boost/asio/error.hpp>
 
-#include <cerrno>
+#include <algorithm>
 
 #include "net/connect.hpp"
 #include "net/offload.hpp"
-#include "smtp/protocol/data_codec.hpp"
 
 namespace posthorn::smtp::client {
 namespace {
@@ -18,39 +14,22 @@ namespace {
 using protocol::ClientAction;
 using protocol::Stage;
 
-constexpr std::size_t kFilePiece = 64 * 1024;
-
 protocol::ClientOptions session_options(const ConnectionOptions& options) {
     protocol::ClientOptions out;
     out.hostname = options.hostname;
     out.tls = options.tls;
+    out.chunking = options.chunking;
+    out.helo = options.helo;
+    out.login_in_clear = options.login_in_clear;
+    out.implicit_tls = options.implicit_tls;
     return out;
 }
 
-struct FilePiece {
-    std::string octets;
-    int error = 0;
-};
-
-// Blocking; runs in the pool.
-FilePiece read_piece(int fd) {
-    FilePiece piece;
-    piece.octets.resize(kFilePiece);
-    const ssize_t count = ::read(fd, piece.octets.data(), piece.octets.size());
-    if (count < 0) piece.error = errno;
-    piece.octets.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    return piece;
+// Whether the peer itself ended the connection, in whatever way.
+bool hung_up(const net::error_code& error) {
+    return error == net::asio::error::eof || error == net::asio::error::connection_reset ||
+           error == net::asio::error::broken_pipe;
 }
-
-struct Descriptor {
-    explicit Descriptor(int number) : fd(number) {}
-    ~Descriptor() {
-        if (fd >= 0) ::close(fd);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int fd;
-};
 
 }  // namespace
 
@@ -74,10 +53,31 @@ Connection::Connection(net::Stream stream, Target target, ConnectionOptions opti
       options_(std::move(options)),
       tls_(tls),
       files_(files),
-      session_(session_options(options_)) {}
+      session_(session_options_with_login()) {}
+
+protocol::ClientOptions Connection::session_options_with_login() {
+    protocol::ClientOptions out = session_options(options_);
+    if (options_.login)
+        out.login = [this](const std::vector<std::string>& offered) { return options_.login(offered, tls_facts_); };
+    return out;
+}
 
 net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options, net::ClientTls& tls,
                                         net::asio::thread_pool& files) {
+    Opened opened = co_await open_once(target, options, tls, files);
+    // RFC 5321 s3.2: some servers of old end the connection where they do not know EHLO. Nothing that is asked of this
+    // connection must need EHLO.
+    const bool may_be_plain = options.tls != protocol::TlsUse::required && !options.login && !options.helo;
+    const bool stopping = options.stop_with != nullptr && options.stop_with->stopping();
+    if (opened.hung_up_at_ehlo && may_be_plain && !stopping) {
+        options.helo = true;
+        opened = co_await open_once(std::move(target), std::move(options), tls, files);
+    }
+    co_return opened;
+}
+
+net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions options, net::ClientTls& tls,
+                                             net::asio::thread_pool& files) {
     Opened opened;
     const SteadyTime limit = std::chrono::steady_clock::now() + options.timeouts.connect;
     net::ConnectResult connected = co_await net::connect(target.address, target.port, options.source, limit, options.stop_with);
@@ -86,21 +86,38 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
         opened.failure.reply.lines.push_back("connecting to " + target.to_string() + " port " +
                                              std::to_string(target.port) + " failed: " + connected.error.message());
         opened.failure.local = true;
+        opened.connect_error = connected.error;
         co_return opened;
     }
     auto connection = std::make_unique<Connection>(std::move(*connected.stream), std::move(target), std::move(options), tls, files);
     std::optional<net::TaskGroup::StopCallback> on_stop;
     if (connection->options_.stop_with != nullptr)
         on_stop.emplace(*connection->options_.stop_with, [&connection] { connection->abort(); }, nullptr);
-    ClientAction first = connection->session_.start();
-    co_await connection->run(std::move(first));
+    std::string broken;
+    if (connection->options_.implicit_tls) broken = co_await connection->shake_hands();
+    if (broken.empty()) {
+        ClientAction first = connection->session_.start();
+        co_await connection->run(std::move(first));
+    } else {
+        opened.failure.stage = Stage::tls;
+        opened.failure.reply.lines.push_back(broken);
+        opened.failure.local = true;
+    }
     on_stop.reset();
+    const net::SocketAddress& local = connection->stream_.local();
+    if (local.ip) opened.local_address = local.ip->to_string();
+    if (const auto& lines = connection->session_.greeting().lines; !lines.empty())
+        opened.greeting = lines.front().substr(0, lines.front().find(' '));
+    opened.shook_hands = connection->shook_hands_;
     if (connection->usable_) {
         opened.connection = std::move(connection);
         co_return opened;
     }
     if (connection->session_.failure()) opened.failure = *connection->session_.failure();
     opened.untrusted = connection->untrusted_;
+    opened.hung_up_at_ehlo = connection->hung_up_ && opened.failure.stage == Stage::ehlo && opened.failure.reply.code == 0 &&
+                             !connection->session_.secure();
+    opened.fault = connection->fault_;
     // Also when it failed between STARTTLS and the handshake: the peer hung up, or what is not TLS came with its 220.
     opened.tls_failed = connection->tls_failed_ || opened.failure.stage == Stage::starttls;
     co_return opened;
@@ -108,9 +125,14 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
 
 net::awaitable<void> Connection::send(protocol::Transaction transaction, Content content) {
     content_ = std::move(content);
+    above_.clear();
+    above_sent_ = body_sent_ = tail_sent_ = 0;
+    body_error_ = 0;
     ClientAction action = session_.begin(std::move(transaction));
     co_await run(std::move(action));
     content_ = Content();
+    body_file_.reset();
+    body_piece_ = {};
 }
 
 net::awaitable<void> Connection::quit() {
@@ -121,13 +143,20 @@ net::awaitable<void> Connection::quit() {
     stream_.close();
 }
 
+// Of what is awaited next; never beyond the bound of the whole.
+void Connection::wait_for(Duration limit) { deadline_.set(std::min(std::chrono::steady_clock::now() + limit, session_limit_)); }
+
 net::awaitable<void> Connection::run(ClientAction action) {
     usable_ = false;
+    session_limit_ = std::chrono::steady_clock::now() + options_.timeouts.session;
+    waited_for_ = kNothing;
     for (;;) {
         switch (action.kind) {
             case ClientAction::Kind::read: action = co_await read_reply(std::move(action.output)); break;
             case ClientAction::Kind::start_tls: action = co_await start_tls(); break;
+            case ClientAction::Kind::log_in: action = co_await log_in(std::move(action.output)); break;
             case ClientAction::Kind::send_message: action = co_await send_content(); break;
+            case ClientAction::Kind::send_chunk: action = co_await send_chunk(std::move(action.output), action.chunk); break;
             case ClientAction::Kind::ready:
                 deadline_.clear();
                 usable_ = session_.may_begin();
@@ -145,97 +174,55 @@ net::awaitable<void> Connection::run(ClientAction action) {
 }
 
 net::awaitable<ClientAction> Connection::read_reply(std::string output) {
-    deadline_.set_after(limit_of(options_.timeouts, session_.stage()));
+    // A reply has its time from the one before, however many pieces it comes in: silence is not all that can take for ever.
+    if (!output.empty() || waited_for_ != session_.replies()) wait_for(limit_of(options_.timeouts, session_.stage()));
+    waited_for_ = session_.replies();
     if (!output.empty()) {
         const net::IoResult written = co_await stream_.write(output);
-        if (!written.ok()) co_return session_.on_lost(why_lost(written.error));
+        if (!written.ok()) {
+            hung_up_ = !deadline_.expired() && hung_up(written.error);
+            co_return session_.on_lost(why_lost(written.error));
+        }
     }
     const net::IoResult got = co_await stream_.read_some(buffer_);
-    if (!got.ok()) co_return session_.on_lost(why_lost(got.error));
+    if (!got.ok()) {
+        hung_up_ = !deadline_.expired() && hung_up(got.error);
+        co_return session_.on_lost(why_lost(got.error));
+    }
     co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
 }
 
+// SCRAM derives a key from the password by as many hashes as the server asks for.
+net::awaitable<ClientAction> Connection::log_in(std::string challenge) {
+    wait_for(options_.timeouts.command);
+    auto work = [login = session_.login(), challenge = std::move(challenge)] {
+        return std::make_shared<Result<std::string>>(login->step(challenge));
+    };
+    const std::shared_ptr<Result<std::string>> response = co_await net::offload(files_, std::move(work));
+    co_return session_.on_login_step(std::move(*response));
+}
+
 net::awaitable<ClientAction> Connection::start_tls() {
-    deadline_.set_after(options_.timeouts.tls_handshake);
-    net::TlsTarget target(target_.host, target_.port, options_.verify);
+    const std::string broken = co_await shake_hands();
+    if (!broken.empty()) co_return session_.on_lost(broken);
+    co_return session_.on_tls(tls_facts_.version, tls_facts_.cipher);
+}
+
+net::awaitable<std::string> Connection::shake_hands() {
+    wait_for(options_.timeouts.tls_handshake);
+    shook_hands_ = true;
+    net::TlsTarget target = options_.handshake;
+    if (target.host.empty()) target.host = target_.host;
+    if (target.port == 0) target.port = target_.port;
     const net::HandshakeResult shaken = co_await stream_.handshake_client(tls_, std::move(target));
     if (!shaken.ok()) {
         tls_failed_ = true;
         untrusted_ = shaken.untrusted;
-        co_return session_.on_lost("TLS handshake failed: " + (shaken.detail.empty() ? why_lost(shaken.error) : shaken.detail));
+        fault_ = shaken.fault;
+        co_return "TLS handshake failed: " + (shaken.detail.empty() ? why_lost(shaken.error) : shaken.detail);
     }
     tls_facts_ = stream_.tls_facts();
-    co_return session_.on_tls(tls_facts_.version, tls_facts_.cipher);
-}
-
-net::awaitable<ClientAction> Connection::send_content() {
-    const mail::Message& message = *content_.message;
-    deadline_.set_after(options_.timeouts.data_block);
-
-    // A header line that begins with a dot is legal, if rare; only then the header is copied (RFC 5321 s4.5.2).
-    std::string above = std::move(content_.prefix);
-    above += message.header;
-    above += "\r\n";
-    std::string stuffed;
-    std::string_view header = above;
-    if (above.front() == '.' || above.find("\r\n.") != std::string::npos) {
-        protocol::DataEncoder encoder;
-        encoder.feed(above, stuffed);
-        header = stuffed;
-    }
-
-    net::IoResult written;
-    if (message.body.spool_file.empty()) {
-        if (content_.before_end) content_.before_end();
-        const std::string_view body = message.body.bytes ? std::string_view(*message.body.bytes) : std::string_view();
-        if (message.body.facts.has_leading_dot) {
-            std::string coded;
-            protocol::append_stuffed(coded, body);
-            const std::array<std::string_view, 2> pieces = {header, coded};
-            written = co_await stream_.write(pieces);
-        } else {
-            const std::array<std::string_view, 3> pieces = {header, body,
-                                                            protocol::end_of_data(body.empty() || body.ends_with("\r\n"))};
-            written = co_await stream_.write(pieces);
-        }
-    } else {
-        written = co_await stream_.write(header);
-        if (written.ok()) written = co_await send_spooled_body();
-    }
-    if (written.ok()) co_return session_.on_message_sent();
-    // A server may refuse in the middle of the message and hang up: its words are worth more than "broken pipe".
-    const std::string lost = why_lost(written.error);
-    deadline_.set_after(options_.timeouts.quit);
-    const net::IoResult got = co_await stream_.read_some(buffer_);
-    if (!got.ok() || (buffer_[0] != '4' && buffer_[0] != '5')) co_return session_.on_lost(lost);
-    (void)session_.on_message_sent();   // what it asks for is the read that was just done
-    co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
-}
-
-// Half a message was sent: nothing that the peer may say now can be about the whole of it.
-net::IoResult Connection::body_unreadable(int error) {
-    stream_.close();
-    return net::IoResult(net::error_code(error, boost::system::system_category()), 0);
-}
-
-net::awaitable<net::IoResult> Connection::send_spooled_body() {
-    const Descriptor file(::open(content_.body_path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.fd < 0) co_return body_unreadable(errno);
-    protocol::DataEncoder encoder;
-    std::string coded;
-    for (;;) {
-        auto work = [fd = file.fd] { return read_piece(fd); };
-        FilePiece piece = co_await net::offload(files_, std::move(work));
-        if (piece.error != 0) co_return body_unreadable(piece.error);
-        coded.clear();
-        const bool last = piece.octets.empty();
-        if (last && content_.before_end) content_.before_end();
-        if (last) encoder.finish(coded);
-        else encoder.feed(piece.octets, coded);
-        deadline_.set_after(options_.timeouts.data_block);
-        const net::IoResult written = co_await stream_.write(coded);
-        if (!written.ok() || last) co_return written;
-    }
+    co_return std::string();
 }
 
 std::string Connection::why_lost(const net::error_code& error) const {

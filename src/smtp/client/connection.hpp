@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/endpoint.hpp"
@@ -20,10 +21,10 @@
 
 namespace posthorn::smtp::client {
 
-// From the mechanisms that a server offers (upper case) and the TLS they are offered under, the exchange with one of them;
-// null: none of them will do.
-using ChooseLogin =
-    std::function<std::unique_ptr<auth::SaslClient>(const std::vector<std::string>& offered, const net::TlsFacts& tls)>;
+// From the mechanisms that a server offers (upper case) and the TLS they are offered under, the exchange with one of them, or
+// why none of them will do.
+using ChooseLogin = std::function<Result<std::unique_ptr<auth::SaslClient>>(const std::vector<std::string>& offered,
+                                                                            const net::TlsFacts& tls)>;
 
 // One address of one host.
 struct Target {
@@ -38,12 +39,14 @@ struct Target {
 struct ConnectionOptions {
     std::string hostname;                   // what we call ourselves in EHLO
     protocol::TlsUse tls = protocol::TlsUse::opportunistic;
-    bool verify = false;                    // the peer's certificate must be valid for target.host
+    bool implicit_tls = false;              // TLS from the first octet (RFC 8314 s3.3); with tls: required
+    net::TlsTarget handshake;               // what the peer has to show; an empty host is target.host, port 0 target.port
     bool host_is_certain = false;           // target.host was not found by plain DNS, which anybody may have answered
     std::optional<IpAddress> source;
     bool chunking = false;                  // BDAT in place of DATA where it is offered (RFC 3030)
     ChooseLogin login;                      // set: no mail without AUTH, and a failure of it is of Stage::auth
     bool login_in_clear = false;            // AUTH also where the connection is not under TLS
+    bool helo = false;                      // HELO at once, no ESMTP; open() finds out for itself where it must be
     ClientTimeouts timeouts;
     net::TaskGroup* stop_with = nullptr;    // its request_stop() ends the opening, before which no mail is at stake
 };
@@ -60,7 +63,10 @@ struct Content {
     Content() = default;
     Content(std::string above, mail::MessagePtr what, std::string path)
         : prefix(std::move(above)), message(std::move(what)), body_path(std::move(path)) {}
-    [[nodiscard]] std::uint64_t size() const { return prefix.size() + message->size(); }
+    // As it will be sent, but for dots: the last line with its line end.
+    [[nodiscard]] std::uint64_t size() const {
+        return prefix.size() + message->size() + (message->body.facts.ends_with_crlf ? 0 : 2);
+    }
 };
 
 class Connection;
@@ -70,7 +76,13 @@ struct Opened {
     std::unique_ptr<Connection> connection;
     protocol::SessionFailure failure;       // when there is no connection; stage connect: the host did not answer at all
     bool untrusted = false;                 // its certificate was to be verified, and was refused
+    bool hung_up_at_ehlo = false;           // and so it did when HELO was tried, where that could be
     bool tls_failed = false;                // STARTTLS or the handshake broke: in the clear it might work (RFC 3207, TLS-2)
+    net::CertificateFault fault = net::CertificateFault::none;   // why it is untrusted
+    bool shook_hands = false;               // it came to a handshake, whatever became of it
+    net::error_code connect_error;          // of stage connect
+    std::string local_address;              // ours; empty where it did not connect
+    std::string greeting;                   // the first word of the peer's greeting: what it calls itself
 
     Opened() = default;
     [[nodiscard]] bool ok() const { return connection != nullptr; }
@@ -79,7 +91,8 @@ struct Opened {
 // Owned by one coroutine at a time (or by the pool, idle); on one shard. Every wait has a deadline by its stage.
 class Connection {
 public:
-    // tls and files outlive the connection; files reads bodies that are not in memory.
+    // A server that hangs up at EHLO is tried once more with HELO. tls and files outlive the connection; files reads bodies that
+    // are not in memory, and works out responses of a login.
     static net::awaitable<Opened> open(Target target, ConnectionOptions options, net::ClientTls& tls,
                                        net::asio::thread_pool& files);
 
@@ -105,11 +118,34 @@ public:
     }
 
 private:
+    // The body's file, open while a transaction reads it.
+    struct BodyFile {
+        explicit BodyFile(int number) : fd(number) {}
+        ~BodyFile();
+        BodyFile(const BodyFile&) = delete;
+        BodyFile& operator=(const BodyFile&) = delete;
+        int fd;
+    };
+    static constexpr std::uint64_t kNothing = ~std::uint64_t{0};
+
+    static net::awaitable<Opened> open_once(Target target, ConnectionOptions options, net::ClientTls& tls,
+                                            net::asio::thread_pool& files);
+    protocol::ClientOptions session_options_with_login();
     net::awaitable<void> run(protocol::ClientAction action);
+    void wait_for(Duration limit);
     net::awaitable<protocol::ClientAction> read_reply(std::string output);
     net::awaitable<protocol::ClientAction> start_tls();
+    net::awaitable<std::string> shake_hands();   // why it broke; empty: it did not
+    net::awaitable<protocol::ClientAction> log_in(std::string challenge);
+    // sending.cpp: the content.
     net::awaitable<protocol::ClientAction> send_content();
-    net::awaitable<net::IoResult> send_spooled_body();
+    net::awaitable<protocol::ClientAction> send_chunk(std::string command, std::uint64_t size);
+    net::awaitable<protocol::ClientAction> after_failure(net::error_code error, bool of_chunk);
+    net::awaitable<net::IoResult> send_in_memory(std::string_view header);
+    net::awaitable<net::IoResult> send_spooled(std::string_view header);
+    net::awaitable<net::IoResult> write_pieces(std::span<const std::string_view> pieces);
+    net::awaitable<std::string_view> next_of_body(std::uint64_t most);
+    std::string above_body();
     net::IoResult body_unreadable(int error);
     std::string why_lost(const net::error_code& error) const;
 
@@ -121,10 +157,20 @@ private:
     net::asio::thread_pool& files_;
     protocol::ClientSession session_;
     Content content_;
+    std::string above_;                     // with BDAT: what stands above the body
+    std::uint64_t above_sent_ = 0, body_sent_ = 0, tail_sent_ = 0;
+    std::string body_piece_;                // read from the file last
+    int body_error_ = 0;
+    std::unique_ptr<BodyFile> body_file_;
+    SteadyTime session_limit_ = SteadyTime::max();
+    std::uint64_t waited_for_ = kNothing;   // session_.replies() when the wait for the next began
     net::TlsFacts tls_facts_;
     bool usable_ = false;
     bool tls_failed_ = false;
+    bool shook_hands_ = false;
     bool untrusted_ = false;
+    bool hung_up_ = false;
+    net::CertificateFault fault_ = net::CertificateFault::none;
     std::array<char, 4096> buffer_;
 };
 

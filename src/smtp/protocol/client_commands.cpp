@@ -44,18 +44,35 @@ void ClientSession::send_envelope() {
         if (!mail_sent_) mail_sent_ = send(Stage::mail, mail_command());
         if (!mail_sent_) return;
         while (next_recipient_ < recipients_end_) {
+            if (settled_[next_recipient_]) {
+                ++next_recipient_;
+                continue;
+            }
             if (!send(Stage::rcpt, rcpt_command(transaction_.envelope.recipients[next_recipient_]),
                       next_recipient_))
                 return;
             ++next_recipient_;
         }
         const bool nobody = accepted_ == 0 && expected_.empty();
-        if (!data_sent_ && !nobody) data_sent_ = send(Stage::data, "DATA\r\n");
+        if (by_chunks_) {
+            if (expected_.empty() && !nobody) return next_chunk();
+        } else if (!data_sent_ && !nobody) {
+            data_sent_ = send(Stage::data, "DATA\r\n");
+        }
     }
     if (!expected_.empty()) return;
     // Nobody is left to send it to. The peer forgets the transaction when there is another.
     reset_due_ = true;
     phase_ = Phase::ready;
+}
+
+// RFC 3030 s2. The size is known beforehand, so that the last chunk with octets is the one that says LAST.
+void ClientSession::next_chunk() {
+    chunk_ = std::min(kChunk, transaction_.size - content_sent_);
+    output_ += "BDAT " + std::to_string(chunk_);
+    if (content_sent_ + chunk_ == transaction_.size) output_ += " LAST";
+    output_ += "\r\n";
+    phase_ = Phase::chunk;
 }
 
 std::string ClientSession::mail_command() const {
@@ -87,11 +104,25 @@ std::string ClientSession::rcpt_command(const mail::EnvelopeRecipient& recipient
 // RFC 6531 s3: UTF-8 in addresses, or in a header whose sender asked for it. A message that only asked, and
 // turns out to be ASCII, goes to any server (EXT-10).
 bool ClientSession::needs_smtputf8() const {
+    if (sender_needs_smtputf8()) return true;
+    const auto& recipients = transaction_.envelope.recipients;
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        if (!settled_[i] && !text::is_ascii(recipients[i].address)) return true;
+    return false;
+}
+
+bool ClientSession::sender_needs_smtputf8() const {
     const auto& envelope = transaction_.envelope;
-    if (envelope.smtputf8 && transaction_.header_has_8bit) return true;
-    return !text::is_ascii(envelope.reverse_path) ||
-           std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
-                       [](const auto& recipient) { return !text::is_ascii(recipient.address); });
+    return (envelope.smtputf8 && transaction_.header_has_8bit) || !text::is_ascii(envelope.reverse_path);
+}
+
+// A UTF-8 address is its own trouble: the others get the message.
+void ClientSession::refuse_hopeless() {
+    if (extensions_.smtputf8) return;
+    const Reply reply = make_reply(553, "5.6.7", "the address needs SMTPUTF8, which the server does not offer");
+    const auto& recipients = transaction_.envelope.recipients;
+    for (std::uint32_t i = 0; i < recipients.size(); ++i)
+        if (!text::is_ascii(recipients[i].address)) settle(i, Fate::refused, Stage::rcpt, reply, true);
 }
 
 std::optional<Reply> ClientSession::objection() const {
@@ -106,7 +137,7 @@ std::optional<Reply> ClientSession::objection() const {
                           "the message has " + std::to_string(transaction_.size) +
                               " octets, the server takes " + std::to_string(extensions_.size_limit));
     }
-    if (needs_smtputf8() && !extensions_.smtputf8)
+    if (sender_needs_smtputf8() && !extensions_.smtputf8)
         return make_reply(553, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
     if (transaction_.body_has_8bit && !extensions_.eight_bit_mime)
         return make_reply(554, "5.6.3", "the message has 8-bit text, and the server does not offer 8BITMIME");

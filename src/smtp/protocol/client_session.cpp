@@ -2,6 +2,8 @@
 // the commands.
 #include "smtp/protocol/client_session.hpp"
 
+#include <algorithm>
+
 namespace posthorn::smtp::protocol {
 namespace {
 
@@ -50,6 +52,11 @@ Reply broken(std::string_view enhanced, std::string_view what, Stage stage) {
     return make_reply(0, enhanced, text);
 }
 
+// RFC 5321 s4.2.1: the first digit. 3yz is an answer to DATA and to AUTH alone.
+bool asks_for_more(const Reply& reply) {
+    return reply.code >= 300 && reply.code < 400;
+}
+
 }  // namespace
 
 std::string_view to_string(ClientAction::Kind kind) {
@@ -58,8 +65,12 @@ std::string_view to_string(ClientAction::Kind kind) {
             return "read";
         case Kind::start_tls:
             return "start_tls";
+        case Kind::log_in:
+            return "log_in";
         case Kind::send_message:
             return "send_message";
+        case Kind::send_chunk:
+            return "send_chunk";
         case Kind::ready:
             return "ready";
         case Kind::close:
@@ -80,9 +91,7 @@ std::string_view to_string(Fate fate) {
     return "unknown";
 }
 
-ClientSession::ClientSession(ClientOptions options) : options_(std::move(options)) {}
-
-// --- events ---
+ClientSession::ClientSession(ClientOptions options) : options_(std::move(options)), secure_(options_.implicit_tls) {}
 
 ClientAction ClientSession::start() {
     Expected greeting{Stage::greeting, 0, 0};
@@ -112,13 +121,20 @@ ClientAction ClientSession::on_tls(std::string version, std::string cipher) {
     tls_cipher_ = std::move(cipher);
     extensions_ = Extensions{};  // RFC 3207 s4.2: what was said in the clear is forgotten
     phase_ = Phase::opening;
-    hello(Stage::ehlo);
-    return act(Kind::read);
+    hello();
+    return next();
 }
 
 ClientAction ClientSession::on_message_sent() {
     phase_ = Phase::envelope;
     send(Stage::end_of_data, {});
+    return act(Kind::read);
+}
+
+ClientAction ClientSession::on_chunk_sent() {
+    phase_ = Phase::envelope;
+    content_sent_ += chunk_;
+    send(content_sent_ < transaction_.size ? Stage::data : Stage::end_of_data, {});
     return act(Kind::read);
 }
 
@@ -130,14 +146,21 @@ ClientAction ClientSession::begin(Transaction transaction) {
     accepted_ = next_recipient_ = 0;
     recipients_end_ = static_cast<std::uint32_t>(count);
     mail_sent_ = data_sent_ = mail_refused_ = abandoned_ = false;
+    by_chunks_ = options_.chunking && extensions_.chunking;
+    content_sent_ = 0;
     if (const auto reply = objection()) {
         settle_open(Fate::refused, Stage::mail, *reply, true);
         return act(Kind::ready);
     }
-    if (extensions_.rcpt_max > 0 && count > extensions_.rcpt_max) {  // RFC 9422 s4.2
-        recipients_end_ = extensions_.rcpt_max;
+    refuse_hopeless();
+    const auto to_send = static_cast<std::uint64_t>(std::count(settled_.begin(), settled_.end(), false));
+    if (to_send == 0) return act(Kind::ready);
+    if (extensions_.rcpt_max > 0 && to_send > extensions_.rcpt_max) {  // RFC 9422 s4.2
+        std::uint32_t room = extensions_.rcpt_max;
+        for (recipients_end_ = 0; room > 0; ++recipients_end_) room -= settled_[recipients_end_] ? 0 : 1;
         const Reply reply = make_reply(452, "4.5.3", "the server takes fewer recipients in one transaction");
-        for (auto i = recipients_end_; i < count; ++i) settle(i, Fate::split, Stage::rcpt, reply, true);
+        for (auto i = recipients_end_; i < count; ++i)
+            if (!settled_[i]) settle(i, Fate::split, Stage::rcpt, reply, true);
     }
     ++transactions_;
     phase_ = Phase::envelope;
@@ -157,6 +180,12 @@ ClientAction ClientSession::on_lost(std::string_view why) {
         expected_.clear();
         return act(Kind::close);
     }
+    if (where == Stage::helo && ehlo_refusal_.code != 0) {
+        // Its last word was no (RFC 7504 s3: a server that takes no mail may hang up behind it).
+        const Reply no = ehlo_refusal_;
+        fail(Stage::ehlo, no);
+        return next();
+    }
     fail(where, broken("4.4.2", why, where));
     return next();
 }
@@ -166,7 +195,10 @@ Stage ClientSession::stage() const {
     switch (phase_) {
         case Phase::tls:
             return Stage::tls;
+        case Phase::login:
+            return Stage::auth;
         case Phase::sending:
+        case Phase::chunk:
             return Stage::data;
         default:
             return answered_;
@@ -176,8 +208,6 @@ Stage ClientSession::stage() const {
 bool ClientSession::may_begin() const {
     return extensions_.mail_max == 0 || transactions_ < extensions_.mail_max;
 }
-
-// --- replies ---
 
 ClientAction ClientSession::act(Kind kind) {
     ClientAction action(kind);
@@ -192,8 +222,19 @@ ClientAction ClientSession::next() {
             return act(Kind::start_tls);
         case Phase::ready:
             return act(Kind::ready);
+        case Phase::login: {
+            ClientAction action(Kind::log_in);
+            action.output = std::move(*challenge_);
+            challenge_.reset();
+            return action;
+        }
         case Phase::sending:
             return act(Kind::send_message);
+        case Phase::chunk: {
+            ClientAction action = act(Kind::send_chunk);
+            action.chunk = chunk_;
+            return action;
+        }
         case Phase::closing:
             return act(expected_.empty() ? Kind::close : Kind::read);
         case Phase::opening:
@@ -208,9 +249,14 @@ void ClientSession::on_reply(Reply reply) {
     expected_.pop_front();
     unanswered_ -= to.octets;
     answered_ = to.stage;
+    ++replies_;
     // RFC 5321 s3.8: the peer closes the connection, to whatever command it says so.
     if (reply.code == 421 && to.stage != Stage::quit) {
         fail(to.stage, reply);
+        return;
+    }
+    if (asks_for_more(reply) && to.stage != Stage::data && to.stage != Stage::auth) {
+        out_of_step(to.stage, reply);
         return;
     }
     switch (to.stage) {
@@ -232,8 +278,15 @@ void ClientSession::on_reply(Reply reply) {
         case Stage::rcpt:
             on_rcpt(reply, to.recipient);
             break;
+        case Stage::auth:
+            on_auth(reply);
+            break;
         case Stage::data:
-            on_data(reply);
+            if (by_chunks_) {
+                on_chunk(reply);
+            } else {
+                on_data(reply);
+            }
             break;
         case Stage::end_of_data:
             on_end_of_data(reply);
@@ -245,59 +298,7 @@ void ClientSession::on_reply(Reply reply) {
         case Stage::quit:
         case Stage::connect:
         case Stage::tls:
-        case Stage::auth:
             break;
-    }
-}
-
-void ClientSession::on_greeting(Reply reply) {
-    greeting_ = std::move(reply);
-    if (is_2xx(greeting_)) {
-        hello(Stage::ehlo);
-    } else {
-        fail(Stage::greeting, greeting_);
-    }
-}
-
-void ClientSession::on_ehlo(const Reply& reply) {
-    if (is_2xx(reply)) {
-        extensions_ = parse_extensions(reply);
-        opened();
-    } else if (reply.code == 500 || reply.code == 502 || reply.code == 504 || reply.code == 550) {
-        hello(Stage::helo);  // RFC 5321 s3.2
-    } else {
-        fail(Stage::ehlo, reply);
-    }
-}
-
-void ClientSession::on_helo(const Reply& reply) {
-    if (is_2xx(reply)) {
-        opened();
-    } else {
-        fail(Stage::helo, reply);
-    }
-}
-
-void ClientSession::opened() {
-    phase_ = Phase::ready;
-    if (secure_ || options_.tls == TlsUse::never) return;
-    if (extensions_.starttls) {
-        phase_ = Phase::opening;
-        send(Stage::starttls, "STARTTLS\r\n");
-    } else if (options_.tls == TlsUse::required) {
-        fail(Stage::starttls,
-             make_reply(0, "4.7.10", "TLS is required, and the server does not offer STARTTLS"), true);
-    }
-}
-
-void ClientSession::on_starttls(const Reply& reply) {
-    if (is_2xx(reply)) {
-        phase_ = Phase::tls;
-    } else if (options_.tls == TlsUse::required) {
-        fail(Stage::starttls, reply);
-    } else {
-        tls_refusal_ = reply;  // TLS-2: opportunistic TLS is never stricter than clear text
-        phase_ = Phase::ready;
     }
 }
 
@@ -314,21 +315,23 @@ void ClientSession::on_rcpt(const Reply& reply, std::uint32_t recipient) {
         ++accepted_;
         return;
     }
-    // RFC 5321 s4.5.3.1.10: 452, or 552 from old servers, to a recipient too many. With another enhanced code
-    // it is about this recipient's mailbox.
-    const bool too_many = (reply.code == 452 || reply.code == 552) && accepted_ > 0 &&
-                          (!reply.enhanced || (reply.enhanced.subject == 5 && reply.enhanced.detail == 3));
-    if (!too_many) {
+    // RFC 5321 s4.5.3.1.10: 452, or 552 from old servers, to a recipient too many; or whatever says so by RFC
+    // 3463 s3.6 (X.5.3). With another enhanced code it is about this recipient's mailbox. Behind an accepted one
+    // only: each transaction gets somebody out of the way, so that the splitting ends.
+    const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
+    const bool may_say_so = !reply.enhanced && (reply.code == 452 || reply.code == 552);
+    if (accepted_ == 0 || (!says_so && !may_say_so)) {
         settle(recipient, Fate::refused, Stage::rcpt, reply);
         return;
     }
     settle(recipient, Fate::split, Stage::rcpt, reply);
-    for (auto i = next_recipient_; i < recipients_end_; ++i) settle(i, Fate::split, Stage::rcpt, reply);
+    for (auto i = next_recipient_; i < recipients_end_; ++i)
+        if (!settled_[i]) settle(i, Fate::split, Stage::rcpt, reply);
     recipients_end_ = next_recipient_;
 }
 
 void ClientSession::on_data(const Reply& reply) {
-    if (reply.code >= 300 && reply.code < 400) {
+    if (asks_for_more(reply)) {
         if (accepted_ > 0) {
             phase_ = Phase::sending;
             return;
@@ -339,9 +342,7 @@ void ClientSession::on_data(const Reply& reply) {
         return;
     }
     if (is_2xx(reply)) {
-        fail(Stage::data,
-             broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,",
-                    Stage::data));
+        out_of_step(Stage::data, reply);
         return;
     }
     reset_due_ = true;
@@ -349,16 +350,29 @@ void ClientSession::on_data(const Reply& reply) {
     phase_ = Phase::ready;
 }
 
+// Of a chunk that is not the last. RFC 3030 s2: a refusal of one is of the whole message.
+void ClientSession::on_chunk(const Reply& reply) {
+    if (is_2xx(reply)) {
+        next_chunk();
+    } else if (asks_for_more(reply)) {
+        out_of_step(Stage::data, reply);
+    } else {
+        reset_due_ = true;
+        settle_open(Fate::refused, Stage::data, reply);
+        phase_ = Phase::ready;
+    }
+}
+
 void ClientSession::on_end_of_data(const Reply& reply) {
     phase_ = Phase::ready;
     if (abandoned_) return;
-    if (reply.code >= 300 && reply.code < 400) {
-        fail(Stage::end_of_data,
-             broken("4.5.0", "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,",
-                    Stage::end_of_data));
-        return;
-    }
+    reset_due_ = by_chunks_ && !is_2xx(reply);  // RFC 3030 s2
     settle_open(is_2xx(reply) ? Fate::delivered : Fate::refused, Stage::end_of_data, reply);
+}
+
+void ClientSession::out_of_step(Stage stage, const Reply& reply) {
+    const std::string said = "the peer answered " + std::to_string(reply.code) + ", neither yes nor no,";
+    fail(stage, broken("4.5.0", said, stage));
 }
 
 // More came than was asked for: what follows would be taken for the reply to a command not yet sent.
@@ -367,8 +381,6 @@ void ClientSession::on_unsolicited() {
     // To TLS it is an injection (RFC 3207 s6): the handshake must not begin.
     fail(where, broken("4.5.0", "the peer sent more than it was asked for", where));
 }
-
-// --- commands ---
 
 bool ClientSession::send(Stage stage, std::string_view command, std::uint32_t recipient) {
     if (!expected_.empty()) {
@@ -383,12 +395,6 @@ bool ClientSession::send(Stage stage, std::string_view command, std::uint32_t re
     unanswered_ += command.size();
     return true;
 }
-
-void ClientSession::hello(Stage stage) {
-    send(stage, (stage == Stage::ehlo ? "EHLO " : "HELO ") + options_.hostname + "\r\n");
-}
-
-// --- results ---
 
 void ClientSession::settle(std::uint32_t recipient, Fate fate, Stage stage, const Reply& reply, bool local) {
     RecipientResult& result = results_[recipient];

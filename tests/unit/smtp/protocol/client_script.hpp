@@ -56,6 +56,13 @@ public:
         return *this;
     }
     ClientScript& handshakes() { return add(Step::handshakes, {}); }
+    // The response that the login makes of the server's challenge.
+    ClientScript& logs_in() { return add(Step::logs_in, {}); }
+    ClientScript& sends_chunk(std::uint64_t size) {
+        add(Step::sends_chunk, {});
+        steps_.back().size = size;
+        return *this;
+    }
     ClientScript& sends_message() { return add(Step::sends_message, {}); }
     ClientScript& ready() { return add(Step::ready, {}); }
     ClientScript& closes() { return add(Step::closes, {}); }
@@ -110,6 +117,8 @@ private:
             sends,
             begins,
             handshakes,
+            logs_in,
+            sends_chunk,
             sends_message,
             ready,
             closes,
@@ -118,6 +127,7 @@ private:
             checks
         } what = peer;
         std::string bytes;
+        std::uint64_t size = 0;
         Transaction transaction;
         std::vector<std::string> lines;
         std::function<void(const ClientSession&)> check;
@@ -128,7 +138,7 @@ private:
 
         void take(ClientAction next) {
             action = std::move(next);
-            sent += action.output;
+            if (action.kind != Kind::log_in) sent += action.output;
         }
         template <class Pieces>
         void pump(Pieces& pieces) {
@@ -183,6 +193,17 @@ private:
                     ASSERT_EQ(to_string(p.session.stage()), "tls");
                     p.take(p.session.on_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"));
                     break;
+                case Step::logs_in:
+                    expect(p, Kind::log_in);
+                    ASSERT_EQ(to_string(p.session.stage()), "auth");
+                    p.take(p.session.on_login_step(p.session.login()->step(p.action.output)));
+                    break;
+                case Step::sends_chunk:
+                    expect(p, Kind::send_chunk);
+                    ASSERT_EQ(to_string(p.session.stage()), "data");
+                    ASSERT_EQ(p.action.chunk, step.size);
+                    p.take(p.session.on_chunk_sent());
+                    break;
                 case Step::sends_message:
                     expect(p, Kind::send_message);
                     ASSERT_EQ(to_string(p.session.stage()), "data");
@@ -235,6 +256,8 @@ private:
         EXPECT_EQ(last.output, "");
         if (stage == Stage::quit) return;
         ASSERT_TRUE(p.session.failure().has_value());
+        // EHLO was refused before: that refusal is what is told.
+        if (stage == Stage::helo && p.session.failure()->stage == Stage::ehlo) return;
         EXPECT_EQ(to_string(p.session.failure()->stage), to_string(stage));
         EXPECT_EQ(p.session.failure()->reply.code, 0);
         if (!p.begun) return;
