@@ -26,6 +26,9 @@ struct Outcome {
     smtp::protocol::Reply reply;         // the peer's, or one we made from our own error (code 0: none)
     std::string host;                    // "mx.example.com[192.0.2.1]"
     bool maybe_delivered = false;        // the connection was lost after the final dot
+    // We are short of something ourselves (descriptors, memory, local ports): says nothing of the peer or the message, is no
+    // attempt, and is not recorded.
+    bool shortage = false;
 };
 
 // An outcome of our own, before or without any words of a peer; the reply's line is the enhanced code and the text.
