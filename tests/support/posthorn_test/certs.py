@@ -1,6 +1,7 @@
 """Throwaway certificates and DKIM keys, made by the openssl program."""
 
 import base64
+import hashlib
 import pathlib
 import subprocess
 
@@ -40,3 +41,37 @@ def dkim_record(path):
     if len(der) == 44:  # SubjectPublicKeyInfo of Ed25519: 12 octets of header, then the key
         return "v=DKIM1; k=ed25519; p=" + base64.b64encode(der[12:]).decode()
     return "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
+
+
+class Authority:
+    """A certificate authority for tests: `file` is its certificate, which those who trust it name."""
+
+    def __init__(self, directory):
+        self._directory = pathlib.Path(directory)
+        self.file, self._key = self_signed(directory, "authority.test")
+        self._issued = 0
+
+    def issue(self, names, days=3650, chain=False, usage="serverAuth"):
+        """A certificate for these names and its key: their paths. chain: the authority's own certificate is sent, too."""
+        self._issued += 1
+        stem = self._directory / f"issued-{self._issued}"
+        key, request, extensions, certificate = (stem.with_suffix(s) for s in (".key", ".csr", ".ext", ".crt"))
+        _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=issued",
+                 "-keyout", str(key), "-out", str(request))
+        extensions.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names)
+                              + f"\nextendedKeyUsage={usage}\nbasicConstraints=CA:FALSE\n")
+        _openssl("x509", "-req", "-in", str(request), "-CA", str(self.file), "-CAkey", str(self._key), "-set_serial",
+                 str(1000 + self._issued), "-days", str(days), "-extfile", str(extensions), "-out", str(certificate))
+        if chain:
+            certificate.write_text(certificate.read_text() + self.file.read_text())
+        return certificate, key
+
+
+def tlsa_digest(certificate, selector="spki"):
+    """SHA-256 of a certificate ("cert") or of its public key ("spki"), in hexadecimal: the data of a TLSA record x y 1 (RFC 6698)."""
+    der = _openssl("x509", "-in", str(certificate), "-outform", "DER")
+    if selector == "spki":
+        public = _openssl("x509", "-in", str(certificate), "-noout", "-pubkey")
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public, check=True,
+                             stdout=subprocess.PIPE).stdout
+    return hashlib.sha256(der).hexdigest()

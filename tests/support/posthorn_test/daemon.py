@@ -291,6 +291,11 @@ class Daemon:
         with self._log_changed:
             return [line for line in self._log if pattern is None or re.search(pattern, line)]
 
+    def log_from(self, number):
+        """The lines from that number on."""
+        with self._log_changed:
+            return self._log[number:]
+
     def wait_for_log(self, pattern, count=1, timeout=30.0):
         """Waits until that many lines match and returns them."""
         with self._log_changed:

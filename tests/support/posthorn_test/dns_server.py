@@ -195,7 +195,7 @@ class DnsServer:
         if secure:
             response.flags |= dns.flags.AD
         if tcp:
-            return response.to_wire()
+            return response.to_wire(max_size=65535)
         limit = query.payload if query.edns >= 0 else 512
         try:
             return response.to_wire(max_size=max(limit, 512))
