@@ -10,9 +10,9 @@
 
 #include "auth/stream.hpp"
 #include "base/text.hpp"
-#include "intake/address_repair.hpp"
 #include "intake/field_names.hpp"
 #include "mail/address.hpp"
+#include "mail/address_repair.hpp"
 #include "mail/date.hpp"
 #include "mail/domain.hpp"
 #include "mail/encoded_word.hpp"
@@ -392,22 +392,22 @@ private:
         }
         const mail::AddressField addresses = mail::read_address_field(value);
         if (of_one && !check_one(i, addresses)) return false;
-        AddressPolicy policy;
+        mail::AddressPolicy policy;
         policy.domain = domain_;
         policy.local_domains = options_.local_domains;
         policy.complete = options_.complete_addresses && !judged_.is_signed;
         policy.encode = options_.encode_header && !judged_.is_signed;
         policy.utf8 = envelope_.smtputf8;
-        AddressRepair repair = repair_addresses(value, addresses, submitted.name.size() + 1, policy);
+        mail::AddressRepair repair = mail::repair_addresses(value, addresses, submitted.name.size() + 1, policy);
         switch (repair.mistake) {
-            case AddressMistake::bare:
+            case mail::AddressMistake::bare:
                 if (judged_.is_signed && !of_one) break;
                 return fail(554, "5.6.0", "There is an address without a domain in " + place(i));
-            case AddressMistake::encoded_word:
+            case mail::AddressMistake::encoded_word:
                 return fail(554, "5.6.0", "There is an encoded word in place of an address in " + place(i));
-            case AddressMistake::eight_bit:
+            case mail::AddressMistake::eight_bit:
                 return fail_8bit(i, text::is_utf8(value));
-            case AddressMistake::none:
+            case mail::AddressMistake::none:
                 break;
         }
         if (envelope_.smtputf8 && !text::is_utf8(value)) return fail_8bit(i, false);

@@ -1,5 +1,5 @@
 // Each repair is an edit of a few octets; all edits are made in one pass: see address_repair.hpp.
-#include "intake/address_repair.hpp"
+#include "mail/address_repair.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -10,11 +10,11 @@
 #include "mail/domain.hpp"
 #include "mail/encoded_word.hpp"
 
-namespace posthorn::intake {
+namespace posthorn::mail {
 namespace {
 
 struct Edit {
-    mail::Span span;
+    Span span;
     std::string text;
 };
 
@@ -42,10 +42,10 @@ public:
     Repair(std::string_view value, std::size_t column, const AddressPolicy& policy)
         : value_(value), first_column_(column), policy_(policy) {}
 
-    AddressRepair run(const mail::AddressField& field) {
+    AddressRepair run(const AddressField& field) {
         const bool to_encode = !policy_.utf8 && !text::is_ascii(value_);
         if (to_encode && (!policy_.encode || !field.sound || !text::is_utf8(value_))) return mistake(AddressMistake::eight_bit);
-        for (const mail::AddressPlace& place : field.addresses) {
+        for (const AddressPlace& place : field.addresses) {
             if (!place.sound) continue;   // of To and Cc; what cannot be read stays as it is
             if (const AddressMistake wrong = address(place, to_encode); wrong != AddressMistake::none) return mistake(wrong);
             if (to_encode && !text::is_ascii(place.display.of(value_))) {
@@ -57,7 +57,7 @@ public:
         }
         sort_edits();
         of_addresses_ = edits_.size();
-        for (const mail::Span& comment : field.comments) {
+        for (const Span& comment : field.comments) {
             const std::string_view text = comment.of(value_);
             if (!to_encode || text::is_ascii(text) || inside_an_edit(comment)) continue;
             encode({comment.begin + 1, comment.end - 1}, shown(text.substr(1, text.size() - 2)));
@@ -75,13 +75,14 @@ private:
         return repair;
     }
 
-    AddressMistake address(const mail::AddressPlace& place, bool to_encode) {
+    AddressMistake address(const AddressPlace& place, bool to_encode) {
         const std::string_view local = place.local.of(value_);
         const std::string_view domain = place.domain.of(value_);
         // RFC 2047 s5: never in an addr-spec. Programs that encode the whole field, address and all, make such things.
-        if (mail::is_encoded_word(local) || domain.find("=?") != std::string_view::npos) return AddressMistake::encoded_word;
+        if (is_encoded_word(local) || domain.find("=?") != std::string_view::npos) return AddressMistake::encoded_word;
         if (to_encode && !text::is_ascii(local)) return AddressMistake::eight_bit;
         if (domain.empty()) {
+            if (policy_.keep_bare) return AddressMistake::none;
             if (!policy_.complete || policy_.domain.empty()) return AddressMistake::bare;
             edits_.push_back({{place.local.end, place.local.end}, "@" + std::string(policy_.domain)});
             out_.completed = true;
@@ -89,7 +90,7 @@ private:
             edits_.push_back({place.domain, std::string(policy_.domain)});
             out_.completed = true;
         } else if (to_encode && !text::is_ascii(domain)) {
-            Result<std::string> ascii = mail::to_ascii(domain);
+            Result<std::string> ascii = to_ascii(domain);
             if (!ascii) return AddressMistake::eight_bit;
             edits_.push_back({place.domain, std::move(*ascii)});
             out_.encoded = true;
@@ -103,18 +104,18 @@ private:
     }
 
     // Addresses and comments are looked at from left to right, thousands of them: no step goes back to the beginning.
-    void encode(const mail::Span& span, const std::string& text) {
+    void encode(const Span& span, const std::string& text) {
         if (span.begin < seen_) seen_ = line_begin_ = 0;  // the first comment, after the last address
         for (; seen_ < span.begin; ++seen_) {
             if (value_[seen_] == '\n') line_begin_ = seen_ + 1;
         }
         const std::size_t column = line_begin_ == 0 ? first_column_ + span.begin : span.begin - line_begin_;
-        edits_.push_back({span, mail::encode_phrase(text, column)});
+        edits_.push_back({span, encode_phrase(text, column)});
         out_.encoded = true;
     }
 
     // Of those made for addresses, which are sorted and do not overlap.
-    [[nodiscard]] bool inside_an_edit(const mail::Span& span) const {
+    [[nodiscard]] bool inside_an_edit(const Span& span) const {
         const auto end = edits_.begin() + static_cast<std::ptrdiff_t>(of_addresses_);
         const auto after = std::upper_bound(edits_.begin(), end, span.begin, [](std::size_t begin, const Edit& edit) {
             return begin < edit.span.begin;
@@ -149,9 +150,9 @@ private:
 
 }  // namespace
 
-AddressRepair repair_addresses(std::string_view value, const mail::AddressField& field, std::size_t column,
+AddressRepair repair_addresses(std::string_view value, const AddressField& field, std::size_t column,
                                const AddressPolicy& policy) {
     return Repair(value, column, policy).run(field);
 }
 
-}  // namespace posthorn::intake
+}  // namespace posthorn::mail

@@ -7,12 +7,13 @@
 
 #include "mail/address_field.hpp"
 
-namespace posthorn::intake {
+namespace posthorn::mail {
 
 struct AddressPolicy {
     std::string_view domain;                     // completes bare addresses and stands for the local ones; empty: nothing does
     std::span<const std::string> local_domains;
     bool complete = true;                        // false: a bare address is a mistake
+    bool keep_bare = false;                      // true: it is neither, and stays
     bool encode = true;                          // false: 8-bit octets are one
     bool utf8 = false;                           // SMTPUTF8: 8-bit octets may stay
 };
@@ -29,7 +30,7 @@ struct AddressRepair {
 };
 
 // `field` is what read_address_field says of `value`. `column`: octets of "Name:" before it.
-[[nodiscard]] AddressRepair repair_addresses(std::string_view value, const mail::AddressField& field, std::size_t column,
+[[nodiscard]] AddressRepair repair_addresses(std::string_view value, const AddressField& field, std::size_t column,
                                              const AddressPolicy& policy);
 
-}  // namespace posthorn::intake
+}  // namespace posthorn::mail
