@@ -29,12 +29,30 @@ namespace posthorn::test {
 // Negative answers carry an SOA with the negative ttl (unless without_soa()).
 class DnsServer {
 public:
-    enum class Behaviour { normal, servfail, refused, drop, truncate, garbage };
+    // truncate_only: truncated by UDP, and TCP is hung up on. lame: neither records nor their absence, but a
+    // referral without recursion. empty: nothing at all, from a server that is no authority and asks nobody.
+    // no_edns: FORMERR to questions with an OPT record. wrong_id, wrong_question: an answer to something
+    // else.
+    enum class Behaviour {
+        normal,
+        servfail,
+        refused,
+        drop,
+        truncate,
+        truncate_only,
+        garbage,
+        lame,
+        empty,
+        no_edns,
+        wrong_id,
+        wrong_question
+    };
     struct Query {
         std::string name;  // lower case
         std::uint16_t type = 0;
         bool tcp = false;
         bool ad = false;
+        bool edns = false;
     };
 
     explicit DnsServer(const std::string& address = "127.0.0.1") {
@@ -101,6 +119,17 @@ public:
             data += part;
         }
         return add(name, 16, ttl, data);
+    }
+    DnsServer& tlsa(const std::string& name, unsigned usage, unsigned selector, unsigned matching,
+                    const std::string& octets) {
+        return add(
+            name, 52, 300,
+            std::string{static_cast<char>(usage), static_cast<char>(selector), static_cast<char>(matching)} +
+                octets);
+    }
+    // Any octets, as a record's data.
+    DnsServer& raw(const std::string& name, std::uint16_t type, std::string data) {
+        return add(name, type, 300, std::move(data));
     }
     // The name exists, without any record.
     DnsServer& exists(const std::string& name) {
@@ -232,12 +261,13 @@ private:
         const std::string asked = lower(text_name(query.substr(12, end - 12) + '\0'));
         const auto type = static_cast<std::uint16_t>(static_cast<unsigned char>(query[end + 1]) << 8 |
                                                      static_cast<unsigned char>(query[end + 2]));
-        queries_.push_back(Query{asked, type, tcp, (query[3] & 0x20) != 0});
+        const bool edns = query.size() > 12 && query[11] != 0;
+        queries_.push_back(Query{asked, type, tcp, (query[3] & 0x20) != 0, edns});
 
         auto behaviour = behaviours_.contains(asked) ? behaviours_[asked]
                          : behaviours_.contains("*") ? behaviours_["*"]
                                                      : Behaviour::normal;
-        if (behaviour == Behaviour::drop) {
+        if (behaviour == Behaviour::drop || (behaviour == Behaviour::truncate_only && tcp)) {
             return {};
         }
         std::string answers;
@@ -247,8 +277,16 @@ private:
         std::uint16_t flags = 0x8580;  // a reply, authoritative, recursion desired and available
         if (behaviour == Behaviour::servfail || behaviour == Behaviour::refused) {
             flags |= behaviour == Behaviour::servfail ? 2 : 5;
-        } else if (behaviour == Behaviour::truncate && !tcp) {
+        } else if ((behaviour == Behaviour::truncate || behaviour == Behaviour::truncate_only) && !tcp) {
             flags |= 0x0200;
+        } else if (behaviour == Behaviour::no_edns && edns) {
+            flags |= 1;
+        } else if (behaviour == Behaviour::lame) {
+            flags = 0x8100;
+            authority = record("test", Entry{2, 300, wire_name("ns.elsewhere.test")});
+            authority_count = 1;
+        } else if (behaviour == Behaviour::empty) {
+            flags = 0x8100;
         } else {
             std::string name = asked;
             bool found = false;
@@ -284,6 +322,12 @@ private:
         }
         std::string reply = query.substr(0, 2) + number(flags) + number(1) + number(answer_count) +
                             number(authority_count) + number(0) + question + answers + authority;
+        if (behaviour == Behaviour::wrong_id) {
+            reply[1] = static_cast<char>(reply[1] ^ 1);
+        }
+        if (behaviour == Behaviour::wrong_question) {
+            reply[13] = reply[13] == 'x' ? 'y' : 'x';  // the first letter of the name
+        }
         if (behaviour == Behaviour::garbage) {
             reply = query.substr(0, 2) + number(0x8180) + number(1) + number(3) + number(0) + number(0) +
                     question + "\xC0\xFF";
@@ -353,7 +397,7 @@ private:
         std::chrono::milliseconds delay{0};
         const std::string reply = answer(framed.substr(2, static_cast<std::size_t>(got) - 2), true, delay);
         if (reply.empty()) {
-            return true;
+            return false;
         }
         pause(delay);
         const std::string out = number(static_cast<std::uint16_t>(reply.size())) + reply;
