@@ -107,7 +107,7 @@ class Sink:
         self._changed = threading.Condition()
         self.messages = []
         self.accepted = 0                 # messages answered with 250 (or kept)
-        self.sessions = []                # {"number", "peer", "helo", "tls", "commands", "tls_error", "sni", "at"}
+        self.sessions = []                # {"number", "peer", "helo", "tls", "commands", "tls_error", "sni", "resumed", ...}
         self._context = self._scratch = None
         self._sessions_of_tls = weakref.WeakKeyDictionary()
         if starttls:
@@ -223,7 +223,8 @@ class Sink:
             with self._changed:
                 self._open.add(connection)
                 session = {"number": len(self.sessions) + 1, "peer": peer[0], "helo": "", "tls": "", "commands": [],
-                           "tls_error": "", "sni": "", "at": time.monotonic()}
+                           "tls_error": "", "sni": "", "resumed": False, "client_certificate": False,
+                           "at": time.monotonic()}
                 self.sessions.append(session)
             threading.Thread(target=self._serve, args=(connection, session), daemon=True).start()
 
@@ -409,6 +410,8 @@ class _Dialogue:
             self.sink._open.add(self.socket)
         self.tls = self.session["tls"] = self.socket.version()
         self.cipher = self.socket.cipher()[0]
+        self.session["resumed"] = self.socket.session_reused
+        self.session["client_certificate"] = bool(self.socket.getpeercert(binary_form=True))
         self.helo = ""
         self._reset()
         return None
