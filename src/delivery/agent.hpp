@@ -14,6 +14,7 @@
 #include "auth/options.hpp"
 #include "delivery/learnt.hpp"
 #include "delivery/options.hpp"
+#include "delivery/own_address.hpp"
 #include "queue/options.hpp"
 #include "queue/store.hpp"
 
@@ -26,6 +27,9 @@ class UnsubscribeTokens;
 }
 namespace posthorn::dns {
 class Resolver;
+}
+namespace posthorn::net {
+class Certificate;
 }
 
 namespace posthorn::delivery {
@@ -43,6 +47,8 @@ struct Settings {
     std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
     std::shared_ptr<const auth::UnsubscribeTokens> unsubscribe;      // null: no streams
     std::shared_ptr<const Relays> relays;                 // null: no [[relay]]
+    OwnAddresses own;                                     // where a delivery would come back to us
+    std::shared_ptr<const net::Certificate> client_certificate;      // shown to peers that ask for one; null: none
 };
 
 // Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.

@@ -34,7 +34,8 @@ void DeliveryAgent::State::finish(Attempt& attempt, queue::DeliveryFeedback::Rea
 }
 
 void DeliveryAgent::State::abandon(Attempt& attempt, Duration wait) {
-    finish(attempt, queue::DeliveryFeedback::Reach::abandoned);
+    using Reach = queue::DeliveryFeedback::Reach;
+    finish(attempt, attempt.shortage ? Reach::shortage : Reach::abandoned);
     give_back(attempt.recipients, attempt.domain, wall_now() + wait);
 }
 

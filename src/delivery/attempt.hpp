@@ -51,6 +51,7 @@ struct Attempt {
     std::string damage;                    // why the message must not leave as it is; empty: it may
     std::shared_ptr<Prefix> prefix;
     bool finished = false;                 // the scheduler has its slot back
+    bool shortage = false;                 // there is no connection because we are short of something ourselves
 
     // What came of it.
     std::vector<Judged> judged;

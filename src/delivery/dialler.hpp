@@ -1,22 +1,31 @@
-// Opens a connection for a domain: DNS, hosts in order, addresses, TLS, and clear text where TLS is broken.
+// Plans where and how mail for a domain goes, and opens a connection by the plan: hosts in order, addresses, TLS.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
+#include "base/seldom.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/broken_tls.hpp"
+#include "delivery/host_health.hpp"
 #include "delivery/learnt.hpp"
+#include "delivery/options.hpp"
 #include "delivery/outcome.hpp"
 #include "delivery/plan.hpp"
+#include "delivery/tls_policy.hpp"
 #include "dns/resolver.hpp"
 #include "net/tls_context.hpp"
 #include "smtp/client/connection.hpp"
 
 namespace posthorn::delivery {
+
+class BlockedSites;
+class SourceWatch;
 
 // A connection, or what its absence means for every recipient of the domain.
 struct Dialled {
@@ -31,38 +40,67 @@ struct Dialled {
 class Dialler {
 public:
     Dialler(dns::Resolver& resolver, boost::asio::thread_pool& files);
-    void use(const Learnt& learnt) { learnt_ = learnt; }
+    // Before the first plan; hosts with broken TLS are read back here. Without it there is no MTA-STS, nothing is counted, and
+    // a restart forgets.
+    void use(const Learnt& learnt);
+    // Both outlive the dialler; null: no fallback, and source addresses as configured.
+    void heed(const BlockedSites* blocked, const SourceWatch* sources);
 
     // Where and how mail for the domain goes. sender_domain: of the reverse-path, empty for none. From DNS's cache, as a
-    // rule; a literal needs no DNS.
+    // rule; a literal needs no DNS. Waits at most StsPolicies::kFirstWait for a first MTA-STS policy.
     net::awaitable<PlanDecision> plan(std::string domain, std::string sender_domain, std::shared_ptr<const Settings> settings);
     // Tries the hosts of the plan until one takes the session, at most hosts_per_attempt addresses. A failure is final
-    // only when every host refused for good; otherwise the mail waits. A stop of the group ends it early: then the failure
-    // says nothing of the peer. REQUIRES: plan outlives the call.
+    // only when every host refused for good; otherwise the mail waits. Addresses that did not answer lately are left out
+    // while there are others. A stop of the group ends it early: then the failure says nothing of the peer. REQUIRES: plan
+    // outlives the call.
     net::awaitable<Dialled> dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with);
+    // What dial() would do with each host, by DNS and by what is known of it; connects to nobody. REQUIRES: plan outlives it.
+    net::awaitable<std::vector<ExplainedHost>> explain(const DeliveryPlan& plan, DeliveryTerms terms);
     // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
-    void forget_broken_tls(const std::string& host) { broken_tls_.erase(host); }
+    void forget_broken_tls(const std::string& host);
+
+    [[nodiscard]] std::size_t sick_hosts() const { return health_.size(); }   // for metrics
+    [[nodiscard]] std::size_t broken_tls_hosts() const { return broken_tls_.size(); }
 
 private:
     struct Attempt;
+    // A host of the plan as DNS and policies show it.
+    struct HostView {
+        HostView() = default;
+        std::uint16_t port = 0;
+        HostFacts facts;
+        std::vector<IpAddress> addresses;      // to be tried, in this order
+        HostSecurity security;
+        std::optional<Outcome> obstacle;       // why there is nothing to connect to
+        bool loops = false;                    // it is ourselves: see leads_back()
+    };
+    net::awaitable<PlanDecision> plan_direct(DeliveryPlan plan, dns::MxAnswer answer);
+    net::awaitable<PlanDecision> plan_relay(DeliveryPlan plan, std::string name);
+    net::awaitable<void> add_sts(DeliveryPlan& plan);
+    net::awaitable<Dialled> dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with, bool& by_sts);
+    net::awaitable<HostView> look_at(const DeliveryPlan& plan, DeliveryTerms terms, RouteHost host);
     net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);
-    net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target, bool host_is_certain);
-    // Like try_address, on the terms of REQUIRETLS.
-    net::awaitable<bool> try_assured(Attempt& attempt, smtp::client::Target target);
+    net::awaitable<bool> try_resting(Attempt& attempt);
+    net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target, const HostSecurity& security);
+    void judge_opening(Attempt& attempt, const smtp::client::Target& target, const HostSecurity& security,
+                       const smtp::client::Opened& opened);
+    void report(const Attempt& attempt, const std::string& host, const HostSecurity& security, TlsResultType result,
+                const smtp::client::Opened* opened, std::string address, std::string detail);
     std::shared_ptr<net::ClientTls> tls_of(const Settings& settings);
-    [[nodiscard]] bool tls_is_broken(const std::string& host, SteadyTime now);
-    void remember_broken_tls(const std::string& host, SteadyTime until);
+    void remember_broken_tls(const std::string& host, Duration time);
 
     dns::Resolver& resolver_;
     boost::asio::thread_pool& files_;
     Learnt learnt_;
+    const BlockedSites* blocked_ = nullptr;
+    const SourceWatch* sources_ = nullptr;
     std::string tls_ca_file_;                   // that tls_ was made with
+    std::shared_ptr<const net::Certificate> tls_certificate_;
     std::shared_ptr<net::ClientTls> tls_;       // shared with the connections being opened
     std::minstd_rand random_;
-    // Hosts with which a handshake failed: spoken to in the clear until then. At most kMaxBrokenTls.
-    std::unordered_map<std::string, SteadyTime> broken_tls_;
+    BrokenTls broken_tls_;
+    HostHealth health_;
+    Seldom shortage_said_{std::chrono::minutes(1)};
 };
-
-inline constexpr std::size_t kMaxBrokenTls = 10000;
 
 }  // namespace posthorn::delivery

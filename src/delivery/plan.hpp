@@ -12,6 +12,7 @@
 #include "base/endpoint.hpp"
 #include "delivery/outcome.hpp"
 #include "delivery/route.hpp"
+#include "delivery/source_address.hpp"
 #include "mail/message.hpp"
 
 namespace posthorn::delivery {
@@ -39,13 +40,15 @@ struct DeliveryPlan {
     std::shared_ptr<const Settings> settings;     // those it was made with; never null
     Route route;                                  // hosts in order of preference; of the relay where there is one
     std::shared_ptr<const Relay> relay;           // null: direct
-    std::shared_ptr<const Relay> fallback;        // to be tried where the direct way is closed; null: none
+    // For while the direct way is blocked (BlockedSites); null: none. Where it is blocked, this is the relay of the plan.
+    std::shared_ptr<const Relay> fallback;
+    Duration fallback_after{};                    // without any connection
     std::shared_ptr<const StsPolicy> sts;         // null: the domain has none (never for relays and literals)
     bool mx_secure = false;                       // DNSSEC vouches for the MX set (dns.trust_ad)
+    std::string domain_alias;                     // where CNAMEs of the domain led, or empty
     std::string provider;                         // "google", or empty: no provider's rule applies
-    std::optional<IpAddress> source_v4;           // local addresses; none: the kernel's choice
-    std::optional<IpAddress> source_v6;
-    bool allow_v6 = true;                         // false: IPv6 is not used from here (its PTR is not in order)
+    std::optional<TlsPolicy> provider_tls;        // its rule
+    SourceAddresses source;
     std::string site_key;                         // equal for domains that share hosts, and thus connection limits
     // Connections made under equal manners may carry each other's mail: relay, source, and what TLS had to fulfil. Beside
     // the site it is what open connections are looked up by; use manner_for(), as a message's terms matter too.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "mail/domain.hpp"
+
 namespace posthorn::delivery {
 namespace {
 
@@ -47,7 +49,15 @@ HostSecurity by_rule(TlsPolicy policy, const char* whose) {
     return out;
 }
 
-HostSecurity by_relay(RelayTls tls, const std::string& host) {
+// A name that plain DNS gave for a relay's domain proves nothing about who is there; the domain's own names
+// do.
+const std::string& relay_name(const HostFacts& host) {
+    const bool of_the_domain =
+        host.origin.empty() || host.mx_secure || mail::is_subdomain_of(host.name, host.origin);
+    return of_the_domain ? host.name : host.origin;
+}
+
+HostSecurity by_relay(RelayTls tls, const HostFacts& facts) {
     switch (tls) {
         case RelayTls::none:
             return by_rule(TlsPolicy::none, "the relay's tls");
@@ -65,6 +75,7 @@ HostSecurity by_relay(RelayTls tls, const std::string& host) {
     out.tls = TlsUse::required;
     out.implicit_tls = tls == RelayTls::implicit;
     out.check = TlsCheck::pkix;
+    const std::string& host = relay_name(facts);
     out.names = {host};
     out.why = "the relay's certificate must be for " + host +
               (out.implicit_tls ? ", with TLS from the first octet" : "");
@@ -137,7 +148,7 @@ HostSecurity by_sts(const StsPolicy& policy, const HostFacts& host, HostSecurity
 
 HostSecurity by_policies(const TlsRules& rules, const HostFacts& host, const TlsaFindings& tlsa,
                          const DeliveryTerms& terms) {
-    if (rules.relay) return by_relay(*rules.relay, host.name);
+    if (rules.relay) return by_relay(*rules.relay, host);
     if (rules.general == TlsPolicy::none) return by_rule(TlsPolicy::none, "delivery.tls");
     const bool heeds =
         !terms.ignore_policy;  // RT-2: "TLS-Required: No" asks to deliver whatever DANE and MTA-STS say
@@ -167,7 +178,7 @@ void require_tls(HostSecurity& out, const HostFacts& host) {
     out.remembers = false;
     if (out.check != TlsCheck::dane) {
         out.check = TlsCheck::pkix;
-        out.names = {host.name};
+        out.names = {relay_name(host)};
     }
     out.must_pass = true;
     out.why += "; REQUIRETLS asks for a verified certificate of a host that is certain";

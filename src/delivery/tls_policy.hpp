@@ -33,8 +33,9 @@ struct TlsRules {
 };
 // What DNS said about one host.
 struct HostFacts {
-    std::string name;   // of the MX record
-    std::string alias;  // where its CNAMEs led, or empty
+    std::string name;    // of the MX record
+    std::string origin;  // see RouteHost
+    std::string alias;   // where its CNAMEs led, or empty
     bool literal = false;
     bool certain = false;         // see RouteHost
     bool mx_secure = false;       // DNSSEC vouches for the MX records that name it

@@ -67,15 +67,20 @@ std::vector<queue::RecipientId> still_open(const std::vector<queue::Recipient>& 
     return open;
 }
 
+// Long enough for a descriptor to come free, short enough for nobody to notice.
+constexpr Duration kShortageWait = std::chrono::seconds(5);
+
 }  // namespace
 
-// Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops.
+// Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops, or is short
+// of something itself.
 net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
     const DeliveryTerms terms = terms_of(*attempt.message);
     PlanDecision decision =
         co_await dialler.plan(attempt.domain, mail::destination_of(attempt.message->reverse_path), attempt.settings);
     if (const auto* outcome = std::get_if<Outcome>(&decision)) {
-        if (!stopping) attempt.judged = judge_all(attempt.recipients, *outcome);
+        attempt.shortage = outcome->shortage;
+        if (!stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, *outcome);
         co_return nullptr;
     }
     const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
@@ -89,7 +94,8 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
         if (open) co_await open->quit();
     }
     Dialled dialled = co_await dialler.dial(plan, terms, tasks);
-    if (!dialled.connection && !stopping) attempt.judged = judge_all(attempt.recipients, dialled.failure);
+    attempt.shortage = !dialled.connection && dialled.failure.shortage;
+    if (!dialled.connection && !stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, dialled.failure);
     co_return std::move(dialled.connection);
 }
 
@@ -121,7 +127,7 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         ConnectionPool::ConnectionPtr connection = co_await connect(attempt, fresh);
         if (!connection) {
             if (!attempt.judged.empty()) co_return true;
-            abandon(attempt, Duration(0));
+            abandon(attempt, attempt.shortage ? kShortageWait : Duration(0));
             co_return false;
         }
         net::TaskGroup::StopCallback on_abort(tasks, {}, [&connection] {
