@@ -23,7 +23,7 @@ MimeWalk::MimeWalk(ContentType type, TransferEncoding encoding, MimeVisitor& vis
 
 void MimeWalk::enter(MimePart part, std::string_view header) {
     const bool frozen_around = !levels_.empty() && levels_.back().frozen;
-    part.frozen = frozen_around;
+    part.frozen = part.sealed = frozen_around;
     if (part.type.is_multipart()) {
         // Composite parts have no encoding of their own (RFC 2045 s6.4); one that claims one cannot be looked into.
         if (!part.type.boundary.empty() && part.encoding == TransferEncoding::identity && levels_.size() < kMaxDepth) {
@@ -37,7 +37,7 @@ void MimeWalk::enter(MimePart part, std::string_view header) {
             visitor_.part(part, header);
             return;
         }
-        part.frozen = true;
+        part.frozen = part.sealed = true;
     }
     if (part.type.type == "message") part.frozen = true;
     where_ = Where::content;

@@ -14,7 +14,8 @@ struct MimePart {
     ContentType type;
     TransferEncoding encoding = TransferEncoding::identity;
     bool is_container = false;  // a multipart whose parts follow
-    bool frozen = false;        // lies in a signed or encrypted multipart (RFC 1847), or is an attached message: never changed
+    bool frozen = false;        // is sealed, or an attached message: not for an encoding of its own
+    bool sealed = false;        // lies in a signed or encrypted multipart (RFC 1847), or cannot be looked into: never changed
 };
 
 // Is told all octets of the body in order, each exactly once.
