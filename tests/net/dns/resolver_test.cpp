@@ -348,7 +348,8 @@ awaitable<void> ask(Resolver& resolver, int& ok) {
 
 TEST(Asking, EqualQuestionsUnderWayAreAskedOnce) {
     DnsServer server;
-    server.mx("example.test", 10, "mx.test").slow(milliseconds(30));
+    // TTL 0 is for all who ask at the same time (RFC 1035 s3.2.1: "for the transaction in progress").
+    server.mx("example.test", 10, "mx.test", 0).slow(milliseconds(30));
     test::run([&](asio::io_context& context) -> awaitable<void> {
         auto resolver = resolver_for(context, options_for({&server}));
         net::TaskGroup group(context.get_executor(), "ask");
