@@ -45,6 +45,17 @@ struct GuardedAddress {
     std::string_view reason;        // of the last failure; of static storage
 };
 
+// What is counted of TLS with one domain on one day.
+struct TlsDomainDay {
+    std::string day;                // "2026-11-22", UTC
+    std::string domain;
+    std::uint64_t sessions = 0, failures = 0;
+};
+struct TlsReportRun {
+    std::uint64_t sent = 0, unwanted = 0, later = 0;   // reports; domains
+    bool finished = false;          // false: it goes on
+};
+
 // What the daemon lends to the endpoints. All are called on the server's io_context; none may block.
 struct Daemon {
     // Destinations whose mail an operator has just made due: the delivery agent forgets their back-off.
@@ -64,6 +75,11 @@ struct Daemon {
     // Suspends or resumes a user; `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(SuspensionChange, UniqueFunction<void(Result<SuspensionOutcome>)> done)> change_suspension;
     const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
+    // What TLS reports will be made of, oldest first; one report as JSON; sending those of days that are over (or of one, of this
+    // form: "2026-11-22"): `done` is called on the io_context, in less than ServerBounds::answer. Optional.
+    std::function<std::vector<TlsDomainDay>()> tls_days;
+    std::function<Result<std::string>(const std::string& day, const std::string& domain)> tls_report;
+    std::function<void(const std::string& day, UniqueFunction<void(Result<TlsReportRun>)> done)> send_tls_reports;
     std::function<TimePoint()> now = wall_now;
 };
 
@@ -89,6 +105,9 @@ struct ServerBounds {
 //   GET /v1/users/suspended            who may not send for now
 //   POST /v1/users/suspend?user=&reason=, POST /v1/users/resume?user=
 //   GET /v1/guard                      addresses with failures or bans
+//   GET /v1/tls-reports                what was counted of TLS, by day and domain
+//   GET /v1/tls-reports/show?day=&domain=     the report of RFC 8460 as it would be sent now
+//   POST /v1/tls-reports/send?day=     sends what is over
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
 //
 // THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the

@@ -28,6 +28,7 @@ void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
+void add_tlsrpt_commands(CLI::App& app, Action& action);
 
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.
 CLI::Option* add_config_option(CLI::App& command, std::string& path);

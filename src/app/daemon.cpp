@@ -18,6 +18,7 @@
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
 #include "app/status_view.hpp"
+#include "app/tls_report_view.hpp"
 #include "base/log.hpp"
 
 namespace posthorn::app {
@@ -90,6 +91,7 @@ Result<void> Daemon::open() {
     };
     lent.suspensions = &suspended_mail_->list();
     lend_guard(lent, *server_);
+    lend_tls_reports(lent, tls_results_, *tls_reporter_);
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
@@ -237,7 +239,7 @@ void Daemon::dismantle() {
     disk_.join();
     if (memory_) memory_->stop();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
-    if (stages_ && server_ && (stages_->size() > 0 || server_->figures().sessions > 0 || agent_->unfinished() + suspended_mail_->unfinished() + sts_->unfinished() + tls_reporter_->unfinished() > 0)) {
+    if (stages_ && server_ && unfinished() > 0) {
         // A session or delivery did not end although its socket was closed. Its frame refers to what we would destroy next, so
         // we leave here: the queue is closed, and nothing else is worth keeping.
         log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions)
@@ -264,9 +266,15 @@ void Daemon::dismantle() {
     log::flush();
 }
 
+std::size_t Daemon::unfinished() const {
+    return stages_->size() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + sts_->unfinished() +
+           tls_reporter_->unfinished();
+}
+
 std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = server_metrics(server_->figures());
     for (Metric& metric : delivery_metrics(agent_->figures())) all.push_back(std::move(metric));
+    for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
     return all;

@@ -11,6 +11,10 @@
 #include "app/suspended_mail.hpp"
 #include "base/result.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/memory.hpp"
+#include "delivery/sts_policies.hpp"
+#include "delivery/tls_report.hpp"
+#include "delivery/tls_reporter.hpp"
 #include "dns/resolver.hpp"
 #include "net/shard.hpp"
 #include "net/task_group.hpp"
@@ -43,6 +47,7 @@ private:
     void begin_shutdown();
     net::awaitable<void> shut_down();
     void dismantle();
+    [[nodiscard]] std::size_t unfinished() const;          // coroutines that did not end; their frames refer to the parts
     [[nodiscard]] std::string status_json() const;
     [[nodiscard]] std::vector<Metric> metrics() const;
 
@@ -54,8 +59,12 @@ private:
     net::asio::thread_pool disk_;
     std::unique_ptr<queue::QueueStore> store_;
     std::unique_ptr<dns::Resolver> resolver_;
+    std::unique_ptr<delivery::DeliveryMemory> memory_;
+    delivery::TlsResults tls_results_;
+    std::unique_ptr<delivery::StsPolicies> sts_;
     std::unique_ptr<delivery::DeliveryAgent> agent_;
     std::unique_ptr<PostOffice> post_office_;
+    std::unique_ptr<delivery::TlsReporter> tls_reporter_;
     std::unique_ptr<SuspendedMail> suspended_mail_;
     std::unique_ptr<smtp::server::Server> server_;
     std::unique_ptr<admin::AdminServer> admin_;

@@ -92,6 +92,22 @@ std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures) {
         counter("posthorn_delivery_deferred_total", "Recipients put off to a later attempt.", figures.deferred),
         counter("posthorn_delivery_failed_total", "Recipients given up.", figures.failed),
         counter("posthorn_delivery_bounced_total", "Reports to senders made.", figures.bounced),
+        counter("posthorn_delivery_bounces_put_off_total", "Recipients whose report waited for a summary.", figures.bounces_put_off),
+    };
+}
+
+std::vector<Metric> tls_metrics(const delivery::TlsResults::Totals& totals, const delivery::StsFigures& sts) {
+    std::vector<Metric::Sample> sessions;
+    for (const auto& [result, count] : totals.sessions)
+        sessions.push_back({{{"result", std::string(delivery::to_string(result))}}, static_cast<double>(count)});
+    return {
+        Metric("posthorn_delivery_tls_results_total", MetricKind::counter,
+               "Sessions with receiving servers in which TLS was decided, and fetches of MTA-STS policies that failed, by result "
+               "(RFC 8460 s4.3).",
+               std::move(sessions)),
+        gauge("posthorn_mta_sts_policies", "MTA-STS policies in force.", sts.policies),
+        Metric("posthorn_mta_sts_fetches_total", MetricKind::counter, "Fetches of MTA-STS policies.",
+               by("result", {{"fetched", sts.fetched}, {"failed", sts.failed}})),
     };
 }
 

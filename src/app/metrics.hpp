@@ -6,6 +6,8 @@
 #include "base/metric.hpp"
 #include "net/server_tls.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/sts_policies.hpp"
+#include "delivery/tls_report.hpp"
 #include "dns/resolver.hpp"
 #include "smtp/server/server.hpp"
 
@@ -13,6 +15,8 @@ namespace posthorn::app {
 
 [[nodiscard]] std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures);
 [[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures);
+// Sessions with receiving servers by how their TLS went, and MTA-STS policies.
+[[nodiscard]] std::vector<Metric> tls_metrics(const delivery::TlsResults::Totals& totals, const delivery::StsFigures& sts);
 // tls: null where TLS is not offered.
 [[nodiscard]] std::vector<Metric> certificate_metrics(const net::ServerTls* tls);
 [[nodiscard]] std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures,

@@ -22,6 +22,7 @@ void check_streams(const Config& config, const Places& places, Findings& finding
 void check_repair(const Config& config, const Places& places, Findings& findings);
 void check_times(const Config& config, const Places& places, Findings& findings);
 void check_delivery(const Config& config, const Places& places, Findings& findings);
+void check_tls_reports(const Config& config, const Places& places, Findings& findings);
 // [[relay]], [[route]] and [[provider]].
 void check_routes(const Config& config, const Places& places, Findings& findings);
 

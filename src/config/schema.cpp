@@ -349,6 +349,16 @@ void add_delivery(Rows& rows) {
          "server has used the longest."},
         {"delivery", "tls_ca_file", path<Config>(FIELD(delivery.tls_ca_file), true),
          "Certificates of the authorities we trust, in PEM. Empty: the system's."},
+        {"delivery", "tls_certificate_file", path<Config>(FIELD(delivery.tls_certificate_file), true),
+         "A certificate with its chain, in PEM, that is shown to receiving servers and relays that ask for one. With "
+         "tls_key_file. Empty: none is shown, which is right for mail to the Internet."},
+        {"delivery", "tls_key_file", path<Config>(FIELD(delivery.tls_key_file), true),
+         "The private key of tls_certificate_file, in PEM, without a passphrase."},
+        {"delivery", "mta_sts", boolean<Config>(FIELD(delivery.mta_sts)),
+         "Whether the MTA-STS policies of recipient domains (RFC 8461) are fetched and kept to. A policy of mode enforce lets "
+         "mail go only to the hosts it names, and only when they prove themselves."},
+        {"delivery", "mta_sts_port", integer<Config>(FIELD(delivery.mta_sts_port), 1, 65535),
+         "The port that policies are fetched from. Anything but 443 is for tests."},
         {"delivery", "family",
          choice<Config>(FIELD(delivery.family),
                         std::vector<std::pair<std::string, IpFamily>>{{"auto", IpFamily::automatic},
@@ -385,6 +395,15 @@ void add_delivery(Rows& rows) {
         {"delivery", "broken_tls_memory",
          duration<Config>(FIELD(delivery.broken_tls_memory), seconds(0), 30 * kDay),
          "How long a host whose TLS is broken is spoken to in clear text without trying again."},
+        {"delivery", "bounce_to",
+         text<Config>(FIELD(delivery.bounce_to), "an address such as \"admin@example.com\", or \"\""),
+         "Who gets the reports about failed mail of senders at this server's own host name, at localhost or at no domain "
+         "(root, www-data, cron), who have no mailbox as a rule. [[domain]] has a bounce_to of its own. Empty: the senders "
+         "themselves."},
+        {"delivery", "bounce_returned_size", size<Config>(FIELD(delivery.bounce_returned_size), 0, 64 * kMiB),
+         "A failed message up to this size returns whole where its sender asked for that (RET=FULL), else its header alone."},
+        {"delivery", "bounces_per_hour", integer<Config>(FIELD(delivery.bounces_per_hour), 0, 1'000'000),
+         "Reports that one address gets in an hour; what comes beyond is summed up in one message at its end. 0: no limit."},
         {"delivery", "shutdown_grace",
          duration<Config>(FIELD(delivery.shutdown_grace), seconds(0), minutes(10)),
          "How long deliveries under way may take to end when the daemon stops."},
@@ -415,6 +434,15 @@ void add_delivery(Rows& rows) {
         {"delivery.timeouts", "quit",
          duration<Config>(FIELD(delivery.timeouts.quit), milliseconds(100), minutes(10)),
          "The answer to QUIT."},
+
+        {"tlsrpt", "contact",
+         text<Config>(FIELD(delivery.tls_report.contact), "an address of one of the [[domain]]s, such as \"tls@example.com\", or \"\""),
+         "Who may be asked about our reports; they are sent from this address, signed with its domain's key. Empty: no reports.",
+         "\"postmaster@example.com\""},
+        {"tlsrpt", "organization", text<Config>(FIELD(delivery.tls_report.organization), "a name"),
+         "Who we are, in the reports. Empty: the domain of the contact."},
+        {"tlsrpt", "delay", duration<Config>(FIELD(delivery.tls_report.delay), seconds(0), hours(12)),
+         "Reports go out at a random time this long after midnight UTC at the most (RFC 8460 section 4.1: up to 4 hours)."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
 }
@@ -464,6 +492,8 @@ const std::vector<Section>& sections() {
         {"delivery", "How mail leaves."},
         {"delivery.timeouts",
          "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
+        {"tlsrpt",
+         "Reports about TLS, once a day, to the domains that ask for them (RFC 8460). Made only where a contact is set."},
         {"admin", "The socket of the command line tools."},
         {"log", "What is written where."},
     };

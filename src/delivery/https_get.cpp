@@ -62,8 +62,11 @@ std::optional<HttpsAnswer> parse_more(Parser& parser, std::string& waiting, bool
         if (failed || taken == 0) break;
     }
     if (!failed && ended && !parser.is_done()) parser.put_eof(failed);
-    if (failed == http::error::body_limit || failed == http::error::header_limit)
-        return HttpsAnswer(HttpsEnd::too_large, "its answer is too large");
+    if (failed == http::error::body_limit || failed == http::error::header_limit) {
+        HttpsAnswer answer(HttpsEnd::too_large, "its answer is too large");
+        if (parser.is_header_done()) answer.status = parser.get().result_int();
+        return answer;
+    }
     if (failed) return HttpsAnswer(HttpsEnd::unreachable, "its answer is no HTTP, or was cut off: " + failed.message());
     if (parser.is_done()) return answer_of(parser);
     if (ended) return HttpsAnswer(HttpsEnd::unreachable, "it closed the connection without an answer");

@@ -44,7 +44,7 @@ enum class HttpsEnd : std::uint8_t {
 
 struct HttpsAnswer {
     HttpsEnd end = HttpsEnd::unreachable;
-    unsigned status = 0;
+    unsigned status = 0;                       // also where the body was too large
     std::string content_type;                  // media type only, lower case
     std::string body;
     std::string detail;                        // where not answered: why, in words for the operator

@@ -63,7 +63,7 @@ inline constexpr std::string_view kDirect = "direct";
 struct ProviderOptions {
     std::string name;
     std::vector<std::string> mx;                         // "mx.example.net", "*.example.net": the first MX host is one of these
-    std::uint32_t connections = 0;                       // at once to one site of theirs; 0: connections_per_site
+    std::uint32_t connections = 0;                       // at once to all their sites together; 0: connections_per_site to each
     std::uint32_t messages_per_connection = 0;           // 0: as for all
     std::optional<TlsPolicy> tls;                        // nothing: as for all
 };
@@ -91,6 +91,8 @@ struct DeliveryOptions {
     bool mta_sts = true;                                 // RFC 8461
     std::uint16_t mta_sts_port = 443;                    // for tests: where policies are fetched
     TlsReportOptions tls_report;
+    // Shown to peers that ask for a certificate; both empty: none.
+    std::string tls_certificate_file, tls_key_file;
     IpFamily family = IpFamily::automatic;
     std::string source_v4;                               // local address of outgoing connections, or empty
     std::string source_v6;
@@ -109,6 +111,9 @@ struct DeliveryOptions {
     Duration broken_tls_memory = std::chrono::hours(24);
     ClientTimeouts timeouts;
     Duration shutdown_grace = std::chrono::seconds(20);
+    std::string bounce_to;                               // who gets the DSNs for senders at our own host name; empty: themselves
+    std::uint64_t bounce_returned_size = 50 * 1024;      // of an original that returns whole (RET=FULL); larger: header only
+    std::uint32_t bounces_per_hour = 100;                // DSNs to one address; 0: no limit
 };
 
 }  // namespace posthorn::delivery
