@@ -7,13 +7,10 @@
 #include "base/text.hpp"
 
 namespace posthorn::delivery {
-namespace {
 
-bool no_connection(const Outcome& outcome) {
-    return outcome.failure_class == Class::connection && outcome.reply.code == 0 && !outcome.maybe_delivered;
+bool found_nobody(const Outcome& outcome) {
+    return outcome.result != Disposition::delivered && outcome.stage == smtp::protocol::Stage::connect && outcome.reply.code == 0;
 }
-
-}  // namespace
 
 bool refuses_us(const Outcome& outcome) {
     if (outcome.result == Disposition::delivered || outcome.reply.code < 400) return false;
@@ -30,7 +27,7 @@ bool refuses_us(const Outcome& outcome) {
 
 bool BlockedSites::note(const std::string& site_key, const Outcome& outcome, Duration after, TimePoint now) {
     const bool refused = refuses_us(outcome);
-    if (!refused && !no_connection(outcome)) {
+    if (!refused && !found_nobody(outcome)) {
         sites_.erase(site_key);
         return false;
     }

@@ -18,6 +18,9 @@ inline constexpr std::size_t kMaxBlockedSites = 10000;
 // of our address. Never for what is about the recipient or the content.
 [[nodiscard]] bool refuses_us(const Outcome& outcome);
 
+// Pure. True when no host of the site could be connected to.
+[[nodiscard]] bool found_nobody(const Outcome& outcome);
+
 // Owned by the delivery agent, on the home shard; keeps at most kMaxBlockedSites. Only sites of routes with a fallback.
 class BlockedSites {
 public:

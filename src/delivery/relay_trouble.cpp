@@ -66,6 +66,12 @@ std::string_view to_string(RelayFault fault) {
 
 std::optional<RelayFault> relay_fault(Stage stage, const Reply& reply) {
     if (reply.positive()) return std::nullopt;
+    // Our own words, without a code of the relay's: no mechanism fits, it did not prove itself, TLS is not what is demanded. A
+    // connection that was lost has no words of this kind.
+    const auto& code = reply.enhanced;
+    if (stage == Stage::auth && reply.code == 0) return code.subject == 7 ? std::optional(RelayFault::login) : std::nullopt;
+    if ((stage == Stage::starttls || stage == Stage::tls) && code.subject == 7 && (code.detail == 5 || code.detail == 10))
+        return RelayFault::identity;
     // RFC 4954 s6: what AUTH and what follows a missing AUTH are answered with. 454 4.7.0 is a passing trouble of the relay's
     // own; no recipient is to blame for it either.
     if (stage == Stage::auth && reply.code != 421) return RelayFault::login;
@@ -74,7 +80,6 @@ std::optional<RelayFault> relay_fault(Stage stage, const Reply& reply) {
     const bool at_envelope = stage == Stage::mail || stage == Stage::rcpt || stage == Stage::data;
     if (reply.code < 400 || (!at_envelope && stage != Stage::end_of_data)) return std::nullopt;
     // What the relay says of a mailbox is about that mailbox, whatever other words it uses (RFC 3463 s3.2, s3.3).
-    const auto& code = reply.enhanced;
     const bool about_recipient = stage == Stage::rcpt && ((code.subject == 1 && code.detail != 7 && code.detail != 8) ||
                                                           (code.subject == 2 && code.detail >= 1 && code.detail <= 4));
     if (about_recipient) return std::nullopt;

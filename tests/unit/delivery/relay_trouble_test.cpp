@@ -39,6 +39,12 @@ TEST(RelayTrouble, TellsOurFaultsFromTheRecipients) {
         {"no login at all, Google", Stage::mail, 530, "5.7.0 Authentication Required. For more information, go to", RelayFault::login},
         {"Exim at MAIL", Stage::mail, 550, "authentication required", RelayFault::login},
         {"Microsoft at MAIL", Stage::mail, 530, "5.7.57 Client not authenticated to send mail.", RelayFault::login},
+        {"our own words at AUTH", Stage::auth, 0, "4.7.0 the server offers CRAM-MD5, none of which is spoken here", RelayFault::login},
+        {"the connection is lost at AUTH", Stage::auth, 0, "", std::nullopt},
+        // tls_outcome.cpp: our own 451 where TLS is not what is demanded
+        {"the certificate is another's", Stage::tls, 451, "4.7.5 the certificate of x is not what is demanded", RelayFault::identity},
+        {"no STARTTLS", Stage::starttls, 451, "4.7.10 TLS is demanded of x, which does not offer it", RelayFault::identity},
+        {"the handshake is cut", Stage::tls, 0, "", std::nullopt},
         {"the relay goes away during AUTH", Stage::auth, 421, "4.3.0 Shutting down", std::nullopt},
         // relaying
         {"Postfix", Stage::rcpt, 554, "5.7.1 <bob@b.example>: Relay access denied", RelayFault::relaying},
