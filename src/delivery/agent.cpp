@@ -233,6 +233,8 @@ void DeliveryAgent::State::pump() {
             claim(*due);
         } else if (auto* site = std::get_if<queue::ResolveSite>(&action)) {
             tasks.spawn(resolve(std::move(*site)));
+        } else if (auto* back = std::get_if<queue::GiveBack>(&action)) {
+            store.unclaim(std::move(back->recipients));
         } else {
             arm_timer(std::get<queue::WaitUntil>(action).when);
             return;
@@ -285,6 +287,8 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
         queue::SitePlace place;
         place.key = plan->site_key;
         place.provider = plan->provider;
+        for (const ProviderOptions& provider : current->delivery.providers)
+            if (provider.name == plan->provider) place.connections = provider.connections;
         scheduler.resolved(action.destination, place, now + valid, now);
         wake();
         co_return;
@@ -296,6 +300,11 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
         queue::SitePlace place;
         place.key = key;
         scheduler.resolved(action.destination, place, now + kMinRoute, now);
+        wake();
+        co_return;
+    }
+    if (outcome.shortage) {
+        scheduler.resolve_failed(action.destination, now);
         wake();
         co_return;
     }

@@ -24,6 +24,7 @@ struct SchedulerOptions {
     Duration destination_backoff_first =
         std::chrono::seconds(60);  // after a failure of the whole destination or site
     Duration destination_backoff_max = std::chrono::minutes(30);
+    Duration slow = std::chrono::seconds(10);  // a site whose deliveries take this long is slow
 };
 
 // The MX set a domain resolves to. Equal sets are one site, however many domains share them.
@@ -64,7 +65,12 @@ struct ResolveSite {  // -> resolved() or unresolved()
 struct WaitUntil {
     std::optional<TimePoint> when;
 };
-using SchedulerAction = std::variant<StartDelivery, ClaimDue, ResolveSite, WaitUntil>;
+// Claimed recipients that are not to be tried now after all (their site backs off, or is slow and has enough): unclaim them
+// before anything else is asked of the store. Not answered.
+struct GiveBack {
+    std::vector<RecipientId> recipients;
+};
+using SchedulerAction = std::variant<StartDelivery, ClaimDue, ResolveSite, GiveBack, WaitUntil>;
 
 // What a delivery taught about its site and destination; the verdicts on the recipients go to the store.
 struct DeliveryFeedback {
@@ -126,6 +132,8 @@ public:
     // unclaims each. For an answer that is final (no such domain, null MX) call resolved() with a key of its
     // own and let the deliveries fail.
     [[nodiscard]] std::vector<ReadyRecipient> unresolved(DestinationId destination, TimePoint now);
+    // DNS could not be asked, for reasons of our own: looked at again after a short while, without a back-off.
+    void resolve_failed(DestinationId destination, TimePoint now);
     // The delivery is over and its slot free; its settlement may still be under way (then on_due(), see
     // there). Returns ready recipients a back-off has dropped, to be unclaimed by the caller before anything
     // else is asked of the store.
@@ -134,6 +142,8 @@ public:
     // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works
     // again).
     void forget_backoff(DestinationId destination, TimePoint now);
+    // Routes may have changed (reload): each destination is resolved again before its next start.
+    void forget_places();
     // New limits (reload); what is under way goes on.
     void set_options(const SchedulerOptions& options);
     // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after

@@ -1,7 +1,33 @@
-// What is to be done next: a name to resolve, rows to claim, a delivery to start, or nothing until a time.
+// What is to be done next: rows to give back, a name to resolve, rows to claim, a delivery to start, or nothing until a time.
 #include "queue/scheduler_state.hpp"
 
 namespace posthorn::queue {
+
+Site* Scheduler::State::take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares, std::size_t total,
+                                  SiteId& id) {
+    Fifo<SiteTurns::Place>* first = nullptr;
+    for (const Standing standing : {Standing::slow, Standing::fresh, Standing::quick}) {
+        Fifo<SiteTurns::Place>& line = turns.line(Shares::index(standing));
+        while (!line.empty()) {
+            const auto it = sites.find(line.front().site);
+            if (it != sites.end() && it->second.*turn == line.front().turn) {
+                break;
+            }
+            line.pop_front();
+        }
+        if (!line.empty() && shares.has_room(standing, total) &&
+            (first == nullptr || line.front().turn < first->front().turn)) {
+            first = &line;
+        }
+    }
+    if (first == nullptr) {
+        return nullptr;
+    }
+    id = first->pop_front().site;
+    Site& site = sites.at(id);
+    site.*turn = 0;
+    return &site;
+}
 
 std::optional<SchedulerAction> Scheduler::State::next_resolve() {
     while (!resolves.empty()) {
@@ -21,84 +47,89 @@ std::optional<SchedulerAction> Scheduler::State::next_resolve() {
 }
 
 std::optional<SchedulerAction> Scheduler::State::next_claim(TimePoint now) {
-    while (!claims.empty() && ready + claiming < total_bound()) {
-        const DestinationId id = claims.pop_front();
-        Destination* destination = find(id);
-        if (destination == nullptr || !destination->in_claims) {
-            continue;
+    SiteId id = kUnknownSite;
+    while (Site* site = take_turn(claims, &Site::claim_turn, loaded, total_bound(), id)) {
+        if (auto action = claim_of(id, *site, now)) {
+            return action;
         }
-        destination->in_claims = false;
-        if (destination->next_due > now || blocked_until(*destination, now) > now) {
-            const SiteId site_id = destination->site;
-            consider(id, *destination, now);
-            if (const auto it = sites.find(site_id); it != sites.end()) {
-                unpark(it->second);  // its turn goes to the next one
-            }
-            continue;
-        }
-        Site* site = site_of(*destination);
-        // Of a destination that may not resolve, a few are enough to find that out.
-        std::size_t limit = site != nullptr ? options.claim_batch : (options.claim_batch + 4) / 5;
-        if (site != nullptr) {
-            const std::size_t bound = site_bound(*site);
-            if (site->ready >= bound && site->ready > 0) {
-                destination->in_claims = true;
-                site->parked.push_back(id);
-                continue;
-            }
-            limit = std::min(limit, bound - site->ready);
-        }
-        limit = std::max<std::size_t>(1, limit);
-        destination->claiming = static_cast<std::uint32_t>(limit);
-        destination->noted_due = kNever;
-        claiming += limit;
-        if (site != nullptr) {
-            site->ready += limit;
-        }
-        return ClaimDue{id, limit};
     }
     return std::nullopt;
+}
+
+std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site, TimePoint now) {
+    const std::size_t bound = site_bound(site);
+    const bool known = id != kUnknownSite;
+    if (site.backoff_until > now || (known && site.ready > 0 && site.ready >= bound)) {
+        return std::nullopt;  // the back-off's end or a start brings it back
+    }
+    std::optional<SchedulerAction> action;
+    while (!action && !site.wants.empty()) {
+        const DestinationId wanting = site.wants.pop();
+        Destination* destination = find(wanting);
+        if (destination == nullptr || !destination->in_wants || destination->site != id) {
+            continue;
+        }
+        destination->in_wants = false;
+        if (destination->next_due > now || destination->backoff_until > now || destination->claiming != 0) {
+            consider(wanting, *destination, now);
+            continue;
+        }
+        std::size_t limit = std::min(kRowsUnresolved, options.claim_batch);
+        if (known) {
+            const std::size_t room = bound - std::min(bound, site.ready);
+            // A batch that is worth the question, unless rows are dear.
+            limit = is_tight(site) ? room : std::max(room, options.claim_batch / 2);
+            limit = std::min(limit, options.claim_batch);
+        }
+        limit = std::max<std::size_t>(1, limit);
+        begin_claim(*destination, limit);
+        action = ClaimDue{wanting, limit};
+    }
+    consider_claims(id, site, now);
+    return action;
 }
 
 std::optional<SchedulerAction> Scheduler::State::next_start(TimePoint now) {
-    while (!runnable.empty() && deliveries < options.deliveries) {
-        const SiteId site_id = runnable.pop_front();
-        const auto it = sites.find(site_id);
-        if (it == sites.end() || !it->second.runnable) {
-            continue;
-        }
-        Site& site = it->second;
-        site.runnable = false;
-        if (site.active >= site.window || site.backoff_until > now) {
-            continue;  // finished() or the timer brings it back
-        }
-        site.members += 1;  // stays while its destinations are looked at
-        std::optional<SchedulerAction> action;
-        while (!action && !site.ring.empty()) {
-            const DestinationId id = site.ring.pop_front();
-            Destination* destination = find(id);
-            if (destination == nullptr || !destination->in_ring || destination->site != site_id) {
-                continue;
-            }
-            destination->in_ring = false;
-            if (destination->ready.empty() || destination->site_valid_until <= now ||
-                destination->backoff_until > now) {
-                consider(id, *destination, now);
-                continue;
-            }
-            action = start(site_id, site, id, *destination, now);
-        }
-        site.members -= 1;
-        if (action) {
+    if (rest_until > now) {
+        return std::nullopt;
+    }
+    SiteId id = kUnknownSite;
+    while (Site* site = take_turn(starts, &Site::start_turn, deliveries, options.deliveries, id)) {
+        if (auto action = start_of(id, *site, now)) {
             return action;
         }
-        forget_site_if_idle(site_id, site, now);
     }
     return std::nullopt;
 }
 
-SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationId id,
-                                        Destination& destination, TimePoint now) {
+std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site, TimePoint now) {
+    const bool may = site.active < window(site) && site.backoff_until <= now;
+    if (may && site.provider != nullptr && site.provider->full()) {
+        consider_starts(id, site, now);  // waits for its provider
+        return std::nullopt;
+    }
+    std::optional<SchedulerAction> action;
+    while (may && !action && !site.ring.empty()) {
+        const DestinationId next = site.ring.pop();
+        Destination* destination = find(next);
+        if (destination == nullptr || !destination->in_ring || destination->site != id) {
+            continue;
+        }
+        destination->in_ring = false;
+        if (destination->ready.empty() || destination->site_valid_until <= now || destination->backoff_until > now) {
+            consider(next, *destination, now);
+            continue;
+        }
+        action = start(id, site, next, *destination, now);
+    }
+    if (!action && site.provider != nullptr) {
+        wake_provider(*site.provider, now);
+    }
+    return action;
+}
+
+SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
+                                        TimePoint now) {
     StartDelivery action{
         site_id, id, destination.domain(), destination.lane(), destination.ready.front().ready.recipient.message, {}};
     do {
@@ -108,12 +139,28 @@ SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationI
              !destination.ready.front().ready.recipient.personal &&
              action.recipients.size() < std::max<std::size_t>(1, options.recipients_per_transaction));
     destination.active += 1;
-    site.active += 1;
-    deliveries += 1;
+    begin_delivery(site_id, site, now);
     consider(id, destination, now);  // more ready, or more to claim; it is active, so it stays
-    unpark(site);
-    consider_site(site_id, site, now);
+    consider_claims(site_id, site, now);
+    consider_starts(site_id, site, now);
     return action;
+}
+
+void Scheduler::State::tick(TimePoint now) {
+    while (!backoffs.empty() && backoffs.begin()->first <= now) {
+        const SiteId id = backoffs.begin()->second;
+        end_backoff(id, sites.at(id), now);
+    }
+    while (!timer.empty() && timer.begin()->first <= now) {
+        const DestinationId id = timer.begin()->second;
+        Destination& destination = destinations.at(id);
+        set_wake(id, destination, kNever);
+        consider(id, destination, now);
+    }
+    while (!site_timer.empty() && site_timer.begin()->first <= now) {
+        const SiteId id = site_timer.begin()->second;
+        look(id, sites.at(id), now);
+    }
 }
 
 SchedulerAction Scheduler::next(TimePoint now) {
@@ -121,15 +168,9 @@ SchedulerAction Scheduler::next(TimePoint now) {
     if (s.paused) {
         return WaitUntil{};
     }
-    while (!s.timer.empty() && s.timer.begin()->first <= now) {
-        const DestinationId id = s.timer.begin()->second;
-        Destination& destination = s.destinations.at(id);
-        s.set_wake(id, destination, kNever);
-        s.consider(id, destination, now);
-    }
-    while (!s.site_timer.empty() && s.site_timer.begin()->first <= now) {
-        const SiteId id = s.site_timer.begin()->second;
-        s.erase_site(id, s.sites.at(id));
+    s.tick(now);
+    if (!s.dropped.empty()) {
+        return GiveBack{std::exchange(s.dropped, {})};
     }
     // Starts last: what is claimed and resolved meanwhile needs no slot, and keeps the slots busy later.
     if (auto action = s.next_resolve()) {
@@ -141,10 +182,17 @@ SchedulerAction Scheduler::next(TimePoint now) {
     if (auto action = s.next_start(now)) {
         return *std::move(action);
     }
-    if (s.timer.empty()) {
-        return WaitUntil{};
+    if (!s.dropped.empty()) {
+        return GiveBack{std::exchange(s.dropped, {})};
     }
-    return WaitUntil{s.timer.begin()->first};
+    TimePoint when = s.rest_until > now ? s.rest_until : kNever;
+    if (!s.timer.empty()) {
+        when = std::min(when, s.timer.begin()->first);
+    }
+    if (!s.backoffs.empty()) {
+        when = std::min(when, s.backoffs.begin()->first);
+    }
+    return when == kNever ? WaitUntil{} : WaitUntil{when};
 }
 
 }  // namespace posthorn::queue

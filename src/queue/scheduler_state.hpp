@@ -1,15 +1,18 @@
-// The inside of the scheduler, shared by its source files only: destinations, sites, and where each of them
+// The inside of the scheduler, shared by its source files only: destinations, sites, providers, and where each of them
 // stands.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
+#include "queue/concurrency_window.hpp"
 #include "queue/fifo.hpp"
 #include "queue/scheduler.hpp"
+#include "queue/turns.hpp"
 
 namespace posthorn::queue {
 
@@ -18,62 +21,106 @@ inline constexpr TimePoint kNever = TimePoint::max();
 inline constexpr std::uint64_t kReadyWeight = 512;
 // The store could not be asked, or said "due now" and gave nothing.
 inline constexpr Duration kAskAgain = std::chrono::seconds(1);
-// A site keeps its id for this long after its last mail (open connections are found by it), and its bad days
-// for longer.
-inline constexpr Duration kSiteMemory = std::chrono::minutes(1);
-inline constexpr Duration kTroubleMemory = std::chrono::minutes(10);
-// Ready recipients of all sites together, for each delivery that may be under way.
+// While we are short of descriptors or ports ourselves.
+inline constexpr Duration kShortageRest = std::chrono::seconds(1);
+// A site keeps its id and what was learnt of it for this long after its last mail.
+inline constexpr Duration kSiteMemory = std::chrono::minutes(10);
+// Recipients loaded from the store for all sites together, for each delivery that may be under way.
 inline constexpr std::size_t kReadyPerDelivery = 20;
+// Of a destination that may not resolve, a few are enough to find that out.
+inline constexpr std::size_t kRowsUnresolved = 4;
+
+// The site of destinations whose site is not known (yet). It has rows to claim, but never deliveries.
+inline constexpr SiteId kUnknownSite = 0;
 
 struct Entry {
     ReadyRecipient ready;
     std::uint64_t reserved = 0;  // hot memory given back when this one leaves
+
+    // Read from the store: counts against what may be loaded. The others count against hot memory.
+    [[nodiscard]] bool loaded() const { return ready.hot == nullptr; }
 };
 
-// Domains have no NUL, nor have lanes.
+// Neither a domain nor a lane has a NUL.
 inline std::string name_of(std::string_view domain, std::string_view lane) {
-    std::string name(domain);
-    name += '\0';
+    std::string name;
+    name.reserve(domain.size() + 1 + lane.size());
+    name.append(domain).push_back('\0');
     return name.append(lane);
 }
 
 struct Destination {
-    std::string name;
-    [[nodiscard]] std::string domain() const { return name.substr(0, name.find('\0')); }
-    [[nodiscard]] std::string lane() const { return name.substr(name.find('\0') + 1); }
-
+    std::string name;  // name_of
     Fifo<Entry> ready;
     TimePoint next_due = kNever;   // of what the store has, as far as is known
     TimePoint noted_due = kNever;  // became known while a claim was under way, which may not have seen it
-    TimePoint backoff_until{};
+    TimePoint backoff_until{};     // DNS did not say where its site is
     TimePoint site_valid_until{};
-    TimePoint wake = kNever;     // its place in the timer
-    SiteId site = 0;             // 0: not known yet
+    TimePoint wake = kNever;  // its place in the timer
+    SiteId site = kUnknownSite;
+    LaneId lane_id = 0;
+    std::uint32_t loaded = 0;    // of the ready ones
     std::uint32_t active = 0;    // deliveries under way
     std::uint32_t claiming = 0;  // the limit of the claim under way
     std::uint8_t failures = 0;
+    bool bulk = false;
     bool resolving = false;
-    bool in_claims = false;  // in the claim queue or parked at its site
     bool in_resolves = false;
-    bool in_ring = false;
+    bool in_wants = false;  // of its site
+    bool in_ring = false;   // of its site
+
+    [[nodiscard]] std::string domain() const { return name.substr(0, name.find('\0')); }
+    [[nodiscard]] std::string lane() const { return name.substr(name.find('\0') + 1); }
 };
 // 10^5 destinations are to fit into a small machine.
 static_assert(sizeof(Destination) <= 256);
 
+struct Provider {
+    std::uint32_t limit = 0;  // 0: none
+    std::uint32_t active = 0;
+    Fifo<SiteId> waiting;  // sites that could start but for the limit
+
+    [[nodiscard]] bool full() const { return limit != 0 && active >= limit; }
+};
+
 struct Site {
     std::string key;
-    Fifo<DestinationId> ring;    // destinations with ready recipients, by turns
-    Fifo<DestinationId> parked;  // destinations that may claim when the site's ready recipients are fewer
+    LaneTurns ring;   // destinations with ready recipients
+    LaneTurns wants;  // destinations with due recipients in the store, to be claimed
+    ConcurrencyWindow window;
+    Provider* provider = nullptr;
     TimePoint backoff_until{};
-    TimePoint forget_at = kNever;
-    std::uint32_t window = 0;
-    std::uint32_t credit = 0;  // deliveries that went well since the window last grew
-    std::uint32_t grace = 0;   // deliveries still under way from before the window last shrank
+    TimePoint look_at = kNever;     // its place in the site timer
+    TimePoint forget_at = kNever;   // nobody needs it any more
+    TimePoint progress_at{};        // when a delivery last ended, or the first one began
+    std::uint64_t start_turn = 0;   // its place among those that may start; 0: none
+    std::uint64_t claim_turn = 0;   // its place among those that may claim; 0: none
+    std::uint32_t limit = 0;        // SitePlace::connections
     std::uint32_t active = 0;
     std::uint32_t members = 0;  // destinations
     std::size_t ready = 0;      // and claims under way, in recipients
-    std::uint8_t failures = 0;
-    bool runnable = false;  // in the queue of sites
+    std::size_t loaded = 0;     // of them those that came or come from the store
+    std::uint8_t failures = 0;  // back-offs without a success between them
+    Standing standing = Standing::fresh;
+    bool awaits_provider = false;
+};
+
+// Sites in turn, each in the line of its standing.
+class SiteTurns {
+public:
+    struct Place {
+        std::uint64_t turn = 0;
+        SiteId site = kUnknownSite;
+    };
+    [[nodiscard]] std::uint64_t push(Standing standing, SiteId site) {
+        lines_[Shares::index(standing)].push_back({++last_, site});
+        return last_;
+    }
+    [[nodiscard]] Fifo<Place>& line(std::size_t standing) { return lines_[standing]; }
+
+private:
+    std::array<Fifo<Place>, kStandings> lines_;
+    std::uint64_t last_ = 0;
 };
 
 inline Duration backoff(const SchedulerOptions& options, std::uint8_t failures) {
@@ -89,108 +136,96 @@ inline void count_failure(std::uint8_t& failures) {
 }
 
 struct Scheduler::State {
-    explicit State(SchedulerOptions with) : options(with) {}
+    explicit State(SchedulerOptions with) : options(with) { sites.try_emplace(kUnknownSite); }
 
     SchedulerOptions options;
     std::unordered_map<DestinationId, Destination> destinations;
     std::unordered_map<std::string_view, DestinationId> by_name;  // views into destinations
-    std::unordered_map<SiteId, Site> sites;
-    std::unordered_map<std::string_view, SiteId> by_key;  // views into sites
+    std::unordered_map<SiteId, Site> sites;                       // with kUnknownSite always
+    std::unordered_map<std::string_view, SiteId> by_key;          // views into sites
+    std::unordered_map<std::string, Provider> providers;          // as many as the configuration has
+    struct Lane {
+        LaneId id = 0;
+        std::uint32_t members = 0;  // destinations
+    };
+    std::unordered_map<std::string, Lane> lanes;
     std::set<std::pair<TimePoint, DestinationId>> timer;
-    std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites to be forgotten
-    Fifo<DestinationId> claims;
+    std::set<std::pair<TimePoint, SiteId>> backoffs;    // their ends
+    std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites that may have stalled or may be forgotten
     Fifo<DestinationId> resolves;
-    Fifo<SiteId> runnable;
-    SiteId last_site = 0;
-    std::size_t deliveries = 0;
+    SiteTurns starts, claims;
+    Shares deliveries;  // under way
+    Shares loaded;      // recipients that came or come from the store
+    std::vector<RecipientId> dropped;  // to be given back
+    TimePoint rest_until{};            // nothing starts before: we are short of something ourselves
+    SiteId last_site = kUnknownSite;
+    LaneId last_lane = 0;
     std::size_t ready = 0;
-    std::size_t claiming = 0;
     std::uint64_t hot = 0;
     bool paused = false;
 
+    // destinations: scheduler_state.cpp
     Destination* find(DestinationId id) {
         const auto it = destinations.find(id);
         return it == destinations.end() ? nullptr : &it->second;
     }
-
-    Site* site_of(const Destination& destination) {
-        return destination.site == 0 ? nullptr : &sites.at(destination.site);
-    }
-
     Destination& get(DestinationId id, std::string_view domain, std::string_view lane);
-
-    // --- where a destination stands ---
-
     void set_wake(DestinationId id, Destination& destination, TimePoint when);
-
-    bool site_known(const Destination& destination, TimePoint now) const {
-        return destination.site != 0 && destination.site_valid_until > now;
-    }
-
-    // Until then nothing is done for the destination. An outdated site does not count: the domain may have
-    // moved.
-    TimePoint blocked_until(const Destination& destination, TimePoint now) {
-        return site_known(destination, now)
-                   ? std::max(destination.backoff_until, site_of(destination)->backoff_until)
-                   : destination.backoff_until;
-    }
-
-    // At most so many ready recipients a site may have before its destinations claim more. When the whole is
-    // half full, only what its window can use soon: slow sites must not keep the others' mail out.
-    std::size_t site_bound(const Site& site) const;
-    std::size_t total_bound() const {
-        return std::max(kReadyPerDelivery * options.deliveries, 2 * options.claim_batch);
-    }
-
     // Puts the destination where its state says it belongs. May erase it: the reference is not to be used
     // afterwards.
     void consider(DestinationId id, Destination& destination, TimePoint now);
-
-    void enter_ring(DestinationId id, Destination& destination, TimePoint now);
-
-    void consider_site(SiteId id, Site& site, TimePoint now);
-
-    void unpark(Site& site);
-
     void forget(DestinationId id, Destination& destination, TimePoint now);
-
-    // --- sites ---
-
-    void leave_site(Destination& destination, TimePoint now);
-
-    void unpark_all(Site& site);
-
-    void forget_site_if_idle(SiteId id, Site& site, TimePoint now);
-
-    void erase_site(SiteId id, Site& site);
-
-    void join_site(Destination& destination, std::string_view key, TimePoint now);
-
-    // --- ready recipients ---
-
+    // Its place in the site's turns stays behind and is skipped.
+    void move_to(Destination& destination, SiteId to, TimePoint now);
     void add_ready(Destination& destination, Entry entry);
-
     ReadyRecipient take_ready(Destination& destination);
-
     // All ready ones leave; they wait in the store again.
-    std::vector<ReadyRecipient> drop_ready(Destination& destination);
-
+    std::vector<ReadyRecipient> take_all(Destination& destination);
+    void drop_ready(Destination& destination);
     static void note_due(Destination& destination, TimePoint due);
+    void begin_claim(Destination& destination, std::size_t limit);
+    void end_claim(Destination& destination, TimePoint next_due);
 
-    void end_claim(Destination& destination);
+    // sites: scheduler_sites.cpp
+    [[nodiscard]] std::uint32_t ceiling(const Site& site) const;
+    [[nodiscard]] std::uint32_t window(const Site& site) const { return std::min(site.window.size(), ceiling(site)); }
+    // At most so many ready recipients a site may have before its destinations claim more: only what its window can use
+    // soon when it is slow, or when half of all that may be loaded is; slow sites must not keep the others' mail out.
+    [[nodiscard]] std::size_t site_bound(const Site& site) const;
+    [[nodiscard]] bool is_tight(const Site& site) const;
+    [[nodiscard]] std::size_t total_bound() const {
+        return std::max(kReadyPerDelivery * options.deliveries, 2 * options.claim_batch);
+    }
+    SiteId site_at(const SitePlace& place);
+    void set_provider(SiteId id, Site& site, const SitePlace& place, TimePoint now);
+    // In line for starting, or for claiming, when it may.
+    void consider_starts(SiteId id, Site& site, TimePoint now);
+    void consider_claims(SiteId id, Site& site, TimePoint now);
+    void set_standing(SiteId id, Site& site, Standing standing, TimePoint now);
+    void count_loaded(Site& site, std::size_t more, std::size_t fewer);
+    void begin_delivery(SiteId id, Site& site, TimePoint now);
+    void end_delivery(Site& site, TimePoint now);
+    void learn(SiteId id, Site& site, DeliveryFeedback feedback, TimePoint now);
+    void wake_provider(Provider& provider, TimePoint now);
+    // before: deliveries under way that began before and whose end is to change nothing.
+    void back_off(SiteId id, Site& site, std::uint32_t before, TimePoint now);
+    // Destinations in line for a start are looked at again: those that may not keep their rows give them back.
+    void reconsider_ring(SiteId id, Site& site, TimePoint now);
+    void end_backoff(SiteId id, Site& site, TimePoint now);
+    void look_at(SiteId id, Site& site, TimePoint when);
+    void look(SiteId id, Site& site, TimePoint now);
+    void forget_if_idle(SiteId id, Site& site, TimePoint now);
 
-    void back_off_site(SiteId id, Site& site, std::vector<RecipientId>& dropped, TimePoint now);
-
-    // --- actions ---
-
+    // actions: scheduler_next.cpp
+    void tick(TimePoint now);
     std::optional<SchedulerAction> next_resolve();
-
     std::optional<SchedulerAction> next_claim(TimePoint now);
-
+    std::optional<SchedulerAction> claim_of(SiteId id, Site& site, TimePoint now);
     std::optional<SchedulerAction> next_start(TimePoint now);
-
-    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
-                          TimePoint now);
+    std::optional<SchedulerAction> start_of(SiteId id, Site& site, TimePoint now);
+    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination, TimePoint now);
+    // The first in line among those whose standing has room; null: there is none.
+    Site* take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares, std::size_t total, SiteId& id);
 };
 
 }  // namespace posthorn::queue
