@@ -10,13 +10,14 @@ def _openssl(*arguments):
     return subprocess.run(["openssl", *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 
 
-def self_signed(directory, name="mail.example.test", addresses=("127.0.0.1",)):
-    """Writes NAME.crt and NAME.key (EC P-256, ten years) and returns their paths."""
+def self_signed(directory, name="mail.example.test", addresses=("127.0.0.1",), rsa=False):
+    """Writes NAME.crt and NAME.key (EC P-256 or RSA, ten years) and returns their paths."""
     directory = pathlib.Path(directory)
     certificate, key = directory / f"{name}.crt", directory / f"{name}.key"
     # An address as a name, too: s-nail compares names only.
     alternatives = ",".join([f"DNS:{name}"] + [f"IP:{a},DNS:{a}" for a in addresses])
-    _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650",
+    algorithm = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+    _openssl("req", "-x509", "-newkey", *algorithm, "-nodes", "-days", "3650",
              "-subj", f"/CN={name}", "-addext", f"subjectAltName={alternatives}", "-keyout", str(key), "-out", str(certificate))
     key.chmod(0o600)
     return certificate, key
