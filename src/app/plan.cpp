@@ -13,6 +13,8 @@
 #include "auth/user_file.hpp"
 #include "delivery/relays.hpp"
 #include "delivery/routing.hpp"
+#include "net/certificate.hpp"
+#include "net/interfaces.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -138,6 +140,19 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     return runtime;
 }
 
+std::shared_ptr<const net::Certificate> load_client_certificate(const delivery::DeliveryOptions& options, Plan& plan) {
+    if (options.tls_certificate_file.empty() || options.tls_key_file.empty()) return nullptr;
+    const net::CertificateFiles files{options.tls_certificate_file, options.tls_key_file};
+    const auto loaded = net::Certificate::load(files);
+    if (!loaded) {
+        plan.problems.push_back("delivery.tls_certificate_file: " + loaded.error().what);
+        return nullptr;
+    }
+    const net::DateNotice notice = net::date_notice(**loaded, wall_now());
+    if (!notice.text.empty()) plan.warnings.push_back("delivery.tls_certificate_file: " + notice.text);
+    return *loaded;
+}
+
 std::shared_ptr<const delivery::Settings> make_settings(const config::Config& config, Plan& plan) {
     auto settings = std::make_shared<delivery::Settings>();
     settings->hostname = config.hostname;
@@ -149,9 +164,20 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
     settings->keys = auth::dkim::KeyTable::build(config.auth.domains, config.auth.dkim);
     for (const std::string& problem : settings->keys->problems()) plan.warnings.push_back(problem);
     settings->unsubscribe = load_tokens(config.auth, plan);
+    settings->bounces.hostname = config.hostname;
+    settings->bounces.bounce_to = config.delivery.bounce_to;
+    settings->bounces.returned_size = config.delivery.bounce_returned_size;
+    settings->bounces.per_hour = config.delivery.bounces_per_hour;
+    for (const auth::DomainOptions& domain : config.auth.domains)
+        if (!domain.bounce_to.empty())
+            settings->bounces.domains.push_back({domain.name, domain.bounce_to, domain.mailboxes});
     settings->delivery.providers = delivery::with_known_providers(config.delivery.providers);
+    settings->own.machine = net::interface_addresses();
+    for (const smtp::server::ListenerOptions& listener : config.server.listeners)
+        settings->own.listeners.push_back(listener.address);
     settings->relays = delivery::Relays::load(config.delivery.relays, plan.problems, plan.warnings);
     for (std::string& problem : delivery::routing_problems(config.delivery)) plan.problems.push_back(std::move(problem));
+    settings->client_certificate = load_client_certificate(config.delivery, plan);
     return settings;
 }
 

@@ -29,6 +29,8 @@ struct DomainOptions {
     std::string name;                                        // lower case A-label; also signs for its subdomains
     std::vector<DkimKeyOptions> keys;                        // one signature each, RSA on top
     UnsignedPolicy unsigned_policy = UnsignedPolicy::hold;
+    std::string bounce_to;                                   // who gets the DSNs for senders of this domain; empty: themselves
+    std::vector<std::string> mailboxes;                      // senders who do get their own
     std::string source_v4, source_v6;                        // where its mail leaves from; empty: as for all
 };
 

@@ -21,9 +21,32 @@ std::string list_path(const char* name, std::size_t index) {
     return fmt::format("{}[{}]", name, index);
 }
 
+// Empty, or an address that mail can be sent to.
+void check_bounce_address(const std::string& key, const std::string& address, const Place& place, Findings& findings) {
+    const std::size_t at = address.rfind('@');
+    if (address.empty() || (at != std::string::npos && at > 0 && is_domain_name(address.substr(at + 1)))) return;
+    findings.mistake(place, key + " is " + quote(address) + "; allowed: an address such as \"admin@example.com\"");
+}
+
+void check_bounces(const auth::DomainOptions& domain, const std::string& path, const Places& places, Findings& findings) {
+    check_bounce_address("domain.bounce_to", domain.bounce_to, places.of(path + ".bounce_to"), findings);
+    for (const std::string& mailbox : domain.mailboxes) {
+        const std::size_t at = mailbox.rfind('@');
+        const std::string of = at == std::string::npos ? std::string() : text::to_lower(mailbox.substr(at + 1));
+        if (at == 0 || (of != domain.name && !of.ends_with("." + domain.name)))
+            findings.mistake(places.of(path + ".mailboxes"),
+                             "domain.mailboxes has " + quote(mailbox) + "; allowed: addresses of " + domain.name + " or below it");
+    }
+    if (!domain.mailboxes.empty() && domain.bounce_to.empty())
+        findings.mistake(places.of(path + ".mailboxes"),
+                         "domain.mailboxes names who is told in spite of bounce_to, but there is no bounce_to; add it, or take "
+                         "mailboxes away: without bounce_to each sender is told");
+}
+
 }  // namespace
 
 void check_domains(const Config& config, const Places& places, Findings& findings) {
+    check_bounce_address("delivery.bounce_to", config.delivery.bounce_to, places.of("delivery.bounce_to"), findings);
     const auto& domains = config.auth.domains;
     for (std::size_t i = 0; i < domains.size(); ++i) {
         const auth::DomainOptions& domain = domains[i];
@@ -68,6 +91,7 @@ void check_domains(const Config& config, const Places& places, Findings& finding
                 }
             }
         }
+        check_bounces(domain, path, places, findings);
         if (domain.keys.empty() && is_domain_name(domain.name) &&
             domain.unsigned_policy == auth::UnsignedPolicy::hold) {
             findings.warning(
@@ -283,6 +307,13 @@ void check_repair(const Config& config, const Places& places, Findings& findings
 }
 
 void check_delivery(const Config& config, const Places& places, Findings& findings) {
+    const delivery::DeliveryOptions& tls = config.delivery;
+    if (tls.tls_certificate_file.empty() != tls.tls_key_file.empty()) {
+        const bool no_key = tls.tls_key_file.empty();
+        const std::string set = no_key ? "delivery.tls_certificate_file" : "delivery.tls_key_file";
+        const std::string missing = no_key ? "delivery.tls_key_file" : "delivery.tls_certificate_file";
+        findings.mistake(places.of(set), set + " is set without " + missing + "; set both or neither");
+    }
     const auto& delivery = config.delivery;
     const auto source = [&](const std::string& path, const char* key, const std::string& text, bool v4) {
         if (text.empty()) {

@@ -79,6 +79,11 @@ const std::vector<Setting<auth::DomainOptions>>& domain_settings() {
                    std::vector<std::pair<std::string, UnsignedPolicy>>{
                        {"hold", UnsignedPolicy::hold}, {"send-unsigned", UnsignedPolicy::send_unsigned}}),
          "What happens to mail of this domain while none of its keys can be used."},
+        {"domain", "bounce_to", text<D>(FIELD(bounce_to), "an address such as \"admin@example.com\", or \"\""),
+         "Who gets the reports about mail that failed, for all senders of this domain and below it but those of mailboxes. "
+         "For programs that send as addresses nobody reads (wordpress@, noreply@). Empty: the senders themselves."},
+        {"domain", "mailboxes", texts<D>(FIELD(mailboxes), "a list of addresses of this domain"),
+         "Senders who can receive: reports about their mail go to themselves, in spite of bounce_to."},
         {"domain", "source_v4", text<D>(FIELD(source_v4), "an IPv4 address of this machine, or \"\""),
          "The local address from which mail with an envelope sender of this domain, or below it, leaves over IPv4. Empty: "
          "delivery.source_v4."},

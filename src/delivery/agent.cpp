@@ -34,13 +34,16 @@ DeliveryAgent::State::State(boost::asio::io_context& context, queue::QueueStore&
       crypto(crypto_pool),
       settings(std::move(current)),
       scheduler(scheduler_options(*settings)),
+      sources(home, dns_resolver),
       dialler(dns_resolver, crypto_pool),
       tasks(home, "delivery"),
       chores(home, "delivery chores"),
       timer(home),
       sweep_now(home),
       ids(std::random_device{}()),
-      random(std::random_device{}()) {}
+      random(std::random_device{}()) {
+    dialler.heed(&ways.blocked, &sources);
+}
 
 DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& store, dns::Resolver& resolver,
                              boost::asio::thread_pool& crypto, std::shared_ptr<const Settings> settings)
@@ -53,11 +56,17 @@ void DeliveryAgent::use(const Learnt& learnt) { state_->dialler.use(learnt); }
 
 void DeliveryAgent::start() {
     state_->chores.spawn(state_->begin());
+    state_->chores.spawn(state_->sources.run([state = state_.get()] { return state->settings; }, state_->chores));
 }
 
 void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->settings = std::move(settings);
     state_->scheduler.set_options(scheduler_options(*state_->settings));
+    state_->scheduler.forget_places();     // routes and providers may be others now
+    state_->sources.look_again();
+    std::vector<std::string> relays;
+    for (const RelayOptions& relay : state_->settings->delivery.relays) relays.push_back(relay.name);
+    state_->ways.troubles.keep_only(relays);
     state_->prefixes.clear();
     // Open connections were made by the old rules (clear text, another name in EHLO).
     for (auto& connection : state_->pool.drain()) state_->say_goodbye(std::move(connection));
@@ -100,6 +109,7 @@ net::awaitable<void> DeliveryAgent::stop() {
     state.scheduler.pause(true);
     state.timer.cancel();
     state.store.unclaim(state.scheduler.drain());
+    state.send_summaries(state.budget.drain());
     state.chores.request_stop();
     state.sweep_now.notify();
     for (auto& connection : state.pool.drain()) {
@@ -380,6 +390,7 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
         for (auto& connection : pool.expired(std::chrono::steady_clock::now())) {
             say_goodbye(std::move(connection));
         }
+        send_summaries(budget.due(std::chrono::steady_clock::now()));
         if (round % kExpirySweeps == 1 || round == 1) co_await expire();
     }
 }

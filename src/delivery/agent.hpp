@@ -13,6 +13,7 @@
 
 #include "auth/options.hpp"
 #include "delivery/learnt.hpp"
+#include "delivery/bounce_rules.hpp"
 #include "delivery/options.hpp"
 #include "delivery/own_address.hpp"
 #include "queue/options.hpp"
@@ -46,9 +47,10 @@ struct Settings {
     std::vector<auth::StreamOptions> streams;
     std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
     std::shared_ptr<const auth::UnsubscribeTokens> unsubscribe;      // null: no streams
+    BounceRules bounces;
     std::shared_ptr<const Relays> relays;                 // null: no [[relay]]
-    OwnAddresses own;                                     // where a delivery would come back to us
     std::shared_ptr<const net::Certificate> client_certificate;      // shown to peers that ask for one; null: none
+    OwnAddresses own;                                     // where a delivery would come back to us
 };
 
 // Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.
@@ -66,7 +68,7 @@ struct Admission {
 struct AgentFigures {
     std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0, connections = 0;
     std::uint64_t hot_octets = 0;
-    std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0;
+    std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0, bounces_put_off = 0;
 };
 
 // Owned by app, lives on the home shard: every method is called on that shard's thread. References outlive it.

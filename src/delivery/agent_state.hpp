@@ -12,12 +12,15 @@
 #include "base/queue_id.hpp"
 #include "delivery/agent.hpp"
 #include "delivery/attempt.hpp"
+#include "delivery/bounce.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/prefix_cache.hpp"
 #include "delivery/recording.hpp"
 #include "delivery/signing.hpp"
+#include "delivery/source_watch.hpp"
 #include "delivery/verdict.hpp"
+#include "delivery/ways.hpp"
 #include "mail/dsn.hpp"
 #include "net/task_group.hpp"
 #include "net/wait_event.hpp"
@@ -57,6 +60,7 @@ struct DeliveryAgent::State {
     net::awaitable<bool> transmit(Attempt& attempt);                                         // transmission.cpp
     net::awaitable<ConnectionPool::ConnectionPtr> connect(Attempt& attempt, bool fresh);
     net::awaitable<void> send(Attempt& attempt, smtp::client::Connection& connection);
+    void learn(Attempt& attempt);          // about the way it went, which may correct what became of it
     net::awaitable<void> conclude(Attempt& attempt);
     net::awaitable<void> release(Attempt& attempt, bool recorded);
     void finish(Attempt& attempt, queue::DeliveryFeedback::Reach reach);
@@ -84,7 +88,10 @@ struct DeliveryAgent::State {
     // bouncing.cpp: who is told
     void add_bounces(Recording& recording, bool peer_sends_dsn);
     void log_bounces(const Recording& recording);                // once they are stored, under the ids they have then
-    [[nodiscard]] std::string bounce_domain(const mail::Message& message, const Settings& current) const;
+    void put_off(mail::DsnAction action, const mail::Message& message, const std::vector<Settling>& settled, const std::string& to,
+                 SteadyTime now);
+    void send_summaries(std::vector<BounceBudget::Summary> summaries);
+    [[nodiscard]] std::string bounce_domain(const std::string& to, const Settings& current) const;
 
     boost::asio::any_io_executor home;
     queue::QueueStore& store;
@@ -92,6 +99,8 @@ struct DeliveryAgent::State {
     std::shared_ptr<const Settings> settings;
     const auth::Suspensions* suspensions = nullptr;
     queue::Scheduler scheduler;
+    Ways ways;                             // what deliveries taught about relays and blocked sites
+    SourceWatch sources;
     Dialler dialler;
     ConnectionPool pool;
     net::TaskGroup tasks;                  // deliveries and what they need
@@ -108,6 +117,7 @@ struct DeliveryAgent::State {
     AgentFigures counted;
 
     PrefixCache<Prefix> prefixes;          // signatures of messages under way
+    BounceBudget budget;
     InDoubtFile in_doubt;
     std::vector<Doubt> left_in_doubt;      // by the process before
 };

@@ -6,9 +6,65 @@
 #include "auth/dkim/canonical.hpp"
 #include "mail/address.hpp"
 #include "mail/body_scanner.hpp"
+#include "mail/dsn_digest.hpp"
+#include "mail/dsn_words.hpp"
 #include "mail/message_id.hpp"
 
 namespace posthorn::delivery {
+namespace {
+
+// DSN-7: the null reverse-path, one recipient, of whose failure nobody is told.
+queue::NewMessage as_message(mail::DsnText text, const BounceFacts& facts, std::string source, bool require_tls) {
+    auto bounce = std::make_shared<mail::Message>();
+    bounce->id = facts.id;
+    bounce->accepted_at = facts.now;
+    bounce->expires_at = facts.now + facts.lifetime;
+    bounce->body_type = text.has_8bit ? mail::BodyType::eight_bit_mime : mail::BodyType::unset;
+    bounce->smtputf8 = text.needs_smtputf8;
+    bounce->require_tls = require_tls;
+    bounce->header_has_8bit = std::any_of(text.header.begin(), text.header.end(), [](char c) { return (c & 0x80) != 0; });
+    bounce->source = std::move(source);
+    bounce->header = std::move(text.header);
+    mail::BodyScanner scanner;
+    scanner.feed(text.body);
+    bounce->body.facts = scanner.facts();
+    bounce->relaxed_body_hash = auth::dkim::hash_body(text.body, auth::Canonical::relaxed);
+    bounce->body.bytes = std::make_shared<const std::string>(std::move(text.body));
+
+    queue::NewMessage added;
+    added.message = std::move(bounce);
+    queue::NewRecipient recipient;
+    recipient.recipient.address = facts.to;
+    recipient.recipient.notify = mail::Notify::never;
+    recipient.domain = mail::destination_of(facts.to);
+    recipient.due_at = facts.now;
+    added.recipients.push_back(std::move(recipient));
+    return added;
+}
+
+}  // namespace
+
+std::string explanation_of(const Outcome& outcome, const queue::Recipient& recipient, const std::string& hostname,
+                           const std::string& sender_domain) {
+    std::string words;
+    if (recipient.last_class == "bounced" && outcome.failure_class == Class::expired) {
+        words = "The operator of this mail system has given the message up. Ask there before you send it again.";
+    } else if (outcome.failure_class == Class::auth || (outcome.failure_class == Class::expired && recipient.last_class == "auth")) {
+        const auto status = outcome.reply.enhanced;
+        words = std::string(mail::explain_status(status ? status.to_string() : "5.7.26"));
+        words += " The sender's domain is " + sender_domain + ", the sending server " + hostname +
+                 ": whoever runs the DNS of that domain can repair it. The recipient can do nothing about it.";
+    } else if (outcome.failure_class == Class::local || (outcome.failure_class == Class::expired && recipient.last_class == "local")) {
+        words = "The message was held by our own server, " + hostname + "; its operator must act.";
+    }
+    const std::string& doubt = outcome.maybe_delivered ? outcome.host : recipient.in_doubt;
+    if (!doubt.empty() && outcome.result == Disposition::failed) {
+        if (words.empty()) words = std::string(mail::explain_status(outcome.reply.enhanced ? outcome.reply.enhanced.to_string() : ""));
+        words += " It may have been delivered all the same: an earlier connection to " + doubt +
+                 " ended after the whole message was sent and before the answer came. Ask the recipient before you send it again.";
+    }
+    return words;
+}
 
 bool owes_dsn(mail::DsnAction action, const mail::Message& message, const queue::Recipient& recipient) {
     if (message.reverse_path.empty()) return false;   // SMTP-21: never a DSN about a DSN
@@ -30,7 +86,8 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
     report.arrival_date = message.accepted_at;
     report.envid = message.envid;
     report.from = "MAILER-DAEMON@" + facts.from_domain;
-    report.to = message.reverse_path;
+    report.to = facts.to;
+    if (facts.to != message.reverse_path) report.about_sender = message.reverse_path;
     report.message_id = mail::make_message_id(facts.id, facts.from_domain);
     report.boundary_seed = facts.id.to_string();
     report.now = facts.now;
@@ -56,36 +113,25 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
     }
     report.original_header = message.header;
     report.original_body = facts.original_body;
+    report.full_limit = static_cast<std::size_t>(facts.returned_size);
     // RFC 8689 s5: of a message that required TLS only the header goes back, and under the same option.
     report.return_full = message.ret == mail::DsnReturn::full && !message.require_tls && action == mail::DsnAction::failed &&
                          (!facts.original_body.empty() || message.body.facts.size == 0);
     mail::DsnText text = mail::make_dsn(report);
 
-    auto bounce = std::make_shared<mail::Message>();
-    bounce->id = facts.id;
-    bounce->accepted_at = facts.now;
-    bounce->expires_at = facts.now + facts.lifetime;
-    bounce->body_type = text.has_8bit ? mail::BodyType::eight_bit_mime : mail::BodyType::unset;
-    bounce->smtputf8 = text.needs_smtputf8;
-    bounce->require_tls = message.require_tls;
-    bounce->header_has_8bit = std::any_of(text.header.begin(), text.header.end(), [](char c) { return (c & 0x80) != 0; });
-    bounce->source = "dsn for=" + message.id.to_string();
-    bounce->header = std::move(text.header);
-    mail::BodyScanner scanner;
-    scanner.feed(text.body);
-    bounce->body.facts = scanner.facts();
-    bounce->relaxed_body_hash = auth::dkim::hash_body(text.body, auth::Canonical::relaxed);
-    bounce->body.bytes = std::make_shared<const std::string>(std::move(text.body));
+    return as_message(std::move(text), facts, "dsn for=" + message.id.to_string(), message.require_tls);
+}
 
-    queue::NewMessage added;
-    added.message = std::move(bounce);
-    queue::NewRecipient recipient;
-    recipient.recipient.address = message.reverse_path;
-    recipient.recipient.notify = mail::Notify::never;   // DSN-7
-    recipient.domain = mail::destination_of(message.reverse_path);
-    recipient.due_at = facts.now;
-    added.recipients.push_back(std::move(recipient));
-    return added;
+queue::NewMessage make_summary(const BounceBudget::Summary& summary, const BounceFacts& facts) {
+    mail::DigestReport report;
+    report.reporting_mta = facts.hostname;
+    report.from = "MAILER-DAEMON@" + facts.from_domain;
+    report.to = facts.to;
+    report.message_id = mail::make_message_id(facts.id, facts.from_domain);
+    report.now = facts.now;
+    report.count = summary.count;
+    report.lines = summary.lines;
+    return as_message(mail::make_digest(report), facts, "dsn summary", false);
 }
 
 }  // namespace posthorn::delivery

@@ -43,6 +43,10 @@ void DeliveryAgent::State::log_outcomes(Recording& recording) {
         const Judged& item = recording.judged[i];
         const Outcome& outcome = item.outcome;
         const bool fine = outcome.result == Disposition::delivered;
+        if (outcome.result == Disposition::failed && message.reverse_path.empty())
+            log::warning("double-bounce").kv("id", id).kv("about", message.source).kv("to", item.recipient.address)
+                .kv("host", outcome.host).kv("reply", outcome.reply.joined())
+                .kv("meaning", "a report could not be delivered, and nobody is told of that");
         log::Event event(fine || outcome.failure_class == Class::grey ? log::Level::info : log::Level::warning, to_string(outcome.result));
         event.kv("id", id).kv("from", message.reverse_path).kv("to", item.recipient.address);
         if (!outcome.host.empty()) event.kv("host", outcome.host);

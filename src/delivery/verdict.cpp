@@ -66,7 +66,9 @@ Outcome expiry_of(const queue::Recipient& recipient) {
     outcome.host = recipient.last_host;
     outcome.reply.code = 554;
     outcome.reply.enhanced = {5, 4, 7};   // RFC 3463: delivery time expired
-    outcome.reply.lines.push_back("5.4.7 Delivery was tried until its time was over; the last answer was: " +
+    const bool given_up = recipient.last_class == "bounced";   // by an operator: queue::Revision::bounce
+    outcome.reply.lines.push_back((given_up ? std::string("5.4.7 The operator of this server gave the message up; the last answer was: ")
+                                            : std::string("5.4.7 Delivery was tried until its time was over; the last answer was: ")) +
                                   (recipient.last_reply.empty() ? std::string("none, as no attempt could be made")
                                                                 : recipient.last_reply));
     // The reason counts more than the fact: a DSN about 5.7.26 says 5.7.26 (PR-48).

@@ -158,6 +158,9 @@ std::string opening_of(const DsnReport& report) {
 std::string human_text(const DsnReport& report) {
     std::string text = wrapped_text("This is the mail system at host " + mta_name(report.reporting_mta) +
                                     ".\n\n" + opening_of(report));
+    if (!report.about_sender.empty())
+        text += wrapped_text("\nThe message was sent as <" + safe_reply(report.about_sender, false) +
+                             ">, whose reports come to you by the settings of this mail system.\n");
     const auto paragraph = [&](const std::string& words, std::string_view indent = "    ") {
         text += wrapped_text(words + "\n", indent);
     };
@@ -209,6 +212,8 @@ std::string status_fields(const DsnReport& report, bool utf8_forms) {
                                                     safe_reply(recipient.diagnostic, !utf8_forms));
         if (recipient.last_attempt != TimePoint{})
             fields += folded_field("Last-Attempt-Date", format_date(recipient.last_attempt));
+        // RFC 3464 s2.3.8: where to look in our log, as our server made the last attempt.
+        if (!report.original_id.empty()) fields += folded_field("Final-Log-ID", safe_reply(report.original_id, true));
         if (recipient.action == DsnAction::delayed && recipient.will_retry_until != TimePoint{})
             fields += folded_field("Will-Retry-Until", format_date(recipient.will_retry_until));
     }
@@ -275,10 +280,10 @@ std::string address_field(std::string_view name, std::string_view phrase, std::s
 
 DsnText make_dsn(const DsnReport& report) {
     DsnText dsn;
-    // Only a sender whose own address needs SMTPUTF8 surely has a mail system that takes the UTF-8 forms; to
-    // anyone else the ASCII forms go, which each system takes (RFC 6533 s3, utf-8-addr-xtext).
+    // Only a sender of SMTPUTF8 mail surely reads the UTF-8 forms; to anyone else the ASCII forms go, which each system takes
+    // (RFC 6533 s3, utf-8-addr-xtext). They are inside of the report, so the way back needs 8BITMIME for them and no more.
     dsn.needs_smtputf8 = !text::is_ascii(report.to) || !text::is_ascii(report.from);
-    const bool utf8_forms = dsn.needs_smtputf8;
+    const bool utf8_forms = dsn.needs_smtputf8 || report.smtputf8;
 
     const Part human =
         coded_part("Content-Description: Notification\r\nContent-Type: text/plain; charset=utf-8\r\n",

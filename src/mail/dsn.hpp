@@ -39,8 +39,11 @@ struct DsnReport {
     std::string message_id;     // make_message_id() of the DSN
     std::string boundary_seed;  // the DSN's queue id
     TimePoint now{};
+    std::string about_sender; // the sender of the original where the report goes to somebody else; else empty
     std::string original_id;  // queue id of the original, for the person who asks the operator
-    bool smtputf8 = false;    // the original came with SMTPUTF8: its header is UTF-8 by RFC 6532
+    // The original came with SMTPUTF8: its header is UTF-8 by RFC 6532, its sender's mail program reads it, and so RFC 6533's
+    // UTF-8 forms are used in the report.
+    bool smtputf8 = false;
     std::vector<DsnRecipient> recipients;
     std::string_view original_header;  // ends with CRLF
     std::string_view original_body;    // used when return_full is set and all fits into full_limit
@@ -52,8 +55,7 @@ struct DsnText {
     std::string header;     // From ... Auto-Submitted, ends with CRLF; no Received
     std::string body;       // CRLF line ends, no line over 998 octets
     bool has_8bit = false;  // in the body: send as BODY=8BITMIME
-    bool needs_smtputf8 =
-        false;  // the DSN's own sender or recipient is not ASCII; only then are RFC 6533's UTF-8 forms used
+    bool needs_smtputf8 = false;  // the DSN's own sender or recipient is not ASCII
 };
 
 [[nodiscard]] DsnText make_dsn(const DsnReport& report);
