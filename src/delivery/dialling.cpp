@@ -90,7 +90,8 @@ void leave_v6_out(AddressChoice& choice, const SourceAddresses& source) {
 class Probe {
 public:
     Probe(HostHealth& health, std::string key) : health_(health), key_(std::move(key)) {
-        mine_ = health_.standing(key_, std::chrono::steady_clock::now()) != HostHealth::Standing::well;
+        const HostHealth::Standing standing = health_.standing(key_, std::chrono::steady_clock::now());
+        mine_ = standing == HostHealth::Standing::due || standing == HostHealth::Standing::resting;
         if (mine_) health_.begin_probe(key_);
     }
     ~Probe() {
@@ -169,7 +170,10 @@ net::awaitable<Dialler::HostView> Dialler::look_at(const DeliveryPlan& plan, Del
         view.obstacle->shortage = answer.local_shortage;
         co_return view;
     }
-    AddressChoice choice = usable_addresses(answer, options, &plan.settings->own, view.port);
+    DeliveryOptions allowed;
+    allowed.family = options.family;
+    allowed.allow_private_addresses = options.allow_private_addresses || plan.relay != nullptr;  // a relay is where we say
+    AddressChoice choice = usable_addresses(answer, allowed, &plan.settings->own, view.port);
     if (choice.leads_back) {
         view.loops = true;
         view.obstacle = leads_back(plan.domain, host);
@@ -239,30 +243,22 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
     co_return false;
 }
 
-// The one that has rested longest; where others are at it with all of them, what they said last is told again.
+// The one whose rest ends first; where others are at it with all of them, beside one of those.
 net::awaitable<bool> Dialler::try_resting(Attempt& attempt) {
     const SteadyTime now = std::chrono::steady_clock::now();
     const Attempt::Resting* best = nullptr;
     SteadyTime earliest = SteadyTime::max();
-    std::string reason;
     for (const Attempt::Resting& candidate : attempt.resting) {
         const std::string key = health_key(candidate.target.address, candidate.target.port);
-        const HostHealth::Standing standing = health_.standing(key, now);
-        reason = health_.reason(key);
-        if (standing == HostHealth::Standing::probed) continue;
-        const SteadyTime until = standing == HostHealth::Standing::resting ? health_.rests_until(key) : now;
-        if (best == nullptr || until < earliest) {
-            best = &candidate;
-            earliest = until;
-        }
+        const bool resting = health_.standing(key, now) == HostHealth::Standing::resting;
+        const SteadyTime until = resting ? health_.rests_until(key) : SteadyTime::max();
+        if (best != nullptr && until >= earliest) continue;
+        best = &candidate;
+        earliest = until;
     }
-    if (best != nullptr) co_return co_await try_address(attempt, best->target, best->security);
-    if (!attempt.resting.empty()) {
-        Outcome outcome = host_failure(Disposition::deferred, Class::connection, 0, {4, 4, 1}, attempt.resting.front().target.to_string(),
-                                       "no host of " + attempt.plan.domain + " answers, and another delivery is trying again: " + reason);
-        attempt.note(std::move(outcome));
-    }
-    co_return false;
+    if (best == nullptr) co_return false;
+    const bool open = co_await try_address(attempt, best->target, best->security);
+    co_return open;
 }
 
 net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target target, const HostSecurity& demanded) {
