@@ -123,6 +123,8 @@ struct DeliveryAgent::State {
 };
 
 inline constexpr Duration kClaimLease = std::chrono::hours(24);
+// After a shortage of ours: long enough for a descriptor to come free, short enough for nobody to notice.
+inline constexpr Duration kShortageWait = std::chrono::seconds(5);
 
 queue::SchedulerOptions scheduler_options(const Settings& settings);
 

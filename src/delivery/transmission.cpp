@@ -67,9 +67,6 @@ std::vector<queue::RecipientId> still_open(const std::vector<queue::Recipient>& 
     return open;
 }
 
-// Long enough for a descriptor to come free, short enough for nobody to notice.
-constexpr Duration kShortageWait = std::chrono::seconds(5);
-
 }  // namespace
 
 // Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops, or is short
