@@ -321,13 +321,6 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     // DNS is silent: those we were about to try are put off with the reason; the rest stays where it is.
     std::vector<queue::ReadyRecipient> ready = scheduler.unresolved(action.destination, now);
     wake();
-    if (outcome.shortage) {
-        // Our own descriptors or memory: no server was asked, so nothing is said of the domain, and no attempt is counted.
-        std::vector<queue::Recipient> rows;
-        for (queue::ReadyRecipient& item : ready) rows.push_back(std::move(item.recipient));
-        give_back(rows, action.domain, now + kShortageWait);
-        co_return;
-    }
     while (!ready.empty()) {
         const QueueId id = ready.front().recipient.message;
         mail::MessagePtr message = ready.front().hot;

@@ -29,6 +29,7 @@ void DeliveryAgent::State::finish(Attempt& attempt, queue::DeliveryFeedback::Rea
     attempt.finished = true;
     queue::DeliveryFeedback feedback;
     feedback.reach = reach;
+    feedback.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - attempt.began);
     store.unclaim(scheduler.finished(attempt.site, attempt.destination, feedback, wall_now()));
     wake();
 }

@@ -50,6 +50,7 @@ struct Attempt {
     mail::MessagePtr message;              // null until it is loaded, where it was not in memory
     std::string damage;                    // why the message must not leave as it is; empty: it may
     std::shared_ptr<Prefix> prefix;
+    const SteadyTime began = std::chrono::steady_clock::now();
     bool finished = false;                 // the scheduler has its slot back
     bool shortage = false;                 // there is no connection because we are short of something ourselves
 

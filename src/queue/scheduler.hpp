@@ -76,8 +76,10 @@ using SchedulerAction = std::variant<StartDelivery, ClaimDue, ResolveSite, GiveB
 struct DeliveryFeedback {
     enum class Reach : std::uint8_t {
         reached,      // the peer answered; whatever it said of this message
-        host_failed,  // no connection, or the session was refused or lost before MAIL: back off the whole
-                      // site
+        host_failed,  // no connection, or the session was refused or lost before MAIL: when a whole window of
+                      // deliveries fails so, the site backs off
+        closed,       // no other message fares better there now (a relay that refuses our login): the site backs
+                      // off at once
         throttled,    // the peer asked for less (421 and kin): fewer at once
         abandoned,    // we gave up for our own reasons (shutdown, store unhealthy, missing key): says nothing
                       // of the site

@@ -181,6 +181,12 @@ void Scheduler::State::learn(SiteId id, Site& site, DeliveryFeedback feedback, T
                 back_off(id, site, 0, now);
             }
             break;
+        case Reach::closed:
+            set_standing(id, site, Standing::slow, now);
+            if (site.backoff_until <= now) {
+                back_off(id, site, site.active, now);
+            }
+            break;
         case Reach::throttled:
             // Those that were under way when the window shrank have been answered already.
             if (!from_before && site.backoff_until <= now && site.window.throttled(site.active)) {
