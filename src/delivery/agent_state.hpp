@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -60,6 +61,9 @@ struct DeliveryAgent::State {
     net::awaitable<bool> transmit(Attempt& attempt);                                         // transmission.cpp
     net::awaitable<ConnectionPool::ConnectionPtr> connect(Attempt& attempt, bool fresh);
     net::awaitable<void> send(Attempt& attempt, smtp::client::Connection& connection);
+    // converting.cpp: chooses the form that this server can take; false: there is none, and attempt.judged says why.
+    net::awaitable<bool> choose_form(Attempt& attempt, const smtp::client::Connection& connection);
+    net::awaitable<std::shared_ptr<Conversion>> seven_bit_of(mail::MessagePtr message);
     void learn(Attempt& attempt);          // about the way it went, which may correct what became of it
     net::awaitable<void> conclude(Attempt& attempt);
     net::awaitable<void> release(Attempt& attempt, bool recorded);
@@ -117,6 +121,7 @@ struct DeliveryAgent::State {
     AgentFigures counted;
 
     PrefixCache<Prefix> prefixes;          // signatures of messages under way
+    std::unordered_map<std::string, std::weak_ptr<Conversion>> conversions;   // of messages being sent, by id
     BounceBudget budget;
     InDoubtFile in_doubt;
     std::vector<Doubt> left_in_doubt;      // by the process before

@@ -61,7 +61,8 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
 // as long as the connection may not be used.
 net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn);
-    const queue::DeliveryFeedback feedback = feedback_of(recording.judged);
+    queue::DeliveryFeedback feedback = feedback_of(recording.judged);
+    if (attempt.site_rests) feedback.reach = queue::DeliveryFeedback::Reach::closed;
     bool recorded = co_await record(recording);
     co_await release(attempt, recorded);
     finish(attempt, feedback.reach);

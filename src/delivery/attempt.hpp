@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "delivery/agent.hpp"
+#include "delivery/conversion.hpp"
 #include "delivery/in_doubt.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/verdict.hpp"
+#include "delivery/ways.hpp"
 #include "net/wait_event.hpp"
 #include "queue/scheduler.hpp"
 
@@ -22,6 +24,14 @@ struct Prefix {
     net::Event ready;
     std::string text;
     std::string hold_reason;               // not empty: the message must not leave now
+};
+
+// The 7-bit form of a message, being made or made. Shared by the deliveries that need it at the same time, and gone with the
+// last of them.
+struct Conversion {
+    explicit Conversion(boost::asio::any_io_executor executor) : ready(std::move(executor)) {}
+    net::Event ready;
+    Converted made;
 };
 
 // Owned by the frame of deliver(). Its slot of the site is taken until `finished`, its connection goes back to the pool only
@@ -50,6 +60,10 @@ struct Attempt {
     mail::MessagePtr message;              // null until it is loaded, where it was not in memory
     std::string damage;                    // why the message must not leave as it is; empty: it may
     std::shared_ptr<Prefix> prefix;
+    // What the server at hand gets: the message, or its 7-bit form, which is signed apart.
+    mail::MessagePtr form;
+    std::shared_ptr<Prefix> form_prefix;
+    std::shared_ptr<Conversion> conversion;
     const SteadyTime began = std::chrono::steady_clock::now();
     bool finished = false;                 // the scheduler has its slot back
     bool shortage = false;                 // there is no connection because we are short of something ourselves
@@ -61,6 +75,9 @@ struct Attempt {
     ConnectionPool::ConnectionPtr connection;   // that carried it, still open; or null
     bool reuse = false;                         // it may carry more, once the outcome is recorded
     std::string manner;                         // that the connection was made in
+    Way way;
+    std::uint32_t messages_per_connection = 0;  // to where it goes
+    bool site_rests = false;                    // no other message fares better there now
 };
 
 }  // namespace posthorn::delivery

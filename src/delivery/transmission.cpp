@@ -3,7 +3,7 @@
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
-#include "mail/address.hpp"
+#include "delivery/lane.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -67,14 +67,23 @@ std::vector<queue::RecipientId> still_open(const std::vector<queue::Recipient>& 
     return open;
 }
 
+// What the provider takes over one connection before it is closed, where we know it (PR-19).
+std::uint32_t messages_per_connection(const DeliveryPlan& plan) {
+    const DeliveryOptions& options = plan.settings->delivery;
+    if (!plan.relay)
+        for (const ProviderOptions& provider : options.providers)
+            if (provider.name == plan.provider && provider.messages_per_connection != 0) return provider.messages_per_connection;
+    return options.messages_per_connection;
+}
+
 }  // namespace
 
 // Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops, or is short
 // of something itself.
 net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
     const DeliveryTerms terms = terms_of(*attempt.message);
-    PlanDecision decision =
-        co_await dialler.plan(attempt.domain, mail::destination_of(attempt.message->reverse_path), attempt.settings);
+    Lane lane = lane_of(*attempt.message, attempt.recipients.size());
+    PlanDecision decision = co_await dialler.plan(attempt.domain, std::move(lane.sender_domain), attempt.settings);
     if (const auto* outcome = std::get_if<Outcome>(&decision)) {
         attempt.shortage = outcome->shortage;
         if (!stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, *outcome);
@@ -82,6 +91,8 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     }
     const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
     attempt.manner = manner_for(plan, terms);
+    attempt.way = Way(plan);
+    attempt.messages_per_connection = messages_per_connection(plan);
     if (!fresh) {
         ConnectionPool::ConnectionPtr open = pool.take(attempt.site, attempt.manner);
         const bool fits = open && (!terms.require_tls || open->may_carry_require_tls());
@@ -93,17 +104,18 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     Dialled dialled = co_await dialler.dial(plan, terms, tasks);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
     if (!dialled.connection && !stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, dialled.failure);
+    if (!attempt.judged.empty()) learn(attempt);
     co_return std::move(dialled.connection);
 }
 
 net::awaitable<void> DeliveryAgent::State::send(Attempt& attempt, smtp::client::Connection& connection) {
-    const mail::MessagePtr& message = attempt.message;
+    const mail::MessagePtr& message = attempt.form;
     const std::string host = connection.target().to_string();
     log::info("attempt").kv("id", message->id.to_string()).kv("domain", attempt.domain)
         .kv("recipients", static_cast<std::uint64_t>(attempt.recipients.size())).kv("host", host)
         .kv("tls", connection.tls_facts().version.empty() ? std::string_view("none") : std::string_view(connection.tls_facts().version));
     std::string path = message->body.spool_file.empty() ? std::string() : store.spool_directory() + "/" + message->body.spool_file;
-    smtp::client::Content content(attempt.prefix->text, message, std::move(path));
+    smtp::client::Content content(attempt.form_prefix->text, message, std::move(path));
     content.before_end = [&attempt, &connection] {
         Doubt doubt;
         doubt.message = attempt.id;
@@ -115,6 +127,12 @@ net::awaitable<void> DeliveryAgent::State::send(Attempt& attempt, smtp::client::
     };
     const std::uint64_t size = content.size();
     co_await connection.send(transaction_of(*message, attempt.recipients, size), std::move(content));
+}
+
+void DeliveryAgent::State::learn(Attempt& attempt) {
+    const Ways::Lesson lesson = ways.learn(attempt.way, attempt.judged, wall_now());
+    attempt.site_rests = lesson.relay_rests;
+    if (lesson.plan_anew) scheduler.forget_places();
 }
 
 // False: the agent stops, nothing was said of the message.
@@ -130,6 +148,12 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         net::TaskGroup::StopCallback on_abort(tasks, {}, [&connection] {
             if (connection) connection->abort();
         });
+        const bool fits = co_await choose_form(attempt, *connection);
+        if (!fits) {
+            attempt.reuse = true;
+            attempt.connection = std::move(connection);
+            co_return true;
+        }
         const bool reused = connection->session().transactions() > 0;
         co_await send(attempt, *connection);
         if (reused && !fresh && worth_a_new_connection(connection->session())) continue;
@@ -140,8 +164,9 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         attempt.peer_sends_dsn = connection->session().extensions().dsn;
         const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);
         if (in_vain) dialler.forget_broken_tls(host);
+        learn(attempt);
         if (connection->usable()) {
-            attempt.reuse = !in_vain && connection->session().transactions() < current.delivery.messages_per_connection;
+            attempt.reuse = !in_vain && connection->session().transactions() < attempt.messages_per_connection;
             attempt.connection = std::move(connection);
         }
         co_return true;
