@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "base/text.hpp"
 
@@ -65,9 +66,21 @@ bool IpAddress::is_private() const {
                || a >= 224;                           // multicast, reserved
     }
     const unsigned a = octets_[0], b = octets_[1];
-    return (a & 0xfe) == 0xfc                    // RFC 4193
-           || (a == 0xfe && (b & 0x80) == 0x80)  // fe80::/10, fec0::/10
-           || a == 0xff;
+    if ((a & 0xfe) == 0xfc                    // RFC 4193
+        || (a == 0xfe && (b & 0x80) == 0x80)  // fe80::/10, fec0::/10
+        || a == 0xff)
+        return true;
+    const auto begins_with = [this](std::initializer_list<std::uint8_t> octets) {
+        return std::equal(octets.begin(), octets.end(), octets_.begin());
+    };
+    const auto holds_private_v4 = [this](std::size_t at) {
+        return from_v4({octets_[at], octets_[at + 1], octets_[at + 2], octets_[at + 3]}).is_private();
+    };
+    if (begins_with({0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) return holds_private_v4(12);  // NAT64, RFC 6052
+    if (begins_with({0x20, 0x02})) return holds_private_v4(2);                                      // 6to4, RFC 3056
+    return begins_with({0x00, 0x64, 0xff, 0x9b, 0x00, 0x01})             // local NAT64, RFC 8215
+           || begins_with({0x01, 0x00, 0, 0, 0, 0, 0, 0})                // discard, RFC 6666
+           || begins_with({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});         // "IPv4-compatible", RFC 4291 s2.5.5.1
 }
 
 std::string IpAddress::to_string() const {

@@ -32,8 +32,8 @@ public:
     [[nodiscard]] bool is_v4() const;
     [[nodiscard]] bool is_loopback() const;     // 127.0.0.0/8, ::1
     [[nodiscard]] bool is_unspecified() const;  // 0.0.0.0, ::
-    // Not reachable over the public Internet: loopback, RFC 1918, link-local, unique local, unspecified,
-    // multicast.
+    // Not reachable over the public Internet: loopback, RFC 1918, link-local, unique local, unspecified, multicast, and
+    // IPv6 addresses that stand for such an IPv4 address (NAT64, 6to4).
     [[nodiscard]] bool is_private() const;
     [[nodiscard]] const std::array<std::uint8_t, 16>& octets() const { return octets_; }
     [[nodiscard]] std::string to_string() const;

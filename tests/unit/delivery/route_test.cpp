@@ -93,5 +93,119 @@ TEST(Route, PrivateAddressesAreRefusedUnlessAllowed) {
     EXPECT_EQ(usable_addresses(addresses, options).addresses.size(), 2U);
 }
 
+// RFC 5321 s5.1: an MX names a host. Others are asked; a domain with nothing else cannot be delivered to.
+TEST(Route, MxThatAreNoHostNamesAreLeftOut) {
+    const auto mixed = route_of("a.example",
+                                answer({{5, "192.0.2.1"}, {6, "a\\032b.example"}, {7, "-x.example"}, {10, "mx_1.example"}}), "h.example");
+    ASSERT_TRUE(std::holds_alternative<Route>(mixed));
+    const Route& route = std::get<Route>(mixed);
+    ASSERT_EQ(route.hosts.size(), 1U);
+    EXPECT_EQ(route.hosts[0].name, "mx_1.example") << "_ is seen in practice";
+    EXPECT_NE(route.left_out.find("'192.0.2.1' is an IP address"), std::string::npos) << route.left_out;
+    EXPECT_EQ(route.site_key, "mx_1.example");
+    const Outcome none = failure(route_of("a.example", answer({{5, "192.0.2.1"}, {5, "2001:db8::1"}}), "h.example"));
+    EXPECT_EQ(none.result, Disposition::failed);
+    EXPECT_EQ(none.reply.enhanced.to_string(), "5.4.4");
+    EXPECT_NE(none.reply.joined().find("192.0.2.1"), std::string::npos);
+}
+
+TEST(Route, ImplicitMxIsOrdinary) {  // RFC 5321 s5.1, SMTP-22
+    dns::MxAnswer implicit = answer({{0, "example.com"}});
+    implicit.implicit = true;
+    EXPECT_EQ(std::get<Route>(route_of("example.com", implicit, "h.example")).hosts[0].name, "example.com");
+    const Outcome loop = failure(route_of("h.example", answer({{0, "h.example"}}), "h.example"));
+    EXPECT_EQ(loop.reply.enhanced.to_string(), "5.4.6");
+}
+
+TEST(Route, OurOwnShortageIsNotTheDomainsFault) {
+    dns::MxAnswer shortage;
+    shortage.status = dns::Status::temporary;
+    shortage.local_shortage = true;
+    EXPECT_TRUE(failure(route_of("example.com", shortage, "h.example")).shortage);
+    shortage.local_shortage = false;
+    EXPECT_FALSE(failure(route_of("example.com", shortage, "h.example")).shortage);
+}
+
+TEST(Route, SiteKeysStayShort) {
+    std::vector<dns::MxHost> many, others;
+    for (int i = 0; i < 100; ++i) many.push_back({10, "a-rather-long-host-name-" + std::to_string(i) + ".example"});
+    others = many;
+    others.back().name = "another.example";
+    const std::string key = std::get<Route>(route_of("a.example", answer(many), "h.example")).site_key;
+    EXPECT_LT(key.size(), 500U);
+    std::reverse(many.begin(), many.end());
+    EXPECT_EQ(std::get<Route>(route_of("b.example", answer(many), "h.example")).site_key, key);
+    EXPECT_NE(std::get<Route>(route_of("c.example", answer(others), "h.example")).site_key, key);
+}
+
+TEST(Route, DomainsAreAskedByTheirALabels) {  // RFC 6531 s3.2, RFC 5891
+    EXPECT_EQ(std::get<std::string>(name_to_ask("M\u00fcnchen.example")), "xn--mnchen-3ya.example");
+    EXPECT_EQ(std::get<std::string>(name_to_ask("Example.COM")), "example.com");
+    for (const std::string& bad : {std::string("\xff.example"), std::string("a..b"), std::string("\u2665\u2028.example"),
+                                  std::string(70, 'x') + ".example", std::string("192.0.2.1"), std::string("a b.example")}) {
+        const auto asked = name_to_ask(bad);
+        ASSERT_TRUE(std::holds_alternative<Outcome>(asked)) << bad;
+        EXPECT_EQ(std::get<Outcome>(asked).result, Disposition::failed);
+        EXPECT_EQ(std::get<Outcome>(asked).reply.enhanced.to_string(), "5.1.2");
+    }
+}
+
+TEST(Route, EveryAddressThatIsNotPublicIsRefused) {  // by default; RFC 6890
+    DeliveryOptions options;
+    for (const char* text :
+         {"0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.1.1", "172.16.0.1", "172.31.255.255",
+          "192.168.1.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1",
+          "fe80::1", "fc00::1", "fd12::1", "ff02::1", "64:ff9b::7f00:1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::1",
+          "2002:c0a8:101::1", "::127.0.0.1", "100::1"}) {
+        dns::AddressAnswer addresses;
+        const IpAddress address = *IpAddress::parse(text);
+        (address.is_v4() ? addresses.v4 : addresses.v6).push_back(address);
+        const AddressChoice choice = usable_addresses(addresses, options);
+        EXPECT_TRUE(choice.addresses.empty()) << text;
+        EXPECT_NE(choice.refused.find("allow_private_addresses"), std::string::npos) << text;
+    }
+    for (const char* text : {"8.8.8.8", "100.63.255.255", "172.32.0.1", "198.51.100.1", "2001:db8::1", "2a00::1", "64:ff9b::8.8.8.8",
+                             "2002:808:808::1", "::ffff:8.8.8.8"}) {
+        dns::AddressAnswer addresses;
+        addresses.v6 = {*IpAddress::parse(text)};
+        EXPECT_EQ(usable_addresses(addresses, options).addresses.size(), 1U) << text;
+    }
+}
+
+// RFC 5321 s5.1: "If the SMTP client is itself among the hosts". By address, whatever its name is.
+TEST(OwnAddress, LeadsBackOnlyWhereWeListen) {
+    OwnAddresses own;
+    own.machine = {*IpAddress::parse("198.51.100.7"), *IpAddress::parse("2001:db8::7"), *IpAddress::parse("127.0.0.1")};
+    own.listeners = {*Endpoint::parse("*:25"), *Endpoint::parse("198.51.100.7:2525"), *Endpoint::parse("[::]:26"),
+                     *Endpoint::parse("unix:/run/x.sock"), *Endpoint::parse("127.0.0.1:587")};
+    const auto leads = [&](const char* address, std::uint16_t port) { return own.lead_back(*IpAddress::parse(address), port); };
+    EXPECT_TRUE(leads("198.51.100.7", 25));
+    EXPECT_TRUE(leads("127.0.0.9", 25));
+    EXPECT_TRUE(leads("0.0.0.0", 25));
+    EXPECT_TRUE(leads("198.51.100.7", 2525));
+    EXPECT_TRUE(leads("2001:db8::7", 26));
+    EXPECT_TRUE(leads("0.0.0.0", 587));
+    EXPECT_FALSE(leads("2001:db8::7", 25)) << "only IPv4 is listened on there";
+    EXPECT_FALSE(leads("127.0.0.1", 2525));
+    EXPECT_FALSE(leads("198.51.100.8", 25)) << "somebody else";
+    EXPECT_FALSE(leads("198.51.100.7", 24)) << "another program of this machine may hold the mailboxes";
+    EXPECT_FALSE(leads("127.0.0.2", 587));
+}
+
+TEST(OwnAddress, AHostWithOneOfThemLeadsBack) {  // SMTP-25
+    OwnAddresses own;
+    own.machine = {*IpAddress::parse("198.51.100.7")};
+    own.listeners = {*Endpoint::parse("*:25")};
+    dns::AddressAnswer addresses;
+    addresses.v4 = {*IpAddress::parse("198.51.100.1"), *IpAddress::parse("198.51.100.7")};
+    EXPECT_TRUE(usable_addresses(addresses, DeliveryOptions(), &own, 25).leads_back);
+    EXPECT_FALSE(usable_addresses(addresses, DeliveryOptions(), &own, 2525).leads_back);
+    EXPECT_FALSE(usable_addresses(addresses, DeliveryOptions()).leads_back);
+    const Outcome outcome = leads_back("example.com", {10, "mx.example"});
+    EXPECT_EQ(outcome.result, Disposition::failed);
+    EXPECT_EQ(outcome.reply.code, 554);
+    EXPECT_EQ(outcome.reply.enhanced.to_string(), "5.4.6");
+}
+
 }  // namespace
 }  // namespace posthorn::delivery
