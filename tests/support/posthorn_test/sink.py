@@ -2,6 +2,7 @@
 """A receiving SMTP server that keeps what it gets and misbehaves by a script: the MX hosts of the tests."""
 
 import argparse
+import base64
 import dataclasses
 import json
 import pathlib
@@ -76,7 +77,10 @@ class Message:
 
 @dataclasses.dataclass
 class Rule:
-    """What to do differently at one stage: connect, ehlo, helo, starttls, mail, rcpt, data, inside, dot, rset, quit."""
+    """What to do differently at one stage: connect, ehlo, helo, starttls, auth, mail, rcpt, data, inside, dot, rset, quit.
+
+    dot: after the final dot, and after the last chunk of BDAT (RFC 3030).
+    """
     stage: str
     reply: str = ""            # several lines with \n; {recipient} and {sender} are filled in; "" means: the usual one
     sender: str = ""           # regular expressions, matched anywhere; "" matches all
@@ -266,6 +270,7 @@ class _Dialogue:
         self.out = []
         self.helo = self.tls = self.cipher = ""
         self.transactions = 0
+        self.chunks = b""
         self._reset()
 
     def _reset(self):
@@ -447,7 +452,9 @@ class _Dialogue:
         if inside is not None:
             self._fill()
             raise Drop
-        data = self._read_data()
+        self._message(self._read_data())
+
+    def _message(self, data):
         self.transactions += 1
         message = Message(0, self.session["number"], self.transactions, self.helo, self.sender, list(self.recipients),
                           self.parameters, self.tls, self.cipher, data, time.time())
@@ -469,6 +476,41 @@ class _Dialogue:
                 self._flush()
                 raise Drop
         self._reset()
+
+    def _auth_command(self, rest):
+        """PLAIN and LOGIN; every password is right unless a rule says otherwise. session["login"] is [mechanism, user, password]."""
+        mechanism, _, initial = rest.partition(" ")
+        decode = lambda text: base64.b64decode(text).decode("utf-8", "surrogateescape")  # noqa: E731
+        if mechanism.upper() == "PLAIN":
+            if not initial:
+                self._say("334 ")
+                initial = self._line()
+            user, password = decode(initial).split("\0")[1:3]
+        elif mechanism.upper() == "LOGIN":
+            self._say("334 VXNlcm5hbWU6")
+            user = decode(self._line())
+            self._say("334 UGFzc3dvcmQ6")
+            password = decode(self._line())
+        else:
+            self._say("504 5.5.4 Unknown mechanism")
+            return
+        self.session["login"] = [mechanism.upper(), user, password]
+        self._answer("auth", "235 2.7.0 Welcome")
+
+    def _bdat_command(self, rest):
+        size, _, last = rest.partition(" ")
+        while len(self.buffer) < int(size):
+            self._fill()
+        self.chunks += self.buffer[:int(size)]
+        self.buffer = self.buffer[int(size):]
+        if not self.recipients:
+            self._say("503 5.5.1 RCPT first" if self.sender is None else "554 5.5.1 No valid recipients")
+            self.chunks = b""
+        elif last.upper() == "LAST":
+            data, self.chunks = self.chunks, b""
+            self._message(data)
+        else:
+            self._say("250 2.0.0 Ok")
 
     def _read_data(self):
         self._flush()
