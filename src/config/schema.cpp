@@ -285,7 +285,8 @@ void add_queue(Rows& rows) {
          "When a refused message is tried again for the first time. Greylisting ends after 60 to 90 "
          "seconds."},
         {"retry", "factor", real<Config>(FIELD(retry.factor), 1, 10),
-         "Each interval is this many times the one before."},
+         "Each interval is this many times the one before, the second one as much again: 75 s, 5 min, 10 min, "
+         "20 min and so on."},
         {"retry", "max", duration<Config>(FIELD(retry.max), milliseconds(1), kDay),
          "No interval is longer than this."},
         {"retry", "jitter", real<Config>(FIELD(retry.jitter), 0, 0.5),

@@ -14,7 +14,7 @@ namespace posthorn::queue {
 // Keeps every promise of the contract but durability. Answers inside the call, or through `executor`, which
 // must run what it is given exactly once, in order. Any thread. Faults can be set to be returned by what
 // follows, to test callers.
-class MemoryStore final : public QueueStore {
+class MemoryStore : public QueueStore {
 public:
     using Executor = std::function<void(UniqueFunction<void()>)>;
 

@@ -32,7 +32,8 @@ struct QueueOptions {
 
 struct RetryOptions {
     Duration first = std::chrono::seconds(75);  // the first retry: greylisting ends after 60-90 s
-    double factor = 2.0;                        // each further interval is this many times the one before
+    // Each further interval is this many times the one before, the second one as much again: 75 s, 5 min, 10 min, ...
+    double factor = 2.0;
     Duration max = std::chrono::hours(3);
     double jitter = 0.2;  // each interval is spread by +- this share
     // Class auth (550-5.7.26 and kin), reference to docs/DELIVERY.md: probes while DNS is being repaired.

@@ -18,7 +18,7 @@ struct Curve {
     Duration first;
     Duration max;
     double factor;
-    std::uint32_t step;  // 0: the first interval
+    std::uint32_t step;  // how often it has grown
 };
 
 Curve curve_of(const RetryOptions& options, const Deferral& deferral) {
@@ -30,15 +30,17 @@ Curve curve_of(const RetryOptions& options, const Deferral& deferral) {
     if (deferral.failure_class == "local") {
         return {options.local_interval, options.local_interval, 1.0, 0};
     }
+    // The first attempt after 60-90 s is for greylisting, which most servers end by then; those that still refuse want 5
+    // minutes (postgrey's default). So the second interval has one step of growth more: 75 s, 5 min, 10 min, ...
+    const auto grown = [](std::uint32_t steps) { return steps == 0 ? 0 : steps + 1; };
     if (deferral.failure_class == "grey") {
-        return {options.first, std::min(options.max, std::max(options.first, kGreyMax)), options.factor,
-                step};
+        return {options.first, std::min(options.max, std::max(options.first, kGreyMax)), options.factor, grown(step)};
     }
     if (deferral.failure_class == "throttle") {
         // The peer asked for less: one step further from the start.
-        return {options.first, options.max, options.factor, step + 1};
+        return {options.first, options.max, options.factor, grown(step + 1)};
     }
-    return {options.first, options.max, options.factor, step};
+    return {options.first, options.max, options.factor, grown(step)};
 }
 
 }  // namespace

@@ -30,8 +30,9 @@ TEST(Retry, TheFirstIntervalIsSixtyToNinetySeconds) {
 
 TEST(Retry, IntervalsGrowToTheLongest) {
     const RetryOptions options;
-    EXPECT_EQ(wait(options, deferral("temp", 2)), 150s);
-    EXPECT_EQ(wait(options, deferral("connection", 4)), 600s);
+    EXPECT_EQ(wait(options, deferral("temp", 2)), 5min);
+    EXPECT_EQ(wait(options, deferral("grey", 2)), 5min);
+    EXPECT_EQ(wait(options, deferral("connection", 4)), 20min);
     EXPECT_EQ(wait(options, deferral("dns", 100)), 3h);
     EXPECT_EQ(wait(options, deferral("temp", 4'000'000'000U)), 3h);
     EXPECT_EQ(wait(options, deferral("temp", 0)), 75s);
@@ -40,7 +41,7 @@ TEST(Retry, IntervalsGrowToTheLongest) {
 TEST(Retry, ClassesHaveTheirOwnPace) {
     const RetryOptions options;
     EXPECT_EQ(wait(options, deferral("grey", 50)), 30min);
-    EXPECT_EQ(wait(options, deferral("throttle", 1)), 150s);
+    EXPECT_EQ(wait(options, deferral("throttle", 1)), 5min);
     EXPECT_EQ(wait(options, deferral("auth", 1)), 15min);
     EXPECT_EQ(wait(options, deferral("auth", 2)), 30min);
     EXPECT_EQ(wait(options, deferral("auth", 30)), 4h);

@@ -167,6 +167,39 @@ TEST_F(SqliteStoreTest, AQueueOfVersion1IsOpenedAndTidied) {
     EXPECT_EQ(connection.value("SELECT count(*) FROM recipient"), 1);
 }
 
+// What version 3, the last released one, added to version 1.
+constexpr const char* kVersion3 = R"(
+CREATE INDEX recipient_class ON recipient (last_class, message_id) WHERE last_class IN ('local', 'auth');
+CREATE INDEX recipient_suspended ON recipient (message_id) WHERE state = 3;
+PRAGMA user_version=3;
+)";
+
+TEST_F(SqliteStoreTest, AQueueOfVersion3GetsLanesAndKeepsItsMail) {
+    std::filesystem::create_directories(options_.directory);
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(database().c_str(), &db), SQLITE_OK);
+    for (const char* sql : {kVersion1, kVersion3}) {
+        ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    }
+    sqlite3_close(db);
+    const auto store = open();
+    const auto due = destinations(*store).value();
+    ASSERT_EQ(due.size(), 1U);
+    EXPECT_EQ(due[0].id, 3) << "its number is in the recipients' rows";
+    EXPECT_EQ(due[0].lane, "");
+    ListQuery query;
+    query.domain = "example.net";
+    EXPECT_EQ(list(*store, query).value().size(), 1U);
+    // New mail to the domain is another destination when it has a lane, the old one when it has none.
+    const auto laned = make_recipient("b", "example.net", now_, false, "example.org");
+    const auto plain = make_recipient("c", "example.net", now_);
+    const Added added = add(*store, {make_message(wall_now().time_since_epoch().count()), {laned, plain}}).value();
+    EXPECT_NE(added.recipients[0].destination, 3);
+    EXPECT_EQ(added.recipients[1].destination, 3);
+    EXPECT_EQ(list(*store, query).value().size(), 2U);
+    EXPECT_EQ(claim(*store, 3, now_, 10, now_ + 1h).value().rows.size(), 2U);
+}
+
 TEST_F(SqliteStoreTest, MigrationStepsAreTakenOneByOneAndWhole) {
     Connection connection(directory_.file("m.sqlite"), "", Role::writer, 100);
     const std::vector<sqlite::Migration> two = {

@@ -64,6 +64,42 @@ protected:
 using Makers = testing::Types<MemoryMaker, SqliteMaker>;
 TYPED_TEST_SUITE(StoreContract, Makers);
 
+// A destination is a domain and a lane: the mail of one lane is claimed apart from that of another, whatever their texts.
+TYPED_TEST(StoreContract, LanesOfOneDomainAreDestinationsOfTheirOwn) {
+    const std::vector<std::string> lanes = {"", "~example.org", "example.org user=it's; DROP TABLE recipient--",
+                                            std::string(960, 'x')};
+    std::vector<DestinationId> ids;
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+        const auto id = static_cast<std::int64_t>(i) + 1;
+        const auto recipient = make_recipient("a" + std::to_string(i), "example.net", this->now_, false, lanes[i]);
+        ids.push_back(add(this->store(), {make_message(id), {recipient}}).value().recipients.at(0).destination);
+    }
+    EXPECT_EQ(std::set<DestinationId>(ids.begin(), ids.end()).size(), lanes.size());
+    const auto again = make_recipient("b", "example.net", this->now_, false, lanes[2]);
+    EXPECT_EQ(add(this->store(), {make_message(9), {again}}).value().recipients.at(0).destination, ids[2]);
+
+    std::set<std::string> listed;
+    for (const DestinationDue& due : destinations(this->store()).value()) {
+        EXPECT_EQ(due.domain, "example.net");
+        listed.insert(due.lane);
+    }
+    EXPECT_EQ(listed, std::set<std::string>(lanes.begin(), lanes.end()));
+    const auto rows = this->claim_now(ids[2]);
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].lane, lanes[2]);
+    EXPECT_EQ(this->claim_now(ids[0]).size(), 1U);
+    // To the operator it is one domain.
+    ListQuery query;
+    query.domain = "example.net";
+    EXPECT_EQ(list(this->store(), query).value().size(), 5U);
+    query.domain = "example.org";
+    EXPECT_TRUE(list(this->store(), query).value().empty());
+    EXPECT_TRUE(settle(this->store(), {{defer_to(rows[0].id, rows[0].message, this->now_ + 1h)}, {}}));
+    const Revised revised = revise(this->store(), rows[0].message, Revision::retry, this->now_).value();
+    ASSERT_EQ(revised.due.size(), 1U);
+    EXPECT_EQ(revised.due[0].lane, lanes[2]);
+}
+
 TYPED_TEST(StoreContract, GivesBackWhatWasAdded) {
     auto message = make_message(7, std::string("8-bit \xc3\xa9 and \0 zero\r\n", 22));
     message->envid = "env";

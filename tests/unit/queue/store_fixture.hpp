@@ -31,10 +31,12 @@ inline std::shared_ptr<mail::Message> make_message(std::int64_t id, std::string 
     return message;
 }
 
-inline NewRecipient make_recipient(std::string local, std::string domain, TimePoint due, bool claim = false) {
+inline NewRecipient make_recipient(std::string local, std::string domain, TimePoint due, bool claim = false,
+                                   std::string lane = "") {
     NewRecipient recipient;
     recipient.recipient.address = local + "@" + domain;
     recipient.domain = std::move(domain);
+    recipient.lane = std::move(lane);
     recipient.due_at = due;
     recipient.claim = claim;
     return recipient;
