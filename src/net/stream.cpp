@@ -72,6 +72,15 @@ struct Stream::Tls {
         }
         SSL_set_bio(ssl.get(), bio, bio);
     }
+    // SMTP says QUIT where TLS has close_notify, and hardly anybody sends both. OpenSSL would call the session of a connection
+    // that ended without it a bad one, and never resume it; one that really went wrong is marked so by the alert already.
+    ~Tls() {
+        if (SSL_is_init_finished(ssl.get()) == 1) {
+            SSL_set_shutdown(ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        }
+    }
+    Tls(const Tls&) = delete;
+    Tls& operator=(const Tls&) = delete;
 
     // What a call that returned `result` <= 0 came to: would_block with the direction to wait for, or the
     // error.

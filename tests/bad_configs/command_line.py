@@ -131,6 +131,24 @@ class CommandLine(unittest.TestCase):
             self.assertRegex(self.run_program("check-config").stderr,
                              rf"warning: auth\.dovecot_socket: .*{path} {words}.*; AUTH is answered 454")
 
+    def test_certificate_shown_to_others(self):
+        """delivery.tls_certificate_file: what cannot be used is told before the daemon starts."""
+        for name in "one", "other":
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                            "/CN=mail.example.com", "-keyout", f"{name}.key", "-out", f"{name}.crt"], cwd=self.directory, check=True,
+                           capture_output=True)
+        (self.directory / "users").touch(0o600)
+        plain = self.config.read_text()
+
+        def check(certificate, key, **how):
+            self.config.write_text(plain + f'[delivery]\ntls_certificate_file = "{certificate}"\ntls_key_file = "{key}"\n')
+            return self.run_program("check-config", **how).stderr
+
+        self.assertNotIn("tls_certificate_file", check("one.crt", "one.key"))
+        self.assertRegex(check("none.crt", "one.key", code=78), r"delivery\.tls_certificate_file: .*none\.crt")
+        self.assertRegex(check("one.crt", "none.key", code=78), r"delivery\.tls_certificate_file: .*none\.key")
+        self.assertRegex(check("one.crt", "other.key", code=78), r"delivery\.tls_certificate_file: .*other\.key")
+
     def test_dkim(self):
         arguments = ("--domain", "Example.com", "--selector", "m1")
         made = self.run_program("dkim", "genkey", *arguments).stdout

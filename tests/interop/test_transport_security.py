@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""TLS to receiving servers and relays without DNSSEC: broken handshakes and their memory, certificates of ours, implicit TLS."""
+
+import ssl
+import tempfile
+
+from posthorn_test import certs, world
+from posthorn_test.daemon import loopback_address
+from posthorn_test.world import WorldTest
+
+
+class TransportSecurity(WorldTest):
+    def deliver(self, w, to):
+        w.daemon.send(to)
+        message = w.sink.wait_for_message(to)
+        w.daemon.wait_for_empty_queue()
+        return message
+
+    def test_broken_tls_is_remembered_over_a_restart(self):
+        """TLS-2: a handshake that broke is not tried again with each message, not even by the next process."""
+        w = self.world(changes={"delivery": {"messages_per_connection": 1}})
+        broken = w.sink.rule("starttls", garbage=True)
+        self.assertEqual(self.deliver(w, "one@dest.test").tls, "")
+        w.daemon.wait_for_log(r"\btls\b.*using clear text")
+        sessions = len(w.sink.sessions)
+        self.assertEqual(self.deliver(w, "two@dest.test").tls, "")
+        self.assertEqual(len(w.sink.sessions), sessions + 1)
+        self.assertEqual(w.daemon.stop(), 0)
+        w.daemon.start()
+        self.assertEqual(self.deliver(w, "three@dest.test").tls, "")
+        self.assertEqual(len(w.sink.sessions), sessions + 2)
+        self.assertEqual(len(w.daemon.log("using clear text")), 1)
+        w.sink.forget(broken)
+
+    def test_broken_tls_is_forgotten_in_time(self):
+        w = self.world(changes={"delivery": {"messages_per_connection": 1, "broken_tls_memory": "0s"}})
+        w.sink.rule("starttls", garbage=True, times=1)
+        self.assertEqual(self.deliver(w, "one@dest.test").tls, "")
+        self.assertTrue(self.deliver(w, "two@dest.test").tls)
+
+    def test_required_tls_is_never_followed_by_clear_text(self):
+        w = self.world(changes={"delivery": {"tls": "required"}})
+        w.sink.rule("starttls", garbage=True, times=1)
+        w.daemon.send("bob@dest.test")
+        line = w.daemon.wait_for_log(r"\bdeferred\b.*bob@dest\.test")[0]
+        self.assertIn("TLS is demanded of mx.dest.test", line)
+        self.assertEqual(w.sink.accepted, 0)
+        w.daemon.command("queue", "retry", *w.daemon.wait_for_queue(1))
+        self.assertTrue(w.sink.wait_for_message("bob@dest.test").tls)
+
+    def test_sessions_are_resumed(self):
+        w = self.world(changes={"delivery": {"messages_per_connection": 1}})
+        resumed = [w.sink.sessions[self.deliver(w, f"{i}@dest.test").connection - 1]["resumed"] for i in range(3)]
+        self.assertEqual(resumed, [False, True, True])
+
+    def test_a_certificate_of_ours(self):
+        scratch = tempfile.TemporaryDirectory(prefix="client-certificate-")
+        self.addCleanup(scratch.cleanup)
+        authority = certs.Authority(scratch.name)
+        certificate, key = authority.issue(["mail.example.test"], usage="clientAuth")
+        w = self.world(changes={"delivery": {"tls_certificate_file": str(certificate), "tls_key_file": str(key)}})
+        w.sink._context.load_verify_locations(str(authority.file))
+        w.sink._context.verify_mode = ssl.CERT_OPTIONAL
+        message = self.deliver(w, "bob@dest.test")
+        self.assertTrue(w.sink.sessions[message.connection - 1]["client_certificate"])
+
+    def test_one_dead_host_of_two(self):
+        """Messages wait for a host that does not answer once per back-off, and not each of them."""
+        w = self.world(changes={"delivery": {"messages_per_connection": 1, "timeouts": {"greeting": "500ms"}}})
+        silent = world.Sink(loopback_address(), port=w.sink.port)
+        self.addCleanup(silent.stop)
+        silent.rule("connect", stall=True)
+        w.dns.mx("dest.test", ("a.dest.test", silent.address), ("b.dest.test", w.sink.address))
+        for i in range(20):
+            self.deliver(w, f"u{i}@dest.test")
+        self.assertEqual(len(silent.sessions), 1)
+        self.assertEqual(w.daemon.log(r"\bdeferred\b"), [])
+
+
+if __name__ == "__main__":
+    world.main()
