@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from posthorn_test import certs, dnssec, world
-from posthorn_test.daemon import Daemon, loopback_address
+from posthorn_test.daemon import Daemon, loopback_address, simple_message
 from posthorn_test.dnssec import tlsa
 from posthorn_test.sink import Sink
 
@@ -178,6 +178,18 @@ class Dane(unittest.TestCase):
         to = "eve@mismatch.test"
         self.daemon.send(to, extra="TLS-Required: No\r\n")
         self.assertTrue(self.own.wait_for_message(to).tls)
+
+    def test_requiretls(self):
+        """RT-1, RFC 8689 s4.2.1: DANE is as good as a certificate for the name, which this host does not have."""
+        self.own.extensions.append("REQUIRETLS")
+        with self.daemon.client("submission") as client:
+            client.starttls()
+            client.hello()
+            client.login("alice", "correct horse")
+            reply = client.deliver("alice@example.test", ["mallory@ee.test"], simple_message("mallory@ee.test"), " REQUIRETLS")
+            self.assertEqual(reply.code, 250, reply)
+        message = self.own.wait_for_message("mallory@ee.test")
+        self.assertIn("REQUIRETLS", message.mail_parameters.split())
 
     def test_sessions_are_resumed_under_the_same_policy_only(self):
         """A session agreed without looking at the certificate proves nothing, whoever answers (docs/DELIVERY.md)."""

@@ -5,7 +5,6 @@ import ssl
 import tempfile
 
 from posthorn_test import certs, world
-from posthorn_test.daemon import loopback_address
 from posthorn_test.world import WorldTest
 
 
@@ -63,18 +62,6 @@ class TransportSecurity(WorldTest):
         w.sink._context.verify_mode = ssl.CERT_OPTIONAL
         message = self.deliver(w, "bob@dest.test")
         self.assertTrue(w.sink.sessions[message.connection - 1]["client_certificate"])
-
-    def test_one_dead_host_of_two(self):
-        """Messages wait for a host that does not answer once per back-off, and not each of them."""
-        w = self.world(changes={"delivery": {"messages_per_connection": 1, "timeouts": {"greeting": "500ms"}}})
-        silent = world.Sink(loopback_address(), port=w.sink.port)
-        self.addCleanup(silent.stop)
-        silent.rule("connect", stall=True)
-        w.dns.mx("dest.test", ("a.dest.test", silent.address), ("b.dest.test", w.sink.address))
-        for i in range(20):
-            self.deliver(w, f"u{i}@dest.test")
-        self.assertEqual(len(silent.sessions), 1)
-        self.assertEqual(w.daemon.log(r"\bdeferred\b"), [])
 
 
 if __name__ == "__main__":
