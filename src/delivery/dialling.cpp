@@ -340,11 +340,12 @@ void Dialler::judge_opening(Attempt& attempt, const smtp::client::Target& target
     attempt.note(std::move(outcome));
 }
 
-// RFC 8460 is about mail to domains: relays and literals have no policy domain.
+// RFC 8460 is about mail to domains: relays and literals have no policy domain. Mail to which no policy applies tells nothing
+// about one, and that includes the reports themselves (RPT-4).
 void Dialler::report(const Attempt& attempt, const std::string& host, const HostSecurity& security, TlsResultType result,
                      const smtp::client::Opened* opened, std::string address, std::string detail) {
     const DeliveryPlan& plan = attempt.plan;
-    if (learnt_.tls_results == nullptr || plan.relay || mail::is_address_literal(plan.domain)) return;
+    if (learnt_.tls_results == nullptr || plan.relay || attempt.terms.ignore_policy || mail::is_address_literal(plan.domain)) return;
     TlsResult noted;
     noted.policy_domain = plan.domain;
     noted.policy_type = security.report_as;
