@@ -35,6 +35,7 @@ void post_forgive(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_report(const CorePtr& core, const Request& request, Respond respond);
 void post_tls_reports(const CorePtr& core, const Request& request, Respond respond);
+void get_route(const CorePtr& core, const Request& request, Respond respond);
 void get_queue(const CorePtr& core, const Request& request, Respond respond);
 void get_message(const CorePtr& core, QueueId id, Respond respond);
 void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond);

@@ -67,7 +67,8 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
           Place{"/v1/status", "GET", get_status}, Place{"/metrics", "GET", get_metrics}, Place{"/v1/reload", "POST", post_reload},
           Place{"/v1/users/suspended", "GET", get_suspended}, Place{"/v1/users/suspend", "POST", post_suspend},
           Place{"/v1/users/resume", "POST", post_resume}, Place{"/v1/tls-reports", "GET", get_tls_reports},
-          Place{"/v1/tls-reports/show", "GET", get_tls_report}, Place{"/v1/tls-reports/send", "POST", post_tls_reports}}) {
+          Place{"/v1/tls-reports/show", "GET", get_tls_report}, Place{"/v1/tls-reports/send", "POST", post_tls_reports},
+          Place{"/v1/route", "GET", get_route}}) {
         if (request.path == place.path) {
             if (request.method == place.method) {
                 place.endpoint(core, request, std::move(respond));

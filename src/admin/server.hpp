@@ -45,6 +45,12 @@ struct GuardedAddress {
     std::string_view reason;        // of the last failure; of static storage
 };
 
+// Domains as A-labels, or an address literal; sender_domain may be empty.
+struct RouteQuestion {
+    std::string domain;
+    std::string sender_domain;
+};
+
 // What is counted of TLS with one domain on one day.
 struct TlsDomainDay {
     std::string day;                // "2026-11-22", UTC
@@ -75,6 +81,8 @@ struct Daemon {
     // Suspends or resumes a user; `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(SuspensionChange, UniqueFunction<void(Result<SuspensionOutcome>)> done)> change_suspension;
     const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
+    // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.
+    std::function<void(RouteQuestion, UniqueFunction<void(std::string)> done)> explain_route;
     // What TLS reports will be made of, oldest first; one report as JSON; sending those of days that are over (or of one, of this
     // form: "2026-11-22"): `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<std::vector<TlsDomainDay>()> tls_days;
@@ -105,6 +113,7 @@ struct ServerBounds {
 //   GET /v1/users/suspended            who may not send for now
 //   POST /v1/users/suspend?user=&reason=, POST /v1/users/resume?user=
 //   GET /v1/guard                      addresses with failures or bans
+//   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
 //   GET /v1/tls-reports                what was counted of TLS, by day and domain
 //   GET /v1/tls-reports/show?day=&domain=     the report of RFC 8460 as it would be sent now
 //   POST /v1/tls-reports/send?day=     sends what is over

@@ -27,6 +27,7 @@ void add_account_commands(CLI::App& app, Action& action);  // to the group of th
 void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
+void add_route_commands(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 

@@ -11,10 +11,12 @@
 #include <thread>
 #include <utility>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "app/guard_view.hpp"
 #include "app/metrics.hpp"
+#include "app/route_view.hpp"
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
 #include "app/status_view.hpp"
@@ -92,6 +94,12 @@ Result<void> Daemon::open() {
     lent.suspensions = &suspended_mail_->list();
     lend_guard(lent, *server_);
     lend_tls_reports(lent, tls_results_, *tls_reporter_);
+    lent.explain_route = [this](admin::RouteQuestion question, UniqueFunction<void(std::string)> done) {
+        auto told = [question, done = std::move(done)](delivery::Explained explained) mutable {
+            done(boost::json::serialize(route_json(question.domain, question.sender_domain, explained)));
+        };
+        agent_->explain(question.domain, question.sender_domain, std::move(told));
+    };
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
@@ -273,7 +281,7 @@ std::size_t Daemon::unfinished() const {
 
 std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = server_metrics(server_->figures());
-    for (Metric& metric : delivery_metrics(agent_->figures())) all.push_back(std::move(metric));
+    for (Metric& metric : delivery_metrics(agent_->figures(), agent_->relay_troubles())) all.push_back(std::move(metric));
     for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
@@ -285,7 +293,7 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
@@ -294,7 +302,7 @@ std::string Daemon::status_json() const {
         ::getpid(), POSTHORN_VERSION,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
         certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), server.sessions, server.connections, server.connections_refused, server.messages,
+        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);

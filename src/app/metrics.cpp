@@ -78,7 +78,11 @@ std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
     return all;
 }
 
-std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures) {
+std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
+                                     const std::vector<delivery::RelayTroubles::Trouble>& troubles) {
+    std::vector<Metric::Sample> in_trouble;
+    for (const auto& trouble : troubles)
+        in_trouble.push_back({{{"relay", trouble.relay}, {"fault", std::string(delivery::to_string(trouble.fault))}}, 1.0});
     return {
         gauge("posthorn_delivery_destinations", "Destinations with mail that waits.", figures.destinations),
         gauge("posthorn_delivery_sites", "Sites with deliveries or back-offs.", figures.sites),
@@ -93,6 +97,10 @@ std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures) {
         counter("posthorn_delivery_failed_total", "Recipients given up.", figures.failed),
         counter("posthorn_delivery_bounced_total", "Reports to senders made.", figures.bounced),
         counter("posthorn_delivery_bounces_put_off_total", "Recipients whose report waited for a summary.", figures.bounces_put_off),
+        gauge("posthorn_delivery_blocked_sites", "Sites that refuse us or do not answer, of routes with a fallback.",
+              figures.blocked_sites),
+        Metric("posthorn_relay_trouble", MetricKind::gauge, "1 while a relay will not work for us, by relay and fault.",
+               std::move(in_trouble)),
     };
 }
 

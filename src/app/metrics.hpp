@@ -14,7 +14,8 @@
 namespace posthorn::app {
 
 [[nodiscard]] std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures);
-[[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures);
+[[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
+                                                   const std::vector<delivery::RelayTroubles::Trouble>& troubles);
 // Sessions with receiving servers by how their TLS went, and MTA-STS policies.
 [[nodiscard]] std::vector<Metric> tls_metrics(const delivery::TlsResults::Totals& totals, const delivery::StsFigures& sts);
 // tls: null where TLS is not offered.

@@ -138,6 +138,7 @@ AgentFigures DeliveryAgent::figures() const {
     figures.ready = now.ready;
     figures.hot_octets = now.hot_octets;
     figures.connections = now.deliveries + state_->pool.size();
+    figures.blocked_sites = state_->ways.blocked.size();
     return figures;
 }
 

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "auth/options.hpp"
+#include "base/unique_function.hpp"
 #include "delivery/learnt.hpp"
 #include "delivery/bounce_rules.hpp"
 #include "delivery/options.hpp"
 #include "delivery/own_address.hpp"
+#include "delivery/relay_trouble.hpp"
 #include "queue/options.hpp"
 #include "queue/store.hpp"
 
@@ -36,6 +38,7 @@ class Certificate;
 namespace posthorn::delivery {
 
 class Relays;
+struct Explained;
 
 // Everything about delivery that a reload may change. Immutable; a delivery keeps the one it began with.
 struct Settings {
@@ -69,6 +72,7 @@ struct AgentFigures {
     std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0, connections = 0;
     std::uint64_t hot_octets = 0;
     std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0, bounces_put_off = 0;
+    std::size_t blocked_sites = 0;                        // whose mail goes, or will soon go, by a fallback
 };
 
 // Owned by app, lives on the home shard: every method is called on that shard's thread. References outlive it.
@@ -114,6 +118,10 @@ public:
     [[nodiscard]] std::size_t unfinished() const;
 
     [[nodiscard]] AgentFigures figures() const;
+    // Relays that will not work for us, until they take mail again.
+    [[nodiscard]] std::vector<RelayTroubles::Trouble> relay_troubles() const;
+    // What would happen to such mail now. `done` is called on the home shard, but not within this call.
+    void explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);
 
 private:
     struct State;

@@ -89,6 +89,8 @@ struct DeliveryAgent::State {
     net::awaitable<void> settle_doubts();
     net::awaitable<bool> settle_doubt(const Doubt& doubt);             // false: the store could not
 
+    net::awaitable<void> explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);   // explanation.cpp
+
     // bouncing.cpp: who is told
     void add_bounces(Recording& recording, bool peer_sends_dsn);
     void log_bounces(const Recording& recording);                // once they are stored, under the ids they have then
