@@ -77,6 +77,7 @@ class Dane(unittest.TestCase):
         return made
 
     def delivered(self, domain, sink, verified, policy, **header):
+        """TLS-8: the log says by what the certificate was verified, and which policy asked for it."""
         to = f"bob@{domain}"
         self.daemon.send(to, **header)
         message = sink.wait_for_message(to)
