@@ -93,14 +93,20 @@ void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint val
     if (destination == nullptr) {
         return;
     }
-    destination->resolving = false;
+    s.end_resolve(*destination);
     destination->failures = 0;
     destination->backoff_until = {};
     // At least this one turn, or an answer with TTL 0 would be asked for without end.
     destination->site_valid_until = std::max(valid_until, now + kAskAgain);
     const SiteId site = s.site_at(place);
+    const bool moved = destination->site != site;
     s.move_to(*destination, site, now);
-    s.set_provider(site, s.sites.at(site), place, now);
+    Site& joined = s.sites.at(site);
+    s.set_provider(site, joined, place, now);
+    if (moved && joined.ready - destination->ready.size() >= s.site_bound(joined)) {
+        // Read before it was known whose bound they count against, which others have filled: they wait for their turn.
+        s.drop_ready(*destination, now);
+    }
     s.consider(id, *destination, now);
 }
 
@@ -110,7 +116,7 @@ std::vector<ReadyRecipient> Scheduler::unresolved(DestinationId id, TimePoint no
     if (destination == nullptr) {
         return {};
     }
-    destination->resolving = false;
+    s.end_resolve(*destination);
     count_failure(destination->failures);
     destination->backoff_until = now + backoff(s.options, destination->failures);
     std::vector<ReadyRecipient> taken = s.take_all(*destination);
@@ -126,7 +132,7 @@ void Scheduler::resolve_failed(DestinationId id, TimePoint now) {
     if (destination == nullptr) {
         return;
     }
-    destination->resolving = false;
+    s.end_resolve(*destination);
     destination->backoff_until = now + kShortageRest;
     s.consider(id, *destination, now);
 }
@@ -187,7 +193,9 @@ void Scheduler::pause(bool paused) {
 std::vector<RecipientId> Scheduler::drain() {
     State& s = *state_;
     for (auto& [id, destination] : s.destinations) {
-        s.drop_ready(destination);
+        for (const ReadyRecipient& recipient : s.take_all(destination)) {
+            s.dropped.push_back(recipient.recipient.id);
+        }
         if (destination.next_due != kNever && !destination.in_wants) {
             s.set_wake(id, destination, std::min(destination.wake, destination.next_due));
         }

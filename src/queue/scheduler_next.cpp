@@ -29,18 +29,21 @@ Site* Scheduler::State::take_turn(SiteTurns& turns, std::uint64_t Site::*turn, c
     return &site;
 }
 
-std::optional<SchedulerAction> Scheduler::State::next_resolve() {
-    while (!resolves.empty()) {
-        const DestinationId id = resolves.pop_front();
+std::optional<SchedulerAction> Scheduler::State::next_resolve(TimePoint now) {
+    while (!resolves.empty() && resolving < kMaxResolving) {
+        const DestinationId id = resolves.pop();
         Destination* destination = find(id);
         if (destination == nullptr || !destination->in_resolves) {
             continue;
         }
         destination->in_resolves = false;
-        if (destination->ready.empty()) {
-            continue;  // dropped meanwhile
+        const bool asks_first = destination->failures == 0 && destination->next_due <= now;
+        if (destination->resolving || destination->backoff_until > now || (destination->ready.empty() && !asks_first)) {
+            consider(id, *destination, now);  // its rows have left meanwhile, or it must wait
+            continue;
         }
         destination->resolving = true;
+        resolving += 1;
         return ResolveSite{id, destination->domain(), destination->lane()};
     }
     return std::nullopt;
@@ -173,7 +176,7 @@ SchedulerAction Scheduler::next(TimePoint now) {
         return GiveBack{std::exchange(s.dropped, {})};
     }
     // Starts last: what is claimed and resolved meanwhile needs no slot, and keeps the slots busy later.
-    if (auto action = s.next_resolve()) {
+    if (auto action = s.next_resolve(now)) {
         return *std::move(action);
     }
     if (auto action = s.next_claim(now)) {

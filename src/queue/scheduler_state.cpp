@@ -40,7 +40,7 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
     Site& site = sites.at(destination.site);
     const bool over_bound = site.standing == Standing::slow && site.ready > site_bound(site);
     if (destination.backoff_until > now || site.backoff_until > now || over_bound) {
-        drop_ready(destination);  // what cannot start soon is not kept in memory
+        drop_ready(destination, now);  // what cannot start soon is not kept in memory
     }
     if (destination.backoff_until > now) {
         // Also when nothing waits: to be forgotten when the back-off is over.
@@ -48,20 +48,21 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
         set_wake(id, destination, std::max(destination.backoff_until, due));
         return;
     }
-    if (!destination.ready.empty()) {
-        if (!site_known) {
-            if (!destination.resolving && !destination.in_resolves) {
-                destination.in_resolves = true;
-                resolves.push_back(id);
-            }
-        } else if (!destination.in_ring) {
-            destination.in_ring = true;
-            site.ring.push(destination.lane_id, destination.bulk, id);
-            consider_starts(destination.site, site, now);
-        }
-    }
     const bool due = destination.next_due <= now;
-    if (due && destination.claiming == 0 && !destination.in_wants &&
+    // Nothing is loaded before it is known whose bounds it counts against. Only where DNS did not answer before, a few
+    // recipients are, which then learn why they wait.
+    const bool asks_first = !site_known && destination.failures == 0;
+    if (!site_known && !destination.resolving && !destination.in_resolves &&
+        (!destination.ready.empty() || (due && asks_first))) {
+        destination.in_resolves = true;
+        resolves.push(destination.lane_id, destination.bulk, id);
+    }
+    if (site_known && !destination.ready.empty() && !destination.in_ring) {
+        destination.in_ring = true;
+        site.ring.push(destination.lane_id, destination.bulk, id);
+        consider_starts(destination.site, site, now);
+    }
+    if (due && !asks_first && destination.claiming == 0 && !destination.in_wants &&
         destination.ready.size() <= options.claim_batch / 2) {
         destination.in_wants = true;
         site.wants.push(destination.lane_id, destination.bulk, id);
@@ -145,10 +146,14 @@ std::vector<ReadyRecipient> Scheduler::State::take_all(Destination& destination)
     return taken;
 }
 
-void Scheduler::State::drop_ready(Destination& destination) {
+void Scheduler::State::drop_ready(Destination& destination, TimePoint now) {
+    if (destination.ready.empty()) {
+        return;
+    }
     for (const ReadyRecipient& recipient : take_all(destination)) {
         dropped.push_back(recipient.recipient.id);
     }
+    consider_claims(destination.site, sites.at(destination.site), now);  // there is room now
 }
 
 void Scheduler::State::note_due(Destination& destination, TimePoint due) {
@@ -156,6 +161,11 @@ void Scheduler::State::note_due(Destination& destination, TimePoint due) {
     if (destination.claiming != 0) {
         destination.noted_due = std::min(destination.noted_due, due);
     }
+}
+
+void Scheduler::State::end_resolve(Destination& destination) {
+    resolving -= destination.resolving ? 1 : 0;
+    destination.resolving = false;
 }
 
 void Scheduler::State::begin_claim(Destination& destination, std::size_t limit) {

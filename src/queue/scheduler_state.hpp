@@ -27,8 +27,10 @@ inline constexpr Duration kShortageRest = std::chrono::seconds(1);
 inline constexpr Duration kSiteMemory = std::chrono::minutes(10);
 // Recipients loaded from the store for all sites together, for each delivery that may be under way.
 inline constexpr std::size_t kReadyPerDelivery = 20;
-// Of a destination that may not resolve, a few are enough to find that out.
+// Of a destination that does not resolve, a few are enough to be told.
 inline constexpr std::size_t kRowsUnresolved = 4;
+// Questions to DNS at once.
+inline constexpr std::size_t kMaxResolving = 256;
 
 // The site of destinations whose site is not known (yet). It has rows to claim, but never deliveries.
 inline constexpr SiteId kUnknownSite = 0;
@@ -152,7 +154,7 @@ struct Scheduler::State {
     std::set<std::pair<TimePoint, DestinationId>> timer;
     std::set<std::pair<TimePoint, SiteId>> backoffs;    // their ends
     std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites that may have stalled or may be forgotten
-    Fifo<DestinationId> resolves;
+    LaneTurns resolves;
     SiteTurns starts, claims;
     Shares deliveries;  // under way
     Shares loaded;      // recipients that came or come from the store
@@ -160,6 +162,7 @@ struct Scheduler::State {
     TimePoint rest_until{};            // nothing starts before: we are short of something ourselves
     SiteId last_site = kUnknownSite;
     LaneId last_lane = 0;
+    std::size_t resolving = 0;
     std::size_t ready = 0;
     std::uint64_t hot = 0;
     bool paused = false;
@@ -181,8 +184,9 @@ struct Scheduler::State {
     ReadyRecipient take_ready(Destination& destination);
     // All ready ones leave; they wait in the store again.
     std::vector<ReadyRecipient> take_all(Destination& destination);
-    void drop_ready(Destination& destination);
+    void drop_ready(Destination& destination, TimePoint now);
     static void note_due(Destination& destination, TimePoint due);
+    void end_resolve(Destination& destination);
     void begin_claim(Destination& destination, std::size_t limit);
     void end_claim(Destination& destination, TimePoint next_due);
 
@@ -218,7 +222,7 @@ struct Scheduler::State {
 
     // actions: scheduler_next.cpp
     void tick(TimePoint now);
-    std::optional<SchedulerAction> next_resolve();
+    std::optional<SchedulerAction> next_resolve(TimePoint now);
     std::optional<SchedulerAction> next_claim(TimePoint now);
     std::optional<SchedulerAction> claim_of(SiteId id, Site& site, TimePoint now);
     std::optional<SchedulerAction> next_start(TimePoint now);
