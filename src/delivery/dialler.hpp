@@ -82,6 +82,8 @@ private:
     net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);
     net::awaitable<bool> try_resting(Attempt& attempt);
     net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target, const HostSecurity& security);
+    void note_health(const std::string& key, const smtp::client::Target& target, const smtp::client::Opened& opened,
+                     SteadyTime began);
     void judge_opening(Attempt& attempt, const smtp::client::Target& target, const HostSecurity& security,
                        const smtp::client::Opened& opened);
     void report(const Attempt& attempt, const std::string& host, const HostSecurity& security, TlsResultType result,

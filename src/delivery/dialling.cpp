@@ -275,15 +275,9 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
         smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *contexts, files_);
         const OpeningFacts facts = facts_of(opened);
         const bool stopping = attempt.stop_with.stopping();
-        const bool spoke = opened.ok() || !opened.greeting.empty() || opened.failure.stage > Stage::greeting || opened.failure.reply.code != 0;
         if (const auto result = tls_result(security, facts); result && !stopping)
             report(attempt, target.host, security, *result, &opened, target.address.to_string(), facts.words);
-        if (spoke) {
-            health_.answered(probe.key());
-        } else if (!stopping && !is_own_shortage(opened.connect_error) && !lacks_v6(target.address, opened.connect_error)) {
-            const double chance = std::uniform_real_distribution<double>(0, 1)(random_);
-            health_.failed(probe.key(), opened.failure.reply.joined(), began, std::chrono::steady_clock::now(), chance);
-        }
+        if (!stopping) note_health(probe.key(), target, opened, began);
         if (!opened.ok() && opened.tls_failed && security.clear_text_will_do && !stopping) {
             // Opportunistic TLS is never stricter than clear text: once more, on a connection of its own.
             log::warning("tls").kv("to", name).kv("error", opened.failure.reply.joined()).kv("action", "using clear text");
@@ -305,6 +299,24 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
         attempt.connection = std::move(opened.connection);
         co_return true;
     }
+}
+
+// A stop ends connections that might have come about; what is missing here says nothing of the peer.
+void Dialler::note_health(const std::string& key, const smtp::client::Target& target, const smtp::client::Opened& opened,
+                          SteadyTime began) {
+    const smtp::protocol::SessionFailure& failure = opened.failure;
+    const bool spoke = opened.ok() || !opened.greeting.empty() || failure.stage > Stage::greeting || failure.reply.code != 0;
+    if (spoke) {
+        if (health_.answered(key)) log::info("reachable").kv("to", target.to_string());
+        return;
+    }
+    if (is_own_shortage(opened.connect_error) || lacks_v6(target.address, opened.connect_error)) return;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    const double chance = std::uniform_real_distribution<double>(0, 1)(random_);
+    if (!health_.failed(key, failure.reply.joined(), began, now, chance)) return;
+    const auto rest = std::chrono::ceil<std::chrono::seconds>(health_.rests_until(key) - now);
+    log::warning("unreachable").kv("to", target.to_string()).kv("error", failure.reply.joined())
+        .kv("action", "left out for " + std::to_string(rest.count()) + " s where there are other addresses");
 }
 
 void Dialler::judge_opening(Attempt& attempt, const smtp::client::Target& target, const HostSecurity& security,

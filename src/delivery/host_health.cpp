@@ -26,7 +26,7 @@ void HostHealth::gave_up(const std::string& address) {
     if (const auto at = sick_.find(address); at != sick_.end()) at->second.probed = false;
 }
 
-void HostHealth::failed(const std::string& address, std::string why, SteadyTime began, SteadyTime now,
+bool HostHealth::failed(const std::string& address, std::string why, SteadyTime began, SteadyTime now,
                         double random) {
     if (sick_.size() >= kMaxSickHosts && sick_.count(address) == 0) make_room(now);
     const auto [at, fresh] = sick_.try_emplace(address);
@@ -34,12 +34,13 @@ void HostHealth::failed(const std::string& address, std::string why, SteadyTime 
     const bool news = fresh || began >= sick.since;
     sick.why = std::move(why);
     sick.probed = sick.probed && !news;
-    if (!news) return;
+    if (!news) return false;
     sick.backoff = fresh ? kHostBackoffFirst : std::min<Duration>(sick.backoff * 2, kHostBackoffMax);
     const double factor = 0.8 + 0.4 * random;
     sick.since = now;
     sick.until =
         now + Duration(static_cast<Duration::rep>(static_cast<double>(sick.backoff.count()) * factor));
+    return true;
 }
 
 // Those whose time is over are the least worth knowing; after them, whatever comes first.

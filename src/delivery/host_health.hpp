@@ -43,11 +43,11 @@ public:
     // This caller tries an address that is not well; others leave it out until one of the three below is
     // called.
     void begin_probe(const std::string& address);
-    // It greeted: all may use it from now on.
-    void answered(const std::string& address) { sick_.erase(address); }
+    // It greeted: all may use it from now on. True: it was not well before.
+    bool answered(const std::string& address) { return sick_.erase(address) > 0; }
     // It did not connect or greet. random: in [0, 1]. Failures of deliveries that began before the first one
-    // was known do not add up: they say nothing new.
-    void failed(const std::string& address, std::string why, SteadyTime began, SteadyTime now, double random);
+    // was known do not add up: they say nothing new, and the answer is false.
+    bool failed(const std::string& address, std::string why, SteadyTime began, SteadyTime now, double random);
     // The attempt ended for reasons of ours.
     void gave_up(const std::string& address);
 

@@ -24,6 +24,7 @@ class UnreachableHosts(WorldTest):
         for i in range(10):
             self.deliver(w, f"u{i}@dest.test")
         self.assertEqual(len(silent.sessions), 1)
+        self.assertEqual(len(w.daemon.wait_for_log(r"\bunreachable\b.*to=a\.dest\.test.*left out for")), 1)
         self.assertEqual(w.daemon.log(r"\bdeferred\b"), [])
 
     def test_no_ipv6_here(self):

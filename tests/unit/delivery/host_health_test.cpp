@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 class HostHealthTest : public testing::Test {
 protected:
-    void fail(double random = 0.5) { health_.failed(kAddress, "no answer", now_, now_, random); }
+    void fail(double random = 0.5) { (void)health_.failed(kAddress, "no answer", now_, now_, random); }
     Standing standing() { return health_.standing(kAddress, now_); }
 
     const std::string kAddress = "192.0.2.1:25";
