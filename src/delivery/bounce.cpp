@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "auth/dkim/canonical.hpp"
+#include "delivery/classify.hpp"
+#include "delivery/verdict.hpp"
 #include "mail/address.hpp"
 #include "mail/body_scanner.hpp"
 #include "mail/dsn_digest.hpp"
@@ -42,6 +44,20 @@ queue::NewMessage as_message(mail::DsnText text, const BounceFacts& facts, std::
     return added;
 }
 
+// The peer's last words, all of them; ours where there were none. What expired ends with the answer that kept it waiting.
+std::string diagnostic_of(const Outcome& outcome, const queue::Recipient& recipient) {
+    if (outcome.failure_class == Class::expired && !recipient.last_reply.empty()) return recipient.last_reply;
+    return outcome.reply.verbatim();
+}
+
+// Refused for want of authentication, whether or not it is retried (retry.strict_5xx).
+bool is_about_authentication(const Outcome& outcome, const queue::Recipient& recipient) {
+    if (outcome.failure_class == Class::expired) return recipient.last_class == "auth";
+    return outcome.failure_class == Class::auth ||
+           (outcome.reply.code != 0 && !outcome.host.empty() &&
+            classify(outcome.stage, outcome.reply, true, false).failure_class == Class::auth);
+}
+
 }  // namespace
 
 std::string explanation_of(const Outcome& outcome, const queue::Recipient& recipient, const std::string& hostname,
@@ -49,7 +65,7 @@ std::string explanation_of(const Outcome& outcome, const queue::Recipient& recip
     std::string words;
     if (recipient.last_class == "bounced" && outcome.failure_class == Class::expired) {
         words = "The operator of this mail system has given the message up. Ask there before you send it again.";
-    } else if (outcome.failure_class == Class::auth || (outcome.failure_class == Class::expired && recipient.last_class == "auth")) {
+    } else if (is_about_authentication(outcome, recipient)) {
         const auto status = outcome.reply.enhanced;
         words = std::string(mail::explain_status(status ? status.to_string() : "5.7.26"));
         words += " The sender's domain is " + sender_domain + ", the sending server " + hostname +
@@ -57,9 +73,12 @@ std::string explanation_of(const Outcome& outcome, const queue::Recipient& recip
     } else if (outcome.failure_class == Class::local || (outcome.failure_class == Class::expired && recipient.last_class == "local")) {
         words = "The message was held by our own server, " + hostname + "; its operator must act.";
     }
+    const auto general = [&] { return std::string(mail::explain_status(outcome.reply.enhanced ? outcome.reply.enhanced.to_string() : "")); };
+    if (outcome.failure_class == Class::expired && recipient.last_class != "bounced")
+        words = "It was tried again and again until its time was over. " + (words.empty() ? general() : words);
     const std::string& doubt = outcome.maybe_delivered ? outcome.host : recipient.in_doubt;
     if (!doubt.empty() && outcome.result == Disposition::failed) {
-        if (words.empty()) words = std::string(mail::explain_status(outcome.reply.enhanced ? outcome.reply.enhanced.to_string() : ""));
+        if (words.empty()) words = general();
         words += " It may have been delivered all the same: an earlier connection to " + doubt +
                  " ended after the whole message was sent and before the answer came. Ask the recipient before you send it again.";
     }
@@ -105,7 +124,9 @@ queue::NewMessage make_bounce(mail::DsnAction action, const mail::Message& messa
             recipient.status = status.to_string();
         }
         recipient.remote_mta = item.outcome->host;
-        recipient.diagnostic = item.outcome->reply.code != 0 ? item.outcome->reply.verbatim() : std::string();
+        recipient.diagnostic = diagnostic_of(*item.outcome, *item.recipient);
+        const bool of_ours = item.outcome->stage == smtp::protocol::Stage::connect && item.outcome->failure_class != Class::expired;
+        recipient.own_words = of_ours || !is_reply(recipient.diagnostic);
         recipient.explanation = item.explanation;
         recipient.last_attempt = facts.now;
         if (action == mail::DsnAction::delayed) recipient.will_retry_until = item.recipient->expires_at;

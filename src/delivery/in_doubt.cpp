@@ -117,9 +117,12 @@ std::vector<Judged> judge_doubt(const Doubt& doubt, const queue::QueueEntry& ent
             continue;
         }
         if (item.recipient.last_attempt >= doubt.since || item.recipient.state == queue::RecipientState::suspended) continue;
-        item.outcome = own_outcome(Disposition::deferred, Class::connection, Scope::message, 451, {4, 4, 2},
-                                   "This server was stopped before it had recorded what became of the message, which may have "
-                                   "been delivered");
+        item.outcome.result = Disposition::deferred;
+        item.outcome.failure_class = Class::connection;
+        item.outcome.scope = Scope::message;
+        // No code, as for each connection that is lost: the words are ours.
+        item.outcome.reply.lines.push_back("this server was stopped before it had recorded what became of the message, which may "
+                                           "have been delivered");
         item.outcome.stage = smtp::protocol::Stage::end_of_data;
         item.outcome.host = doubt.host;
         item.outcome.maybe_delivered = true;

@@ -3,10 +3,16 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "delivery/classify.hpp"
 #include "queue/retry.hpp"
 
 namespace posthorn::delivery {
+
+bool is_reply(std::string_view text) {
+    return text.size() > 4 && text::is_digit(text[0]) && text::is_digit(text[1]) && text::is_digit(text[2]) &&
+           (text[3] == ' ' || text[3] == '-');
+}
 
 using smtp::protocol::Fate;
 using smtp::protocol::RecipientResult;
@@ -72,8 +78,8 @@ Outcome expiry_of(const queue::Recipient& recipient) {
                                   (recipient.last_reply.empty() ? std::string("none, as no attempt could be made")
                                                                 : recipient.last_reply));
     // The reason counts more than the fact: a DSN about 5.7.26 says 5.7.26 (PR-48).
-    if (const auto space = recipient.last_reply.find(' '); space != std::string::npos)
-        if (const auto code = smtp::protocol::EnhancedCode::parse(std::string_view(recipient.last_reply).substr(space + 1)))
+    if (is_reply(recipient.last_reply))
+        if (const auto code = smtp::protocol::EnhancedCode::parse(std::string_view(recipient.last_reply).substr(4)))
             outcome.reply.enhanced = *code;
     outcome.reply.enhanced.status = 5;
     return outcome;
@@ -92,7 +98,7 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     verdict.kind = queue::Verdict::Kind::defer;
     verdict.attempted_at = now;
     verdict.failure_class = to_string(judged.outcome.failure_class);
-    verdict.reply = judged.outcome.reply.joined();
+    verdict.reply = judged.outcome.reply.verbatim();
     verdict.host = judged.outcome.host;
     if (judged.outcome.maybe_delivered) verdict.in_doubt = judged.outcome.host;
     if (recipient.state == queue::RecipientState::held) verdict.kind = queue::Verdict::Kind::hold;   // an operator said so

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -32,6 +33,8 @@ struct Judged {
 // True when a recipient's time is over: its message's expiry, or the end of what class auth is given.
 [[nodiscard]] bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry,
                                TimePoint now);
+// Whether words kept in the queue are a server's reply, and not ours about a connection that was lost.
+[[nodiscard]] bool is_reply(std::string_view text);
 // What is said of it then: the last reply again, and that no more attempts are made.
 [[nodiscard]] Outcome expiry_of(const queue::Recipient& recipient);
 

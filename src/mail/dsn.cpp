@@ -171,7 +171,7 @@ std::string human_text(const DsnReport& report) {
                                                     : safe_reply(recipient.explanation, false));
         if (!recipient.diagnostic.empty()) {
             text += "\r\n";
-            paragraph(recipient.remote_mta.empty()
+            paragraph(recipient.remote_mta.empty() || recipient.own_words
                           ? "The mail system at this host reports:"
                           : "The mail server " + safe_reply(recipient.remote_mta, false) + " said:");
             paragraph(safe_reply(recipient.diagnostic, false), "        ");
@@ -208,7 +208,7 @@ std::string status_fields(const DsnReport& report, bool utf8_forms) {
         if (!recipient.diagnostic.empty())
             // Words of our own are no SMTP reply: the type says whose they are (RFC 3464 s2.3.6).
             fields +=
-                folded_field("Diagnostic-Code", (recipient.remote_mta.empty() ? "X-Posthorn; " : "smtp; ") +
+                folded_field("Diagnostic-Code", (recipient.remote_mta.empty() || recipient.own_words ? "X-Posthorn; " : "smtp; ") +
                                                     safe_reply(recipient.diagnostic, !utf8_forms));
         if (recipient.last_attempt != TimePoint{})
             fields += folded_field("Last-Attempt-Date", format_date(recipient.last_attempt));

@@ -22,6 +22,7 @@ struct DsnRecipient {
     std::string status;       // "5.7.26"; empty or malformed: "5.0.0", "4.0.0" or "2.0.0" after the action
     std::string remote_mta;   // "mx.example.com" or "mx.example.com[192.0.2.1]"; empty: no server was reached
     std::string diagnostic;   // the peer's reply unshortened, lines separated by "\n"; empty: none
+    bool own_words = false;   // the diagnostic is ours, though a server was reached: the connection was lost
     std::string explanation;  // what it means and what to do, for a person; empty: chosen from the status
     TimePoint last_attempt{};      // 1970: none
     TimePoint will_retry_until{};  // for delayed

@@ -67,6 +67,12 @@ public:
         changed_.notify_all();
     }
 
+    // Ends all connections without a word, also those that wait at the stalled stage.
+    void hang_up() {
+        const std::lock_guard lock(mutex_);
+        for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
+    }
+
     [[nodiscard]] int connections() const {
         const std::lock_guard lock(mutex_);
         return connections_;

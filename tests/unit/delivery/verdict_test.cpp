@@ -136,6 +136,7 @@ TEST(Bounce, IsAMessageWithTheNullReversePath) {  // DSN-7, DSN-9, DSN-11
     settling.recipient = &bob;
     settling.outcome = &item.outcome;
     BounceFacts facts;
+    facts.to = "alice@example.org";
     facts.hostname = "mail.example.org";
     facts.from_domain = "example.org";
     facts.now = kNow;

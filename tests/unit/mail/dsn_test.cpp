@@ -293,9 +293,8 @@ TEST(Dsn, TheOriginalCannotEndTheReport) {
 }
 
 TEST(Dsn, Dsn10InternationalAddresses) {
-    // To a sender in ASCII: all in ASCII, the address in its escaped form (RFC 6533 s3).
+    // About a message that came without SMTPUTF8: all in ASCII, the address in its escaped form (RFC 6533 s3).
     DsnReport report = failed_report();
-    report.smtputf8 = true;
     report.recipients[0].final_address = "j\xc3\xbcrgen+\xf0\x9f\x93\xa8@example.org";
     DsnText dsn = make_dsn(report);
     auto parts = checked(dsn);
@@ -304,7 +303,12 @@ TEST(Dsn, Dsn10InternationalAddresses) {
     EXPECT_EQ(type_of(parts[1]), "message/delivery-status");
     EXPECT_EQ(fields(parts, 1).value("Final-Recipient"), "utf-8; j\\x{FC}rgen\\x{2B}\\x{1F4E8}@example.org");
 
-    // To a sender whose address needs SMTPUTF8: the UTF-8 forms.
+    // About a message of SMTPUTF8: the UTF-8 forms, though its sender's own address is ASCII.
+    report.smtputf8 = true;
+    dsn = make_dsn(report);
+    EXPECT_FALSE(dsn.needs_smtputf8);
+    EXPECT_EQ(type_of(checked(dsn)[1]), "message/global-delivery-status");
+
     report.to = "\xe7\x94\xb2@example.jp";
     report.original_header = "Subject: \xe7\x94\xb2\r\n";
     dsn = make_dsn(report);

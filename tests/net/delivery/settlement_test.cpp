@@ -1,0 +1,194 @@
+// What the agent does between a peer's answer and its record: the connection waits, the slot comes back, doubts are kept.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "delivery/in_doubt.hpp"
+#include "net/delivery/agent_fixture.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+class SettlementTest : public AgentTest {
+protected:
+    SettlementTest() {
+        char name[] = "/tmp/posthorn-settlement-XXXXXX";
+        directory_ = ::mkdtemp(name);
+    }
+    ~SettlementTest() override { std::filesystem::remove_all(directory_); }
+
+    std::vector<Doubt> doubts() {
+        InDoubtFile file;
+        return file.open(directory_);
+    }
+    void start_with_doubts() {
+        agent_ = std::make_unique<DeliveryAgent>(context_, store_, *resolver_, crypto_, settings());
+        agent_->keep_doubts_in(directory_);
+        agent_->start();
+    }
+
+    std::string directory_;
+};
+
+// "settle is committed before the connection is reused for the next message": a crash repeats one message of a connection.
+TEST_F(SettlementTest, AConnectionCarriesTheNextMessageOnlyWhenTheLastIsRecorded) {
+    start();
+    store_.holds = true;
+    submit("first@dest.test");
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    until([] { return false; }, 200ms);
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"first@dest.test"});
+    EXPECT_EQ(sink_.connections(), 1);
+    EXPECT_EQ(agent_->figures().deliveries, 1U);   // the slot is the connection's
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 2U);
+    EXPECT_EQ(sink_.connections(), 1);
+    EXPECT_TRUE(until([&] { return agent_->figures().deliveries == 0; }));
+}
+
+// No deadlock: a settlement that fails frees the slot, and no peer is kept waiting for our disk.
+TEST_F(SettlementTest, AStoreThatFailsKeepsNeitherSlotNorConnection) {
+    start();
+    sink_.stall(".");
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    store_.fail_with(queue::StoreError{queue::StoreFault::io_error, "the disk is gone"});
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return agent_->figures().deliveries == 0 && agent_->figures().connections == 0; }));
+    EXPECT_EQ(waiting(), 1U);
+    store_.fail_with(std::nullopt);
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 2U);
+}
+
+// A leaked slot would slow its site for ever.
+TEST_F(SettlementTest, TheSlotComesBackAfterAnException) {
+    start();
+    bool thrown = false;
+    // Looked at by a delivery before it sends anything.
+    store_.throws_at_health = [&] { return !thrown && agent_->figures().deliveries == 1 && (thrown = true); };
+    const QueueId id = submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return thrown && agent_->figures().deliveries == 0; }));
+    submit("second@dest.test");   // there is one slot
+    ASSERT_TRUE(until([&] { return sink_.delivered().size() == 1; }));
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"second@dest.test"});
+    EXPECT_TRUE(until([&] { return agent_->figures().deliveries == 0; }));
+    EXPECT_EQ(rows(id).size(), 1U);   // claimed until the lease ends or the next start
+}
+
+// The daemon asks unfinished() before it takes down what the frames refer to.
+TEST_F(SettlementTest, ADeliveryThatCannotEndIsCounted) {
+    settings_.delivery.shutdown_grace = 50ms;
+    start();
+    store_.holds = true;
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    bool ended = false;
+    net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+    ASSERT_TRUE(until([&] { return ended; }));
+    EXPECT_EQ(agent_->unfinished(), 1U);
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return agent_->unfinished() == 0; }));
+    EXPECT_EQ(waiting(), 0U);
+}
+
+// RFC 1047: the final dot is on its way, so nobody but the peer knows. After the record the mark is gone.
+TEST_F(SettlementTest, ADeliveryIsInDoubtFromItsFinalDotToItsRecord) {
+    start_with_doubts();
+    sink_.stall(".");
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    const std::vector<Doubt> noted = doubts();
+    ASSERT_EQ(noted.size(), 1U);
+    EXPECT_EQ(noted[0].message, id);
+    EXPECT_EQ(noted[0].host, "mx.dest.test[127.0.0.1]");
+    EXPECT_EQ(noted[0].domain, "dest.test");
+    EXPECT_EQ(noted[0].recipients, std::vector<queue::RecipientId>{rows(id).at(0).id});
+    store_.holds = true;
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    EXPECT_EQ(doubts().size(), 1U);
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    ASSERT_TRUE(until([&] { return doubts().empty(); }));
+}
+
+TEST_F(SettlementTest, BeforeTheMessageNothingIsInDoubt) {
+    start_with_doubts();
+    sink_.stall("RCPT");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    EXPECT_TRUE(doubts().empty());
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+}
+
+// Mid-run: as after a crash, the queue says who may have it, and it goes again when its time comes.
+TEST_F(SettlementTest, AConnectionLostAfterTheFinalDotIsMarkedInTheQueue) {
+    settings_.retry.first = 1h;
+    start_with_doubts();
+    sink_.reply(".", "");
+    sink_.stall(".");
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    sink_.hang_up();
+    ASSERT_TRUE(until([&] { return !rows(id).empty() && !rows(id).front().in_doubt.empty(); }));
+    EXPECT_EQ(rows(id).front().in_doubt, "mx.dest.test[127.0.0.1]");
+    EXPECT_EQ(rows(id).front().last_class, "connection");
+    EXPECT_GT(rows(id).front().due_at, wall_now() + 40min);
+    ASSERT_TRUE(until([&] { return doubts().empty(); }));   // the queue knows
+}
+
+// What a killed process left behind is in the queue before anything is sent, and is not sent at once.
+TEST_F(SettlementTest, WhatWasLeftInDoubtIsMarkedAtTheStart) {
+    settings_.retry.first = 1h;
+    queue::NewMessage added = message("bob@dest.test");
+    const QueueId id = added.message->id;
+    queue::RecipientId row = 0;
+    store_.add(std::move(added), SteadyTime::max(), [&](auto result) { row = result->recipients.at(0).id; });
+    {
+        InDoubtFile before;
+        ASSERT_TRUE(before.open(directory_).empty());
+        InDoubtFile::Mark mark(before), gone(before);
+        Doubt doubt;
+        doubt.message = id;
+        doubt.domain = "dest.test";
+        doubt.host = "mx.dest.test[127.0.0.1]";
+        doubt.since = wall_now();
+        doubt.recipients = {row};
+        mark.note(doubt);
+        doubt.message = QueueId(99);   // recorded, and killed before the mark was cleared
+        gone.note(doubt);
+    }
+    start_with_doubts();
+    ASSERT_TRUE(until([&] { return !rows(id).empty() && !rows(id).front().in_doubt.empty(); }));
+    EXPECT_EQ(rows(id).front().attempts, 1U);
+    EXPECT_GT(rows(id).front().due_at, wall_now() + 40min);
+    ASSERT_TRUE(until([&] { return doubts().empty(); }));
+    EXPECT_EQ(sink_.connections(), 0);
+    // The operator's word sends it, and then nothing is left of the doubt.
+    store_.revise(id, queue::Revision::retry, wall_now(), [&](auto revised) { agent_->on_revised(revised->due); });
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
+// An operator gives a message up: its sender is told, with the last answer.
+TEST_F(SettlementTest, ABouncedMessageEndsWithADsn) {
+    start();
+    sink_.reply("RCPT", "451 4.2.0 later");
+    const QueueId id = submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return !rows(id).empty() && rows(id).front().attempts == 1; }));
+    store_.revise(id, queue::Revision::bounce, wall_now(), [&](auto revised) { EXPECT_EQ(revised->recipients, 1U); });
+    ASSERT_TRUE(until([&] { return agent_->figures().bounced == 1; }));
+    EXPECT_TRUE(rows(id).empty());
+    EXPECT_EQ(agent_->figures().failed, 1U);
+}
+
+}  // namespace
+}  // namespace posthorn::delivery
