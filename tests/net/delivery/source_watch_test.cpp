@@ -1,0 +1,105 @@
+// The look at our IPv6 addresses in DNS: confirmed only where the PTR record leads to a name that leads back.
+#include "delivery/source_watch.hpp"
+
+#include <gtest/gtest.h>
+
+#include "delivery/agent.hpp"
+#include "dns/resolver.hpp"
+#include "support/dns_server.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+// 2001:db8::N under ip6.arpa.
+std::string reverse(char n) {
+    return std::string(1, n) + ".0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+}
+
+class SourceWatchTest : public testing::Test {
+protected:
+    SourceWatchTest() {
+        dns::DnsOptions options;
+        options.servers.push_back(dns_.endpoint());
+        options.timeout = std::chrono::milliseconds(300);
+        options.tries = 1;
+        options.cache_entries = 0;
+        resolver_ = dns::Resolver::create(context_.get_executor(), options).value();
+        watch_ = std::make_unique<SourceWatch>(context_.get_executor(), *resolver_);
+        options_.source_v6 = "2001:db8::1";
+    }
+    SourceAddresses look(const std::string& domain = "example.test") {
+        auto settings = std::make_shared<Settings>();
+        settings->delivery = options_;
+        bool ended = false;
+        context_.restart();
+        net::asio::co_spawn(context_, watch_->look(settings), [&](std::exception_ptr failure, bool answered) {
+            EXPECT_FALSE(failure);
+            answered_ = answered;
+            ended = true;
+            context_.stop();
+        });
+        context_.run_for(std::chrono::seconds(20));
+        EXPECT_TRUE(ended);
+        return watch_->source_for(options_, domain);
+    }
+
+    net::asio::io_context context_;
+    test::DnsServer dns_;
+    std::unique_ptr<dns::Resolver> resolver_;
+    std::unique_ptr<SourceWatch> watch_;
+    DeliveryOptions options_;
+    bool answered_ = false;
+};
+
+TEST_F(SourceWatchTest, AnAddressWhoseNameLeadsBackIsUsed) {
+    dns_.ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    const SourceAddresses source = look();
+    EXPECT_TRUE(source.allow_v6);
+    EXPECT_EQ(source.v6->to_string(), "2001:db8::1");
+    EXPECT_NE(source.why.find("is mail.example.test"), std::string::npos);
+    EXPECT_TRUE(answered_);
+}
+
+TEST_F(SourceWatchTest, AnyOfSeveralNamesWillDo) {
+    dns_.ptr(reverse('1'), "old.example.test").ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    EXPECT_TRUE(look().allow_v6);
+}
+
+TEST_F(SourceWatchTest, WithoutAPtrRecordOrAWayBackItIsNot) {
+    SourceAddresses source = look();
+    EXPECT_FALSE(source.allow_v6);
+    EXPECT_NE(source.why.find("has no PTR record"), std::string::npos);
+    EXPECT_TRUE(answered_);
+    dns_.ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::2");
+    source = look();
+    EXPECT_FALSE(source.allow_v6);
+    EXPECT_NE(source.why.find("does not have this address"), std::string::npos);
+}
+
+TEST_F(SourceWatchTest, NoAnswerSaysNothing) {
+    dns_.behave(reverse('1'), test::DnsServer::Behaviour::servfail);
+    EXPECT_FALSE(look().allow_v6);
+    EXPECT_FALSE(answered_);
+    dns_.behave(reverse('1'), test::DnsServer::Behaviour::normal).ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    EXPECT_TRUE(look().allow_v6);
+    dns_.behave(reverse('1'), test::DnsServer::Behaviour::servfail);
+    EXPECT_TRUE(look().allow_v6);   // what was found before stays
+    EXPECT_FALSE(answered_);
+}
+
+TEST_F(SourceWatchTest, EachSourceIsLookedAtByItself) {
+    options_.sources = {{"shop.test", "", "2001:db8::7"}};
+    dns_.ptr(reverse('7'), "shop.example.test").aaaa("shop.example.test", "2001:db8::7");
+    EXPECT_FALSE(look().allow_v6);
+    EXPECT_TRUE(watch_->source_for(options_, "shop.test").allow_v6);
+    EXPECT_EQ(watch_->confirmations().size(), 2U);
+}
+
+TEST_F(SourceWatchTest, NobodyIsAskedWhereTheFamilyIsFixed) {
+    options_.family = IpFamily::any;
+    EXPECT_TRUE(look().allow_v6);
+    EXPECT_TRUE(watch_->confirmations().empty());
+}
+
+}  // namespace
+}  // namespace posthorn::delivery
