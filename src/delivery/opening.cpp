@@ -15,8 +15,8 @@ namespace {
 smtp::client::ChooseLogin login_of(const std::shared_ptr<const Relay>& relay) {
     return [relay](const std::vector<std::string>& offered, const net::TlsFacts& tls) {
         auth::SaslConnection connection;
-        // A relay whose tls is set to something weaker was set so by the operator, who knows the network between.
-        connection.password_is_safe = tls.verified || !relay->verifies();
+        // Said as it is only to who has proved to be the relay; others may be logged in to by SCRAM, which tells them nothing.
+        connection.password_is_safe = tls.verified || relay->on_this_machine;
         if (!tls.tls_exporter.empty()) connection.channel_bindings.push_back({"tls-exporter", tls.tls_exporter});
         if (!tls.tls_unique.empty()) connection.channel_bindings.push_back({"tls-unique", tls.tls_unique});
         if (!tls.server_end_point.empty())

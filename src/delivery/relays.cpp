@@ -6,6 +6,7 @@
 #include "auth/crypto.hpp"
 #include "auth/secret_file.hpp"
 #include "base/base64.hpp"
+#include "base/endpoint.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
 
@@ -27,6 +28,11 @@ RelayTls tls_of(const RelayOptions& options) {
 std::uint16_t default_port(const RelayOptions& options, RelayTls tls) {
     if (tls == RelayTls::implicit) return kSubmissions;
     return options.user.empty() ? kSmtp : kSubmission;
+}
+
+bool is_loopback(const RelayHost& host) {
+    const auto address = IpAddress::parse(host.name);
+    return address ? address->is_loopback() : host.name == "localhost";
 }
 
 std::string digest_of(const Relay& relay) {
@@ -61,6 +67,7 @@ std::shared_ptr<const Relays> Relays::load(const std::vector<RelayOptions>& opti
             if (ascii) host.name = *ascii;
             else problems.push_back("relay \"" + given.name + "\": " + host.name + " is no host name: " + ascii.error().what);
         }
+        relay->on_this_machine = std::all_of(relay->hosts.begin(), relay->hosts.end(), is_loopback);
         relay->login.user = given.user;
         relay->login.password = given.password;
         relay->login.mechanisms = given.mechanisms;

@@ -20,6 +20,7 @@ struct Relay {
     bool mx = false;
     RelayTls tls = RelayTls::verified;   // never by_port
     auth::SaslCredentials login;         // user empty: no AUTH
+    bool on_this_machine = false;        // all its hosts are loopback: nobody listens on the way
 
     [[nodiscard]] bool wants_login() const { return !login.user.empty(); }
     // The password may be said, and the certificate's name is asked for, only where this holds.

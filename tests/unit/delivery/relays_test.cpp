@@ -127,6 +127,17 @@ TEST(Relays, EveryDifferenceIsAnotherManner) {
     for (const RelayOptions& other : others) EXPECT_NE(load(other)->manner, manner);
 }
 
+// Where nobody listens on the way, a password may be said without TLS.
+TEST(Relays, KnowWhetherTheyAreOnThisMachine) {
+    Loading load;
+    RelayOptions options = isp(25, "me");
+    EXPECT_FALSE(load(options)->on_this_machine);
+    options.hosts = {{"127.0.0.1", 25, true}, {"::1", 25, true}, {"localhost", 25, false}};
+    EXPECT_TRUE(load(options)->on_this_machine);
+    options.hosts.push_back({"192.0.2.1", 25, true});
+    EXPECT_FALSE(load(options)->on_this_machine);
+}
+
 TEST(Relays, NamesAreALabels) {
     Loading load;
     RelayOptions options = isp();
