@@ -60,7 +60,7 @@ class OwnAddress(world.unittest.TestCase):
         self.no_visit()
 
     def test_mx_that_are_no_host_names(self):
-        """An MX record with an address in it, and a null MX among others (RFC 7505 s3), are mistakes; the rest counts."""
+        """An MX record with an address in it, and a null MX among others (RFC 7505 s3), are mistakes; the rest counts (SMTP-26)."""
         self.dns.set("sloppy.test", "MX", f"5 {self.worse.address}.", "6 .", "10 good.sloppy.test")
         self.dns.set("good.sloppy.test", "A", self.better.address)
         self.daemon.send("bob@sloppy.test")

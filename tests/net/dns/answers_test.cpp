@@ -62,7 +62,7 @@ TEST(MxRules, NullMxAloneAndAmongOthers) {
     EXPECT_EQ(names(mixed), std::vector<std::string>{"mx.test"});
 }
 
-TEST(MxRules, OnlyAnEmptyListIsImplicit) {  // RFC 5321 s5.1, SMTP-22
+TEST(MxRules, OnlyAnEmptyListIsImplicit) {  // RFC 5321 s5.1, SMTP-22, SMTP-23
     EXPECT_TRUE(mx_answer(nothing("d.test", Status::no_data), "d.test").implicit);
     for (const Status status : {Status::nxdomain, Status::temporary}) {
         const MxAnswer answer = mx_answer(nothing("d.test", status), "d.test");

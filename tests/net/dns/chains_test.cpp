@@ -45,7 +45,7 @@ TEST(Chains, AnMxHostMayBeAnAlias) {  // RFC 2181 s10.3 forbids it; RFC 5321 s5.
     });
 }
 
-// An alias to a name that does not exist: the rcode is about the end of the chain (RFC 6604 s3).
+// An alias to a name that does not exist: the rcode is about the end of the chain (RFC 6604 s3, SMTP-22).
 TEST(Chains, AnAliasThatLeadsNowhere) {
     for (const bool chasing : {true, false}) {
         DnsServer server;

@@ -425,7 +425,7 @@ TEST(Reload, ServersMustBeAddresses) {
     EXPECT_NE(made.error().what.find("dns.servers"), std::string::npos) << made.error().what;
 }
 
-TEST(Dnssec, AdIsBelievedOnlyWhenTheOperatorTrustsTheServer) {
+TEST(Dnssec, AdIsBelievedOnlyWhenTheOperatorTrustsTheServer) {  // DA-1
     DnsServer server;
     server.mx("example.test", 10, "mx.test").set_ad();
     for (const bool trust : {false, true}) {

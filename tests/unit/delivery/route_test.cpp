@@ -93,7 +93,7 @@ TEST(Route, PrivateAddressesAreRefusedUnlessAllowed) {
     EXPECT_EQ(usable_addresses(addresses, options).addresses.size(), 2U);
 }
 
-// RFC 5321 s5.1: an MX names a host. Others are asked; a domain with nothing else cannot be delivered to.
+// RFC 5321 s5.1, SMTP-23: an MX names a host. Others are asked; a domain with nothing else cannot be delivered to.
 TEST(Route, MxThatAreNoHostNamesAreLeftOut) {
     const auto mixed = route_of("a.example",
                                 answer({{5, "192.0.2.1"}, {6, "a\\032b.example"}, {7, "-x.example"}, {10, "mx_1.example"}}), "h.example");
@@ -109,7 +109,7 @@ TEST(Route, MxThatAreNoHostNamesAreLeftOut) {
     EXPECT_NE(none.reply.joined().find("192.0.2.1"), std::string::npos);
 }
 
-TEST(Route, ImplicitMxIsOrdinary) {  // RFC 5321 s5.1, SMTP-22
+TEST(Route, ImplicitMxIsOrdinary) {  // RFC 5321 s5.1, SMTP-23
     dns::MxAnswer implicit = answer({{0, "example.com"}});
     implicit.implicit = true;
     EXPECT_EQ(std::get<Route>(route_of("example.com", implicit, "h.example")).hosts[0].name, "example.com");
@@ -150,7 +150,7 @@ TEST(Route, DomainsAreAskedByTheirALabels) {  // RFC 6531 s3.2, RFC 5891
     }
 }
 
-TEST(Route, EveryAddressThatIsNotPublicIsRefused) {  // by default; RFC 6890
+TEST(Route, EveryAddressThatIsNotPublicIsRefused) {  // by default; RFC 6890, SMTP-26
     DeliveryOptions options;
     for (const char* text :
          {"0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.1.1", "172.16.0.1", "172.31.255.255",
