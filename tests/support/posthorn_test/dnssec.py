@@ -38,7 +38,7 @@ def tlsa(certificate, usage=3, selector=1, matching=1):
 
 
 class World:
-    """`with dnssec.World({"good.test": "@ MX 10 mx\\nmx A 127.0.0.2"}, insecure=["plain.test"]) as d: Daemon(dns=d, ...)`.
+    """`with dnssec.World({"good.test": "@ MX 10 mx\\nmx A 127.0.0.2"}, insecure=["plain.test"]) as d: Daemon(changes={"dns": d.settings})`.
 
     zones: apex -> records in zone file form, relative to the apex, one a line; SOA, NS and $TTL are added. Each zone is signed and
     has a trust anchor of its own, but for `insecure` ones, which are served unsigned: AD is missing there. `bogus` is a list of
@@ -65,6 +65,11 @@ class World:
     @property
     def resolver(self):
         return self.address, self.port
+
+    @property
+    def settings(self):
+        """[dns] of a Posthorn that asks this resolver and believes it."""
+        return {"servers": [f"{self.address}:{self.port}"], "trust_ad": True}
 
     def __enter__(self):
         try:
