@@ -36,6 +36,12 @@ bool is_damage(const SqliteFailure& failure) {
     return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT || primary == SQLITE_SCHEMA;
 }
 
+// Without the name that sqlite's failures have in the queue.
+std::string_view plain(std::string_view what) {
+    constexpr std::string_view kQueue = "queue database: ";
+    return what.starts_with(kQueue) ? what.substr(kQueue.size()) : what;
+}
+
 }  // namespace
 
 struct DeliveryMemory::State {
@@ -86,7 +92,7 @@ void DeliveryMemory::State::add(Key key, std::optional<Write> write, const std::
 
 void DeliveryMemory::State::say_trouble(const std::string& what) {
     if (std::exchange(trouble_said, true)) return;
-    log::error("delivery_memory").kv("file", path).kv("reason", what)
+    log::error("delivery_memory").kv("file", path).kv("reason", plain(what))
         .kv("meaning", "delivery goes on; what it learns now (MTA-STS policies, TLS results) is lost at a restart");
 }
 
@@ -123,7 +129,7 @@ void DeliveryMemory::State::begin_anew(const std::string& why) {
         std::error_code ignored;
         std::filesystem::remove(path + tail, ignored);
     }
-    log::warning("delivery_memory").kv("file", path).kv("reason", why)
+    log::warning("delivery_memory").kv("file", path).kv("reason", plain(why))
         .kv("moved_to", failed ? "nowhere: " + failed.message() : aside)
         .kv("meaning", "begun anew; MTA-STS policies are fetched again, TLS results not yet reported are lost");
 }

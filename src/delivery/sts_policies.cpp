@@ -39,8 +39,10 @@ struct StsPolicies::Domain {
     std::optional<StsFailure> failure;
     std::string why;                           // there is no policy
     bool looking = false;
+    SteadyTime began{};                        // the look under way
     SteadyTime looked{};                       // when the last look ended
     SteadyTime used{};
+    SteadyTime hurry_until{};                  // somebody waited in vain: until then nobody waits
     std::list<net::Signal*> waiting;           // for the end of the look; in the frames of those who wait
 
     void tell() {
@@ -112,6 +114,7 @@ void StsPolicies::make_room() {
 void StsPolicies::look(const DomainPtr& domain) {
     if (domain->looking || tasks_.stopping()) return;
     domain->looking = true;
+    domain->began = std::chrono::steady_clock::now();
     tasks_.spawn(look_and_tell(domain));
 }
 
@@ -121,7 +124,7 @@ net::awaitable<void> StsPolicies::look_and_tell(DomainPtr domain) {
     domain->looked = std::chrono::steady_clock::now();
     domain->tell();
     // Domains without MTA-STS, most of them, are not kept: DNS' cache knows them.
-    if (!domain->policy && !domain->failure) {
+    if (!domain->policy && !domain->failure && domain->hurry_until <= domain->looked) {
         const auto at = domains_.find(domain->name);
         if (at != domains_.end() && at->second == domain) domains_.erase(at);
     }
@@ -237,9 +240,9 @@ void StsPolicies::give_turn() {
     turns_.pop_front();
 }
 
-// Until the look that is under way ends, at most kFirstWait.
+// Until the look that is under way ends, and no longer than kFirstWait after it began: who asks twice waits once (STS-9).
 net::awaitable<void> StsPolicies::await_look(DomainPtr domain) {
-    const SteadyTime limit = std::chrono::steady_clock::now() + kFirstWait;
+    const SteadyTime limit = domain->began + kFirstWait;
     net::Signal signal(executor_);
     const auto place = domain->waiting.insert(domain->waiting.end(), &signal);
     struct Leave {
@@ -251,6 +254,8 @@ net::awaitable<void> StsPolicies::await_look(DomainPtr domain) {
     while (domain->looking && !tasks_.stopping() && std::chrono::steady_clock::now() < limit) {
         co_await signal.wait_until(limit);
     }
+    // DNS or a server that stays silent costs the first mail kFirstWait, not every one.
+    if (domain->looking) domain->hurry_until = std::chrono::steady_clock::now() + kStsRetry;
 }
 
 net::awaitable<StsAnswer> StsPolicies::policy(std::string domain_name) {
@@ -263,7 +268,8 @@ net::awaitable<StsAnswer> StsPolicies::policy(std::string domain_name) {
         if (domain->used - domain->looked >= kLookInterval) look(domain);
     } else {
         look(domain);
-        if (domain->looking) co_await await_look(domain);
+        const bool waits = domain->looking && domain->used >= domain->hurry_until;
+        if (waits) co_await await_look(domain);
     }
     StsAnswer answer;
     if (in_force(domain->policy, wall_now())) {
@@ -304,7 +310,7 @@ net::awaitable<void> StsPolicies::refresh_rounds() {
             if (domain->looking) continue;
             const bool alive = in_force(domain->policy, now);
             const bool failed_lately = domain->failure && now - domain->failure->at < kStsRetry;
-            if (!alive && !failed_lately) {
+            if (!alive && !failed_lately && domain->hurry_until <= std::chrono::steady_clock::now()) {
                 domains_.erase(domain->name);
                 continue;
             }
