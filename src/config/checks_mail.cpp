@@ -231,6 +231,7 @@ void check_times(const Config& config, const Places& places, Findings& findings)
              Minimum{"delivery.timeouts.data", to.data, minutes(2), "4.5.3.2.4"},
              Minimum{"delivery.timeouts.data_block", to.data_block, minutes(3), "4.5.3.2.5"},
              Minimum{"delivery.timeouts.end_of_data", to.end_of_data, minutes(10), "4.5.3.2.6"},
+             Minimum{"delivery.timeouts.session", to.session, minutes(10), "4.5.3.2.6"},   // it holds the one above
              Minimum{"queue.lifetime", config.queue.lifetime, hours(4 * 24), "4.5.4.1"},
          }) {
         warn_below(minimum, places, findings);
