@@ -5,6 +5,8 @@ import ssl
 import tempfile
 
 from posthorn_test import certs, world
+from posthorn_test.daemon import loopback_address
+from posthorn_test.sink import Sink
 from posthorn_test.world import WorldTest
 
 
@@ -62,6 +64,43 @@ class TransportSecurity(WorldTest):
         w.sink._context.verify_mode = ssl.CERT_OPTIONAL
         message = self.deliver(w, "bob@dest.test")
         self.assertTrue(w.sink.sessions[message.connection - 1]["client_certificate"])
+
+    def relay_world(self, name, tls, certificate_for="relay.test", **sink):
+        """All mail goes by a relay with a certificate for that name; certificates of its authority are trusted."""
+        scratch = tempfile.TemporaryDirectory(prefix="relay-")
+        self.addCleanup(scratch.cleanup)
+        authority = certs.Authority(scratch.name)
+        relay = Sink(loopback_address(), certificate=authority.issue([certificate_for]), **sink)
+        self.addCleanup(relay.stop)
+        w = self.world(changes={
+            "delivery": {"tls_ca_file": str(authority.file), "allow_private_addresses": False},
+            "relay": [{"name": name, "host": [f"relay.test:{relay.port}"], "tls": tls}],
+            "route": [{"to": name}]})
+        w.dns.set("relay.test", "A", relay.address)
+        return w, relay
+
+    def test_a_relay_with_implicit_tls(self):
+        """RFC 8314 s3.3. Its address may be a private one: the operator says where it is."""
+        w, relay = self.relay_world("isp", "implicit", implicit_tls=True)
+        w.daemon.send("bob@dest.test")
+        relay.wait_for_message("bob@dest.test")
+        line = w.daemon.wait_for_log(r"\bconnect\b.*relay=isp")[0]
+        self.assertIn("verified=pkix policy=relay", line)
+        self.assertEqual(w.sink.accepted, 0)
+
+    def test_a_relay_with_verified_starttls(self):
+        w, relay = self.relay_world("isp", "verified")
+        w.daemon.send("bob@dest.test")
+        relay.wait_for_message("bob@dest.test")
+        self.assertEqual(relay.sessions[0]["sni"], "relay.test")
+
+    def test_a_relay_that_does_not_prove_itself(self):
+        """Nothing is said to it; the mail waits, as the fault may be ours."""
+        for how in ({"certificate_for": "other.test"}, {"starttls": False}):
+            w, relay = self.relay_world("isp", "verified", **how)
+            w.daemon.send("bob@dest.test")
+            self.assertIn("is demanded", w.daemon.wait_for_log(r"\bdeferred\b.*bob@dest\.test")[0])
+            self.assertEqual([c for c in relay.sessions[0]["commands"] if c.startswith(("MAIL", "AUTH"))], [])
 
 
 if __name__ == "__main__":

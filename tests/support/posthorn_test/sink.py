@@ -100,12 +100,13 @@ class Sink:
     """Listens on address:port; one thread a connection. Messages are in .messages, sessions in .sessions."""
 
     def __init__(self, address="127.0.0.1", port=0, starttls=True, certificate=None, name="sink.example.test", tls_max=None,
-                 store=True, extensions=("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 36700160"),
+                 store=True, implicit_tls=False, extensions=("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 36700160"),
                  on_message=None):
         self.name = name
         self.extensions = list(extensions)
         self.starttls = starttls
         self.store = store
+        self.implicit_tls = implicit_tls  # TLS from the first octet (RFC 8314 s3.3)
         self.on_message = on_message
         self._rules = []
         self._changed = threading.Condition()
@@ -348,6 +349,8 @@ class _Dialogue:
             raise Drop
 
     def run(self):
+        if self.sink.implicit_tls:
+            self._shake_hands()
         if not self._answer("connect", f"220 {self.sink.name} ESMTP sink"):
             self._flush()
             return
@@ -399,10 +402,16 @@ class _Dialogue:
         if rule is not None and rule.garbage:
             self.socket.sendall(b"This is not TLS at all, but a server that lost its certificate.\r\n" * 4)
             raise Drop
-        raw = self.socket
         if rule is not None and rule.drop:   # "after": within the handshake
-            raw.recv(1)
+            self.socket.recv(1)
             raise Drop
+        self._shake_hands()
+        self.helo = ""
+        self._reset()
+        return None
+
+    def _shake_hands(self):
+        raw = self.socket
         try:
             self.socket = self.sink._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
             self.sink._sessions_of_tls[self.socket] = self.session
@@ -417,9 +426,6 @@ class _Dialogue:
         self.cipher = self.socket.cipher()[0]
         self.session["resumed"] = self.socket.session_reused
         self.session["client_certificate"] = bool(self.socket.getpeercert(binary_form=True))
-        self.helo = ""
-        self._reset()
-        return None
 
     def _mail_command(self, rest):
         match = re.fullmatch(r"FROM:\s*<([^>]*)>\s*(.*)", rest, re.IGNORECASE)
