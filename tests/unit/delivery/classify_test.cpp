@@ -103,6 +103,27 @@ TEST(Classify, HostRefusalIsFinalOnlyAtTheLastHost) {  // PR-38, SMTP-4
     EXPECT_EQ(classify(Stage::greeting, refusal, true, false).result, Disposition::failed);
 }
 
+// What a refusal says something about, stage by stage; 421 is of the session wherever it comes (RFC 5321 s3.8, PR-37).
+TEST(Classify, ScopeOfEachStage) {
+    const struct {
+        Stage stage;
+        Scope scope;
+    } kTable[] = {
+        {Stage::greeting, Scope::host}, {Stage::ehlo, Scope::host},      {Stage::helo, Scope::host},
+        {Stage::starttls, Scope::host}, {Stage::auth, Scope::host},      {Stage::rset, Scope::host},
+        {Stage::mail, Scope::message},  {Stage::rcpt, Scope::recipient}, {Stage::data, Scope::message},
+        {Stage::end_of_data, Scope::message},
+    };
+    for (const auto& row : kTable) {
+        SCOPED_TRACE(to_string(row.stage));
+        for (const char* no : {"450 4.2.0 later", "454 4.7.0 later", "550 5.0.0 no", "554 5.3.0 no"})
+            EXPECT_EQ(classify(row.stage, reply(no), true, false).scope, row.scope) << no;
+        const Judgement gone = classify(row.stage, reply("421 4.3.2 closing"), true, false);
+        EXPECT_EQ(gone.scope, Scope::session);
+        EXPECT_EQ(gone.result, Disposition::deferred);
+    }
+}
+
 TEST(Classify, NoReplyIsAConnectionFailure) {  // SMTP-10
     const Judgement judgement = classify(Stage::end_of_data, Reply{}, true, false);
     EXPECT_EQ(judgement.result, Disposition::deferred);

@@ -88,10 +88,18 @@ TEST(Reply, GoodbyeInTheMiddle_RFC5321_s3_8) {
 TEST(Reply, Garbage) {
     for (const char* wire : {"\r\n", "2\r\n", "25\r\n", "hello\r\n", "150 x\r\n", "650 x\r\n", "2x0 a\r\n",
                              "250x\r\n", "250_x\r\n", " 250 x\r\n", "HTTP/1.1 400 Bad Request\r\n",
-                             "\x15\x03\x01\n", "250-a\r\n251 b\r\n", "250-a\r\nb\r\n"}) {
+                             "\x15\x03\x01\n", "250-a\r\n251 b\r\n", "250-a\r\nb\r\n", "000 x\r\n", "999 x\r\n",
+                             "250-a\r\n550 b\r\n", "-250 x\r\n"}) {
         SCOPED_TRACE(wire);
         EXPECT_EQ(parse_one(wire).code, 0);
     }
+}
+
+// NUL and its kin are words like any other; nobody who reads them as one line sees them (SMTP-37).
+TEST(Reply, ControlCharactersAreWords) {
+    const Reply reply = parse_one(std::string_view("550 5.1.1 no\0such\x1b[31m user\r\n", 29));
+    EXPECT_EQ(reply.code, 550);
+    EXPECT_EQ(reply.joined(), "550 5.1.1 no such [31m user");
 }
 
 TEST(Reply, MalformedStaysMalformed) {
