@@ -27,7 +27,7 @@ public:
     void succeeded(std::uint32_t ceiling) {
         failures_ = 0;
         if (size_ >= ceiling) {
-            credit_ = std::max(credit_, 0);
+            credit_ = std::min(credit_ + 1, 0);
         } else if (opening_ && size_ < kOpening) {
             ++size_;
         } else if (++credit_ >= static_cast<std::int32_t>(size_)) {

@@ -42,9 +42,10 @@ TEST(ConcurrencyWindow, AWholeWindowOfFailuresInARowIsDeath) {
         EXPECT_FALSE(window.failed());
     }
     window.succeeded(5);
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 3; ++i) {
         EXPECT_FALSE(window.failed()) << "a success between them: not in a row";
     }
+    EXPECT_EQ(window.size(), 4U) << "but five more failed than went well";
     EXPECT_TRUE(window.failed());
     window.collapse(0);
     EXPECT_EQ(window.size(), 1U);

@@ -56,7 +56,7 @@ protected:
                 Claimed claimed = claim(store_, ask->destination, now, ask->limit, now + 24h).value();
                 scheduler_.claimed(ask->destination, std::move(claimed.rows), claimed.next_due, now);
             } else if (const auto* resolve = std::get_if<ResolveSite>(&action)) {
-                scheduler_.resolved(resolve->destination, {"mx.example.net"}, now + 1h, now);
+                scheduler_.resolved(resolve->destination, {"mx.example.net", {}, 0}, now + 1h, now);
             } else if (auto* back = std::get_if<GiveBack>(&action)) {
                 store_.unclaim(std::move(back->recipients));
             } else {
