@@ -2,6 +2,8 @@
 """DANE (RFC 7672) with signed zones of nsd behind a validating unbound: what is verified, what is passed over, what waits."""
 
 import contextlib
+import json
+import re
 import tempfile
 import unittest
 
@@ -68,6 +70,7 @@ class Dane(unittest.TestCase):
             bogus=[f"_{port}._tcp.mx.bogus.test", f"_{port}._tcp.a.bogus-first.test", "bogus-mx.test"]))
         cls.daemon = cls.stack.enter_context(Daemon(delivery_port=port, changes={
             "dns": {"servers": [f"{dns.address}:{dns.port}"], "trust_ad": True},
+            "tlsrpt": {"contact": "alice@example.test"},
             "delivery": {"messages_per_connection": 1, "tls_ca_file": str(authority.file)}}))
 
     @classmethod
@@ -86,14 +89,23 @@ class Dane(unittest.TestCase):
         self.assertIn(f"policy={policy}", line)
         return message, sink.sessions[message.connection - 1]
 
-    def waits(self, domain, words):
-        """DA-8: not returned, and not delivered by any host."""
+    def waits(self, domain, words, result):
+        """DA-8: not returned, and not delivered by any host; counted for TLSRPT (RFC 8460 s4.3) under the policy tlsa."""
         to = f"bob@{domain}"
         self.daemon.send(to)
         line = self.daemon.wait_for_log(rf"\bdeferred\b.*{to}")[0]
         self.assertRegex(line, words)
         for sink in self.own, self.host, self.domain, self.clear:
             self.assertEqual(sink.to(to), [])
+        if result:
+            self.assertIn(("tlsa", result), self.counted(domain))
+
+    def counted(self, domain):
+        listed = self.daemon.wait_for_output(rf"(?m)\b{domain}\b", "tlsrpt", "list")
+        day = re.search(r"\d{4}-\d\d-\d\d", listed)[0]
+        shown = self.daemon.command("tlsrpt", "show", domain, day).stdout
+        policies = json.loads(shown[shown.index("{"):])["policies"]
+        return [(p["policy"]["policy-type"], d["result-type"]) for p in policies for d in p["failure-details"]]
 
     def test_usage_3(self):
         """s3.1.1: the key is right, and whatever else the certificate says is of no interest."""
@@ -111,10 +123,10 @@ class Dane(unittest.TestCase):
         self.delivered("next-hop.test", self.domain, "dane", "dane")
 
     def test_usage_2_for_another_name(self):
-        self.waits("other-name.test", "certificate of mx.other-name.test.*(?i:hostname mismatch)")
+        self.waits("other-name.test", "certificate of mx.other-name.test.*(?i:hostname mismatch)", "certificate-host-mismatch")
 
     def test_nothing_matches(self):
-        self.waits("mismatch.test", r"4\.7\.5 .*certificate of mx.mismatch.test.*DANE")
+        self.waits("mismatch.test", r"4\.7\.5 .*certificate of mx.mismatch.test.*DANE", "validation-failure")
 
     def test_the_next_host_may_do(self):
         """DA-8, DA-11: the preference stays; a host that does not prove itself is passed over."""
@@ -125,16 +137,17 @@ class Dane(unittest.TestCase):
     def test_none_is_usable(self):
         message, _ = self.delivered("unusable.test", self.own, "none", "dane-unusable")
         self.assertTrue(message.tls)
+        self.assertIn(("tlsa", "tlsa-invalid"), self.counted("unusable.test"))
 
     def test_none_is_usable_and_there_is_no_tls(self):
-        self.waits("unusable-clear.test", r"4\.7\.10 TLS is demanded of mx.unusable-clear.test")
+        self.waits("unusable-clear.test", r"4\.7\.10 TLS is demanded of mx.unusable-clear.test", "starttls-not-supported")
 
     def test_starttls_is_stripped(self):
-        self.waits("stripped.test", r"4\.7\.10 TLS is demanded of mx.stripped.test")
+        self.waits("stripped.test", r"4\.7\.10 TLS is demanded of mx.stripped.test", "starttls-not-supported")
 
     def test_the_records_are_bogus(self):
         """DA-6: somebody may be hiding them."""
-        self.waits("bogus.test", "no reliable answer about its TLSA records")
+        self.waits("bogus.test", "no reliable answer about its TLSA records", "dnssec-invalid")
 
     def test_the_records_of_the_first_host_are_bogus(self):
         _, session = self.delivered("bogus-first.test", self.own, "none", "opportunistic")
@@ -142,7 +155,7 @@ class Dane(unittest.TestCase):
 
     def test_the_mx_is_bogus(self):
         """DA-4."""
-        self.waits("bogus-mx.test", r"4\.4\.3")
+        self.waits("bogus-mx.test", r"4\.4\.3", None)
 
     def test_a_cname(self):
         """DA-7: the fully expanded name comes first, and is the SNI."""
