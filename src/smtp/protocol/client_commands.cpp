@@ -119,7 +119,8 @@ bool ClientSession::sender_needs_smtputf8() const {
 // A UTF-8 address is its own trouble: the others get the message.
 void ClientSession::refuse_hopeless() {
     if (extensions_.smtputf8) return;
-    const Reply reply = make_reply(553, "5.6.7", "the address needs SMTPUTF8, which the server does not offer");
+    const Reply reply =
+        make_reply(553, "5.6.7", "the address needs SMTPUTF8, which the server does not offer");
     const auto& recipients = transaction_.envelope.recipients;
     for (std::uint32_t i = 0; i < recipients.size(); ++i)
         if (!text::is_ascii(recipients[i].address)) settle(i, Fate::refused, Stage::rcpt, reply, true);

@@ -8,10 +8,10 @@
 namespace posthorn::smtp::protocol {
 namespace {
 
-constexpr std::size_t kMaxCommand = 512;          // RFC 5321 s4.5.3.1.4, with CRLF
-constexpr std::size_t kMaxResponse = 12288;       // RFC 4954 s4
-constexpr std::uint32_t kMaxTurns = 16;           // of one exchange; the longest we know, LOGIN, has three
-constexpr std::size_t kMaxMechanismsTried = 2;    // the first, and once more after 504 or 534
+constexpr std::size_t kMaxCommand = 512;        // RFC 5321 s4.5.3.1.4, with CRLF
+constexpr std::size_t kMaxResponse = 12288;     // RFC 4954 s4
+constexpr std::uint32_t kMaxTurns = 16;         // of one exchange; the longest we know, LOGIN, has three
+constexpr std::size_t kMaxMechanismsTried = 2;  // the first, and once more after 504 or 534
 
 bool is_2xx(const Reply& reply) {
     return reply.code >= 200 && reply.code < 300;
@@ -21,7 +21,8 @@ bool knows_no_ehlo(const Reply& reply) {
     return reply.code == 500 || reply.code == 501 || reply.code == 502 || reply.code == 504;
 }
 
-// RFC 5321 s4.2: EHLO is answered 250. A second greeting in its place would shift every answer to come by one.
+// RFC 5321 s4.2: EHLO is answered 250. A second greeting in its place would shift every answer to come by
+// one.
 bool is_a_greeting(const Reply& reply) {
     return reply.code == 220;
 }
@@ -41,7 +42,8 @@ void ClientSession::hello() {
     if (!options_.helo) {
         send(Stage::ehlo, "EHLO " + options_.hostname + "\r\n");
     } else if (options_.tls == TlsUse::required && !secure_) {
-        fail(Stage::starttls, make_reply(0, "4.7.10", "TLS is required, and the server does not know EHLO"), true);
+        fail(Stage::starttls, make_reply(0, "4.7.10", "TLS is required, and the server does not know EHLO"),
+             true);
     } else {
         send(Stage::helo, "HELO " + options_.hostname + "\r\n");
     }
@@ -111,16 +113,20 @@ void ClientSession::log_in() {
     }
     if (!secure_ && !options_.login_in_clear) {
         fail(Stage::auth,
-             make_reply(0, "4.7.10", "the login is for TLS only, and there is no TLS with this server"), true);
+             make_reply(0, "4.7.10", "the login is for TLS only, and there is no TLS with this server"),
+             true);
         return;
     }
     std::vector<std::string> offered;
-    std::copy_if(extensions_.auth.begin(), extensions_.auth.end(), std::back_inserter(offered), [this](const auto& name) {
-        return std::find(refused_mechanisms_.begin(), refused_mechanisms_.end(), name) == refused_mechanisms_.end();
-    });
+    std::copy_if(extensions_.auth.begin(), extensions_.auth.end(), std::back_inserter(offered),
+                 [this](const auto& name) {
+                     return std::find(refused_mechanisms_.begin(), refused_mechanisms_.end(), name) ==
+                            refused_mechanisms_.end();
+                 });
     if (offered.empty()) {
-        const std::string_view why = refused_mechanisms_.empty() ? "a login is set up, and the server does not offer AUTH"
-                                                                 : "the server refuses the mechanisms of AUTH that it offers";
+        const std::string_view why = refused_mechanisms_.empty()
+                                         ? "a login is set up, and the server does not offer AUTH"
+                                         : "the server refuses the mechanisms of AUTH that it offers";
         fail(Stage::auth, make_reply(0, "4.7.0", why), true);
         return;
     }
@@ -151,7 +157,9 @@ void ClientSession::on_auth(const Reply& reply) {
     }
     if (is_2xx(reply)) {
         if (const auto proved = login_->succeeded(); !proved) {
-            fail(Stage::auth, make_reply(0, "4.7.0", "the server says that the login succeeded: " + proved.error().what), true);
+            fail(Stage::auth,
+                 make_reply(0, "4.7.0", "the server says that the login succeeded: " + proved.error().what),
+                 true);
             return;
         }
         login_mechanism_ = login_->mechanism();
@@ -175,7 +183,8 @@ void ClientSession::on_auth(const Reply& reply) {
     }
     if (reply.code < 400) return out_of_step(Stage::auth, reply);
     // 504: it does not know the mechanism that it offered; 534: it wants a stronger one (RFC 4954 s6).
-    const bool another = (reply.code == 504 || reply.code == 534) && refused_mechanisms_.size() + 1 < kMaxMechanismsTried;
+    const bool another =
+        (reply.code == 504 || reply.code == 534) && refused_mechanisms_.size() + 1 < kMaxMechanismsTried;
     refused_mechanisms_.push_back(login_->mechanism());
     login_.reset();
     const bool left = std::any_of(extensions_.auth.begin(), extensions_.auth.end(),
@@ -201,7 +210,8 @@ ClientAction ClientSession::on_login_step(Result<std::string> response) {
 
 void ClientSession::respond(std::string_view response) {
     const std::string coded = base64_encode(response);
-    if (coded.size() + 2 > kMaxResponse) return cancel_login("the response to AUTH is longer than RFC 4954 allows");
+    if (coded.size() + 2 > kMaxResponse)
+        return cancel_login("the response to AUTH is longer than RFC 4954 allows");
     send(Stage::auth, coded + "\r\n");
 }
 

@@ -59,39 +59,8 @@ bool asks_for_more(const Reply& reply) {
 
 }  // namespace
 
-std::string_view to_string(ClientAction::Kind kind) {
-    switch (kind) {
-        case Kind::read:
-            return "read";
-        case Kind::start_tls:
-            return "start_tls";
-        case Kind::log_in:
-            return "log_in";
-        case Kind::send_message:
-            return "send_message";
-        case Kind::send_chunk:
-            return "send_chunk";
-        case Kind::ready:
-            return "ready";
-        case Kind::close:
-            return "close";
-    }
-    return "unknown";
-}
-
-std::string_view to_string(Fate fate) {
-    switch (fate) {
-        case Fate::delivered:
-            return "delivered";
-        case Fate::refused:
-            return "refused";
-        case Fate::split:
-            return "split";
-    }
-    return "unknown";
-}
-
-ClientSession::ClientSession(ClientOptions options) : options_(std::move(options)), secure_(options_.implicit_tls) {}
+ClientSession::ClientSession(ClientOptions options)
+    : options_(std::move(options)), secure_(options_.implicit_tls) {}
 
 ClientAction ClientSession::start() {
     Expected greeting{Stage::greeting, 0, 0};
@@ -316,8 +285,8 @@ void ClientSession::on_rcpt(const Reply& reply, std::uint32_t recipient) {
         return;
     }
     // RFC 5321 s4.5.3.1.10: 452, or 552 from old servers, to a recipient too many; or whatever says so by RFC
-    // 3463 s3.6 (X.5.3). With another enhanced code it is about this recipient's mailbox. Behind an accepted one
-    // only: each transaction gets somebody out of the way, so that the splitting ends.
+    // 3463 s3.6 (X.5.3). With another enhanced code it is about this recipient's mailbox. Behind an accepted
+    // one only: each transaction gets somebody out of the way, so that the splitting ends.
     const bool says_so = reply.enhanced.subject == 5 && reply.enhanced.detail == 3;
     const bool may_say_so = !reply.enhanced && (reply.code == 452 || reply.code == 552);
     if (accepted_ == 0 || (!says_so && !may_say_so)) {
