@@ -76,10 +76,22 @@ class MtaSts(WorldTest):
         self.assert_delivered(w)
         self.fetches(1)
 
-    def test_expired_and_self_signed_certificates(self):   # STS-6
+    def test_self_signed_certificate(self):   # STS-6
         w = self.sts_world(mx_certificate=certs.self_signed(tempfile_of(self), "mx.dest.test"))
         w.daemon.send("bob@dest.test")
         self.assert_deferred(w, r"self[- ]signed")
+
+    def test_expired_certificate(self):   # STS-6
+        authority = certs.Authority(tempfile_of(self))
+        w = self.sts_world(mx_certificate=authority.issue(["mx.dest.test"], days=-1))
+        authority_file = w.daemon.directory / "authorities.pem"
+        authority_file.write_text(authority.file.read_text() + self.authority.file.read_text())
+        w.daemon.tables["delivery"]["tls_ca_file"] = str(authority_file)
+        w.daemon.write_config()
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breloaded\b")
+        w.daemon.send("bob@dest.test")
+        self.assert_deferred(w, r"expired")
 
     def test_no_starttls_under_enforce(self):   # STS-6
         w = self.sts_world()
@@ -98,7 +110,13 @@ class MtaSts(WorldTest):
         w.daemon.send("bob@dest.test")
         self.assert_delivered(w)
         self.assertEqual(self.web.connections, 0)
-        w.dns.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=1", "v=STSv1; id=2")   # two are none
+
+    def test_two_records_are_none(self):   # STS-1
+        w = self.sts_world(record=None, mx=("other.dest.test",))
+        w.dns.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=1", "v=STSv1; id=2")
+        w.daemon.send("bob@dest.test")
+        self.assert_delivered(w)
+        self.assertEqual(self.web.connections, 0)
 
     def test_off(self):
         w = self.sts_world(mx=("other.dest.test",))

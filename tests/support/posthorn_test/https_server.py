@@ -40,11 +40,10 @@ class HttpsServer:
     def _note_name(self, connection, name, _context):
         self._names[id(connection)] = name
 
-    def answer(self, path, text="", status="200 OK", content_type="text/plain", fields=(), raw=None, slow=0.0, hang=False):
-        """raw: these octets as they are. slow: seconds between the octets of the body. hang: never answers."""
+    def answer(self, path, text="", status="200 OK", content_type="text/plain", fields=(), raw=None, slow=0.0):
+        """raw: these octets as they are. slow: seconds between the octets of the body."""
         with self._changed:
-            self._answers[path] = dict(text=text, status=status, content_type=content_type, fields=fields, raw=raw, slow=slow,
-                                       hang=hang)
+            self._answers[path] = dict(text=text, status=status, content_type=content_type, fields=fields, raw=raw, slow=slow)
 
     def policy(self, mode="enforce", mx=("mx.dest.test",), max_age=86400, **how):
         """Serves an MTA-STS policy (RFC 8461 s3.2)."""
@@ -104,11 +103,7 @@ class HttpsServer:
             answer = self._answers.get(path)
             self._changed.notify_all()
         if answer is None:
-            answer = dict(text="nothing here\n", status="404 Not Found", content_type="text/plain", fields=(), raw=None, slow=0.0,
-                          hang=False)
-        if answer["hang"]:
-            stream.read(1)   # until the client has enough
-            return
+            answer = dict(text="nothing here\n", status="404 Not Found", content_type="text/plain", fields=(), raw=None, slow=0.0)
         if answer["raw"] is not None:
             connection.sendall(answer["raw"])
             return
