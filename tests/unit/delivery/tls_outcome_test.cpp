@@ -1,4 +1,4 @@
-// What the opening of a session says about TLS (RFC 8460 s4.3), and what becomes of mail that must not go
+// What the opening of a session says about TLS (RFC 8460 s4.3, RPT-3), and what becomes of mail that must not go
 // that way.
 #include "delivery/tls_outcome.hpp"
 
