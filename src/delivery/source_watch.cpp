@@ -82,6 +82,7 @@ net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings)
         Confirmation found;
         bool unknown = false;
         if (!address) found.why = "this machine has no way to the Internet over IPv6";
+        else if (address->is_private()) found.why = address->to_string() + " is not an address of the public Internet";
         else found = co_await confirm(resolver_, *address, unknown);
         const auto before = confirmations_.find(text);
         // No answer says nothing: what was found before stays.
