@@ -64,7 +64,9 @@ protocol::ClientOptions Connection::session_options_with_login() {
 
 net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options, net::ClientTls& tls,
                                         net::asio::thread_pool& files) {
-    Opened opened = co_await open_once(target, options, tls, files);
+    Target first = target;   // named, as docs/COROUTINES.md has it
+    ConnectionOptions with_ehlo = options;
+    Opened opened = co_await open_once(std::move(first), std::move(with_ehlo), tls, files);
     // RFC 5321 s3.2: some servers of old end the connection where they do not know EHLO. Nothing that is asked of this
     // connection must need EHLO.
     const bool may_be_plain = options.tls != protocol::TlsUse::required && !options.login && !options.helo;
