@@ -22,6 +22,7 @@ std::vector<std::string> records_in(std::string_view text) {
     return all;
 }
 
+// STS-1.
 void record(std::string_view text) {
     const StsRecord found = parse_sts_record(records_in(text));
     if (!found.id) return;
@@ -30,6 +31,7 @@ void record(std::string_view text) {
             "an id is 1 to 32 letters and digits");
 }
 
+// STS-3.
 void policy(std::string_view text) {
     const TimePoint now(std::chrono::hours(490000));
     const Result<StsPolicy> found = policy_from(text, "example.com", "1", now);
@@ -51,6 +53,7 @@ void policy(std::string_view text) {
             "a policy is remembered as it was");
 }
 
+// RPT-1.
 void report_record(std::string_view text) {
     const ReportRecord found = parse_report_record(records_in(text));
     require(found.addresses.size() <= kMaxReportAddresses, "addresses are bounded");

@@ -118,6 +118,14 @@ class MtaSts(WorldTest):
         self.assert_delivered(w)
         self.assertEqual(self.web.connections, 0)
 
+    def test_a_policy_is_of_its_own_domain_only(self):   # STS-8: not of those below it, and not of literals
+        w = self.sts_world(mx=("other.dest.test",))
+        w.dns.mx("sub.dest.test", ("mx.sub.dest.test", w.sink.address))
+        for recipient in ("bob@sub.dest.test", f"bob@[{w.sink.address}]"):
+            w.daemon.send(recipient)
+            self.assert_delivered(w, recipient)
+        self.assertEqual(self.web.connections, 0)
+
     def test_off(self):
         w = self.sts_world(mx=("other.dest.test",))
         w.daemon.tables["delivery"]["mta_sts"] = False

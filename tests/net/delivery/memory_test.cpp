@@ -37,7 +37,7 @@ protected:
     const TimePoint later_ = wall_now() + 1h;
 };
 
-TEST_F(Memory, IsReadBackAfterARestart) {
+TEST_F(Memory, IsReadBackAfterARestart) {   // STS-4
     auto memory = open();
     memory->put("a", "x", "1", later_);
     memory->put("a", "y", std::string("\0\xff", 2), later_);
