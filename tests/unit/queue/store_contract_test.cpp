@@ -240,6 +240,7 @@ TYPED_TEST(StoreContract, DeferKeepsTheReasonAndFreesTheRow) {
     const DestinationId destination = added.recipients[0].destination;
     Verdict verdict = defer_to(added.recipients[0].id, QueueId(1), this->now_ + 10min);
     verdict.delay_dsn_sent = true;
+    verdict.in_doubt = "mx.example.net[192.0.2.1]";
     ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
     EXPECT_EQ(next_due(this->store(), destination).value(), this->now_ + 10min);
     EXPECT_TRUE(this->claim_now(destination).empty());
@@ -252,14 +253,17 @@ TYPED_TEST(StoreContract, DeferKeepsTheReasonAndFreesTheRow) {
     EXPECT_EQ(rows[0].last_reply, "451 4.3.0 later");
     EXPECT_EQ(rows[0].last_host, "mx.example.net[192.0.2.1]");
     EXPECT_TRUE(rows[0].delay_dsn_sent);
+    EXPECT_EQ(rows[0].in_doubt, "mx.example.net[192.0.2.1]");
 
     verdict.count_attempt = false;
     verdict.delay_dsn_sent = false;  // sticky
+    verdict.in_doubt.clear();        // sticky: a later attempt does not undo the doubt about an earlier one
     ASSERT_TRUE(settle(this->store(), {{verdict}, {}}));
     rows = claim(this->store(), destination, this->now_ + 10min, 9, this->now_ + 2h).value().rows;
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(rows[0].attempts, 1U);
     EXPECT_TRUE(rows[0].delay_dsn_sent);
+    EXPECT_EQ(rows[0].in_doubt, "mx.example.net[192.0.2.1]");
 }
 
 TYPED_TEST(StoreContract, NothingIsDueAfterItsExpiry) {
@@ -322,6 +326,29 @@ TYPED_TEST(StoreContract, MessagesThatWaitForARepairAreFoundByClass) {
     ASSERT_TRUE(revise(this->store(), QueueId(3), Revision::hold, this->now_));
     const std::vector<QueueId> waiting = {QueueId(1), QueueId(4)};
     EXPECT_EQ(messages_of_class(this->store(), "local").value(), waiting);
+}
+
+// In whatever state: held, waiting, and claimed ones once they are deferred.
+TYPED_TEST(StoreContract, ABouncedMessageExpiresNow) {
+    const Added claimed = this->add_one(1, {"a"}, true);
+    this->add_one(2, {"b"}, false, this->now_ + 1h);
+    this->add_one(3, {"c"});
+    this->add_one(4, {"d"});
+    ASSERT_TRUE(revise(this->store(), QueueId(3), Revision::hold, this->now_));
+    for (const std::int64_t id : {1, 2, 3})
+        EXPECT_EQ(revise(this->store(), QueueId(id), Revision::bounce, this->now_).value().recipients, 1U) << id;
+    EXPECT_EQ(revise(this->store(), QueueId(9), Revision::bounce, this->now_).error().fault, StoreFault::not_found);
+    std::set<std::int64_t> messages;
+    for (const Recipient& row : claim_expired(this->store(), this->now_, 10).value()) {
+        messages.insert(row.message.value());
+        EXPECT_EQ(row.last_class, "bounced");
+        EXPECT_LE(row.expires_at, this->now_);
+    }
+    EXPECT_EQ(messages, (std::set<std::int64_t>{2, 3}));
+    ASSERT_TRUE(settle(this->store(), {{defer_to(claimed.recipients[0].id, QueueId(1), this->now_ + 1h)}, {}}));
+    const auto later = claim_expired(this->store(), this->now_, 10).value();
+    ASSERT_EQ(later.size(), 1U);
+    EXPECT_EQ(later[0].message, QueueId(1));
 }
 
 TYPED_TEST(StoreContract, HeldRowsAreNotClaimedUntilReleased) {
