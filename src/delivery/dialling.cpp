@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/opening.hpp"
 #include "delivery/relays.hpp"
@@ -189,6 +190,11 @@ net::awaitable<Dialler::HostView> Dialler::look_at(const DeliveryPlan& plan, Del
         const Class why_class = had_any || plan.relay ? Class::local : Class::permanent;
         const std::string why = choice.refused.empty() ? "has no address that can be used here" : "cannot be used: " + choice.refused;
         const bool waits = result == Disposition::deferred;
+        if (!waits && choice.refused.empty() && text::iequals(host.name, plan.domain)) {   // RFC 5321 s5.1: no MX but the name itself
+            view.obstacle = host_failure(result, Class::recipient, 550, {5, 1, 2}, host.name,
+                                         "The domain " + plan.domain + " has no address of a mail host in DNS, so it takes no mail");
+            co_return view;
+        }
         view.obstacle = host_failure(result, why_class, waits ? 451 : 550, {static_cast<std::uint8_t>(waits ? 4 : 5), 4, 4}, host.name,
                                      "The mail host " + host.name + " of " + plan.domain + " " + why);
         co_return view;
