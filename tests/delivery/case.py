@@ -26,6 +26,12 @@ SETTINGS = {
     "strict-5xx": {"retry": {"strict_5xx": True}},
     # The DNS server is believed when it says that an answer is authentic; certificates of the tests' authority are trusted.
     "secure-dns": {"dns": {"trust_ad": True}, "delivery": {"tls_ca_file": "{ca}"}},
+    # MTA-STS policies are fetched from where the tests serve them.
+    "sts": {"delivery": {"tls_ca_file": "{ca}", "mta_sts_port": "{https}"}},
+    "sts-secure-dns": {"dns": {"trust_ad": True}, "delivery": {"tls_ca_file": "{ca}", "mta_sts_port": "{https}"}},
+    # Certificates of the tests' authority are trusted: for relays.
+    "trusting": {"delivery": {"tls_ca_file": "{ca}"}},
+    "chunking": {"delivery": {"chunking": "auto"}},
     # A resolver that is broken as a whole, or seems to be: such an answer may cost all who ask it at that moment.
     "broken-dns": {"dns": {"cache_entries": 9000}},
     "short-life": {"queue": {"lifetime": "2s"}, "retry": {"first": "200ms", "max": "400ms", "jitter": 0.0}},
@@ -108,6 +114,8 @@ class Case:
     to: list
     rounds: int
     retries: int
+    policy: dict      # of MTA-STS, or None
+    tables: dict      # [[relay]] and [[route]] of its own
     expect: dict
 
     @property
@@ -149,7 +157,8 @@ def merged(base, more):
 
 
 KEYS = {"about", "settings", "servers", "rules", "starttls", "listening", "extensions", "without", "more", "certificate", "tls_max",
-        "zone", "secure", "message", "rounds", "retries", "expect"}
+        "zone", "secure", "message", "rounds", "retries", "policy", "relay", "route", "expect"}
+POLICY = {"mode", "mx", "max_age", "text", "status", "content_type", "certificate", "hang", "record", "listening"}
 EXPECTED = {"attempts", "to", "copies", "dsn", "dsn_says", "log", "says", "never", "asked", "not_asked", "received", "unsigned"}
 
 
@@ -196,6 +205,16 @@ def _read(path, table):
     lost = [r for r, o in expect["to"].items() if o[-1][0] == "failed"]
     if lost and "dsn" not in expect and message.get("sender") != "":
         raise Wrong(f"{', '.join(lost)} failed: [expect] must say what the sender is told: dsn = [...]")
-    rounds, retries = table.get("rounds", 1), table.get("retries", 0)
-    return Case(name, path, about, settings, servers, zone, [name + ".test"] if secure is True else secure or [], message, to, rounds,
-                retries, expect)
+    policy = table.get("policy")
+    if policy is not None and (unknown := set(policy) - POLICY):
+        raise Wrong(f"unknown in [policy]: {', '.join(sorted(unknown))}")
+    tables = {"relay": [dict(r) for r in table.get("relay", [])], "route": [dict(r) for r in table.get("route", [])]}
+    own = {r["name"] for r in tables["relay"]}
+    for entry in tables["relay"]:   # many cases share a daemon: names are the case's own, and so is the mail that a route is about
+        entry["name"] = f"{name}-{entry['name']}"
+    for entry in tables["route"]:
+        if not {"recipients", "senders", "providers"} & set(entry):
+            entry["recipients"] = [name + ".test"]
+        entry |= {k: f"{name}-{entry[k]}" for k in ("to", "fallback") if entry.get(k) in own}
+    return Case(name, path, about, settings, servers, zone, [name + ".test"] if secure is True else secure or [], message, to,
+                table.get("rounds", 1), table.get("retries", 0), policy, tables, expect)

@@ -24,12 +24,13 @@ def reported(octets):
     for part in email.message_from_bytes(octets).walk():
         if part.get_content_type() not in ("message/delivery-status", "message/global-delivery-status"):
             continue
-        payload = part.get_payload()
-        blocks = payload if isinstance(payload, list) else [email.message_from_string(str(payload))]
-        for block in blocks:
-            if block["Final-Recipient"]:
-                recipient = re.sub(r"\\x\{([0-9A-F]+)\}", lambda m: chr(int(m[1], 16)), block["Final-Recipient"].split(";", 1)[1])
-                found.append((block["Action"], recipient.strip(), block["Status"]))   # \x{..}: RFC 6533 s3
+        text = part.as_bytes().replace(b"\r\n", b"\n").split(b"\n\n", 1)[1].decode("utf-8", "replace")
+        for block in text.split("\n\n"):   # one for the message, then one for each recipient
+            fields = dict(re.findall(r"(?m)^([\w-]+): *(.*)$", block))
+            if "Final-Recipient" in fields:
+                recipient = fields["Final-Recipient"].split(";", 1)[1].strip()
+                recipient = re.sub(r"\\x\{([0-9A-F]+)\}", lambda m: chr(int(m[1], 16)), recipient)   # RFC 6533 s3
+                found.append((fields["Action"], recipient, fields["Status"]))
     return found
 
 

@@ -17,7 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import case as cases  # noqa: E402
 import judge as judging  # noqa: E402
-from posthorn_test import certs, daemon as posthorn, dns_server, sink, verify  # noqa: E402
+from posthorn_test import certs, daemon as posthorn, dns_server, https_server, sink, verify  # noqa: E402
 from posthorn_test.smtp import stuffed  # noqa: E402
 
 AT_ONCE = 24       # cases under way
@@ -93,7 +93,12 @@ class Group:
         self.home = sink.Sink(posthorn.loopback_address(), certificate=certificates.nobodys, name=f"mx.{HOME}")
         self.port = self.home.port
         self.dns.mx(HOME, (f"mx.{HOME}", self.home.address))
-        changes = json.loads(json.dumps(members[0].settings).replace("{ca}", str(certificates.authority.file)))
+        self.https_port = posthorn.free_port()
+        settings = members[0].settings | {kind: found for kind in ("relay", "route")
+                                          if (found := [entry for member in members for entry in member.tables[kind]])}
+        for what, value in (("{ca}", str(certificates.authority.file)), ("{port}", str(self.port))):
+            settings = json.loads(json.dumps(settings).replace(what, value))
+        changes = json.loads(json.dumps(settings).replace('"{https}"', str(self.https_port)))
         self.daemon = posthorn.Daemon(dns=self.dns, delivery_port=self.port, domains=(HOME,), keys=("ed25519",), changes=changes)
         self.log = Log(self.daemon, [member.name for member in members])
         self.running = {}
@@ -105,6 +110,10 @@ class Group:
             self.daemon.start()
             with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
                 faults = dict(zip(self.members, pool.map(self._play, self.members)))
+            if self.daemon.process.poll() is not None:
+                self.daemon.stop()
+                return [(self.members[0], [f"(all of {len(self.members)} cases) the daemon has ended with "
+                                           f"{self.daemon.process.returncode}:"] + self.daemon.log()[-15:])]
             if not any(faults.values()):
                 faults = self._look_again()
             for runner in self.running.values():
@@ -151,6 +160,7 @@ class Runner:
         self.group, self.case = group, case
         self.servers, self.addresses, self.ids = {}, {}, []
         self.certificates = {}
+        self.https = None
         self.lock = group.one_v6 if any(s.address == "::1" for s in case.servers.values()) else None
 
     def play(self):
@@ -158,6 +168,7 @@ class Runner:
             try:
                 self._servers()
                 self._zone()
+                self._policy()
                 return self._deliver()
             finally:
                 if self.lock:
@@ -191,6 +202,8 @@ class Runner:
             name, _, digest = match[1].partition(".")
             if name == "domain":
                 return self.case.domain
+            if name == "port":
+                return str(self.group.port)
             if name == "ours":
                 return self.group.daemon.address
             if name == "hostname":
@@ -228,6 +241,31 @@ class Runner:
             self.group.dns.set(name, rtype, *values)
         for name in self.case.secure:
             self.group.dns.secure.add(name if name.endswith(".test") else self._absolute(name))
+
+    def _policy(self):
+        """Serves the domain's MTA-STS policy."""
+        facts = self.case.policy
+        if facts is None:
+            return
+        domain = self.case.domain
+        self.group.dns.set(f"_mta-sts.{domain}", "TXT", facts.get("record", "v=STSv1; id=20261122T000000;"))
+        certificate = self.group.certificates.of(facts.get("certificate", "trusted"), "mta-sts", domain)
+        for attempt in range(20):
+            try:
+                self.https = https_server.HttpsServer(certificate, posthorn.loopback_address(), self.group.https_port)
+                break
+            except OSError:
+                if attempt == 19:
+                    raise
+        self.group.dns.set(f"mta-sts.{domain}", "A", self.https.address)
+        how = {k: facts[k] for k in ("status", "content_type", "hang") if k in facts}
+        if "text" in facts:
+            self.https.answer("/.well-known/mta-sts.txt", facts["text"], **how)
+        else:
+            self.https.policy(facts.get("mode", "enforce"), [self._absolute(m) for m in facts.get("mx", ["mx1"])],
+                              facts.get("max_age", 86400), **how)
+        if not facts.get("listening", True):
+            self.https.stop()
 
     def _message(self):
         facts, case = self.case.message, self.case
@@ -269,7 +307,7 @@ class Runner:
                 if time.monotonic() > deadline:
                     return [f"no outcome after retry {retry + 1}"] + judging.judge(self.case, self.seen())
         while faults := judging.judge(self.case, self.seen()):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.group.daemon.process.poll() is not None:
                 return faults + ["the log:"] + self.group.log.of(self.case.name, self.ids)[-25:]
             time.sleep(0.1)
         return []
@@ -311,7 +349,7 @@ class Runner:
         return len(self.ids) if any(o[-1][0] == "deferred" for o in self.case.expect["to"].values()) else 0
 
     def stop(self):
-        for one in self.servers.values():
+        for one in (*self.servers.values(), *([self.https] if self.https else [])):
             one.stop()
 
 

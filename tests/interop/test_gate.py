@@ -107,6 +107,9 @@ class ThroughTheGate(unittest.TestCase):
         elif fault.point in TLS_POINTS:
             self.assertEqual(copies, 1)
             self.assertEqual(deferred, [])   # TLS is broken: in the clear, at once
+        elif fault.point == "ehlo" and not deferred:
+            self.assertEqual(copies, 1)   # who hangs up at EHLO is asked again with HELO, at once
+            self.assertEqual(fault.what, "cut")
         elif fault.point == "quit":
             self.assertEqual((copies, deferred), (1, []))
         elif fault.point:
