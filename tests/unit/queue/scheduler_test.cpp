@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <set>
@@ -414,7 +415,7 @@ public:
     void add(DestinationId destination, TimePoint due, int recipients) {
         const std::int64_t message = ++last_message_;
         const std::uint64_t octets = 1000;
-        const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), "", octets, now_);
+        const bool hot_now = due <= now_ && scheduler_.wants_hot(domain(destination), lane(destination), octets, now_);
         if (hot_now && chance(10)) {
             scheduler_.on_not_added(octets);  // the disk was full
             return;
@@ -430,9 +431,9 @@ public:
             }
         }
         if (hot_now) {
-            scheduler_.on_added(destination, domain(destination), "", std::move(ready), octets, now_);
+            scheduler_.on_added(destination, domain(destination), lane(destination), std::move(ready), octets, now_);
         } else {
-            scheduler_.on_due(destination, domain(destination), "", due);
+            scheduler_.on_due(destination, domain(destination), lane(destination), due);
         }
     }
 
@@ -488,6 +489,10 @@ public:
 
 private:
     static std::string domain(DestinationId id) { return "d" + std::to_string(id) + ".example"; }
+    static std::string lane(DestinationId id) { return std::array{"", "alice.example", "~news.example"}[static_cast<std::size_t>(id % 3)]; }
+    // Sites with even numbers are one provider's.
+    static bool is_providers(const std::string& key) { return (key.back() - '0') % 2 == 0; }
+    static constexpr std::uint32_t kProviderLimit = 4;
 
     void index(RecipientId id) { due_.insert({rows_.at(id).destination, rows_.at(id).due, id}); }
     void unindex(RecipientId id) { due_.erase({rows_.at(id).destination, rows_.at(id).due, id}); }
@@ -525,7 +530,12 @@ private:
         }
         const auto key =
             "site" + std::to_string(static_cast<int>(resolve.destination) % sites_ + (chance(3) ? 1 : 0));
-        scheduler_.resolved(resolve.destination, {key}, now_ + std::chrono::minutes(below(120)), now_);
+        SitePlace place;
+        place.key = key;
+        place.provider = is_providers(key) ? "provider" : "";
+        place.connections = is_providers(key) ? kProviderLimit : 0;
+        keys_[resolve.destination] = key;
+        scheduler_.resolved(resolve.destination, place, now_ + std::chrono::minutes(below(120)), now_);
     }
 
     void unclaim(RecipientId id) {
@@ -545,9 +555,21 @@ private:
             ASSERT_EQ(it->second.destination, start.destination);
             ASSERT_TRUE(in_flight_.insert(ready.recipient.id).second) << "started twice";
         }
+        ASSERT_EQ(start.domain, domain(start.destination));
+        ASSERT_EQ(start.lane, lane(start.destination));
         flights_.push_back(start);
-        ASSERT_LE(++active_[start.site], options_.connections_per_site);
+        // No window is exceeded: the site's, its provider's, the whole.
+        const bool providers = is_providers(keys_.at(start.destination));
+        providers_site_[start.site] = providers;
+        ASSERT_LE(++active_[start.site], providers ? kProviderLimit : options_.connections_per_site);
+        ASSERT_LE(active_[start.site], std::max<std::uint32_t>(1, (options_.deliveries + 1) / 2));
+        active_of_provider_ += providers ? 1 : 0;
+        ASSERT_LE(active_of_provider_, kProviderLimit);
         ASSERT_LE(flights_.size(), options_.deliveries);
+        // Memory is bounded by what may be loaded and what may be hot, however much waits.
+        const std::size_t bound = std::max<std::size_t>(20 * options_.deliveries, 2 * options_.claim_batch) +
+                                  options_.claim_batch + 5 * (options_.hot_memory / 1000);
+        ASSERT_LE(scheduler_.figures().ready, bound);
     }
 
     // One delivery comes to its end, whichever.
@@ -556,12 +578,16 @@ private:
         const StartDelivery flight = flights_[which];
         flights_.erase(flights_.begin() + static_cast<std::ptrdiff_t>(which));
         active_[flight.site] -= 1;
+        active_of_provider_ -= providers_site_.at(flight.site) ? 1 : 0;
         now_ += std::chrono::milliseconds(below(50));
         DeliveryFeedback feedback;
+        feedback.took = chance(15) ? 30s : 100ms;
         const int luck = peers_work ? 100 : below(100);
         feedback.reach = luck < 10   ? DeliveryFeedback::Reach::host_failed
                          : luck < 15 ? DeliveryFeedback::Reach::throttled
                          : luck < 18 ? DeliveryFeedback::Reach::abandoned
+                         : luck < 20 ? DeliveryFeedback::Reach::shortage
+                         : luck < 21 ? DeliveryFeedback::Reach::closed
                                      : DeliveryFeedback::Reach::reached;
         const bool deferred = luck < 15 || (luck < 60 && feedback.reach == DeliveryFeedback::Reach::reached);
         std::optional<TimePoint> next_due;
@@ -570,7 +596,7 @@ private:
             in_flight_.erase(id);
             ModelRow& model = rows_.at(id);
             unindex(id);
-            if (feedback.reach == DeliveryFeedback::Reach::abandoned) {
+            if (feedback.reach == DeliveryFeedback::Reach::abandoned || feedback.reach == DeliveryFeedback::Reach::shortage) {
                 model.claimed = false;
                 next_due = now_;
                 index(id);
@@ -589,7 +615,7 @@ private:
             unclaim(id);
         }
         if (next_due) {
-            scheduler_.on_due(flight.destination, domain(flight.destination), "", *next_due);
+            scheduler_.on_due(flight.destination, flight.domain, flight.lane, *next_due);
         }
     }
 
@@ -604,6 +630,9 @@ private:
     std::set<RecipientId> in_flight_;
     std::vector<StartDelivery> flights_;
     std::map<SiteId, std::uint32_t> active_;
+    std::map<SiteId, bool> providers_site_;
+    std::map<DestinationId, std::string> keys_;
+    std::uint32_t active_of_provider_ = 0;
     RecipientId last_row_ = 0;
     std::int64_t last_message_ = 0;
     std::uint64_t added_ = 0;
