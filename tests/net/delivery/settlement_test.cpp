@@ -49,6 +49,33 @@ TEST_F(SettlementTest, AConnectionCarriesTheNextMessageOnlyWhenTheLastIsRecorded
     EXPECT_TRUE(until([&] { return agent_->figures().deliveries == 0; }));
 }
 
+// A connection made on one message's terms carries no mail of other terms, and is closed in place of the one it would make
+// too many (RFC 8689 s3: TLS-Required: No).
+TEST_F(SettlementTest, OpenConnectionsAreByManner) {
+    settings_.delivery.idle_connection = 60s;
+    start();
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    EXPECT_EQ(agent_->figures().connections, 1U);   // idle
+
+    const auto submit_anyhow = [&](const std::string& to) {
+        queue::NewMessage added = message(to);
+        auto changed = std::make_shared<mail::Message>(*added.message);
+        changed->header += "TLS-Required: No\r\n";
+        added.message = changed;
+        Admission admission = agent_->admit(added);
+        store_.add(std::move(added), SteadyTime::max(), [&](auto result) { agent_->on_added(std::move(admission), *result); });
+    };
+    submit_anyhow("second@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    EXPECT_EQ(sink_.connections(), 2);
+    EXPECT_EQ(agent_->figures().connections, 1U);   // the other one has gone
+    submit_anyhow("third@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    EXPECT_EQ(sink_.connections(), 2);
+    EXPECT_EQ(sink_.delivered().size(), 3U);
+}
+
 // No deadlock: a settlement that fails frees the slot, and no peer is kept waiting for our disk.
 TEST_F(SettlementTest, AStoreThatFailsKeepsNeitherSlotNorConnection) {
     start();
