@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/sqlite/database.hpp"
 #include "queue/sqlite/sqlite_store.hpp"
 
 namespace posthorn::queue {
@@ -126,6 +127,60 @@ void add_and_settle(benchmark::State& state) {
     opened->reset();
     std::filesystem::remove_all(options.directory);
 }
+
+// The store is opened on a queue of that many waiting recipients of 5,000 domains: until a page of
+// destinations is known and the first claim is answered. Includes nothing of the scheduler's
+// (scheduler_bench).
+void start_with_waiting(benchmark::State& state) {
+    QueueOptions options;
+    options.directory = make_directory();
+    const TimePoint now = wall_now();
+    (void)sqlite::open_sqlite_store(options);
+    {
+        sqlite::Connection connection(options.directory + "/queue.sqlite", "", sqlite::Role::writer, 100'000);
+        const std::string series =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ";
+        const std::string rows = series + std::to_string(state.range(0)) + ") ";
+        const std::string due = std::to_string(now.time_since_epoch().count() - 1000);
+        const std::string expires = std::to_string((now + options.lifetime).time_since_epoch().count());
+        connection.execute("PRAGMA synchronous=OFF; BEGIN");
+        connection.execute((rows + "INSERT INTO message SELECT i, 0, " + expires +
+                            " + i, 32, 2, 1, 's@example.org', '', '', "
+                            "'user=u', zeroblob(32), NULL, CAST(printf('%.600c', 'h') AS BLOB) FROM n")
+                               .c_str());
+        connection.execute(
+            (rows + "INSERT INTO body SELECT i, CAST(printf('%.1000c', 'x') AS BLOB) FROM n").c_str());
+        connection.execute(
+            (series + "5000) INSERT INTO destination SELECT i, 'd' || i || '.example', 'example.org user=u' "
+                      "FROM n")
+                .c_str());
+        connection.execute((rows + "INSERT INTO recipient SELECT i, i, 1 + i % 5000, 0, " + due +
+                            ", 0, 0, 0, 0, 'someone@d.example', '', '', '', '', '' FROM n")
+                               .c_str());
+        connection.execute("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    for (auto _ : state) {
+        auto opened = sqlite::open_sqlite_store(options);
+        QueueStore& store = **opened;
+        Group page(1);
+        store.destinations(0, 1000, now, [&](StoreResult<std::vector<DestinationDue>> found) {
+            if (!found || found->size() != 1000) state.SkipWithError("no destinations");
+            page.one_done();
+        });
+        page.wait();
+        Group claim(1);
+        store.claim(1, now, 50, now + kAddedLease, [&](StoreResult<Claimed> claimed) {
+            if (!claimed || claimed->rows.size() != 50) state.SkipWithError("no claim");
+            claim.one_done();
+        });
+        claim.wait();
+        state.PauseTiming();
+        opened->reset();
+        state.ResumeTiming();
+    }
+    std::filesystem::remove_all(options.directory);
+}
+BENCHMARK(start_with_waiting)->Arg(1'000'000)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 BENCHMARK(add_and_settle)->Arg(1)->Arg(50)->Arg(500)->UseRealTime()->Unit(benchmark::kMicrosecond);
 

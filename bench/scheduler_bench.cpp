@@ -1,6 +1,6 @@
-// The scheduler alone, in simulated time: what dead and slow sites cost the others, and a start with a long queue.
+// The scheduler alone, in simulated time: what dead and slow sites cost the others, and a start with a long
+// queue.
 #include <benchmark/benchmark.h>
-
 #include <malloc.h>
 
 #include <memory>
@@ -100,12 +100,15 @@ private:
             row.due_at = now_;
             rows.push_back(std::move(row));
         }
-        scheduler_.claimed(claim.destination, std::move(rows), waiting > 0 ? std::optional(now_) : std::nullopt, now_);
+        scheduler_.claimed(claim.destination, std::move(rows),
+                           waiting > 0 ? std::optional(now_) : std::nullopt, now_);
     }
     void begin(const StartDelivery& start) {
         const Kind kind = kind_of(index(start.destination));
         // A healthy peer takes 200 ms, a dead one half a minute to say nothing, a slow one two minutes.
-        const Duration takes = kind == Kind::healthy ? Duration(200ms) : kind == Kind::dead ? Duration(30s) : Duration(2min);
+        const Duration takes = kind == Kind::healthy ? Duration(200ms)
+                               : kind == Kind::dead  ? Duration(30s)
+                                                     : Duration(2min);
         const auto messages = static_cast<std::int64_t>(start.recipients.size());
         flights_.push({now_ + takes, start.site, start.destination, kind, messages, now_});
     }
@@ -134,8 +137,8 @@ private:
     std::int64_t last_ = 0, healthy_left_ = 0, healthy_done_ = 0, actions_ = 0;
 };
 
-// Argument 0: connections_per_site. 100,000 messages to 5,000 domains on 50 sites, of which 5 are dead and 5 slow. "percent"
-// is the rate of the healthy sites' mail beside that of a run without the mail to the others.
+// Argument 0: connections_per_site. 100,000 messages to 5,000 domains on 50 sites, of which 5 are dead and 5
+// slow. "percent" is the rate of the healthy sites' mail beside that of a run without the mail to the others.
 void bad_sites(benchmark::State& state) {
     SchedulerOptions options;
     options.connections_per_site = static_cast<std::uint32_t>(state.range(0));
@@ -158,12 +161,13 @@ void bad_sites(benchmark::State& state) {
     state.counters["healthy/s"] = with;
     state.counters["alone/s"] = without;
     state.counters["percent"] = 100 * with / without;
-    state.counters["actions/s"] = benchmark::Counter(static_cast<double>(actions), benchmark::Counter::kIsRate);
+    state.counters["actions/s"] =
+        benchmark::Counter(static_cast<double>(actions), benchmark::Counter::kIsRate);
 }
 BENCHMARK(bad_sites)->Arg(5)->Arg(20)->Unit(benchmark::kMillisecond);
 
-// A start with that many destinations due at once, as after a long stop: time to the first claim that the store could
-// answer, and the memory of all of them, resolved and waiting.
+// A start with that many destinations due at once, as after a long stop: time to the first claim that the
+// store could answer, and the memory of all of them, resolved and waiting.
 void start_with(benchmark::State& state) {
     const auto count = state.range(0);
     double octets = 0;

@@ -6,18 +6,18 @@
 
 namespace posthorn::queue {
 
-// After Postfix's SCHEDULER_README: N deliveries that went well make a window of N one wider, N more that failed than went
-// well make it one narrower, and N failures in a row say that the site is dead. A site begins with one delivery, so that one
-// that does not answer never holds more than one connection; until it first makes trouble each success widens it by one up to
-// kOpening. Pure arithmetic; never below one.
+// After Postfix's SCHEDULER_README: N deliveries that went well make a window of N one wider, N more that
+// failed than went well make it one narrower, and N failures in a row say that the site is dead. A site
+// begins with one delivery, so that one that does not answer never holds more than one connection; until it
+// first makes trouble each success widens it by one up to kOpening. Pure arithmetic; never below one.
 class ConcurrencyWindow {
 public:
     static constexpr std::uint32_t kOpening = 5;
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
 
-    // A delivery ended. True: it was under way when the peer asked for less, which its end says nothing new about. Ask once
-    // for each delivery, before the others.
+    // A delivery ended. True: it was under way when the peer asked for less, which its end says nothing new
+    // about. Ask once for each delivery, before the others.
     [[nodiscard]] bool from_before() {
         const bool before = grace_ > 0;
         grace_ -= before ? 1 : 0;
@@ -57,7 +57,8 @@ public:
         return false;
     }
 
-    // The peer asked for less; `active` others are under way. True: there is nothing less than this but a pause.
+    // The peer asked for less; `active` others are under way. True: there is nothing less than this but a
+    // pause.
     [[nodiscard]] bool throttled(std::uint32_t active) {
         opening_ = false;
         if (size_ <= 1) {
@@ -80,9 +81,9 @@ public:
 
 private:
     std::uint32_t size_ = 1;
-    std::int32_t credit_ = 0;      // those that went well, less those that failed, since the size last changed
-    std::uint32_t failures_ = 0;   // in a row
-    std::uint32_t grace_ = 0;      // still under way from before the peer asked for less
+    std::int32_t credit_ = 0;     // those that went well, less those that failed, since the size last changed
+    std::uint32_t failures_ = 0;  // in a row
+    std::uint32_t grace_ = 0;     // still under way from before the peer asked for less
     bool opening_ = true;
 };
 

@@ -7,7 +7,8 @@ Scheduler::Scheduler(SchedulerOptions options) : state_(std::make_unique<State>(
 
 Scheduler::~Scheduler() = default;
 
-bool Scheduler::wants_hot(std::string_view domain, std::string_view lane, std::uint64_t octets, TimePoint now) {
+bool Scheduler::wants_hot(std::string_view domain, std::string_view lane, std::uint64_t octets,
+                          TimePoint now) {
     State& s = *state_;
     // Half of it is kept for letters.
     const std::uint64_t memory = is_bulk(lane) ? s.options.hot_memory / 2 : s.options.hot_memory;
@@ -57,7 +58,8 @@ void Scheduler::on_due(DestinationId id, std::string_view domain, std::string_vi
     }
 }
 
-void Scheduler::claimed(DestinationId id, std::vector<Recipient> rows, std::optional<TimePoint> next_due, TimePoint now) {
+void Scheduler::claimed(DestinationId id, std::vector<Recipient> rows, std::optional<TimePoint> next_due,
+                        TimePoint now) {
     State& s = *state_;
     Destination* destination = s.find(id);
     if (destination == nullptr || destination->claiming == 0) {
@@ -104,7 +106,8 @@ void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint val
     Site& joined = s.sites.at(site);
     s.set_provider(site, joined, place, now);
     if (moved && joined.ready - destination->ready.size() >= s.site_bound(joined)) {
-        // Read before it was known whose bound they count against, which others have filled: they wait for their turn.
+        // Read before it was known whose bound they count against, which others have filled: they wait for
+        // their turn.
         s.drop_ready(*destination, now);
     }
     s.consider(id, *destination, now);

@@ -1,10 +1,11 @@
-// What is to be done next: rows to give back, a name to resolve, rows to claim, a delivery to start, or nothing until a time.
+// What is to be done next: rows to give back, a name to resolve, rows to claim, a delivery to start, or
+// nothing until a time.
 #include "queue/scheduler_state.hpp"
 
 namespace posthorn::queue {
 
-Site* Scheduler::State::take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares, std::size_t total,
-                                  SiteId& id) {
+Site* Scheduler::State::take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares,
+                                  std::size_t total, SiteId& id) {
     Fifo<SiteTurns::Place>* first = nullptr;
     for (const Standing standing : {Standing::slow, Standing::fresh, Standing::quick}) {
         Fifo<SiteTurns::Place>& line = turns.line(Shares::index(standing));
@@ -38,7 +39,8 @@ std::optional<SchedulerAction> Scheduler::State::next_resolve(TimePoint now) {
         }
         destination->in_resolves = false;
         const bool asks_first = destination->failures == 0 && destination->next_due <= now;
-        if (destination->resolving || destination->backoff_until > now || (destination->ready.empty() && !asks_first)) {
+        if (destination->resolving || destination->backoff_until > now ||
+            (destination->ready.empty() && !asks_first)) {
             consider(id, *destination, now);  // its rows have left meanwhile, or it must wait
             continue;
         }
@@ -119,7 +121,8 @@ std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site,
             continue;
         }
         destination->in_ring = false;
-        if (destination->ready.empty() || destination->site_valid_until <= now || destination->backoff_until > now) {
+        if (destination->ready.empty() || destination->site_valid_until <= now ||
+            destination->backoff_until > now) {
             consider(next, *destination, now);
             continue;
         }
@@ -131,10 +134,14 @@ std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site,
     return action;
 }
 
-SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
-                                        TimePoint now) {
-    StartDelivery action{
-        site_id, id, destination.domain(), destination.lane(), destination.ready.front().ready.recipient.message, {}};
+SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationId id,
+                                        Destination& destination, TimePoint now) {
+    StartDelivery action{site_id,
+                         id,
+                         destination.domain(),
+                         destination.lane(),
+                         destination.ready.front().ready.recipient.message,
+                         {}};
     do {
         action.recipients.push_back(take_ready(destination));
     } while (!action.recipients.back().recipient.personal && !destination.ready.empty() &&

@@ -1,4 +1,5 @@
-// Where a site stands: how much it may have at once, whether it is quick, dead or forgotten, and what its provider allows.
+// Where a site stands: how much it may have at once, whether it is quick, dead or forgotten, and what its
+// provider allows.
 #include "queue/scheduler_state.hpp"
 
 namespace posthorn::queue {

@@ -1,4 +1,5 @@
-// Where a destination stands: in the timer, in line at its site for a claim or for a start, or in nobody's way.
+// Where a destination stands: in the timer, in line at its site for a claim or for a start, or in nobody's
+// way.
 #include "queue/scheduler_state.hpp"
 
 namespace posthorn::queue {
@@ -44,13 +45,14 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
     }
     if (destination.backoff_until > now) {
         // Also when nothing waits: to be forgotten when the back-off is over.
-        const TimePoint due = destination.next_due == kNever ? destination.backoff_until : destination.next_due;
+        const TimePoint due =
+            destination.next_due == kNever ? destination.backoff_until : destination.next_due;
         set_wake(id, destination, std::max(destination.backoff_until, due));
         return;
     }
     const bool due = destination.next_due <= now;
-    // Nothing is loaded before it is known whose bounds it counts against. Only where DNS did not answer before, a few
-    // recipients are, which then learn why they wait.
+    // Nothing is loaded before it is known whose bounds it counts against. Only where DNS did not answer
+    // before, a few recipients are, which then learn why they wait.
     const bool asks_first = !site_known && destination.failures == 0;
     if (!site_known && !destination.resolving && !destination.in_resolves &&
         (!destination.ready.empty() || (due && asks_first))) {
@@ -69,8 +71,8 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
         consider_claims(destination.site, site, now);
     }
     set_wake(id, destination, due ? kNever : destination.next_due);
-    const bool idle = destination.ready.empty() && destination.next_due == kNever && destination.claiming == 0 &&
-                      !destination.resolving && destination.active == 0;
+    const bool idle = destination.ready.empty() && destination.next_due == kNever &&
+                      destination.claiming == 0 && !destination.resolving && destination.active == 0;
     if (idle) {
         forget(id, destination, now);
     }

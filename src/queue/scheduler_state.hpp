@@ -1,5 +1,5 @@
-// The inside of the scheduler, shared by its source files only: destinations, sites, providers, and where each of them
-// stands.
+// The inside of the scheduler, shared by its source files only: destinations, sites, providers, and where
+// each of them stands.
 #pragma once
 
 #include <algorithm>
@@ -92,12 +92,12 @@ struct Site {
     ConcurrencyWindow window;
     Provider* provider = nullptr;
     TimePoint backoff_until{};
-    TimePoint look_at = kNever;     // its place in the site timer
-    TimePoint forget_at = kNever;   // nobody needs it any more
-    TimePoint progress_at{};        // when a delivery last ended, or the first one began
-    std::uint64_t start_turn = 0;   // its place among those that may start; 0: none
-    std::uint64_t claim_turn = 0;   // its place among those that may claim; 0: none
-    std::uint32_t limit = 0;        // SitePlace::connections
+    TimePoint look_at = kNever;    // its place in the site timer
+    TimePoint forget_at = kNever;  // nobody needs it any more
+    TimePoint progress_at{};       // when a delivery last ended, or the first one began
+    std::uint64_t start_turn = 0;  // its place among those that may start; 0: none
+    std::uint64_t claim_turn = 0;  // its place among those that may claim; 0: none
+    std::uint32_t limit = 0;       // SitePlace::connections
     std::uint32_t active = 0;
     std::uint32_t members = 0;  // destinations
     std::size_t ready = 0;      // and claims under way, in recipients
@@ -156,8 +156,8 @@ struct Scheduler::State {
     std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites that may have stalled or may be forgotten
     LaneTurns resolves;
     SiteTurns starts, claims;
-    Shares deliveries;  // under way
-    Shares loaded;      // recipients that came or come from the store
+    Shares deliveries;                 // under way
+    Shares loaded;                     // recipients that came or come from the store
     std::vector<RecipientId> dropped;  // to be given back
     TimePoint rest_until{};            // nothing starts before: we are short of something ourselves
     SiteId last_site = kUnknownSite;
@@ -192,9 +192,12 @@ struct Scheduler::State {
 
     // sites: scheduler_sites.cpp
     [[nodiscard]] std::uint32_t ceiling(const Site& site) const;
-    [[nodiscard]] std::uint32_t window(const Site& site) const { return std::min(site.window.size(), ceiling(site)); }
-    // At most so many ready recipients a site may have before its destinations claim more: only what its window can use
-    // soon when it is slow, or when half of all that may be loaded is; slow sites must not keep the others' mail out.
+    [[nodiscard]] std::uint32_t window(const Site& site) const {
+        return std::min(site.window.size(), ceiling(site));
+    }
+    // At most so many ready recipients a site may have before its destinations claim more: only what its
+    // window can use soon when it is slow, or when half of all that may be loaded is; slow sites must not
+    // keep the others' mail out.
     [[nodiscard]] std::size_t site_bound(const Site& site) const;
     [[nodiscard]] bool is_tight(const Site& site) const;
     [[nodiscard]] std::size_t total_bound() const {
@@ -213,7 +216,8 @@ struct Scheduler::State {
     void wake_provider(Provider& provider, TimePoint now);
     // before: deliveries under way that began before and whose end is to change nothing.
     void back_off(SiteId id, Site& site, std::uint32_t before, TimePoint now);
-    // Destinations in line for a start are looked at again: those that may not keep their rows give them back.
+    // Destinations in line for a start are looked at again: those that may not keep their rows give them
+    // back.
     void reconsider_ring(SiteId id, Site& site, TimePoint now);
     void end_backoff(SiteId id, Site& site, TimePoint now);
     void look_at(SiteId id, Site& site, TimePoint when);
@@ -227,9 +231,11 @@ struct Scheduler::State {
     std::optional<SchedulerAction> claim_of(SiteId id, Site& site, TimePoint now);
     std::optional<SchedulerAction> next_start(TimePoint now);
     std::optional<SchedulerAction> start_of(SiteId id, Site& site, TimePoint now);
-    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination, TimePoint now);
+    SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
+                          TimePoint now);
     // The first in line among those whose standing has room; null: there is none.
-    Site* take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares, std::size_t total, SiteId& id);
+    Site* take_turn(SiteTurns& turns, std::uint64_t Site::*turn, const Shares& shares, std::size_t total,
+                    SiteId& id);
 };
 
 }  // namespace posthorn::queue

@@ -13,9 +13,10 @@ namespace posthorn::queue {
 
 using LaneId = std::uint32_t;
 
-// Destinations of one site, lane by lane in turn, and within a lane in the order they came: a sender with a thousand domains
-// has as many turns as one with a single domain. Of kBulkTurn turns one is for bulk lanes while there is other mail, so that a
-// letter overtakes a newsletter and the newsletter still gets on. May hold ids that the caller no longer means; it skips them.
+// Destinations of one site, lane by lane in turn, and within a lane in the order they came: a sender with a
+// thousand domains has as many turns as one with a single domain. Of kBulkTurn turns one is for bulk lanes
+// while there is other mail, so that a letter overtakes a newsletter and the newsletter still gets on. May
+// hold ids that the caller no longer means; it skips them.
 class LaneTurns {
 public:
     static constexpr std::uint32_t kBulkTurn = 5;
@@ -47,22 +48,23 @@ public:
     }
 
 private:
-    std::unordered_map<LaneId, Fifo<DestinationId>> waiting_;   // none is empty
+    std::unordered_map<LaneId, Fifo<DestinationId>> waiting_;  // none is empty
     Fifo<LaneId> letters_, bulk_;
     std::uint32_t letters_since_bulk_ = 0;
 };
 
 // What is known of a site's speed.
 enum class Standing : std::uint8_t {
-    slow,    // its last delivery took long or failed, or none has ended for long
-    fresh,   // no delivery has ended yet
-    quick,   // its last delivery was quick
+    slow,   // its last delivery took long or failed, or none has ended for long
+    fresh,  // no delivery has ended yet
+    quick,  // its last delivery was quick
 };
 inline constexpr std::size_t kStandings = 3;
 
-// The one rule that keeps bad sites from the others' connections: slow sites may have a quarter of what there is, together
-// with fresh ones three quarters, and the last quarter is for those that are known to be quick. So whatever others do, a quick
-// site finds a connection free or soon free. Used for connections and for recipients that are loaded.
+// The one rule that keeps bad sites from the others' connections: slow sites may have a quarter of what there
+// is, together with fresh ones three quarters, and the last quarter is for those that are known to be quick.
+// So whatever others do, a quick site finds a connection free or soon free. Used for connections and for
+// recipients that are loaded.
 class Shares {
 public:
     void add(Standing standing, std::size_t count) { used_[index(standing)] += count; }

@@ -94,15 +94,20 @@ TEST(ConcurrencyWindow, IsNeverBelowOneNorGrowsBeyondItsCeiling) {
         for (const std::uint8_t event : events) {
             const bool before = window.from_before();
             switch (event % 6) {
-                case 0: window.narrow(); break;
-                case 1: (void)window.failed(); break;
+                case 0:
+                    window.narrow();
+                    break;
+                case 1:
+                    (void)window.failed();
+                    break;
                 case 2:
                     if (!before) (void)window.throttled(event % 7);
                     break;
                 case 3:
                     if (event > 240) window.collapse(event % 3);
                     break;
-                default: window.succeeded(ceiling);
+                default:
+                    window.succeeded(ceiling);
             }
             RC_ASSERT(window.size() >= 1U);
             RC_ASSERT(window.size() <= ceiling);

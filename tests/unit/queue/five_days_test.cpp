@@ -1,4 +1,5 @@
-// Five days by a clock of our own: the scheduler, the retry schedule and the store in memory, against peers that refuse.
+// Five days by a clock of our own: the scheduler, the retry schedule and the store in memory, against peers
+// that refuse.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -30,7 +31,8 @@ protected:
     template <class Peer>
     std::vector<Duration> attempts_of(Peer peer) {
         auto message = make_message(1, "Hello\r\n", start_);
-        const Added added = add(store_, {message, {make_recipient("a", "example.net", start_, false, lane_)}}).value();
+        const Added added =
+            add(store_, {message, {make_recipient("a", "example.net", start_, false, lane_)}}).value();
         scheduler_.on_due(added.recipients[0].destination, "example.net", lane_, start_);
         std::vector<Duration> attempts;
         expired_ = std::nullopt;
@@ -74,12 +76,17 @@ protected:
     }
 
     // False: delivered.
-    bool deliver(const StartDelivery& start, const Answer& answer, const mail::Message& message, TimePoint now) {
+    bool deliver(const StartDelivery& start, const Answer& answer, const mail::Message& message,
+                 TimePoint now) {
         Recipient row = start.recipients.at(0).recipient;
         Verdict verdict = done_with(row);
         if (!answer.failure_class.empty()) {
             const bool counts = answer.failure_class != "throttle";
-            Deferral deferral{answer.failure_class, row.attempts + (counts ? 1 : 0), message.accepted_at, row.expires_at, now,
+            Deferral deferral{answer.failure_class,
+                              row.attempts + (counts ? 1 : 0),
+                              message.accepted_at,
+                              row.expires_at,
+                              now,
                               std::uniform_real_distribution<double>(0, 1)(random_)};
             verdict = defer_to(row.id, row.message, next_attempt(retry_, deferral));
             verdict.failure_class = answer.failure_class;
@@ -97,12 +104,13 @@ protected:
     static std::vector<Duration> intervals_of(const std::vector<Duration>& attempts) {
         std::vector<Duration> intervals;
         for (std::size_t i = 1; i < attempts.size(); ++i) {
-            intervals.push_back(attempts[i] - attempts[i - 1] - 1s);   // an attempt takes a second
+            intervals.push_back(attempts[i] - attempts[i - 1] - 1s);  // an attempt takes a second
         }
         return intervals;
     }
 
-    const TimePoint start_ = TimePoint(std::chrono::floor<std::chrono::seconds>(wall_now().time_since_epoch()));
+    const TimePoint start_ =
+        TimePoint(std::chrono::floor<std::chrono::seconds>(wall_now().time_since_epoch()));
     const std::string lane_ = "example.org user=alice";
     MemoryStore store_{"/nonexistent"};
     Scheduler scheduler_{SchedulerOptions{}};
@@ -111,7 +119,8 @@ protected:
     std::optional<Duration> expired_;
 };
 
-// docs/DELIVERY.md "What a reply means": 75 s, 5 min, 10 min, ... up to 3 h, each +-20 %, until five days are over.
+// docs/DELIVERY.md "What a reply means": 75 s, 5 min, 10 min, ... up to 3 h, each +-20 %, until five days are
+// over.
 TEST_F(FiveDaysTest, AttemptsAreInTheDocumentedBoundsUntilTheExpiry) {
     const auto attempts = attempts_of([](const auto&) { return Answer{"temp"}; });
     ASSERT_GE(attempts.size(), 40U);
@@ -131,14 +140,16 @@ TEST_F(FiveDaysTest, AttemptsAreInTheDocumentedBoundsUntilTheExpiry) {
 
 // Greylisting of five minutes, as postgrey's: the first retry comes too early, the second is let in.
 TEST_F(FiveDaysTest, GreylistingIsOverWithTheThirdAttempt) {
-    const auto attempts = attempts_of([](const auto& so_far) { return Answer{so_far.back() < 300s ? "grey" : ""}; });
+    const auto attempts =
+        attempts_of([](const auto& so_far) { return Answer{so_far.back() < 300s ? "grey" : ""}; });
     ASSERT_EQ(attempts.size(), 3U);
     EXPECT_GE(attempts[1], 60s);
     EXPECT_LE(attempts[1], 92s);
     EXPECT_GE(attempts[2], 5min);
     EXPECT_LE(attempts[2], 8min);
     // Most lists let in after a minute.
-    const auto short_list = attempts_of([](const auto& so_far) { return Answer{so_far.back() < 60s ? "grey" : ""}; });
+    const auto short_list =
+        attempts_of([](const auto& so_far) { return Answer{so_far.back() < 60s ? "grey" : ""}; });
     EXPECT_EQ(short_list.size(), 2U);
     EXPECT_EQ(expired_, std::nullopt);
 }
@@ -152,8 +163,8 @@ TEST_F(FiveDaysTest, GreylistingNeverWaitsForHours) {
     EXPECT_EQ(expired_, kLifetime);
 }
 
-// A dead host: the recipient's schedule and the site's back-off of at most 30 minutes together never make it wait for
-// longer than both. When the host is back on the fourth day, the next attempt delivers.
+// A dead host: the recipient's schedule and the site's back-off of at most 30 minutes together never make it
+// wait for longer than both. When the host is back on the fourth day, the next attempt delivers.
 TEST_F(FiveDaysTest, ADeadHostIsTriedOnScheduleAndDeliveredToWhenItIsBack) {
     const auto attempts = attempts_of([](const auto& so_far) {
         return so_far.back() < 96h ? Answer{"connection", Reach::host_failed} : Answer{};

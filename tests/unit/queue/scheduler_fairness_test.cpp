@@ -1,4 +1,5 @@
-// Nobody's mail keeps another's waiting: slow and dead sites, providers, newsletters, senders with a thousand domains.
+// Nobody's mail keeps another's waiting: slow and dead sites, providers, newsletters, senders with a thousand
+// domains.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -30,8 +31,10 @@ protected:
         places_[site] = {std::move(provider), connections};
     }
     // `count` messages of one recipient are due to the domain at the site.
-    DestinationId add(const std::string& domain, const std::string& lane, const std::string& site, std::size_t count) {
-        const auto [it, inserted] = ids_.try_emplace({domain, lane}, static_cast<DestinationId>(ids_.size() + 1));
+    DestinationId add(const std::string& domain, const std::string& lane, const std::string& site,
+                      std::size_t count) {
+        const auto [it, inserted] =
+            ids_.try_emplace({domain, lane}, static_cast<DestinationId>(ids_.size() + 1));
         waiting_[it->second].count += count;
         waiting_[it->second].site = site;
         scheduler_.on_due(it->second, domain, lane, now_);
@@ -215,8 +218,8 @@ TEST_F(FairnessTest, ProvidersLimitHoldsOverTheirSites) {
     EXPECT_EQ(pump().size(), 1U);
 }
 
-// The rule about shares: 60 sites that hang can have a quarter of the connections when that is known of them, three quarters
-// before; a quick site always finds its own.
+// The rule about shares: 60 sites that hang can have a quarter of the connections when that is known of them,
+// three quarters before; a quick site always finds its own.
 TEST_F(FairnessTest, SitesThatHangLeaveRoomForTheQuick) {
     prove("mx.quick");
     for (int i = 0; i < 300; ++i) {
@@ -242,7 +245,8 @@ TEST_F(FairnessTest, SitesThatHangLeaveRoomForTheQuick) {
         EXPECT_LE(active(), 150U + 5U);
         now_ += 5min;
         for (const StartDelivery& start : again) {
-            finish(start, {Reach::reached, site_of(start.destination) == "mx.quick" ? Duration(1s) : Duration(5min)});
+            finish(start, {Reach::reached,
+                           site_of(start.destination) == "mx.quick" ? Duration(1s) : Duration(5min)});
         }
     }
 }
@@ -361,7 +365,7 @@ TEST_F(FairnessTest, AClosedDoorBacksOffAtOnce) {
     finish(started[0], {Reach::closed, {}});
     EXPECT_TRUE(pump().empty());
     for (std::size_t i = 1; i < started.size(); ++i) {
-        finish(started[i]);   // logged in before
+        finish(started[i]);  // logged in before
     }
     EXPECT_TRUE(pump().empty()) << "those say nothing of the door";
     EXPECT_EQ(*wait_ - now_, Duration(60s));
@@ -380,7 +384,8 @@ TEST_F(FairnessTest, AShortageOfOursStopsStartsForASecondAndBlamesNoSite) {
     EXPECT_EQ(pump().size(), 1U) << "its window is as it was";
 }
 
-// 1,000 slow sites with 1,000 recipients each: what is loaded is bounded, and a quick site's mail is claimed all the same.
+// 1,000 slow sites with 1,000 recipients each: what is loaded is bounded, and a quick site's mail is claimed
+// all the same.
 TEST_F(FairnessTest, RowsOfSlowSitesDoNotFillTheMemory) {
     prove("mx.quick");
     for (int i = 0; i < 1000; ++i) {
@@ -393,7 +398,8 @@ TEST_F(FairnessTest, RowsOfSlowSitesDoNotFillTheMemory) {
         }
         now_ += 1min;
         for (const StartDelivery& start : under_way) {
-            finish(start, {Reach::reached, site_of(start.destination) == "mx.quick" ? Duration(1s) : Duration(1min)});
+            finish(start, {Reach::reached,
+                           site_of(start.destination) == "mx.quick" ? Duration(1s) : Duration(1min)});
         }
         under_way.clear();
         EXPECT_LE(loaded_, 20U * 200U + 50U);
