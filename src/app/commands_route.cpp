@@ -31,12 +31,13 @@ struct Question {
     std::string sender_domain;
 };
 
-// The running daemon knows more: which hosts do not answer, what is blocked, policies that it has fetched. Nothing when there
-// is none, or one that does not know the question.
+// The running daemon knows more: which hosts do not answer, what is blocked, policies that it has fetched.
+// Nothing when there is none, or one that does not know the question.
 std::optional<json::object> ask_daemon(const std::string& socket, const Question& question) {
     if (socket.empty()) return std::nullopt;
-    const auto answer = admin::request(socket, "GET", "/v1/route?domain=" + admin::url_encode(question.domain) +
-                                                          "&sender=" + admin::url_encode(question.sender_domain));
+    const auto answer = admin::request(socket, "GET",
+                                       "/v1/route?domain=" + admin::url_encode(question.domain) +
+                                           "&sender=" + admin::url_encode(question.sender_domain));
     if (!answer || answer->status != 200) return std::nullopt;
     boost::system::error_code ec;
     json::value body = json::parse(answer->body, ec);
@@ -46,16 +47,19 @@ std::optional<json::object> ask_daemon(const std::string& socket, const Question
 }
 
 net::awaitable<void> find_out(delivery::Dialler& dialler, delivery::SourceWatch& sources,
-                              std::shared_ptr<const delivery::Settings> settings, Question question, delivery::Explained& explained) {
+                              std::shared_ptr<const delivery::Settings> settings, Question question,
+                              delivery::Explained& explained) {
     (void)co_await sources.look(settings);
-    explained = co_await delivery::explain(dialler, std::move(question.domain), std::move(question.sender_domain), std::move(settings));
+    explained = co_await delivery::explain(dialler, std::move(question.domain),
+                                           std::move(question.sender_domain), std::move(settings));
 }
 
 // By the configuration and DNS alone.
 std::optional<json::object> find_out_here(const std::string& config_path, const Question& question) {
     std::optional<config::Config> config = load_config(config_path);
     if (!config) return std::nullopt;
-    Plan plan = make_plan(std::move(*config));   // its problems with keys and certificates are not about routes
+    Plan plan =
+        make_plan(std::move(*config));  // its problems with keys and certificates are not about routes
     log::LogOptions quiet = plan.config.log;
     quiet.level = log::Level::error;
     log::configure(quiet);
@@ -72,7 +76,8 @@ std::optional<json::object> find_out_here(const std::string& config_path, const 
         delivery::Dialler dialler(**resolver, files);
         dialler.heed(nullptr, &sources);
         auto work = find_out(dialler, sources, plan.settings, question, explained);
-        net::asio::co_spawn(io, std::move(work), [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
+        net::asio::co_spawn(io, std::move(work),
+                            [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
         io.run();
         (*resolver)->close();
     }
@@ -92,10 +97,13 @@ void row(std::string_view name, std::string_view value) {
 }
 
 void print_host(const json::object& host) {
-    print(fmt::format("    {} {}:{}\n", host.at("preference").to_number<int>(), text_of(host, "name"), host.at("port").to_number<int>()));
+    print(fmt::format("    {} {}:{}\n", host.at("preference").to_number<int>(), text_of(host, "name"),
+                      host.at("port").to_number<int>()));
     for (const json::value& address : host.at("addresses").as_array())
-        print(fmt::format("      {} {}\n", text_of(address.as_object(), "address"), text_of(address.as_object(), "health")));
-    print(fmt::format("      TLS: {}{}\n", text_of(host, "security"), text_of(host, "why").empty() ? "" : "; " + text_of(host, "why")));
+        print(fmt::format("      {} {}\n", text_of(address.as_object(), "address"),
+                          text_of(address.as_object(), "health")));
+    print(fmt::format("      TLS: {}{}\n", text_of(host, "security"),
+                      text_of(host, "why").empty() ? "" : "; " + text_of(host, "why")));
 }
 
 void print_route(const RouteCommand& command, const json::object& route) {
@@ -111,7 +119,8 @@ void print_route(const RouteCommand& command, const json::object& route) {
     row("login", text_of(route, "login"));
     row("fallback", text_of(route, "fallback"));
     row("provider", text_of(route, "provider"));
-    for (const json::value& sentence : route.at("why").as_array()) row("because", std::string(sentence.as_string()));
+    for (const json::value& sentence : route.at("why").as_array())
+        row("because", std::string(sentence.as_string()));
     row("MTA-STS", text_of(route, "mta_sts"));
     const json::object& source = route.at("source").as_object();
     const std::string v4 = text_of(source, "v4"), v6 = text_of(source, "v6");
@@ -132,7 +141,8 @@ int code_of(const json::object& route) {
     if (outcome == "failed") return exit_code::kNoHost;
     if (!outcome.empty()) return exit_code::kTempFail;
     for (const json::value& host : route.at("hosts").as_array())
-        if (text_of(host.as_object(), "security") != "unusable" && !host.as_object().at("addresses").as_array().empty())
+        if (text_of(host.as_object(), "security") != "unusable" &&
+            !host.as_object().at("addresses").as_array().empty())
             return exit_code::kOk;
     return exit_code::kTempFail;
 }
@@ -140,7 +150,8 @@ int code_of(const json::object& route) {
 int test(const RouteCommand& command) {
     const auto address = mail::parse_address(command.address);
     if (!address || address->domain.empty()) {
-        complain(fmt::format("\"{}\" is no address: {}", command.address, address ? "it has no domain" : address.error().what));
+        complain(fmt::format("\"{}\" is no address: {}", command.address,
+                             address ? "it has no domain" : address.error().what));
         return exit_code::kDataError;
     }
     Question question;
@@ -153,13 +164,16 @@ int test(const RouteCommand& command) {
         }
         question.sender_domain = sender->domain;
     }
-    const std::string socket = command.socket.empty() ? config::load(command.config_path).config.admin.socket : command.socket;
+    const std::string socket =
+        command.socket.empty() ? config::load(command.config_path).config.admin.socket : command.socket;
     std::optional<json::object> route = ask_daemon(socket, question);
     if (!route) route = find_out_here(command.config_path, question);
     if (!route) return exit_code::kConfig;
     (*route)["address"] = address->to_string();
-    if (command.json) print(json::serialize(*route) + "\n");
-    else print_route(command, *route);
+    if (command.json)
+        print(json::serialize(*route) + "\n");
+    else
+        print_route(command, *route);
     return code_of(*route);
 }
 
@@ -168,11 +182,14 @@ int test(const RouteCommand& command) {
 void add_route_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("route", "Where mail goes");
     group->require_subcommand(1);
-    auto* command = group->add_subcommand(
-        "test", "Show what would happen to mail for an address, and why: rule, relay or hosts, TLS, source address. Sends nothing");
+    auto* command = group->add_subcommand("test",
+                                          "Show what would happen to mail for an address, and why: rule, "
+                                          "relay or hosts, TLS, source address. Sends nothing");
     auto options = std::make_shared<RouteCommand>();
     command->add_option("ADDRESS", options->address, "The recipient")->required();
-    command->add_option("--from", options->sender, "The envelope's sender, for rules and source addresses that depend on it")
+    command
+        ->add_option("--from", options->sender,
+                     "The envelope's sender, for rules and source addresses that depend on it")
         ->type_name("SENDER");
     add_daemon_options(*command, *options);
     command->callback([options, &action] { action = [options] { return test(*options); }; });

@@ -50,7 +50,8 @@ json::object trouble_json(const delivery::RelayTroubles::Trouble& trouble) {
 
 }  // namespace
 
-json::object route_json(const std::string& domain, const std::string& sender_domain, const delivery::Explained& explained) {
+json::object route_json(const std::string& domain, const std::string& sender_domain,
+                        const delivery::Explained& explained) {
     json::object out;
     out["domain"] = admin::printable(domain);
     out["sender_domain"] = admin::printable(sender_domain);

@@ -23,7 +23,8 @@ std::optional<RelayHost> read_host(std::string_view text) {
         name = text.substr(1, end - 1);
         port = text.substr(end + 1);
         if (!port.empty() && port.front() != ':') return std::nullopt;
-    } else if (const auto colon = text.find(':'); colon != std::string_view::npos && colon == text.rfind(':')) {
+    } else if (const auto colon = text.find(':');
+               colon != std::string_view::npos && colon == text.rfind(':')) {
         name = text.substr(0, colon);
         port = text.substr(colon);
     }
@@ -37,8 +38,8 @@ std::optional<RelayHost> read_host(std::string_view text) {
         host.literal = true;
         return host;
     }
-    if (text.starts_with('[') || name.empty() || name.find(':') != std::string_view::npos || text::has_control(name) ||
-        name.find_first_of(" @/") != std::string_view::npos)
+    if (text.starts_with('[') || name.empty() || name.find(':') != std::string_view::npos ||
+        text::has_control(name) || name.find_first_of(" @/") != std::string_view::npos)
         return std::nullopt;
     host.name = text::to_lower(name);
     return host;
@@ -46,13 +47,15 @@ std::optional<RelayHost> read_host(std::string_view text) {
 
 std::string show_host(const RelayHost& host) {
     if (host.port == 0) return host.name;
-    return (host.name.find(':') == std::string::npos ? host.name : "[" + host.name + "]") + ":" + std::to_string(host.port);
+    return (host.name.find(':') == std::string::npos ? host.name : "[" + host.name + "]") + ":" +
+           std::to_string(host.port);
 }
 
 Binding<delivery::RelayOptions> hosts() {
     using delivery::RelayOptions;
     return {Shape::list,
-            "\"smtp.example.net\", \"smtp.example.net:587\", \"192.0.2.1\", \"[2001:db8::1]:25\", or a list of such",
+            "\"smtp.example.net\", \"smtp.example.net:587\", \"192.0.2.1\", \"[2001:db8::1]:25\", or a list "
+            "of such",
             [](RelayOptions& relay, const Value& value, const std::string&) -> Accepted {
                 std::vector<RelayHost> given;
                 const auto take = [&](const Value& item) -> Accepted {
@@ -89,23 +92,34 @@ const std::vector<Setting<delivery::RelayOptions>>& relay_settings() {
     using delivery::RelayTls;
     using R = delivery::RelayOptions;
     static const std::vector<Setting<R>> all = {
-        {"relay", "name", text<R>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
-         "What [[route]] calls it.", {}, true},
-        {"relay", "host", hosts(),
-         "Where it is, with the port or without: then it is 587 where there is a user, 465 where tls is implicit, else 25. A "
+        {"relay",
+         "name",
+         text<R>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
+         "What [[route]] calls it.",
+         {},
+         true},
+        {"relay",
+         "host",
+         hosts(),
+         "Where it is, with the port or without: then it is 587 where there is a user, 465 where tls is "
+         "implicit, else 25. A "
          "list of several is tried in order.",
-         {}, true},
+         {},
+         true},
         {"relay", "mx", boolean<R>(FIELD(mx)),
          "Whether host is a domain whose MX records name the machines."},
         {"relay", "tls",
-         choice<R>(FIELD(tls), std::vector<std::pair<std::string, RelayTls>>{{"auto", RelayTls::by_port},
-                                                                            {"none", RelayTls::none},
-                                                                            {"opportunistic", RelayTls::opportunistic},
-                                                                            {"required", RelayTls::required},
-                                                                            {"verified", RelayTls::verified},
-                                                                            {"implicit", RelayTls::implicit}}),
-         "verified: STARTTLS, and the certificate must show the host's name. implicit: the same, with TLS from the first octet. "
-         "required: STARTTLS with any certificate. auto: implicit for port 465; verified for port 587 and wherever there is a "
+         choice<R>(FIELD(tls),
+                   std::vector<std::pair<std::string, RelayTls>>{{"auto", RelayTls::by_port},
+                                                                 {"none", RelayTls::none},
+                                                                 {"opportunistic", RelayTls::opportunistic},
+                                                                 {"required", RelayTls::required},
+                                                                 {"verified", RelayTls::verified},
+                                                                 {"implicit", RelayTls::implicit}}),
+         "verified: STARTTLS, and the certificate must show the host's name. implicit: the same, with TLS "
+         "from the first octet. "
+         "required: STARTTLS with any certificate. auto: implicit for port 465; verified for port 587 and "
+         "wherever there is a "
          "user; else opportunistic."},
         {"relay", "user", text<R>(FIELD(user)), "As whom we log in there. Empty: without a login."},
         {"relay", "password", secret<R>(FIELD(password)),
@@ -123,19 +137,29 @@ const std::vector<Setting<delivery::RouteOptions>>& route_settings() {
     using namespace binding;
     using R = delivery::RouteOptions;
     static const std::vector<Setting<R>> all = {
-        {"route", "recipients", texts<R>(FIELD(recipients), kDomains), "Mail to recipients of these domains."},
+        {"route", "recipients", texts<R>(FIELD(recipients), kDomains),
+         "Mail to recipients of these domains."},
         {"route", "senders", texts<R>(FIELD(senders), kDomains),
-         "Mail whose envelope sender is of these domains; for reports, which have no sender, the domain of their From counts."},
-        {"route", "providers", texts<R>(FIELD(providers), "a list of names of providers, such as [\"google\"]"),
+         "Mail whose envelope sender is of these domains; for reports, which have no sender, the domain of "
+         "their From counts."},
+        {"route", "providers",
+         texts<R>(FIELD(providers), "a list of names of providers, such as [\"google\"]"),
          "Mail to domains whose best MX host is of these providers."},
-        {"route", "to", text<R>(FIELD(to), "the name of a [[relay]], or \"direct\""),
-         "Where it goes: by a relay, or directly to the servers that DNS names.", {}, true},
+        {"route",
+         "to",
+         text<R>(FIELD(to), "the name of a [[relay]], or \"direct\""),
+         "Where it goes: by a relay, or directly to the servers that DNS names.",
+         {},
+         true},
         {"route", "fallback", text<R>(FIELD(fallback), "the name of a [[relay]], or \"\""),
-         "The relay that takes the mail while the receiving servers refuse us for what we are (our address, its reputation, our "
-         "authentication), or cannot be reached. Only with to = \"direct\". The direct way is tried again each hour."},
+         "The relay that takes the mail while the receiving servers refuse us for what we are (our address, "
+         "its reputation, our "
+         "authentication), or cannot be reached. Only with to = \"direct\". The direct way is tried again "
+         "each hour."},
         {"route", "fallback_after",
          duration<R>(FIELD(fallback_after), std::chrono::seconds(0), std::chrono::hours(48)),
-         "How long the receiving servers are out of reach before the fallback takes over. A refusal of us does not wait."},
+         "How long the receiving servers are out of reach before the fallback takes over. A refusal of us "
+         "does not wait."},
     };
     return all;
 }
@@ -145,21 +169,27 @@ const std::vector<Setting<delivery::ProviderOptions>>& provider_settings() {
     using delivery::TlsPolicy;
     using P = delivery::ProviderOptions;
     static const std::vector<Setting<P>> all = {
-        {"provider", "name", text<P>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
-         "What [[route]] and the log call it.", {}, true},
+        {"provider",
+         "name",
+         text<P>(FIELD(name), "a name of letters, digits, '.', '-' and '_'"),
+         "What [[route]] and the log call it.",
+         {},
+         true},
         {"provider", "mx", texts<P>(FIELD(mx), "a list of hosts \"mx.example.net\" or \"*.example.net\""),
-         "How it is known: the best MX host of a domain has one of these names. Empty for a provider that is known already: "
+         "How it is known: the best MX host of a domain has one of these names. Empty for a provider that is "
+         "known already: "
          "as it is known."},
         {"provider", "connections", integer<P>(FIELD(connections), 0, 1000),
          "Connections at once to one set of its servers; 0: as delivery.connections_per_site."},
         {"provider", "messages_per_connection", integer<P>(FIELD(messages_per_connection), 0, 100000),
          "Messages sent over one connection; 0: as delivery.messages_per_connection."},
         {"provider", "tls",
-         choice<P>(FIELD(tls), std::vector<std::pair<std::string, std::optional<TlsPolicy>>>{
-                                   {"", std::nullopt},
-                                   {"opportunistic", TlsPolicy::opportunistic},
-                                   {"required", TlsPolicy::required},
-                                   {"none", TlsPolicy::none}}),
+         choice<P>(FIELD(tls),
+                   std::vector<std::pair<std::string, std::optional<TlsPolicy>>>{
+                       {"", std::nullopt},
+                       {"opportunistic", TlsPolicy::opportunistic},
+                       {"required", TlsPolicy::required},
+                       {"none", TlsPolicy::none}}),
          "As delivery.tls, for this provider. Empty: as for all."},
     };
     return all;

@@ -9,20 +9,25 @@
 namespace posthorn::delivery {
 
 bool found_nobody(const Outcome& outcome) {
-    return outcome.result != Disposition::delivered && outcome.stage == smtp::protocol::Stage::connect && outcome.reply.code == 0;
+    return outcome.result != Disposition::delivered && outcome.stage == smtp::protocol::Stage::connect &&
+           outcome.reply.code == 0;
 }
 
 bool refuses_us(const Outcome& outcome) {
     if (outcome.result == Disposition::delivered || outcome.reply.code < 400) return false;
     if (outcome.failure_class == Class::auth) return true;
-    if (outcome.failure_class == Class::recipient || outcome.failure_class == Class::content || outcome.failure_class == Class::grey)
+    if (outcome.failure_class == Class::recipient || outcome.failure_class == Class::content ||
+        outcome.failure_class == Class::grey)
         return false;
     static constexpr std::array<std::string_view, 17> kWords = {
-        "spamhaus",          "barracuda",          "blocked using",      "block list",        "blocklist",       "blacklist",
-        "black list",        "dnsbl",              "poor reputation",    "bad reputation",    "low reputation",  "reputation of",
-        "listed in",         "banned sending ip",  "your ip",            "your network is on our", "client host blocked"};
+        "spamhaus",           "barracuda",         "blocked using",  "block list",
+        "blocklist",          "blacklist",         "black list",     "dnsbl",
+        "poor reputation",    "bad reputation",    "low reputation", "reputation of",
+        "listed in",          "banned sending ip", "your ip",        "your network is on our",
+        "client host blocked"};
     const std::string words = text::to_lower(outcome.reply.joined());
-    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return words.find(word) != std::string::npos; });
+    return std::any_of(kWords.begin(), kWords.end(),
+                       [&](std::string_view word) { return words.find(word) != std::string::npos; });
 }
 
 bool BlockedSites::note(const std::string& site_key, const Outcome& outcome, Duration after, TimePoint now) {
@@ -40,7 +45,8 @@ bool BlockedSites::note(const std::string& site_key, const Outcome& outcome, Dur
     const bool was_blocked = now < site.blocked_until;
     if (!refused && now - site.failing_since < after) return false;
     site.blocked_until = now + kFallbackHold;
-    site.words = refused ? "it refuses us: " + outcome.reply.joined() : "no connection to it has been possible";
+    site.words =
+        refused ? "it refuses us: " + outcome.reply.joined() : "no connection to it has been possible";
     return !was_blocked;
 }
 

@@ -15,11 +15,13 @@ namespace {
 
 constexpr std::uint16_t kSmtp = 25, kSubmission = 587, kSubmissions = 465;
 
-// One rule for all hosts: what is safe for the port that would be used. A login asks for proof wherever it is.
+// One rule for all hosts: what is safe for the port that would be used. A login asks for proof wherever it
+// is.
 RelayTls tls_of(const RelayOptions& options) {
     if (options.tls != RelayTls::by_port) return options.tls;
     const auto uses = [&](std::uint16_t port) {
-        return std::any_of(options.hosts.begin(), options.hosts.end(), [&](const RelayHost& host) { return host.port == port; });
+        return std::any_of(options.hosts.begin(), options.hosts.end(),
+                           [&](const RelayHost& host) { return host.port == port; });
     };
     if (uses(kSubmissions)) return RelayTls::implicit;
     return !options.user.empty() || uses(kSubmission) ? RelayTls::verified : RelayTls::opportunistic;
@@ -36,7 +38,8 @@ bool is_loopback(const RelayHost& host) {
 }
 
 std::string digest_of(const Relay& relay) {
-    std::string all = relay.name + '\n' + std::to_string(static_cast<int>(relay.tls)) + (relay.mx ? " mx\n" : "\n");
+    std::string all =
+        relay.name + '\n' + std::to_string(static_cast<int>(relay.tls)) + (relay.mx ? " mx\n" : "\n");
     for (const RelayHost& host : relay.hosts) all += host.name + ' ' + std::to_string(host.port) + '\n';
     all += relay.login.user + '\n' + relay.login.password + '\n';
     for (const std::string& mechanism : relay.login.mechanisms) all += mechanism + ' ';
@@ -51,7 +54,8 @@ std::string first_line(const std::string& text) {
 
 }  // namespace
 
-std::shared_ptr<const Relays> Relays::load(const std::vector<RelayOptions>& options, std::vector<std::string>& problems,
+std::shared_ptr<const Relays> Relays::load(const std::vector<RelayOptions>& options,
+                                           std::vector<std::string>& problems,
                                            std::vector<std::string>& warnings) {
     auto relays = std::make_shared<Relays>();
     for (const RelayOptions& given : options) {
@@ -64,8 +68,11 @@ std::shared_ptr<const Relays> Relays::load(const std::vector<RelayOptions>& opti
             if (host.port == 0) host.port = default_port(given, relay->tls);
             if (host.literal) continue;
             const auto ascii = mail::to_ascii(host.name);
-            if (ascii) host.name = *ascii;
-            else problems.push_back("relay \"" + given.name + "\": " + host.name + " is no host name: " + ascii.error().what);
+            if (ascii)
+                host.name = *ascii;
+            else
+                problems.push_back("relay \"" + given.name + "\": " + host.name +
+                                   " is no host name: " + ascii.error().what);
         }
         relay->on_this_machine = std::all_of(relay->hosts.begin(), relay->hosts.end(), is_loopback);
         relay->login.user = given.user;
@@ -77,15 +84,17 @@ std::shared_ptr<const Relays> Relays::load(const std::vector<RelayOptions>& opti
                 problems.push_back("relay \"" + given.name + "\": " + file.error().what);
             } else {
                 relay->login.password = first_line(file->content);
-                if (!file->exposed_to.empty()) warnings.push_back("relay \"" + given.name + "\": " + file->exposed_to);
+                if (!file->exposed_to.empty())
+                    warnings.push_back("relay \"" + given.name + "\": " + file->exposed_to);
                 if (relay->login.password.empty())
-                    problems.push_back("relay \"" + given.name + "\": the first line of " + given.password_file +
-                                       " is empty; it must be the password");
+                    problems.push_back("relay \"" + given.name + "\": the first line of " +
+                                       given.password_file + " is empty; it must be the password");
             }
         }
         // RFC 4616 s2: NUL separates.
         if ((relay->login.user + relay->login.password).find('\0') != std::string::npos)
-            problems.push_back("relay \"" + given.name + "\": its user or password has a NUL octet, which no login can say");
+            problems.push_back("relay \"" + given.name +
+                               "\": its user or password has a NUL octet, which no login can say");
         relay->manner = relay->site_key() + "#" + digest_of(*relay);
         relays->by_name_.emplace(given.name, std::move(relay));
     }

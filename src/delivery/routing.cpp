@@ -9,7 +9,8 @@
 namespace posthorn::delivery {
 namespace {
 
-// Lower case A-labels where the name has such a form; address literals and what is no name stay as they are, in lower case.
+// Lower case A-labels where the name has such a form; address literals and what is no name stay as they are,
+// in lower case.
 std::string comparable(std::string_view name) {
     if (!text::is_ascii(name))
         if (auto ascii = mail::to_ascii(name)) return std::move(*ascii);
@@ -17,7 +18,8 @@ std::string comparable(std::string_view name) {
 }
 
 bool any_fits(const std::vector<std::string>& patterns, std::string_view domain) {
-    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) { return domain_fits(pattern, domain); });
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return domain_fits(pattern, domain); });
 }
 
 bool lists(const std::vector<std::string>& names, std::string_view name) {
@@ -33,17 +35,20 @@ std::string joined(const std::vector<std::string>& items) {
 std::string describe(const RouteOptions& rule, std::size_t index) {
     std::string criteria;
     const auto add = [&](const char* what, const std::vector<std::string>& items) {
-        if (!items.empty()) criteria += (criteria.empty() ? "" : "; ") + std::string(what) + " " + joined(items);
+        if (!items.empty())
+            criteria += (criteria.empty() ? "" : "; ") + std::string(what) + " " + joined(items);
     };
     add("recipients", rule.recipients);
     add("senders", rule.senders);
     add("providers", rule.providers);
-    return "[[route]] " + std::to_string(index + 1) + " (" + (criteria.empty() ? std::string("all mail") : criteria) + ")";
+    return "[[route]] " + std::to_string(index + 1) + " (" +
+           (criteria.empty() ? std::string("all mail") : criteria) + ")";
 }
 
 const std::vector<ProviderOptions>& known_providers() {
-    // The hosts of their MX records, as each publishes them, and the limits with which a small sender stays clear of their
-    // throttling (PR-19, PR-29, PR-31, PR-41). Where TLS is never missing it is demanded: clear text would be somebody in between.
+    // The hosts of their MX records, as each publishes them, and the limits with which a small sender stays
+    // clear of their throttling (PR-19, PR-29, PR-31, PR-41). Where TLS is never missing it is demanded:
+    // clear text would be somebody in between.
     struct Known {
         std::string_view name;
         std::vector<std::string> mx;
@@ -85,19 +90,23 @@ bool domain_fits(std::string_view pattern, std::string_view domain) {
     return comparable(pattern) == comparable(domain);
 }
 
-const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers, const std::vector<dns::MxHost>& mx) {
-    const auto best = std::min_element(mx.begin(), mx.end(),
-                                       [](const dns::MxHost& a, const dns::MxHost& b) { return a.preference < b.preference; });
+const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers,
+                                   const std::vector<dns::MxHost>& mx) {
+    const auto best = std::min_element(mx.begin(), mx.end(), [](const dns::MxHost& a, const dns::MxHost& b) {
+        return a.preference < b.preference;
+    });
     if (best == mx.end()) return nullptr;
-    const auto found = std::find_if(providers.begin(), providers.end(),
-                                    [&](const ProviderOptions& provider) { return any_fits(provider.mx, best->name); });
+    const auto found = std::find_if(providers.begin(), providers.end(), [&](const ProviderOptions& provider) {
+        return any_fits(provider.mx, best->name);
+    });
     return found == providers.end() ? nullptr : &*found;
 }
 
 std::vector<ProviderOptions> with_known_providers(std::vector<ProviderOptions> configured) {
     for (const ProviderOptions& known : known_providers()) {
-        const auto own = std::find_if(configured.begin(), configured.end(),
-                                      [&](const ProviderOptions& provider) { return provider.name == known.name; });
+        const auto own =
+            std::find_if(configured.begin(), configured.end(),
+                         [&](const ProviderOptions& provider) { return provider.name == known.name; });
         if (own == configured.end()) {
             configured.push_back(known);
             continue;
@@ -111,8 +120,8 @@ std::vector<ProviderOptions> with_known_providers(std::vector<ProviderOptions> c
     return configured;
 }
 
-RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender_domain, std::string_view recipient_domain,
-                         const std::vector<dns::MxHost>* mx) {
+RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender_domain,
+                         std::string_view recipient_domain, const std::vector<dns::MxHost>* mx) {
     RouteChoice choice;
     const ProviderOptions* provider = mx == nullptr ? nullptr : provider_of(options.providers, *mx);
     for (std::size_t i = 0; i < options.routes.size(); ++i) {
@@ -127,8 +136,10 @@ RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender
             }
             if (provider == nullptr || !lists(rule.providers, provider->name)) continue;
         }
-        if (rule.to != kDirect) choice.relay = rule.to;
-        else choice.fallback = rule.fallback;
+        if (rule.to != kDirect)
+            choice.relay = rule.to;
+        else
+            choice.fallback = rule.fallback;
         choice.fallback_after = rule.fallback_after;
         choice.why = describe(rule, i);
         return choice;
@@ -142,16 +153,18 @@ std::vector<std::string> routing_problems(const DeliveryOptions& options) {
     for (std::size_t i = 0; i < options.routes.size(); ++i) {
         for (const auto* patterns : {&options.routes[i].recipients, &options.routes[i].senders}) {
             for (const std::string& pattern : *patterns) {
-                const std::string_view name = std::string_view(pattern).substr(pattern.starts_with("*.") ? 2 : 0);
+                const std::string_view name =
+                    std::string_view(pattern).substr(pattern.starts_with("*.") ? 2 : 0);
                 if (name == "*") continue;
                 if (mail::is_address_literal(name)) {
                     const auto literal = mail::parse_address_literal(name);
                     if (literal && *literal == name) continue;
-                    problems.push_back("[[route]] " + std::to_string(i + 1) + " has " + pattern + ", which " +
-                                       (literal ? "is written " + *literal : std::string("is no address literal")));
+                    problems.push_back(
+                        "[[route]] " + std::to_string(i + 1) + " has " + pattern + ", which " +
+                        (literal ? "is written " + *literal : std::string("is no address literal")));
                 } else if (const auto ascii = mail::to_ascii(name); !ascii) {
-                    problems.push_back("[[route]] " + std::to_string(i + 1) + " has " + pattern + ", which is no domain name: " +
-                                       ascii.error().what);
+                    problems.push_back("[[route]] " + std::to_string(i + 1) + " has " + pattern +
+                                       ", which is no domain name: " + ascii.error().what);
                 }
             }
         }

@@ -10,7 +10,8 @@ namespace {
 const SourceOptions* sources_of(const DeliveryOptions& options, std::string_view sender_domain) {
     const SourceOptions* best = nullptr;
     for (const SourceOptions& source : options.sources)
-        if (mail::is_subdomain_of(sender_domain, source.domain) && (best == nullptr || source.domain.size() > best->domain.size()))
+        if (mail::is_subdomain_of(sender_domain, source.domain) &&
+            (best == nullptr || source.domain.size() > best->domain.size()))
             best = &source;
     return best;
 }
@@ -22,7 +23,8 @@ std::optional<IpAddress> address_of(const std::string& text) {
 
 }  // namespace
 
-SourceAddresses source_for(const DeliveryOptions& options, std::string_view sender_domain, const Confirmations& confirmations) {
+SourceAddresses source_for(const DeliveryOptions& options, std::string_view sender_domain,
+                           const Confirmations& confirmations) {
     SourceAddresses source;
     const SourceOptions* own = sources_of(options, sender_domain);
     source.v4 = address_of(own != nullptr && !own->v4.empty() ? own->v4 : options.source_v4);
@@ -40,7 +42,9 @@ SourceAddresses source_for(const DeliveryOptions& options, std::string_view send
         case IpFamily::automatic: {
             const auto found = confirmations.find(v6);
             source.allow_v6 = found != confirmations.end() && found->second.confirmed;
-            source.why = found != confirmations.end() ? found->second.why : "the PTR record of our IPv6 address was not looked at yet";
+            source.why = found != confirmations.end()
+                             ? found->second.why
+                             : "the PTR record of our IPv6 address was not looked at yet";
             break;
         }
     }

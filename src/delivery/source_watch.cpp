@@ -18,7 +18,7 @@ namespace {
 constexpr Duration kLookEvery = std::chrono::hours(1);
 // DNS that gives no answer is asked again sooner: at the start it may not be up yet.
 constexpr Duration kLookSoon = std::chrono::minutes(1);
-constexpr std::size_t kMaxNames = 10;   // of one address (RFC 7208 s4.6.4's bound for the same question)
+constexpr std::size_t kMaxNames = 10;  // of one address (RFC 7208 s4.6.4's bound for the same question)
 
 // The AAAA records of the names that the PTR records give, searched for the address.
 net::awaitable<Confirmation> confirm(dns::Resolver& resolver, IpAddress address, bool& unknown) {
@@ -34,7 +34,8 @@ net::awaitable<Confirmation> confirm(dns::Resolver& resolver, IpAddress address,
         found.why = text + " has no PTR record; have it set to the host name by whoever gave you the address";
         co_return found;
     }
-    found.why = text + " is " + names.names.front() + " by its PTR record, but that name does not have this address; add the AAAA record";
+    found.why = text + " is " + names.names.front() +
+                " by its PTR record, but that name does not have this address; add the AAAA record";
     for (std::size_t i = 0; i < std::min(names.names.size(), kMaxNames); ++i) {
         const dns::AddressAnswer back = co_await resolver.addresses(names.names[i], dns::Family::v6);
         unknown = unknown || back.status == dns::Status::temporary;
@@ -50,7 +51,8 @@ net::awaitable<Confirmation> confirm(dns::Resolver& resolver, IpAddress address,
 }  // namespace
 
 std::optional<IpAddress> kernel_source_v6() {
-    // i.root-servers.net, which every route to the Internet leads to. Connecting a datagram socket sends nothing.
+    // i.root-servers.net, which every route to the Internet leads to. Connecting a datagram socket sends
+    // nothing.
     const auto target = IpAddress::parse("2001:7fe::53");
     const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return std::nullopt;
@@ -74,22 +76,29 @@ SourceWatch::SourceWatch(net::asio::any_io_executor home, dns::Resolver& resolve
 net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings) {
     Confirmations fresh;
     bool answered = true;
-    const std::set<std::string> sources =
-        settings->delivery.family == IpFamily::automatic ? v6_sources(settings->delivery) : std::set<std::string>();
+    const std::set<std::string> sources = settings->delivery.family == IpFamily::automatic
+                                              ? v6_sources(settings->delivery)
+                                              : std::set<std::string>();
     for (const std::string& text : sources) {
         std::optional<IpAddress> address = kernel_source_v6();
         if (!text.empty()) address = IpAddress::parse(text).value();
         Confirmation found;
         bool unknown = false;
-        if (!address) found.why = "this machine has no way to the Internet over IPv6";
-        else if (address->is_private()) found.why = address->to_string() + " is not an address of the public Internet";
-        else found = co_await confirm(resolver_, *address, unknown);
+        if (!address)
+            found.why = "this machine has no way to the Internet over IPv6";
+        else if (address->is_private())
+            found.why = address->to_string() + " is not an address of the public Internet";
+        else
+            found = co_await confirm(resolver_, *address, unknown);
         const auto before = confirmations_.find(text);
         // No answer says nothing: what was found before stays.
         if (unknown && before != confirmations_.end()) found = before->second;
         answered = answered && !unknown;
-        if (before == confirmations_.end() || before->second.confirmed != found.confirmed || before->second.why != found.why)
-            log::info("source").kv("ipv6", address ? address->to_string() : std::string("none")).kv("used", found.confirmed)
+        if (before == confirmations_.end() || before->second.confirmed != found.confirmed ||
+            before->second.why != found.why)
+            log::info("source")
+                .kv("ipv6", address ? address->to_string() : std::string("none"))
+                .kv("used", found.confirmed)
                 .kv("why", found.why);
         fresh[text] = std::move(found);
     }
@@ -97,7 +106,8 @@ net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings)
     co_return answered;
 }
 
-net::awaitable<void> SourceWatch::run(std::function<std::shared_ptr<const Settings>()> settings, net::TaskGroup& group) {
+net::awaitable<void> SourceWatch::run(std::function<std::shared_ptr<const Settings>()> settings,
+                                      net::TaskGroup& group) {
     const net::TaskGroup::StopCallback wake(group, [this] { again_.notify(); }, {});
     while (!group.stopping()) {
         std::shared_ptr<const Settings> current = settings();

@@ -10,13 +10,17 @@
 namespace posthorn::delivery {
 namespace {
 
-bool was_taken(const Judged& item) { return item.outcome.result == Disposition::delivered; }
+bool was_taken(const Judged& item) {
+    return item.outcome.result == Disposition::delivered;
+}
 
 }  // namespace
 
 Way::Way(const DeliveryPlan& plan) : site_key(plan.site_key), fallback_after(plan.fallback_after) {
-    if (plan.relay) relay = plan.relay->name;
-    else if (plan.fallback) fallback = plan.fallback->name;
+    if (plan.relay)
+        relay = plan.relay->name;
+    else if (plan.fallback)
+        fallback = plan.fallback->name;
 }
 
 Ways::Lesson Ways::learn(const Way& way, std::vector<Judged>& judged, TimePoint now) {
@@ -32,7 +36,8 @@ Ways::Lesson Ways::learn_of_relay(const Way& way, std::vector<Judged>& judged, T
         if (!fault) continue;
         item.wait.reset();
         troubles.note(way.relay, *fault, item.outcome, now);
-        // What it says of a sender or a recipient's domain may be otherwise for the next; a login or a quota is everybody's.
+        // What it says of a sender or a recipient's domain may be otherwise for the next; a login or a quota
+        // is everybody's.
         lesson.relay_rests |= *fault != RelayFault::sender && *fault != RelayFault::relaying;
     }
     return lesson;
@@ -44,19 +49,23 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
     // One word for the attempt: that it took mail counts most, then that it refuses us.
     auto telling = std::find_if(judged.begin(), judged.end(), was_taken);
     if (telling == judged.end())
-        telling = std::find_if(judged.begin(), judged.end(), [](const Judged& item) { return refuses_us(item.outcome); });
+        telling = std::find_if(judged.begin(), judged.end(),
+                               [](const Judged& item) { return refuses_us(item.outcome); });
     if (telling == judged.end()) telling = judged.begin();
     lesson.plan_anew = blocked.note(way.site_key, telling->outcome, way.fallback_after, now);
     std::string why;
     if (!blocked.blocked(way.site_key, now, &why)) return lesson;
     if (lesson.plan_anew)
-        log::warning("fallback").kv("site", way.site_key).kv("relay", way.fallback).kv("why", why)
+        log::warning("fallback")
+            .kv("site", way.site_key)
+            .kv("relay", way.fallback)
+            .kv("why", why)
             .kv("action", "mail for it goes by the relay; the direct way is tried again in an hour");
     for (Judged& item : judged) {
         const bool waits = refuses_us(item.outcome) || found_nobody(item.outcome);
         if (!waits) continue;
         item.outcome.result = Disposition::deferred;
-        item.split = true;   // due at once, and no attempt is counted
+        item.split = true;  // due at once, and no attempt is counted
     }
     return lesson;
 }

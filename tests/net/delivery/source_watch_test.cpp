@@ -12,7 +12,7 @@ namespace {
 
 // 2001:db8::N under ip6.arpa.
 std::string reverse(char n) {
-    std::string name(1, n);   // in two steps: g++ 12 sees an overrun in one that is none
+    std::string name(1, n);  // in two steps: g++ 12 sees an overrun in one that is none
     return name += ".0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
 }
 
@@ -62,7 +62,9 @@ TEST_F(SourceWatchTest, AnAddressWhoseNameLeadsBackIsUsed) {
 }
 
 TEST_F(SourceWatchTest, AnyOfSeveralNamesWillDo) {
-    dns_.ptr(reverse('1'), "old.example.test").ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    dns_.ptr(reverse('1'), "old.example.test")
+        .ptr(reverse('1'), "mail.example.test")
+        .aaaa("mail.example.test", "2001:db8::1");
     EXPECT_TRUE(look().allow_v6);
 }
 
@@ -81,10 +83,12 @@ TEST_F(SourceWatchTest, NoAnswerSaysNothing) {
     dns_.behave(reverse('1'), test::DnsServer::Behaviour::servfail);
     EXPECT_FALSE(look().allow_v6);
     EXPECT_FALSE(answered_);
-    dns_.behave(reverse('1'), test::DnsServer::Behaviour::normal).ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    dns_.behave(reverse('1'), test::DnsServer::Behaviour::normal)
+        .ptr(reverse('1'), "mail.example.test")
+        .aaaa("mail.example.test", "2001:db8::1");
     EXPECT_TRUE(look().allow_v6);
     dns_.behave(reverse('1'), test::DnsServer::Behaviour::servfail);
-    EXPECT_TRUE(look().allow_v6);   // what was found before stays
+    EXPECT_TRUE(look().allow_v6);  // what was found before stays
     EXPECT_FALSE(answered_);
 }
 

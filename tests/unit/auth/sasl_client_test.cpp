@@ -1,4 +1,5 @@
-// The client's side of SASL: the example of RFC 7677, the choice of the strongest, and servers that do not prove themselves.
+// The client's side of SASL: the example of RFC 7677, the choice of the strongest, and servers that do not
+// prove themselves.
 #include "auth/sasl_client.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +12,8 @@ namespace {
 using namespace std::string_literals;
 
 constexpr auto kNonce = "rOprNGfwEbeRWgbNEkqO";
-constexpr auto kServerFirst = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+constexpr auto kServerFirst =
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
 constexpr auto kServerFinal = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 
 SaslCredentials pencil(std::vector<std::string> mechanisms = {}) {
@@ -32,7 +34,8 @@ SaslConnection connection(bool safe = true, std::vector<ChannelBinding> bindings
 
 const ChannelBinding kExporter{"tls-exporter", "thirty-two octets of this channel"};
 
-std::unique_ptr<SaslClient> chosen(const std::vector<std::string>& offered, SaslConnection facts = connection(),
+std::unique_ptr<SaslClient> chosen(const std::vector<std::string>& offered,
+                                   SaslConnection facts = connection(),
                                    const SaslCredentials& credentials = pencil()) {
     auto client = SaslClient::choose(offered, credentials, std::move(facts));
     EXPECT_TRUE(client.has_value()) << client.error().what;
@@ -53,7 +56,8 @@ TEST(SaslClient, SpeaksTheExampleOfTheRfc) {
     const auto proof = client->step(kServerFirst);
     ASSERT_TRUE(proof.has_value());
     EXPECT_EQ(*proof,
-              "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
+              "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+"
+              "Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     EXPECT_FALSE(client->succeeded().has_value());
     EXPECT_EQ(client->step(kServerFinal).value(), "");
     EXPECT_TRUE(client->succeeded().has_value());
@@ -69,9 +73,9 @@ TEST(SaslClient, SaysTheFirstMessageWhenAskedForIt) {
 }
 
 TEST(SaslClient, PlainAndLogin) {
-    const auto plain = chosen({"plain"});   // names in any case
+    const auto plain = chosen({"plain"});  // names in any case
     EXPECT_EQ(plain->mechanism(), "PLAIN");
-    EXPECT_EQ(plain->initial(), "\0user\0pencil"s);   // RFC 4616
+    EXPECT_EQ(plain->initial(), "\0user\0pencil"s);  // RFC 4616
     EXPECT_TRUE(plain->says_password());
     EXPECT_TRUE(plain->succeeded().has_value());
 
@@ -86,12 +90,13 @@ struct Choice {
     const char* name;
     std::vector<std::string> offered, allowed;
     bool safe, binding;
-    const char* mechanism;   // "": none
-    const char* begins;      // of the initial response
+    const char* mechanism;  // "": none
+    const char* begins;     // of the initial response
 };
 
 TEST(SaslClient, ChoosesTheStrongestThatFits) {
-    const std::vector<std::string> all = {"LOGIN", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"};
+    const std::vector<std::string> all = {"LOGIN", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256",
+                                          "SCRAM-SHA-256-PLUS"};
     const std::vector<std::string> no_plus = {"LOGIN", "PLAIN", "SCRAM-SHA-256"};
     const std::vector<Choice> table = {
         {"everything", all, {}, true, true, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=user"},
@@ -110,11 +115,13 @@ TEST(SaslClient, ChoosesTheStrongestThatFits) {
     };
     for (const Choice& row : table) {
         SCOPED_TRACE(row.name);
-        const auto client = SaslClient::choose(row.offered, pencil(row.allowed),
-                                               connection(row.safe, row.binding ? std::vector{kExporter} : std::vector<ChannelBinding>{}));
+        const auto client = SaslClient::choose(
+            row.offered, pencil(row.allowed),
+            connection(row.safe, row.binding ? std::vector{kExporter} : std::vector<ChannelBinding>{}));
         ASSERT_EQ(client ? (*client)->mechanism() : "", row.mechanism);
         if (client) {
-            EXPECT_EQ((*client)->initial().value_or("").substr(0, std::string(row.begins).size()), row.begins);
+            EXPECT_EQ((*client)->initial().value_or("").substr(0, std::string(row.begins).size()),
+                      row.begins);
         }
     }
 }
@@ -133,9 +140,13 @@ TEST(SaslClient, AgreesWithOurServer) {
     terms.plus = true;
     terms.channel_bindings = {kExporter};
     terms.nonce = "server";
-    ScramExchange server([&](std::string_view name) { return ScramIdentity{std::string(name), secret}; }, terms);
+    ScramExchange server(
+        [&](std::string_view name) {
+            return ScramIdentity{std::string(name), secret};
+        },
+        terms);
     SaslCredentials credentials;
-    credentials.user = "a,b=c";   // saslname: "=2C" and "=3D"
+    credentials.user = "a,b=c";  // saslname: "=2C" and "=3D"
     credentials.password = "pass, word = x";
     const auto client = chosen({"SCRAM-SHA-256-PLUS"}, connection(true, {kExporter}), credentials);
     auto step = server.respond(client->initial().value());
@@ -146,10 +157,12 @@ TEST(SaslClient, AgreesWithOurServer) {
     EXPECT_TRUE(client->succeeded().has_value());
 }
 
-// RFC 5802 s5: a server that does not know the password cannot sign, and must not be believed whatever it says.
+// RFC 5802 s5: a server that does not know the password cannot sign, and must not be believed whatever it
+// says.
 TEST(SaslClient, RefusesServersThatDoNotProveThemselves) {
-    for (const char* last : {"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "v=6rri", "v=", "e=invalid-proof", "", "nonsense",
-                             "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=AA"}) {
+    for (const char* last :
+         {"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "v=6rri", "v=", "e=invalid-proof", "", "nonsense",
+          "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=AA"}) {
         SCOPED_TRACE(last);
         const auto client = chosen({"SCRAM-SHA-256"});
         (void)client->initial();
@@ -159,26 +172,27 @@ TEST(SaslClient, RefusesServersThatDoNotProveThemselves) {
     }
     const auto early = chosen({"SCRAM-SHA-256"});
     (void)early->initial();
-    EXPECT_FALSE(early->succeeded().has_value());   // 235 at once
+    EXPECT_FALSE(early->succeeded().has_value());  // 235 at once
     ASSERT_TRUE(early->step(kServerFirst).has_value());
-    EXPECT_FALSE(early->succeeded().has_value());   // 235 without a signature
+    EXPECT_FALSE(early->succeeded().has_value());  // 235 without a signature
 }
 
 TEST(SaslClient, RefusesFirstMessagesThatBreakTheRules) {
-    for (const char* first : {
-             "r=another%hvY,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",                 // not our nonce: a replay
-             "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",        // nothing of the server's own
-             "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4095",       // RFC 7677 s4
-             "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=600001",     // would keep us busy
-             "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=99999999999999999999",
-             "r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096", "r=rOprNGfwEbeRWgbNEkqOx,s=not base64,i=4096", "r=rOprNGfwEbeRWgbNEkqOx,i=4096",
-             "m=ext,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", // RFC 5802 s5.1
-             "", ",,,", "\0"}) {
+    for (const char* first :
+         {"r=another%hvY,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",              // not our nonce: a replay
+          "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",     // nothing of the server's own
+          "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4095",    // RFC 7677 s4
+          "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=600001",  // would keep us busy
+          "r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=99999999999999999999",
+          "r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096", "r=rOprNGfwEbeRWgbNEkqOx,s=not base64,i=4096",
+          "r=rOprNGfwEbeRWgbNEkqOx,i=4096",
+          "m=ext,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",  // RFC 5802 s5.1
+          "", ",,,", "\0"}) {
         SCOPED_TRACE(first);
         const auto client = chosen({"SCRAM-SHA-256"});
         (void)client->initial();
         EXPECT_FALSE(client->step(first).has_value());
-        EXPECT_FALSE(client->step(kServerFirst).has_value());   // and there is no second try
+        EXPECT_FALSE(client->step(kServerFirst).has_value());  // and there is no second try
         EXPECT_FALSE(client->succeeded().has_value());
     }
 }
@@ -195,7 +209,9 @@ TEST(SaslClient, SaysWhyNothingFitsAndNeverThePassword) {
 // RFC 4013: what two keyboards make of the same password.
 TEST(SaslClient, PreparesNameAndPassword) {
     SaslCredentials credentials = pencil();
-    credentials.user = "us\xC2\xAD" "er";   // a soft hyphen vanishes
+    credentials.user =
+        "us\xC2\xAD"
+        "er";  // a soft hyphen vanishes
     const auto client = chosen({"SCRAM-SHA-256"}, connection(), credentials);
     EXPECT_EQ(client->initial(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
 }

@@ -39,14 +39,22 @@ TEST(BlockedSites, RefusalsOfUs) {
         bool us;
     };
     const Row table[] = {
-        {Stage::greeting, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", true},
-        {Stage::mail, 550, "5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider "
-                           "since part of their network is on our block list (S3140).", true},
-        {Stage::end_of_data, 550, "5.7.26 This mail has been blocked because the sender is unauthenticated.", true},
+        {Stage::greeting, 554,
+         "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", true},
+        {Stage::mail, 550,
+         "5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service "
+         "provider "
+         "since part of their network is on our block list (S3140).",
+         true},
+        {Stage::end_of_data, 550, "5.7.26 This mail has been blocked because the sender is unauthenticated.",
+         true},
         {Stage::rcpt, 550, "5.7.606 Access denied, banned sending IP [192.0.2.1].", true},
-        {Stage::end_of_data, 550, "5.7.1 [192.0.2.1] Gmail has detected that this message is likely suspicious due to the very low "
-                                  "reputation of the sending IP address.", true},
-        {Stage::end_of_data, 421, "4.7.26 This mail has been rate limited because the sender is unauthenticated", true},
+        {Stage::end_of_data, 550,
+         "5.7.1 [192.0.2.1] Gmail has detected that this message is likely suspicious due to the very low "
+         "reputation of the sending IP address.",
+         true},
+        {Stage::end_of_data, 421,
+         "4.7.26 This mail has been rate limited because the sender is unauthenticated", true},
         // Never for recipients, contents, greylisting, and passing troubles.
         {Stage::rcpt, 550, "5.1.1 no such user; see the blocklist", false},
         {Stage::rcpt, 552, "5.2.2 mailbox full", false},
@@ -69,7 +77,7 @@ TEST(BlockedSites, ARefusalOfUsBlocksAtOnceForAnHour) {
     EXPECT_TRUE(sites.blocked("mx", kStart + seconds(1), &why));
     EXPECT_NE(why.find("zen.spamhaus.org"), std::string::npos);
     EXPECT_FALSE(sites.blocked("other", kStart));
-    EXPECT_FALSE(sites.note("mx", refusal, kAfter, kStart + seconds(2)));   // said once
+    EXPECT_FALSE(sites.note("mx", refusal, kAfter, kStart + seconds(2)));  // said once
     EXPECT_FALSE(sites.blocked("mx", kStart + seconds(2) + kFallbackHold));
     // The direct way is tried again, and refuses again.
     EXPECT_TRUE(sites.note("mx", refusal, kAfter, kStart + seconds(3) + kFallbackHold));
@@ -95,14 +103,15 @@ TEST(BlockedSites, AnyOtherAnswerEndsIt) {
     BlockedSites sites;
     EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart));
     EXPECT_FALSE(sites.note("mx", answered(Stage::rcpt, 550, "5.1.1 unknown"), kAfter, kStart + minutes(10)));
-    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart + minutes(20)));   // counts anew
+    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart + minutes(20)));  // counts anew
     EXPECT_FALSE(sites.blocked("mx", kStart + minutes(20)));
-    EXPECT_TRUE(sites.note("now", kUnreachable, Duration::zero(), kStart));       // fallback_after = "0s"
+    EXPECT_TRUE(sites.note("now", kUnreachable, Duration::zero(), kStart));  // fallback_after = "0s"
 }
 
 TEST(BlockedSites, AreBounded) {
     BlockedSites sites;
-    for (std::size_t i = 0; i < kMaxBlockedSites + 10; ++i) sites.note(std::to_string(i), kUnreachable, kAfter, kStart);
+    for (std::size_t i = 0; i < kMaxBlockedSites + 10; ++i)
+        sites.note(std::to_string(i), kUnreachable, kAfter, kStart);
     EXPECT_LE(sites.size(), kMaxBlockedSites);
 }
 

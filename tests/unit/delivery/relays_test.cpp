@@ -41,7 +41,7 @@ TEST(Relays, PortAndTlsGoTogether) {
         {"a login", 0, "me", RelayTls::by_port, 587, RelayTls::verified},
         {"a login on 25", 25, "me", RelayTls::by_port, 25, RelayTls::verified},
         {"submission", 587, "", RelayTls::by_port, 587, RelayTls::verified},
-        {"submissions", 465, "", RelayTls::by_port, 465, RelayTls::implicit},      // RFC 8314 s7.3
+        {"submissions", 465, "", RelayTls::by_port, 465, RelayTls::implicit},  // RFC 8314 s7.3
         {"submissions with a login", 465, "me", RelayTls::by_port, 465, RelayTls::implicit},
         {"implicit without a port", 0, "me", RelayTls::implicit, 465, RelayTls::implicit},
         {"as asked for", 2525, "", RelayTls::none, 2525, RelayTls::none},
@@ -141,7 +141,10 @@ TEST(Relays, KnowWhetherTheyAreOnThisMachine) {
 TEST(Relays, NamesAreALabels) {
     Loading load;
     RelayOptions options = isp();
-    options.hosts = {{"smtp.b\xC3\xBC" "cher.example", 25, false}, {"192.0.2.1", 25, true}};
+    options.hosts = {{"smtp.b\xC3\xBC"
+                      "cher.example",
+                      25, false},
+                     {"192.0.2.1", 25, true}};
     EXPECT_EQ(load(options)->hosts[0].name, "smtp.xn--bcher-kva.example");
     EXPECT_EQ(load(options)->hosts[1].name, "192.0.2.1");
     EXPECT_EQ(Relays::load({options}, load.problems, load.warnings)->find("other"), nullptr);

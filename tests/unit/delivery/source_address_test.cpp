@@ -10,7 +10,9 @@ DeliveryOptions options() {
     DeliveryOptions out;
     out.source_v4 = "192.0.2.1";
     out.source_v6 = "2001:db8::1";
-    out.sources = {{"shop.example", "192.0.2.7", "2001:db8::7"}, {"news.shop.example", "192.0.2.8", ""}, {"six.example", "", "2001:db8::6"}};
+    out.sources = {{"shop.example", "192.0.2.7", "2001:db8::7"},
+                   {"news.shop.example", "192.0.2.8", ""},
+                   {"six.example", "", "2001:db8::6"}};
     return out;
 }
 
@@ -30,8 +32,8 @@ TEST(SourceAddress, IsFixedBySenderDomain) {
         const char *sender, *v4, *v6;
     };
     const Row table[] = {
-        {"other.example", "192.0.2.1", "2001:db8::1"},    {"", "192.0.2.1", "2001:db8::1"},
-        {"shop.example", "192.0.2.7", "2001:db8::7"},     {"x.shop.example", "192.0.2.7", "2001:db8::7"},
+        {"other.example", "192.0.2.1", "2001:db8::1"},     {"", "192.0.2.1", "2001:db8::1"},
+        {"shop.example", "192.0.2.7", "2001:db8::7"},      {"x.shop.example", "192.0.2.7", "2001:db8::7"},
         {"news.shop.example", "192.0.2.8", "2001:db8::1"}, {"six.example", "192.0.2.1", "2001:db8::6"},
         {"workshop.example", "192.0.2.1", "2001:db8::1"},
     };
@@ -55,7 +57,7 @@ TEST(SourceAddress, Ipv6OnlyWhereItsPtrIsConfirmed) {
     const SourceAddresses other = source_for(options(), "other.example", found);
     EXPECT_FALSE(other.allow_v6);
     EXPECT_EQ(other.why, "2001:db8::1 has no PTR record");
-    EXPECT_FALSE(source_for(options(), "six.example", found).allow_v6);   // not looked at yet
+    EXPECT_FALSE(source_for(options(), "six.example", found).allow_v6);  // not looked at yet
     EXPECT_TRUE(source_for(DeliveryOptions(), "a.example", confirmed({""})).allow_v6);
     EXPECT_FALSE(source_for(DeliveryOptions(), "a.example", confirmed({}, {""})).allow_v6);
 }

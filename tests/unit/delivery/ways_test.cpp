@@ -1,4 +1,5 @@
-// What becomes of the recipients of one attempt by a relay or to a site with a fallback, and what is remembered of the way.
+// What becomes of the recipients of one attempt by a relay or to a site with a fallback, and what is
+// remembered of the way.
 #include "delivery/ways.hpp"
 
 #include <gtest/gtest.h>
@@ -53,19 +54,20 @@ TEST(Ways, AreReadFromThePlan) {
     EXPECT_EQ(Way(plan).fallback, "isp");
     EXPECT_EQ(Way(plan).relay, "");
     EXPECT_EQ(Way(plan).fallback_after, minutes(3));
-    plan.relay = relay;   // the fallback is in use
+    plan.relay = relay;  // the fallback is in use
     EXPECT_EQ(Way(plan).relay, "isp");
     EXPECT_EQ(Way(plan).fallback, "");
 }
 
 TEST(Ways, ARelaysRefusalOfUsKeepsTheMailAndARecipientsRefusalDoesNot) {
     Ways ways;
-    std::vector<Judged> judged = {said(Stage::rcpt, 554, "5.7.1 Relay access denied"), said(Stage::rcpt, 550, "5.1.1 User unknown")};
+    std::vector<Judged> judged = {said(Stage::rcpt, 554, "5.7.1 Relay access denied"),
+                                  said(Stage::rcpt, 550, "5.1.1 User unknown")};
     const auto lesson = ways.learn(by_relay(), judged, kNow);
     EXPECT_EQ(judged[0].outcome.result, Disposition::deferred);
     EXPECT_EQ(judged[0].outcome.failure_class, Class::local);
     EXPECT_EQ(judged[1].outcome.result, Disposition::failed);
-    EXPECT_FALSE(lesson.relay_rests);   // other recipients may be relayed
+    EXPECT_FALSE(lesson.relay_rests);  // other recipients may be relayed
     ASSERT_EQ(ways.troubles.list().size(), 1U);
 
     std::vector<Judged> taken = {said(Stage::end_of_data, 250, "2.0.0 Ok")};
@@ -84,10 +86,12 @@ TEST(Ways, WithoutAFallbackNothingIsLearnt) {
     Ways ways;
     Way way = with_fallback();
     way.fallback.clear();
-    std::vector<Judged> judged = {said(Stage::rcpt, 554, "5.7.1 Relay access denied"), said(Stage::mail, 550, "blocked using spamhaus")};
+    std::vector<Judged> judged = {said(Stage::rcpt, 554, "5.7.1 Relay access denied"),
+                                  said(Stage::mail, 550, "blocked using spamhaus")};
     const auto lesson = ways.learn(way, judged, kNow);
     EXPECT_FALSE(lesson.plan_anew);
-    EXPECT_EQ(judged[0].outcome.result, Disposition::failed);   // a server that is not ours says so of its own mail
+    EXPECT_EQ(judged[0].outcome.result,
+              Disposition::failed);  // a server that is not ours says so of its own mail
     EXPECT_EQ(judged[1].outcome.result, Disposition::failed);
     EXPECT_EQ(ways.blocked.size(), 0U);
 }
@@ -97,17 +101,18 @@ TEST(Ways, ABlockedSitesRefusalIsDueAgainAtOnce) {
     std::vector<Judged> judged = {said(Stage::rcpt, 550, "5.1.1 User unknown"),
                                   said(Stage::rcpt, 550, "5.7.1 Client host blocked using zen.spamhaus.org")};
     EXPECT_TRUE(ways.learn(with_fallback(), judged, kNow).plan_anew);
-    EXPECT_EQ(judged[0].outcome.result, Disposition::failed);   // never for a recipient's failure
+    EXPECT_EQ(judged[0].outcome.result, Disposition::failed);  // never for a recipient's failure
     EXPECT_FALSE(judged[0].split);
     EXPECT_EQ(judged[1].outcome.result, Disposition::deferred);
-    EXPECT_TRUE(judged[1].split);                               // due now, not counted: verdict_of()
+    EXPECT_TRUE(judged[1].split);  // due now, not counted: verdict_of()
     EXPECT_TRUE(ways.blocked.blocked("mx.b.example", kNow));
     EXPECT_FALSE(ways.learn(with_fallback(), judged, kNow).plan_anew);
 }
 
 TEST(Ways, OneThatWasTakenCountsMore) {
     Ways ways;
-    std::vector<Judged> judged = {said(Stage::rcpt, 550, "5.7.1 blocked using zen.spamhaus.org"), said(Stage::end_of_data, 250, "2.0.0 Ok")};
+    std::vector<Judged> judged = {said(Stage::rcpt, 550, "5.7.1 blocked using zen.spamhaus.org"),
+                                  said(Stage::end_of_data, 250, "2.0.0 Ok")};
     (void)ways.learn(with_fallback(), judged, kNow);
     EXPECT_FALSE(ways.blocked.blocked("mx.b.example", kNow));
     EXPECT_EQ(judged[0].outcome.result, Disposition::failed);
