@@ -180,7 +180,7 @@ const std::vector<Setting<delivery::ProviderOptions>>& provider_settings() {
          "known already: "
          "as it is known."},
         {"provider", "connections", integer<P>(FIELD(connections), 0, 1000),
-         "Connections at once to one set of its servers; 0: as delivery.connections_per_site."},
+         "Connections at once to all of its servers together; 0: delivery.connections_per_site to each set of them."},
         {"provider", "messages_per_connection", integer<P>(FIELD(messages_per_connection), 0, 100000),
          "Messages sent over one connection; 0: as delivery.messages_per_connection."},
         {"provider", "tls",
