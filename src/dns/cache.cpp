@@ -2,8 +2,26 @@
 #include "dns/cache.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace posthorn::dns {
+namespace {
+
+std::size_t octets_of(const std::string& key, const Lookup& answer) {
+    std::size_t octets = 2 * key.size() + sizeof(Lookup) + answer.detail.size() + answer.final_name.size();
+    for (const Record& record : answer.records) {
+        octets += sizeof(Record) + record.owner.size() + record.text.size();
+    }
+    return octets;
+}
+
+}  // namespace
+
+void DnsCache::drop(Place entry) {
+    octets_ -= entry->octets;
+    index_.erase(entry->key);
+    newest_first_.erase(entry);
+}
 
 std::string DnsCache::key_of(const std::string& name, RecordType type) {
     std::string key = canonical_name(name);
@@ -19,8 +37,7 @@ std::optional<Lookup> DnsCache::find(const std::string& name, RecordType type, S
     }
     const auto entry = found->second;
     if (entry->expires <= now) {
-        newest_first_.erase(entry);
-        index_.erase(found);
+        drop(entry);
         return std::nullopt;
     }
     newest_first_.splice(newest_first_.begin(), newest_first_, entry);
@@ -40,20 +57,22 @@ void DnsCache::put(const std::string& name, RecordType type, const Lookup& answe
     }
     std::string key = key_of(name, type);
     if (const auto found = index_.find(key); found != index_.end()) {
-        newest_first_.erase(found->second);
-        index_.erase(found);
+        drop(found->second);
     }
-    newest_first_.push_front(Entry{key, answer, now + keep});
+    const std::size_t octets = octets_of(key, answer);
+    newest_first_.push_front(Entry{key, answer, now + keep, octets});
     index_.emplace(std::move(key), newest_first_.begin());
-    if (index_.size() > limits_.entries) {
-        index_.erase(newest_first_.back().key);
-        newest_first_.pop_back();
+    octets_ += octets;
+    const std::size_t most = std::max(limits_.entries * kOctetsPerEntry, kLeastOctets);
+    while (index_.size() > limits_.entries || octets_ > most) {
+        drop(std::prev(newest_first_.end()));
     }
 }
 
 void DnsCache::clear() {
     index_.clear();
     newest_first_.clear();
+    octets_ = 0;
 }
 
 }  // namespace posthorn::dns

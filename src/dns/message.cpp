@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 255;  // RFC 1035 s2.3.4
 constexpr unsigned kMaxChain = 16;
+constexpr unsigned kMaxPointers = 127;  // of one name: it has no more labels
 constexpr std::uint16_t kNs = 2;
 
 char lower(char c) {
@@ -56,12 +57,14 @@ public:
         return text;
     }
 
-    // RFC 1035 s4.1.4. A pointer must lead before the place it stands at, so that there can be no loop.
+    // RFC 1035 s4.1.4. A pointer must lead before the place it stands at, so that there can be no loop; and a
+    // chain of nothing but pointers, which each of thousands of records could begin, is none.
     std::string name() {
         std::string text;
         std::size_t after = 0;
         bool jumped = false;
         std::size_t limit = position_;
+        unsigned pointers = 0;
         while (good_) {
             const std::uint8_t length = u8();
             if (length == 0) {
@@ -73,7 +76,7 @@ public:
                     after = position_;
                     jumped = true;
                 }
-                if (target >= limit) {
+                if (target >= limit || ++pointers > kMaxPointers) {
                     good_ = false;
                     break;
                 }

@@ -65,6 +65,28 @@ TEST(DnsCache, TheLeastRecentlyUsedGoes) {
     EXPECT_EQ(cache.size(), 0U);
 }
 
+// A reply of 64 KiB with thousands of records takes as much memory as a thousand usual ones.
+TEST(DnsCache, LargeAnswersAreBoundedByTheirOctets) {
+    DnsCache cache(CacheLimits(10000, seconds(100), seconds(100)));
+    cache.put("small.test", RecordType::a, answer(Status::ok, seconds(50)), kStart);
+    Lookup large = answer(Status::ok, seconds(50));
+    Record record;
+    record.owner = std::string(200, 'o');
+    record.text = std::string(16, 'x');
+    large.records.assign(4000, record);
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_TRUE(cache.find("small.test", RecordType::a, kStart).has_value());
+        cache.put("large" + std::to_string(i) + ".test", RecordType::aaaa, large, kStart);
+    }
+    EXPECT_LE(cache.octets(), 10000U * DnsCache::kOctetsPerEntry);
+    EXPECT_LT(cache.size(), 20U);
+    EXPECT_GT(cache.size(), 5U);
+    EXPECT_TRUE(cache.find("large99.test", RecordType::aaaa, kStart).has_value());
+    for (int i = 0; i < 100; ++i) cache.put("large99.test", RecordType::aaaa, answer(Status::ok, seconds(50)), kStart);
+    cache.clear();
+    EXPECT_EQ(cache.octets(), 0U);
+}
+
 // "x.test MX 10 <compressed x.test with label m in front>", written out by hand.
 std::vector<std::uint8_t> mx_reply() {
     return {0,    1,   0x81, 0x80, 0,   1,   0,   1, 0, 0,    0, 0,  // header
@@ -89,6 +111,31 @@ TEST(Message, RefusesPointersThatLeadForwardOrInACircle) {
     EXPECT_FALSE(read_message(octets).has_value());
     octets[octets.size() - 1] = 200;
     EXPECT_FALSE(read_message(octets).has_value());
+}
+
+// A pointer to a pointer to a pointer: each of thousands of owner names could walk 8192 of them.
+TEST(Message, RefusesNamesOfNothingButPointers) {
+    const auto reply = [](unsigned pointers) {
+        std::vector<std::uint8_t> octets = {0, 1, 0x81, 0x80, 0, 0, 0, 2, 0, 0, 0, 0,
+                                            0, 0, 99,   0,    1, 0, 0, 0, 0};  // a record of an unknown type
+        const unsigned length = 1 + 2 * pointers;
+        octets.push_back(static_cast<std::uint8_t>(length >> 8));
+        octets.push_back(static_cast<std::uint8_t>(length));
+        std::size_t target = octets.size();
+        octets.push_back(0);  // the root
+        for (unsigned i = 0; i < pointers; ++i) {
+            const std::size_t at = octets.size();
+            octets.push_back(static_cast<std::uint8_t>(0xC0 | target >> 8));
+            octets.push_back(static_cast<std::uint8_t>(target));
+            target = at;
+        }
+        octets.push_back(static_cast<std::uint8_t>(0xC0 | target >> 8));
+        octets.push_back(static_cast<std::uint8_t>(target));
+        octets.insert(octets.end(), {0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 192, 0, 2, 1});
+        return octets;
+    };
+    EXPECT_TRUE(read_message(reply(100)).has_value());
+    EXPECT_FALSE(read_message(reply(1000)).has_value());
 }
 
 TEST(Message, EscapesWhatDoesNotBelongIntoAName) {
