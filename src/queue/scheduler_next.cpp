@@ -128,8 +128,8 @@ std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site,
         }
         action = start(id, site, next, *destination, now);
     }
-    if (!action && site.provider != nullptr) {
-        wake_provider(*site.provider, now);
+    if (site.provider != nullptr) {
+        wake_provider(*site.provider, now);  // the next in line, if there is room beside this one
     }
     return action;
 }

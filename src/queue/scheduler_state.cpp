@@ -9,7 +9,9 @@ Destination& Scheduler::State::get(DestinationId id, std::string_view domain, st
     Destination& destination = it->second;
     if (inserted) {
         destination.name = name_of(domain, lane);
-        by_name.insert_or_assign(destination.name, id);
+        // Never under the name of another one: its octets go with it.
+        by_name.erase(destination.name);
+        by_name.emplace(destination.name, id);
         Lane& known = lanes[std::string(lane)];
         known.id = known.id == 0 ? ++last_lane : known.id;
         known.members += 1;

@@ -218,6 +218,19 @@ TEST_F(FairnessTest, ProvidersLimitHoldsOverTheirSites) {
     EXPECT_EQ(pump().size(), 1U);
 }
 
+// A reload that raises the limit of a provider: all that there is room for now begin, not the next one only.
+TEST_F(FairnessTest, AHigherLimitOfAProviderIsUsedAtOnce) {
+    for (int i = 0; i < 6; ++i) {
+        const std::string site = "mx.g" + std::to_string(i);
+        limit_provider(site, "giant", 1);
+        add("d" + std::to_string(i) + ".example", "", site, 1);
+    }
+    EXPECT_EQ(pump().size(), 1U);
+    limit_provider("mx.g6", "giant", 10);
+    add("d6.example", "", "mx.g6", 1);
+    EXPECT_EQ(pump().size(), 6U);
+}
+
 // The rule about shares: 60 sites that hang can have a quarter of the connections when that is known of them,
 // three quarters before; a quick site always finds its own.
 TEST_F(FairnessTest, SitesThatHangLeaveRoomForTheQuick) {

@@ -136,6 +136,21 @@ TEST_F(SchedulerTest, AClaimThatFoundNothingEndsTheDestination) {
     EXPECT_EQ(scheduler_.figures().destinations, 0U);
 }
 
+// No store does that; but should one, the name of the first must not outlive it.
+TEST_F(SchedulerTest, TwoDestinationsOfOneName) {
+    const std::string name(100, 'a');
+    scheduler_.on_due(1, name, "", kStart);
+    scheduler_.on_due(2, name, "", kStart + 1h);
+    const auto resolve = expect_next<ResolveSite>(kStart);
+    ASSERT_EQ(resolve.destination, 1);
+    scheduler_.resolved(1, {"mx"}, kStart + 24h, kStart);
+    ASSERT_EQ(expect_next<ClaimDue>(kStart).destination, 1);
+    scheduler_.claimed(1, {}, std::nullopt, kStart);
+    EXPECT_EQ(scheduler_.figures().destinations, 1U);
+    EXPECT_TRUE(scheduler_.wants_hot(name, "", 1, kStart));
+    EXPECT_FALSE(scheduler_.wants_hot(name, "", 1, kStart + 1h)) << "older mail waits";
+}
+
 TEST_F(SchedulerTest, AFailedClaimIsRepeatedAfterAWhile) {
     scheduler_.on_due(1, "a.example", "", kStart);
     expect_next<ResolveSite>(kStart);
@@ -158,7 +173,7 @@ TEST_F(SchedulerTest, PersonalRecipientsGoAlone) {
     EXPECT_EQ(expect_next<StartDelivery>(kStart).recipients.size(), 1U);
 }
 
-TEST_F(SchedulerTest, TransactionsAreBounded) {
+TEST_F(SchedulerTest, TransactionsAreBounded) {  // SMTP-33: and no fewer recipients in one than may be
     prove("mx");
     std::vector<ReadyRecipient> ready;
     for (int i = 0; i < 250; ++i) {
@@ -207,7 +222,7 @@ TEST_F(SchedulerTest, SitesTakeTurnsWhenSlotsAreShort) {
     EXPECT_EQ(count[2], 2);
 }
 
-TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {
+TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {  // SMTP-31
     make_ready(1, "a.example", "mx.shared", 8);
     make_ready(2, "b.example", "mx.shared", 3);
     const auto started = start_all(kStart);
