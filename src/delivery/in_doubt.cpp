@@ -94,7 +94,7 @@ bool decode_doubt(std::string_view slot, Doubt& doubt) {
     doubt.domain = in.text();
     doubt.host = in.text();
     const std::uint64_t count = in.number();
-    if (!in.sound || in.left.size() != count * 8) return false;
+    if (!in.sound || in.left.size() % 8 != 0 || count != in.left.size() / 8) return false;
     doubt.recipients.clear();
     for (std::uint64_t i = 0; i < count; ++i) doubt.recipients.push_back(static_cast<queue::RecipientId>(in.number()));
     return static_cast<bool>(doubt.message);

@@ -65,6 +65,22 @@ TEST_F(InDoubtTest, ATornOrChangedSlotIsNone) {
     EXPECT_FALSE(decode_doubt(std::string(kDoubtSlot, '\0'), out));
 }
 
+// Nobody is kept from writing a sum that fits: what the slot says of itself is held against what is there.
+TEST_F(InDoubtTest, MoreRecipientsThanThereAreOctetsIsNone) {
+    const auto number = [](std::uint64_t value) {
+        std::string octets;
+        for (int shift = 0; shift < 64; shift += 8) octets += static_cast<char>(value >> shift & 0xff);
+        return octets;
+    };
+    for (const std::uint64_t count : {std::uint64_t{1} << 61, std::uint64_t{1}, ~std::uint64_t{0}}) {
+        const std::string body = number(42) + number(1) + number(1) + "d" + number(1) + "h" + number(count);
+        std::uint64_t sum = 14695981039346656037U;
+        for (const char c : body) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
+        Doubt out;
+        EXPECT_FALSE(decode_doubt("PHdoubt1" + number(body.size()) + number(sum) + body, out)) << count;
+    }
+}
+
 // Contract of kill -9: what was noted and not settled is found by the next process, once.
 TEST_F(InDoubtTest, WhatWasNotSettledIsLeft) {
     {
