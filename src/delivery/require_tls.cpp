@@ -30,7 +30,8 @@ Outcome tls_not_assured(Lacking lacking, std::string_view domain, std::string_vi
             break;
     }
     if (!detail.empty()) why += " (" + std::string(detail) + ")";
-    Outcome outcome = own_outcome(Disposition::failed, Class::permanent, Scope::host, 550, code,
+    // Of the message: other mail goes to that host as ever, and its site must not back off.
+    Outcome outcome = own_outcome(Disposition::failed, Class::permanent, Scope::message, 550, code,
                                   "REQUIRETLS was asked for, and " + why + ", so the message was not sent");
     outcome.host = name;
     return outcome;

@@ -37,6 +37,8 @@ TEST(RequireTls, WhatIsLackingIsFinalAndSaid) {  // RFC 8689 s4.2.1: 5.7.30, and
         EXPECT_EQ(outcome.reply.enhanced.to_string(), row.code);
         EXPECT_NE(outcome.reply.joined().find(row.words), std::string::npos) << outcome.reply.joined();
         EXPECT_EQ(outcome.host, "mx.example.com");
+        // Also where it waits for hosts not asked yet: no other mail's site may back off for it.
+        EXPECT_EQ(outcome.scope, Scope::message);
     }
 }
 
