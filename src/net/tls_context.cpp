@@ -95,6 +95,9 @@ Result<void> expect_names(SSL* ssl, const TlsTarget& target, const std::string& 
 void set_common_modes(SSL_CTX* context) {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // A read ends with what is in its buffer: else a peer that sends nothing but key updates or tickets, as fast as they are
+    // taken, would keep the thread in SSL_read (RFC 8446 s4.6).
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(context, 1);  // one recv for a record, not one for its head and one for its body
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     // The default minimum depends on the system's openssl.cnf: set it here.

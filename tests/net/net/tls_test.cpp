@@ -1,10 +1,14 @@
 // Handshakes from both sides on socketpairs, verification, resumption, and certificate files with something
 // wrong.
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <fstream>
+#include <functional>
+#include <thread>
 
 #include "net/deadline.hpp"
 #include "net/stream.hpp"
@@ -138,6 +142,64 @@ TEST_F(Tls, CarriesMegabytesBothWaysAtOnce) {
         const bool idle = co_await tasks.wait_idle(soon());
         EXPECT_TRUE(idle);
     });
+}
+
+// A TLS server by hand that says nothing but that its keys are new, thousands of times, and "x" at last.
+// Blocks.
+void update_keys_for_ever(int fd, const std::string& certificate, const std::string& key, int times) {
+    const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()),
+                                                               SSL_CTX_free);
+    EXPECT_EQ(SSL_CTX_use_certificate_file(context.get(), certificate.c_str(), SSL_FILETYPE_PEM), 1);
+    EXPECT_EQ(SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM), 1);
+    const std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(context.get()), SSL_free);
+    SSL_set_fd(ssl.get(), fd);
+    EXPECT_EQ(SSL_accept(ssl.get()), 1);
+    BIO* gathered = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(ssl.get(), gathered);
+    for (int i = 0; i < times; ++i) {
+        EXPECT_EQ(SSL_key_update(ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        EXPECT_EQ(SSL_do_handshake(ssl.get()), 1);
+    }
+    EXPECT_EQ(SSL_write(ssl.get(), "x", 1), 1);
+    char* octets = nullptr;
+    const long size = BIO_get_mem_data(gathered, &octets);
+    EXPECT_EQ(::send(fd, octets, static_cast<std::size_t>(size), MSG_NOSIGNAL), size);
+}
+
+// RFC 8446 s4.6.3. OpenSSL goes on reading behind what is no data: it must come up for air, or one peer has
+// the whole thread.
+TEST_F(Tls, APeerThatOnlyUpdatesItsKeysDoesNotKeepTheThread) {
+    std::thread peer(
+        [this] { update_keys_for_ever(fds_[1], dir_.file("cert.pem"), dir_.file("key.pem"), 5000); });
+    test::run([this, &peer](asio::io_context& context) -> awaitable<void> {
+        ClientTls client_tls;
+        Stream client(context, fds_[0]);
+        TlsTarget target("mx.test", 25, false);
+        const HandshakeResult shake = co_await client.handshake_client(client_tls, target);
+        EXPECT_TRUE(shake.ok()) << shake.detail;
+        peer.join();
+        int whole = 0;
+        ::ioctl(fds_[0], FIONREAD, &whole);
+        EXPECT_GT(whole, 100'000);
+        // What others see who run on this thread meanwhile.
+        bool done = false, midway = false;
+        std::function<void()> look = [&] {
+            int left = 0;
+            ::ioctl(fds_[0], FIONREAD, &left);
+            midway = midway || (left > 0 && left < whole);
+            if (!done) asio::post(context, look);
+        };
+        asio::post(context, look);
+        std::string buffer(100, '\0');
+        const IoResult got = co_await client.read_some(buffer);
+        done = true;
+        EXPECT_EQ(got.size, 1U);
+        EXPECT_TRUE(midway) << "nobody else had a turn";
+        auto pause = asio::post(context, asio::deferred);
+        co_await std::move(pause);
+        client.close();
+    });
+    ::close(fds_[1]);
 }
 
 // One connection to the echo server on a fresh socketpair; returns what was agreed.
