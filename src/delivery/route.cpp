@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "auth/crypto.hpp"
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
 
@@ -39,10 +41,10 @@ std::string site_key_of(const std::vector<RouteHost>& hosts) {
         key += name;
     }
     if (key.size() <= kLongestKey) return key;
-    std::uint64_t sum = 14695981039346656037ULL;  // FNV-1a
-    for (const char c : key) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    // Sites share open connections: nobody may be able to make up a set that passes for another one.
+    const std::string sum = hex_encode(auth::sha256_of(key));
     key.resize(kLongestKey);
-    return key + ",..." + std::to_string(sum);
+    return key + ",..." + sum;
 }
 
 }  // namespace

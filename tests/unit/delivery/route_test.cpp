@@ -136,6 +136,9 @@ TEST(Route, SiteKeysStayShort) {
     std::reverse(many.begin(), many.end());
     EXPECT_EQ(std::get<Route>(route_of("b.example", answer(many), "h.example")).site_key, key);
     EXPECT_NE(std::get<Route>(route_of("c.example", answer(others), "h.example")).site_key, key);
+    // Sites share open connections: the sum has to be one that nobody finds another set for.
+    EXPECT_EQ(key.substr(400, 4), ",...");
+    EXPECT_EQ(key.size(), 400U + 4 + 64);
 }
 
 TEST(Route, DomainsAreAskedByTheirALabels) {  // RFC 6531 s3.2, RFC 5891
