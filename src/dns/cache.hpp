@@ -21,11 +21,11 @@ struct CacheLimits {
         : entries(most), max_ttl(longest), negative_ttl(longest_negative) {}
 };
 
-// Least recently used out, also where few large answers take more room than that many usual ones would: a reply may have 64 KiB,
-// and thousands of records. Owned by a Resolver, on its thread.
+// Least recently used out, also where few large answers take more room than that many usual ones would: a
+// reply may have 64 KiB, and thousands of records. Owned by a Resolver, on its thread.
 class DnsCache {
 public:
-    static constexpr std::size_t kOctetsPerEntry = 1024;            // of them all, on average
+    static constexpr std::size_t kOctetsPerEntry = 1024;  // of them all, on average
     static constexpr std::size_t kLeastOctets = 1024 * 1024;
 
     explicit DnsCache(CacheLimits limits) : limits_(limits) {}
@@ -36,7 +36,7 @@ public:
     void put(const std::string& name, RecordType type, const Lookup& answer, SteadyTime now);
     void clear();
     [[nodiscard]] std::size_t size() const { return index_.size(); }
-    [[nodiscard]] std::size_t octets() const { return octets_; }    // of memory, about
+    [[nodiscard]] std::size_t octets() const { return octets_; }  // of memory, about
 
 private:
     struct Entry {
