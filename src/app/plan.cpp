@@ -153,6 +153,30 @@ std::shared_ptr<const net::Certificate> load_client_certificate(const delivery::
     return *loaded;
 }
 
+// Read when the first certificate is verified, which is too late to hear of a slip of the pen.
+void look_for_authorities(const std::string& path, Plan& plan) {
+    if (path.empty()) return;
+    if (const Result<void> found = net::check_authorities(path); !found)
+        plan.problems.push_back("delivery.tls_ca_file: " + found.error().what);
+}
+
+// An address that comes up later (a VPN, a failover address) is no mistake, so this only warns.
+void look_for_sources(const config::Config& config, const std::vector<IpAddress>& machine, Plan& plan) {
+    if (machine.empty()) return;
+    const auto look = [&](const std::string& setting, const std::string& text) {
+        const auto address = IpAddress::parse(text);
+        if (!address || std::find(machine.begin(), machine.end(), *address) != machine.end()) return;
+        plan.warnings.push_back(setting + " is " + text + ", which no interface of this machine has; mail that is to leave from there "
+                                          "waits until it is there (`ip address` shows all)");
+    };
+    look("delivery.source_v4", config.delivery.source_v4);
+    look("delivery.source_v6", config.delivery.source_v6);
+    for (const delivery::SourceOptions& source : config.delivery.sources) {
+        look("source_v4 of [[domain]] " + source.domain, source.v4);
+        look("source_v6 of [[domain]] " + source.domain, source.v6);
+    }
+}
+
 std::shared_ptr<const delivery::Settings> make_settings(const config::Config& config, Plan& plan) {
     auto settings = std::make_shared<delivery::Settings>();
     settings->hostname = config.hostname;
@@ -173,6 +197,8 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
             settings->bounces.domains.push_back({domain.name, domain.bounce_to, domain.mailboxes});
     settings->delivery.providers = delivery::with_known_providers(config.delivery.providers);
     settings->own.machine = net::interface_addresses();
+    look_for_sources(config, settings->own.machine, plan);
+    look_for_authorities(config.delivery.tls_ca_file, plan);
     for (const smtp::server::ListenerOptions& listener : config.server.listeners)
         settings->own.listeners.push_back(listener.address);
     settings->relays = delivery::Relays::load(config.delivery.relays, plan.problems, plan.warnings);

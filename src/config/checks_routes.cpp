@@ -105,6 +105,34 @@ void check_login(const RelayOptions& relay, const std::string& path, const Place
     }
 }
 
+std::string_view text_of(RelayTls tls) {
+    switch (tls) {
+        case RelayTls::by_port: return "auto";
+        case RelayTls::none: return "none";
+        case RelayTls::opportunistic: return "opportunistic";
+        case RelayTls::required: return "required";
+        case RelayTls::verified: return "verified";
+        case RelayTls::implicit: return "implicit";
+    }
+    return "auto";
+}
+
+// RFC 8314 s3.3: who begins with TLS, and a server that greets first, wait for each other until the time is over.
+void check_port(const RelayOptions& relay, const std::string& path, const Places& places, Findings& findings) {
+    const bool implicit = relay.tls == RelayTls::implicit;
+    if (relay.tls == RelayTls::by_port) return;  // which goes by the port
+    for (const RelayHost& host : relay.hosts) {
+        if (host.port != (implicit ? kSubmissionPort : kSubmissionsPort)) continue;
+        findings.warning(
+            places.of(path + ".tls"),
+            fmt::format("the relay {} has tls = \"{}\", but servers expect {} on port {}, and nothing gets through; "
+                        "set tls = \"{}\"",
+                        quote(relay.name), text_of(relay.tls), implicit ? "STARTTLS" : "TLS from the first octet",
+                        host.port, implicit ? "verified" : "implicit"));
+        return;
+    }
+}
+
 void check_relays(const Config& config, const Places& places, Findings& findings) {
     const auto& relays = config.delivery.relays;
     for (std::size_t i = 0; i < relays.size(); ++i) {
@@ -132,6 +160,7 @@ void check_relays(const Config& config, const Places& places, Findings& findings
             }
         }
         check_login(relay, path, places, findings);
+        check_port(relay, path, places, findings);
         const bool used = std::any_of(config.delivery.routes.begin(), config.delivery.routes.end(),
                                       [&](const RouteOptions& route) {
                                           return route.to == relay.name || route.fallback == relay.name;
@@ -163,6 +192,21 @@ void check_rule_domains(const std::vector<std::string>& domains, const char* key
     }
 }
 
+bool is_for_all(const RouteOptions& route) {
+    return route.recipients.empty() && route.senders.empty() && route.providers.empty();
+}
+
+// By what is written, not by what "*.example.com" means: enough for a rule that stands twice.
+bool holds_wherever(const std::vector<std::string>& wide, const std::vector<std::string>& narrow) {
+    const auto has = [&](std::string_view item) { return std::find(wide.begin(), wide.end(), item) != wide.end(); };
+    return wide.empty() || has("*") || (!narrow.empty() && std::all_of(narrow.begin(), narrow.end(), has));
+}
+
+bool takes_all_of(const RouteOptions& earlier, const RouteOptions& later) {
+    return holds_wherever(earlier.recipients, later.recipients) && holds_wherever(earlier.senders, later.senders) &&
+           holds_wherever(earlier.providers, later.providers);
+}
+
 void check_rules(const Config& config, const Places& places, Findings& findings) {
     const auto& routes = config.delivery.routes;
     const auto is_relay = [&](const std::string& name) {
@@ -177,7 +221,6 @@ void check_rules(const Config& config, const Places& places, Findings& findings)
                std::any_of(own.begin(), own.end(),
                            [&](const ProviderOptions& provider) { return provider.name == name; });
     };
-    std::size_t all_mail = routes.size();
     for (std::size_t i = 0; i < routes.size(); ++i) {
         const RouteOptions& route = routes[i];
         const std::string path = at("route", i);
@@ -209,14 +252,13 @@ void check_rules(const Config& config, const Places& places, Findings& findings)
                              "relay with several hosts "
                              "tries them in order");
         }
-        if (all_mail < i) {
+        for (std::size_t earlier = 0; earlier < i; ++earlier) {
+            if (!takes_all_of(routes[earlier], route)) continue;
             findings.warning(
                 places.of(path),
-                fmt::format(
-                    "this [[route]] is never reached, since [[route]] {} before it holds for all mail",
-                    all_mail + 1));
-        } else if (route.recipients.empty() && route.senders.empty() && route.providers.empty()) {
-            all_mail = i;
+                fmt::format("this [[route]] is never reached, since [[route]] {} before it holds for all {}",
+                            earlier + 1, is_for_all(routes[earlier]) ? "mail" : "that it holds for"));
+            break;
         }
     }
 }

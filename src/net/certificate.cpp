@@ -257,4 +257,14 @@ DateNotice date_notice(const Certificate& certificate, TimePoint now) {
     return {};
 }
 
+Result<void> check_authorities(const std::string& path) {
+    const Result<BioPtr> file = open_file("CA", path);
+    if (!file) return file.error();
+    const std::unique_ptr<X509_STORE, void (*)(X509_STORE*)> store(X509_STORE_new(), X509_STORE_free);
+    ERR_clear_error();
+    if (store && X509_STORE_load_file(store.get(), path.c_str()) == 1) return {};
+    return Error{"the CA file " + path + " holds no certificates that can be read: " + take_ssl_error() +
+                 "; it must be PEM, -----BEGIN CERTIFICATE-----"};
+}
+
 }  // namespace posthorn::net

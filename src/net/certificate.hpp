@@ -81,4 +81,7 @@ struct DateNotice {
 inline constexpr std::chrono::days kExpiryNotice{14};
 [[nodiscard]] DateNotice date_notice(const Certificate& certificate, TimePoint now);
 
+// Whether a file of authorities (PEM) can be read and holds any; the error says what is wrong with it.
+[[nodiscard]] Result<void> check_authorities(const std::string& path);
+
 }  // namespace posthorn::net

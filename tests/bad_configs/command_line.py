@@ -149,6 +149,22 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(check("one.crt", "none.key", code=78), r"delivery\.tls_certificate_file: .*none\.key")
         self.assertRegex(check("one.crt", "other.key", code=78), r"delivery\.tls_certificate_file: .*other\.key")
 
+    def test_what_delivery_is_to_use(self):
+        """delivery.tls_ca_file is looked at before the first relay has to prove itself; a source address that nobody has is told."""
+        (self.directory / "users").touch(0o600)
+        (self.directory / "rubbish.pem").write_text("no certificate\n")
+        plain = self.config.read_text()
+
+        def check(settings, **how):
+            self.config.write_text(plain + f"[delivery]\n{settings}\n")
+            return self.run_program("check-config", **how).stderr
+
+        self.assertIn("delivery.tls_ca_file: cannot read the CA file", check('tls_ca_file = "nowhere.pem"', code=78))
+        self.assertRegex(check('tls_ca_file = "rubbish.pem"', code=78), r"the CA file .*rubbish\.pem holds no certificates")
+        self.assertRegex(check('source_v4 = "192.0.2.77"'),
+                         r"warning: delivery\.source_v4 is 192\.0\.2\.77, which no interface of this machine has")
+        self.assertNotIn("source_v4", check('source_v4 = "127.0.0.1"'))
+
     def test_dkim(self):
         arguments = ("--domain", "Example.com", "--selector", "m1")
         made = self.run_program("dkim", "genkey", *arguments).stdout

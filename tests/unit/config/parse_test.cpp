@@ -243,6 +243,61 @@ TEST(Defaults, ThePortTellsTheKindOfTls) {
     EXPECT_EQ(with("587\"\ntls = \"implicit\"").warnings.size(), 1U);
 }
 
+// RFC 8314 s3.3, on the way out: the two kinds of TLS wait for each other until the time is over.
+TEST(Warnings, ARelaysPortAndItsKindOfTls) {
+    const auto with = [&](const std::string& port, const std::string& tls) {
+        return parse(kMinimal + "[[relay]]\nname = \"isp\"\nhost = \"smtp.example.net" + port + "\"\ntls = \"" + tls +
+                         "\"\n[[route]]\nto = \"isp\"\n",
+                     "p.toml", {});
+    };
+    for (const auto& [port, tls] : {std::pair(":465", "implicit"), {":465", "auto"}, {":587", "verified"}, {":587", "auto"},
+                                    {"", "implicit"}, {"", "verified"}, {":2525", "implicit"}})
+        EXPECT_TRUE(with(port, tls).warnings.empty()) << port << tls;
+    for (const auto& [port, tls, words] :
+         {std::tuple(":465", "verified", "has tls = \"verified\", but servers expect TLS from the first octet on port 465, and nothing "
+                                         "gets through; set tls = \"implicit\""),
+          {":465", "required", "set tls = \"implicit\""},
+          {":587", "implicit", "has tls = \"implicit\", but servers expect STARTTLS on port 587"}}) {
+        const Loaded loaded = with(port, tls);
+        EXPECT_TRUE(loaded.mistakes.empty());
+        ASSERT_EQ(loaded.warnings.size(), 1U) << port << tls;
+        EXPECT_NE(loaded.warnings[0].to_string().find(words), std::string::npos) << loaded.warnings[0].to_string();
+    }
+}
+
+TEST(Warnings, ARouteThatIsNeverReached) {
+    const std::string isp = "[[relay]]\nname = \"isp\"\nhost = \"smtp.example.net\"\n[[route]]\nto = \"isp\"\n";
+    const auto with = [&](const std::string& first, const std::string& second) {
+        return parse(kMinimal + isp + first + "\n[[route]]\nto = \"direct\"\n" + second + "\n", "p.toml", {});
+    };
+    const std::string shop = "senders = [\"shop.example\"]";
+    const std::string both = "senders = [\"shop.example\", \"b.example\"]";
+    for (const auto& [first, second] : {std::pair(shop, std::string()), {shop, both}, {shop, std::string("recipients = [\"shop.example\"]")},
+                                        {shop + "\nproviders = [\"google\"]", shop}})
+        EXPECT_TRUE(with(first, second).warnings.empty()) << first << second;
+    for (const auto& [first, second, words] :
+         {std::tuple(std::string(), shop, "[[route]] 1 before it holds for all mail"),
+          {std::string("recipients = [\"*\"]"), shop, "[[route]] 1 before it holds for all that it holds for"},
+          {both, shop, "holds for all that it holds for"},
+          {shop, shop + "\nproviders = [\"google\"]", "holds for all that it holds for"}}) {
+        const Loaded loaded = with(first, second);
+        ASSERT_EQ(loaded.warnings.size(), 1U) << first << second;
+        EXPECT_NE(loaded.warnings[0].to_string().find(words), std::string::npos) << loaded.warnings[0].to_string();
+    }
+}
+
+// DA-1: AD is believed of a resolver on this machine only.
+TEST(Warnings, AnAdBitFromElsewhere) {
+    const auto with = [&](const std::string& dns) { return parse(kMinimal + "[dns]\n" + dns, "p.toml", {}); };
+    EXPECT_TRUE(with("trust_ad = true\n").warnings.empty());
+    EXPECT_TRUE(with("trust_ad = true\nservers = [\"127.0.0.1\", \"[::1]:5353\"]\n").warnings.empty());
+    EXPECT_TRUE(with("servers = [\"192.0.2.53\"]\n").warnings.empty());
+    const Loaded loaded = with("trust_ad = true\nservers = [\"127.0.0.1\", \"192.0.2.53\"]\n");
+    ASSERT_EQ(loaded.warnings.size(), 1U);
+    EXPECT_NE(loaded.warnings[0].to_string().find("the server 192.0.2.53:53 is not on this machine"), std::string::npos)
+        << loaded.warnings[0].to_string();
+}
+
 TEST(Warnings, DomainWithoutKeyWillBeHeld) {
     const Loaded loaded = parse(kMinimal + "[[domain]]\nname = \"other.example\"\n", "p.toml", {});
     EXPECT_TRUE(loaded.mistakes.empty());
