@@ -32,16 +32,15 @@ struct Question {
 };
 
 // The running daemon knows more: which hosts do not answer, what is blocked, policies that it has fetched.
-// Nothing when there is none, or one that does not know the question.
-std::optional<json::object> ask_daemon(const std::string& socket, const Question& question) {
-    if (socket.empty()) return std::nullopt;
+Result<json::object> ask_daemon(const std::string& socket, const Question& question) {
     const auto answer = admin::request(socket, "GET",
                                        "/v1/route?domain=" + admin::url_encode(question.domain) +
                                            "&sender=" + admin::url_encode(question.sender_domain));
-    if (!answer || answer->status != 200) return std::nullopt;
+    if (!answer) return answer.error();
     boost::system::error_code ec;
     json::value body = json::parse(answer->body, ec);
-    if (ec || !body.is_object()) return std::nullopt;
+    if (answer->status != 200 || ec || !body.is_object())
+        return Error{fmt::format("the daemon does not know the question (it answers {})", answer->status)};
     body.as_object()["asked"] = "the running daemon";
     return std::move(body.as_object());
 }
@@ -54,8 +53,9 @@ net::awaitable<void> find_out(delivery::Dialler& dialler, delivery::SourceWatch&
                                            std::move(question.sender_domain), std::move(settings));
 }
 
-// By the configuration and DNS alone.
-std::optional<json::object> find_out_here(const std::string& config_path, const Question& question) {
+// By the configuration and DNS alone. `silence`: why the daemon was not asked.
+std::optional<json::object> find_out_here(const std::string& config_path, const Question& question,
+                                          const std::string& silence) {
     std::optional<config::Config> config = load_config(config_path);
     if (!config) return std::nullopt;
     Plan plan =
@@ -83,7 +83,10 @@ std::optional<json::object> find_out_here(const std::string& config_path, const 
     }
     files.join();
     json::object out = route_json(question.domain, question.sender_domain, explained);
-    out["asked"] = "the configuration and DNS; no daemon answers at its admin socket";
+    out["asked"] = "the configuration and DNS, for no daemon answers: " + silence;
+    if (out.contains("why") && out["way"] == "direct" && plan.config.delivery.mta_sts)
+        out["why"].as_array().emplace_back(
+            "MTA-STS policies were not looked at: the daemon fetches them and keeps them");
     return out;
 }
 
@@ -102,8 +105,11 @@ void print_host(const json::object& host) {
     for (const json::value& address : host.at("addresses").as_array())
         print(fmt::format("      {} {}\n", text_of(address.as_object(), "address"),
                           text_of(address.as_object(), "health")));
-    print(fmt::format("      TLS: {}{}\n", text_of(host, "security"),
-                      text_of(host, "why").empty() ? "" : "; " + text_of(host, "why")));
+    const std::string security = text_of(host, "security"), why = text_of(host, "why");
+    if (security == "unusable")
+        print(fmt::format("      cannot be used: {}\n", why));
+    else
+        print(fmt::format("      TLS: {}{}\n", security, why.empty() ? "" : "; " + why));
 }
 
 void print_route(const RouteCommand& command, const json::object& route) {
@@ -124,10 +130,12 @@ void print_route(const RouteCommand& command, const json::object& route) {
     row("MTA-STS", text_of(route, "mta_sts"));
     const json::object& source = route.at("source").as_object();
     const std::string v4 = text_of(source, "v4"), v6 = text_of(source, "v6");
-    row("from", fmt::format("IPv4 {}; IPv6 {}", v4.empty() ? "as the system chooses" : v4,
+    const std::string about_v6 = text_of(source, "why");
+    row("from", fmt::format("IPv4 {}; IPv6 {}{}", v4.empty() ? "as the system chooses" : v4,
                             !source.at("ipv6_used").as_bool() ? "is not used"
                             : v6.empty()                      ? "as the system chooses"
-                                                              : v6));
+                                                              : v6,
+                            about_v6.empty() ? "" : " (" + about_v6 + ")"));
     for (const json::value& trouble : route.at("troubles").as_array())
         row("trouble", text_of(trouble.as_object(), "fault") + ": " + text_of(trouble.as_object(), "reply"));
     row("hosts", "in the order to try; equal preferences are shuffled");
@@ -135,16 +143,20 @@ void print_route(const RouteCommand& command, const json::object& route) {
     row("asked", text_of(route, "asked"));
 }
 
-// No such domain, or none that takes mail: 68. Nobody can tell now, or no host can be used now: 75.
+// Mail would come back, as there is no such domain or none that takes mail: 68. Nobody can tell now, or no host can be used
+// now: 75.
 int code_of(const json::object& route) {
     const std::string outcome = text_of(route, "outcome");
     if (outcome == "failed") return exit_code::kNoHost;
     if (!outcome.empty()) return exit_code::kTempFail;
-    for (const json::value& host : route.at("hosts").as_array())
-        if (text_of(host.as_object(), "security") != "unusable" &&
-            !host.as_object().at("addresses").as_array().empty())
+    bool all_refuse = true;
+    for (const json::value& host : route.at("hosts").as_array()) {
+        const json::object& one = host.as_object();
+        if (text_of(one, "security") != "unusable" && !one.at("addresses").as_array().empty())
             return exit_code::kOk;
-    return exit_code::kTempFail;
+        all_refuse = all_refuse && one.contains("refuses") && one.at("refuses").as_bool();
+    }
+    return all_refuse ? exit_code::kNoHost : exit_code::kTempFail;
 }
 
 int test(const RouteCommand& command) {
@@ -166,8 +178,12 @@ int test(const RouteCommand& command) {
     }
     const std::string socket =
         command.socket.empty() ? config::load(command.config_path).config.admin.socket : command.socket;
-    std::optional<json::object> route = ask_daemon(socket, question);
-    if (!route) route = find_out_here(command.config_path, question);
+    std::optional<json::object> route;
+    Result<json::object> told = ask_daemon(socket, question);
+    if (told)
+        route = std::move(*told);
+    else
+        route = find_out_here(command.config_path, question, told.error().what);
     if (!route) return exit_code::kConfig;
     (*route)["address"] = address->to_string();
     if (command.json)

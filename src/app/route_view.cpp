@@ -37,6 +37,7 @@ json::object host_json(const delivery::ExplainedHost& host) {
     out["addresses"] = std::move(addresses);
     out["security"] = host.security;
     out["why"] = admin::printable(host.why);
+    out["refuses"] = host.refuses;
     return out;
 }
 
@@ -73,6 +74,7 @@ json::object route_json(const std::string& domain, const std::string& sender_dom
     json::array hosts, why, troubles;
     for (const delivery::ExplainedHost& host : explained.hosts) hosts.push_back(host_json(host));
     for (const std::string& sentence : plan.why) why.emplace_back(admin::printable(sentence));
+    if (!explained.doubt.empty()) why.emplace_back(admin::printable(explained.doubt));
     for (const auto& trouble : explained.troubles) troubles.push_back(trouble_json(trouble));
     out["hosts"] = std::move(hosts);
     out["why"] = std::move(why);

@@ -66,6 +66,7 @@ net::awaitable<std::vector<ExplainedHost>> Dialler::explain(const DeliveryPlan& 
         if (view.obstacle) {
             shown.security = "unusable";
             shown.why = view.obstacle->reply.joined();
+            shown.refuses = view.obstacle->result == Disposition::failed;
         } else {
             shown.security = view.security.usable ? std::string(to_string(view.security.security)) : "unusable";
             shown.why = view.security.why;
@@ -73,6 +74,18 @@ net::awaitable<std::vector<ExplainedHost>> Dialler::explain(const DeliveryPlan& 
         out.push_back(std::move(shown));
     }
     co_return out;
+}
+
+net::awaitable<std::string> Dialler::doubt_about_dnssec() {
+    if (!resolver_.trusts_ad()) co_return std::string();
+    // That the root has no such record is signed, too (RFC 4035 s3.1.3.1).
+    const dns::TxtAnswer root = co_await resolver_.txt(".");
+    if (root.status == dns::Status::temporary || root.authenticated) co_return std::string();
+    std::string asked;
+    for (const dns::ServerFigures& server : resolver_.servers()) asked += (asked.empty() ? "" : ", ") + server.address;
+    co_return "dns.trust_ad is set, but " + asked +
+        " did not say even of the root zone that DNSSEC was checked, so DANE applies nowhere: let [dns] servers name a "
+        "resolver on this machine that validates, such as unbound with its trust anchor";
 }
 
 }  // namespace posthorn::delivery

@@ -56,6 +56,8 @@ public:
     net::awaitable<Dialled> dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with);
     // What dial() would do with each host, by DNS and by what is known of it; connects to nobody. REQUIRES: plan outlives it.
     net::awaitable<std::vector<ExplainedHost>> explain(const DeliveryPlan& plan, DeliveryTerms terms);
+    // DA-1: empty, or that dns.trust_ad is set and the servers vouch for nothing, not even for the root, which is signed.
+    net::awaitable<std::string> doubt_about_dnssec();
     // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
     void forget_broken_tls(const std::string& host);
 

@@ -15,6 +15,7 @@ net::awaitable<Explained> explain(Dialler& dialler, std::string domain, std::str
     if (const auto* plan = std::get_if<DeliveryPlan>(&explained.decision)) {
         const DeliveryTerms terms;
         explained.hosts = co_await dialler.explain(*plan, terms);
+        if (!plan->mx_secure) explained.doubt = co_await dialler.doubt_about_dnssec();
     }
     co_return explained;
 }

@@ -17,6 +17,7 @@ struct Explained {
     PlanDecision decision;                           // the plan, or what its absence means
     std::vector<ExplainedHost> hosts;                // of the plan, in the order to try
     std::vector<RelayTroubles::Trouble> troubles;    // of the plan's relay
+    std::string doubt;                               // DNSSEC was to be believed, and is not there to believe; or empty
 };
 
 // By the dialler's DNS and by what it knows of the hosts. REQUIRES: the dialler outlives it.

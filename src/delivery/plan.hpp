@@ -73,6 +73,7 @@ struct ExplainedHost {
     std::vector<ExplainedAddress> addresses;      // empty: `why` says what DNS said
     std::string security;                         // "dane", "mta-sts", "opportunistic", "unusable", ...
     std::string why;                              // what is demanded of its TLS, or why it is passed over
+    bool refuses = false;                         // unusable for good: were all hosts so, mail would fail at once
 };
 
 }  // namespace posthorn::delivery

@@ -70,7 +70,6 @@ net::awaitable<PlanDecision> Dialler::plan(std::string domain, std::string sende
     const DeliveryOptions& options = plan.settings->delivery;
     if (sources_ != nullptr) plan.source = sources_->source_for(options, plan.sender_domain);
     else plan.source = source_for(options, plan.sender_domain, Confirmations());
-    if (!plan.source.why.empty()) plan.why.push_back(plan.source.why);
 
     RouteChoice choice = choose_route(options, plan.sender_domain, plan.domain, nullptr);
     const bool literal = mail::is_address_literal(plan.domain);

@@ -60,11 +60,11 @@ const std::string& relay_name(const HostFacts& host) {
 HostSecurity by_relay(RelayTls tls, const HostFacts& facts) {
     switch (tls) {
         case RelayTls::none:
-            return by_rule(TlsPolicy::none, "the relay's tls");
+            return by_rule(TlsPolicy::none, "[[relay]] tls");
         case RelayTls::opportunistic:
-            return by_rule(TlsPolicy::opportunistic, "the relay's tls");
+            return by_rule(TlsPolicy::opportunistic, "[[relay]] tls");
         case RelayTls::required:
-            return by_rule(TlsPolicy::required, "the relay's tls");
+            return by_rule(TlsPolicy::required, "[[relay]] tls");
         case RelayTls::verified:
         case RelayTls::implicit:
         case RelayTls::by_port:
@@ -165,7 +165,7 @@ HostSecurity by_policies(const TlsRules& rules, const HostFacts& host, const Tls
         return out;
     }
     if (heeds && !tlsa.base_domain.empty()) return by_dane(rules, host, tlsa);
-    HostSecurity ours = rules.provider ? by_rule(*rules.provider, "the provider's tls")
+    HostSecurity ours = rules.provider ? by_rule(*rules.provider, "[[provider]] tls")
                                        : by_rule(rules.general, "delivery.tls");
     if (heeds && rules.sts && !host.literal) return by_sts(*rules.sts, host, std::move(ours));
     return ours;

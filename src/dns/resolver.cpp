@@ -256,6 +256,10 @@ void Resolver::close() {
     impl_->close();
 }
 
+bool Resolver::trusts_ad() const {
+    return impl_->trusts_ad();
+}
+
 void Resolver::flush() {
     impl_->flush();
 }

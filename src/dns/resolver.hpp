@@ -54,6 +54,7 @@ public:
     void flush();  // forgets the cache: for "the DNS was repaired, look again"
     [[nodiscard]] ResolverCounters counters() const;
     [[nodiscard]] std::vector<ServerFigures> servers() const;
+    [[nodiscard]] bool trusts_ad() const;  // as configured
 
 private:
     class Impl;

@@ -1,0 +1,59 @@
+"""`posthorn route test` where something is not as the operator thinks: no host can take mail, no DNSSEC, no daemon."""
+
+import json
+
+from posthorn_test.world import WorldTest, main
+
+
+class RouteTest(WorldTest):
+    def asked(self, w, *arguments, code=0):
+        run = w.daemon.command("route", "test", *arguments, check=False)
+        self.assertEqual(run.returncode, code, run.stdout + run.stderr)
+        return run.stdout
+
+    def test_hosts_that_cannot_be_used(self):
+        """Mail that would come back is told from mail that would wait, and a host without address is no matter of TLS."""
+        w = self.world()
+        w.dns.set("nowhere.test", "MX", "10 mx.nowhere.test", "20 mx2.nowhere.test")
+        shown = self.asked(w, "bob@nowhere.test", code=68)
+        self.assertIn("cannot be used: 550 5.4.4 The mail host mx.nowhere.test of nowhere.test has no address", shown)
+        self.assertNotIn("TLS:", shown)
+        w.dns.fail("mx2.nowhere.test", "servfail")
+        w.daemon.tables["dns"] |= {"negative_ttl": "0s"}
+        w.daemon.write_config()
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breloaded\b")
+        self.assertIn("cannot be used: 451 4.4.3 DNS gave no answer", self.asked(w, "bob@nowhere.test", code=75))
+
+    def test_dnssec_that_nobody_checks(self):
+        """DA-1: dns.trust_ad is set, and the server does not say even of the signed root that it was checked."""
+        w = self.world(changes={"dns": {"trust_ad": True, "negative_ttl": "0s"}})
+        words = f"dns.trust_ad is set, but {w.dns.address}:{w.dns.port} did not say even of the root zone that DNSSEC was checked"
+        self.assertIn(words, self.asked(w, "bob@dest.test"))
+        w.dns.secure.add(".")   # the root: a domain that is not signed is now just that
+        self.assertNotIn("root zone", self.asked(w, "bob@dest.test"))
+        w.dns.secure.clear()
+        self.assertIn(words, self.asked(w, "bob@dest.test"))
+        w.dns.fail(".", "servfail")   # nobody knows
+        self.assertNotIn("root zone", self.asked(w, "bob@dest.test"))
+        self.assertGreater(w.dns.asked(".", "TXT"), 0)
+
+    def test_without_dnssec_the_root_is_not_asked_about(self):
+        w = self.world()
+        self.asked(w, "bob@dest.test")
+        self.assertEqual(w.dns.asked(".", "TXT"), 0)
+
+    def test_without_the_daemon(self):
+        """Why it was not asked, and what it alone knows; IPv6 is a matter of the source address, not of the way."""
+        w = self.world()
+        why = json.loads(self.asked(w, "bob@dest.test", "--json"))["why"]
+        self.assertNotIn("IPv6", " ".join(why))
+        self.assertEqual(w.daemon.stop(), 0)
+        shown = self.asked(w, "bob@dest.test")
+        self.assertIn("MTA-STS policies were not looked at", shown)
+        self.assertRegex(shown, r"no daemon answers: .*admin\.sock")
+        w.daemon.start()
+
+
+if __name__ == "__main__":
+    main()
