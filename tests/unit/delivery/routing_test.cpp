@@ -118,7 +118,11 @@ TEST(Providers, AreKnownByTheirHosts) {
     EXPECT_EQ(name_of("mx01.mail.icloud.com"), "apple");                             // PR-31
     EXPECT_EQ(name_of("mx.example.org"), "");
     EXPECT_EQ(name_of("evilgoogle.com"), "");
+    EXPECT_EQ(name_of("google.com.example.org"), "");
     EXPECT_EQ(provider_of(providers, {}), nullptr);
+    // PR-29, PR-41: the groups of Microsoft's, consumers and tenants, have five each.
+    EXPECT_EQ(provider_of(providers, {{10, "example-org.mail.protection.outlook.com"}})->connections, 10U);
+    EXPECT_EQ(provider_of(providers, {{10, "aspmx.l.google.com"}})->connections, 5U);
 }
 
 TEST(Providers, ATableOfAKnownNameChangesWhatItGives) {
