@@ -74,17 +74,6 @@ void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     if (!state_->stopping) state_->chores.spawn(state_->retry_local());
 }
 
-Admission DeliveryAgent::admit(queue::NewMessage& message) { return state_->admit(message); }
-
-void DeliveryAgent::on_added(Admission admission, const queue::Added& added) {
-    state_->on_added(std::move(admission), added);
-}
-
-void DeliveryAgent::on_not_added(const Admission& admission) {
-    for (const Admission::Entry& entry : admission.entries)
-        if (entry.reserved > 0) state_->scheduler.on_not_added(entry.reserved);
-}
-
 void DeliveryAgent::on_revised(const std::vector<queue::DestinationDue>& due) {
     state_->made_due(due);
 }
@@ -122,6 +111,7 @@ net::awaitable<void> DeliveryAgent::stop() {
         state.tasks.abort();
         co_await state.tasks.wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(2));
     }
+    state.send_summaries(state.budget.drain());   // of what those deliveries put off
     co_await state.chores.wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(1));
 }
 
@@ -142,87 +132,14 @@ AgentFigures DeliveryAgent::figures() const {
     return figures;
 }
 
-// --- intake -----------------------------------------------------------------------------------------------------------
-
-Admission DeliveryAgent::State::admit(queue::NewMessage& message) {
-    Admission admission;
-    admission.message = message.message;
-    admission.entries.reserve(message.recipients.size());
-    const TimePoint now = wall_now();
-    // Recipients of one domain are decided together: they are one delivery, and their number says whether it is bulk mail.
-    struct Decision {
-        std::size_t recipients = 0;
-        std::string lane;
-        bool made = false;
-        bool claim = false;
-    };
-    std::unordered_map<std::string_view, Decision> domains;
-    for (const queue::NewRecipient& recipient : message.recipients) domains[recipient.domain].recipients += 1;
-    for (queue::NewRecipient& recipient : message.recipients) {
-        Admission::Entry entry;
-        Decision& decision = domains.at(recipient.domain);
-        if (!decision.made) {
-            decision.made = true;
-            decision.lane = to_text(lane_of(*message.message, decision.recipients));
-            if (!stopping && recipient.due_at <= now) {
-                const std::uint64_t octets = message.message->size();
-                decision.claim = scheduler.wants_hot(recipient.domain, decision.lane, octets, now);
-                if (decision.claim) entry.reserved = octets;
-            }
-        }
-        recipient.lane = decision.lane;
-        recipient.claim = decision.claim;
-        entry.row.lane = decision.lane;
-        entry.domain = recipient.domain;
-        entry.claimed = decision.claim;
-        entry.row.message = message.message->id;
-        entry.row.address = recipient.recipient.address;
-        entry.row.orcpt = recipient.recipient.orcpt;
-        entry.row.notify = recipient.recipient.notify;
-        entry.row.due_at = recipient.due_at;
-        entry.row.expires_at = message.message->expires_at;
-        entry.row.personal = !message.message->stream.empty();
-        admission.entries.push_back(std::move(entry));
-    }
-    return admission;
-}
-
-void DeliveryAgent::State::on_added(Admission admission, const queue::Added& added) {
-    const TimePoint now = wall_now();
-    struct Group {
-        std::string domain;
-        std::string lane;
-        std::vector<queue::ReadyRecipient> ready;
-        std::uint64_t reserved = 0;
-    };
-    std::vector<std::pair<queue::DestinationId, Group>> groups;   // mostly one
-    for (std::size_t i = 0; i < admission.entries.size(); ++i) {
-        Admission::Entry& entry = admission.entries[i];
-        const queue::DestinationId destination = added.recipients[i].destination;
-        if (!entry.claimed) {
-            scheduler.on_due(destination, entry.domain, entry.row.lane, entry.row.due_at);
-            continue;
-        }
-        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& item) { return item.first == destination; });
-        if (group == groups.end()) {
-            groups.emplace_back(destination, Group{std::move(entry.domain), entry.row.lane, {}, 0});
-            group = std::prev(groups.end());
-        }
-        entry.row.id = added.recipients[i].id;
-        entry.row.destination = destination;
-        group->second.reserved += entry.reserved;
-        group->second.ready.push_back(queue::ReadyRecipient{std::move(entry.row), admission.message});
-    }
-    for (auto& [destination, group] : groups)
-        scheduler.on_added(destination, group.domain, group.lane, std::move(group.ready), group.reserved, now);
-    wake();
-}
-
 // --- the scheduler's actions ---------------------------------------------------------------------------------------------
 
 void DeliveryAgent::State::say_goodbye(ConnectionPool::ConnectionPtr connection) {
-    auto goodbye = [](ConnectionPool::ConnectionPtr idle) -> net::awaitable<void> { co_await idle->quit(); };
-    tasks.spawn(goodbye(std::move(connection)));
+    auto goodbye = [](ConnectionPool::ConnectionPtr idle, net::TaskGroup& group) -> net::awaitable<void> {
+        net::TaskGroup::StopCallback on_abort(group, {}, [&idle] { idle->abort(); });
+        co_await idle->quit();
+    };
+    tasks.spawn(goodbye(std::move(connection), tasks));
 }
 
 void DeliveryAgent::State::wake() {
@@ -291,7 +208,17 @@ void DeliveryAgent::State::claim(queue::ClaimDue action) {
 
 net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     const auto current = settings;
-    PlanDecision decision = co_await dialler.plan(action.domain, lane_from(action.lane).sender_domain, current);
+    Lane lane = lane_from(action.lane);
+    PlanDecision decision;
+    try {
+        decision = co_await dialler.plan(action.domain, std::move(lane.sender_domain), current);
+    } catch (const std::exception& failure) {
+        // Out of memory, or a broken invariant: without an answer the destination would wait for one for ever.
+        log::error("resolve").kv("domain", action.domain).kv("error", failure.what());
+        Outcome ours;
+        ours.shortage = true;
+        decision = std::move(ours);
+    }
     const TimePoint now = wall_now();
     if (const auto* plan = std::get_if<DeliveryPlan>(&decision)) {
         const auto valid = std::clamp(plan->route.ttl, kMinRoute, kMaxRoute);

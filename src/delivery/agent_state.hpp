@@ -51,6 +51,8 @@ struct DeliveryAgent::State {
     net::awaitable<mail::MessagePtr> remains_of(QueueId id);
     // Recipients that were claimed and are not tried now after all; the scheduler asks for them again.
     void give_back(const std::vector<queue::Recipient>& rows, const std::string& domain, TimePoint again);
+
+    // admission.cpp: between intake and the store
     Admission admit(queue::NewMessage& message);
     void on_added(Admission admission, const queue::Added& added);
 

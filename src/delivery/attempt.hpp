@@ -73,6 +73,7 @@ struct Attempt {
     bool peer_sends_dsn = false;
     InDoubtFile::Mark mark;
     ConnectionPool::ConnectionPtr connection;   // that carried it, still open; or null
+    bool pooled = false;                        // it had waited in the pool
     bool reuse = false;                         // it may carry more, once the outcome is recorded
     std::string manner;                         // that the connection was made in
     Way way;

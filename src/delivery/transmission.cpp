@@ -32,10 +32,9 @@ smtp::protocol::Transaction transaction_of(const mail::Message& message, const s
     return transaction;
 }
 
-// A reused connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and
+// A pooled connection that ends before MAIL was answered says nothing of the message: peers close idle connections, and
 // some close after a number of messages without a word (PR-19). A refusal of RSET is about the transaction before.
 bool worth_a_new_connection(const smtp::protocol::ClientSession& session) {
-    if (session.transactions() <= 1) return false;
     const auto& results = session.results();
     return !results.empty() && std::all_of(results.begin(), results.end(), [](const auto& result) {
         return result.stage == Stage::rset ||
@@ -93,13 +92,18 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     attempt.manner = manner_for(plan, terms);
     attempt.way = Way(plan);
     attempt.messages_per_connection = messages_per_connection(plan);
+    attempt.pooled = false;
     if (!fresh) {
         ConnectionPool::ConnectionPtr open = pool.take(attempt.site, attempt.manner);
         const bool fits = open && (!terms.require_tls || open->may_carry_require_tls());
+        attempt.pooled = fits;
         if (fits) co_return open;
         // In place of one that does not fit, so that the site sees no more connections than before.
         if (!open) open = pool.take_other(attempt.site);
-        if (open) co_await open->quit();
+        if (open) {
+            net::TaskGroup::StopCallback on_abort(tasks, {}, [&open] { open->abort(); });
+            co_await open->quit();
+        }
     }
     Dialled dialled = co_await dialler.dial(plan, terms, tasks);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
@@ -154,9 +158,8 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
             attempt.connection = std::move(connection);
             co_return true;
         }
-        const bool reused = connection->session().transactions() > 0;
         co_await send(attempt, *connection);
-        if (reused && !fresh && worth_a_new_connection(connection->session())) continue;
+        if (attempt.pooled && worth_a_new_connection(connection->session())) continue;
 
         const std::string host = connection->target().to_string();
         const Settings& current = *attempt.settings;

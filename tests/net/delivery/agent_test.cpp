@@ -78,6 +78,23 @@ TEST_F(AgentTest, StopWaitsForADeliveryAndThenCutsIt) {
     EXPECT_EQ(rows(id).front().last_class, "connection");
 }
 
+// A second signal ends what is left at once, also the goodbye to a peer that does not answer it.
+TEST_F(AgentTest, AbortDoesNotWaitForAGoodbye) {
+    settings_.delivery.idle_connection = 60s;
+    settings_.delivery.timeouts.quit = 20s;
+    start();
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().connections == 1 && agent_->figures().deliveries == 0; }));
+    sink_.stall("QUIT");
+    bool ended = false;
+    net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    agent_->abort();
+    EXPECT_TRUE(until([&] { return ended; }, 1500ms));
+    EXPECT_EQ(agent_->unfinished(), 0U);
+    sink_.go_on();
+}
+
 TEST_F(AgentTest, StopLetsADeliveryFinish) {
     start();
     sink_.stall(".");
@@ -131,6 +148,31 @@ TEST_F(AgentTest, ARefusedResetDoesNotReturnTheNextMessage) {
     submit("bob@dest.test");
     ASSERT_TRUE(until([&] { return agent_->figures().delivered + agent_->figures().failed > 0; }));
     EXPECT_EQ(agent_->figures().failed, 0U);
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
+    EXPECT_EQ(sink_.connections(), 2);
+}
+
+// A message that the peer cannot take leaves its connection idle before any transaction; that it is closed meanwhile is nobody's
+// fault either (EXT-8, PR-19).
+TEST_F(AgentTest, AConnectionThatWasNeverUsedMayBeClosedWhileItWaits) {
+    settings_.delivery.idle_connection = 60s;
+    start();
+    queue::NewMessage signed_mail = message("carol@dest.test");
+    auto changed = std::make_shared<mail::Message>(*signed_mail.message);
+    changed->header += "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n";
+    changed->body.bytes = std::make_shared<const std::string>("--b\r\n\r\nJ\xC3\xB6rg\r\n--b--\r\n");
+    changed->body.facts.size = changed->body.bytes->size();
+    changed->body.facts.has_8bit = true;
+    signed_mail.message = changed;
+    Admission admission = agent_->admit(signed_mail);
+    store_.add(std::move(signed_mail), SteadyTime::max(), [&](auto result) { agent_->on_added(std::move(admission), *result); });
+    // (The report about it has nowhere to go.)
+    ASSERT_TRUE(until([&] { return agent_->figures().failed >= 1 && agent_->figures().deliveries == 0; }));
+    ASSERT_EQ(sink_.connections(), 1);
+    sink_.hang_up();
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().delivered + agent_->figures().deferred > 0; }));
+    EXPECT_EQ(agent_->figures().deferred, 0U);
     EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"bob@dest.test"});
     EXPECT_EQ(sink_.connections(), 2);
 }
