@@ -62,7 +62,9 @@ std::optional<HttpsAnswer> parse_more(Parser& parser, std::string& waiting, bool
         if (failed || taken == 0) break;
     }
     if (!failed && ended && !parser.is_done()) parser.put_eof(failed);
-    if (failed == http::error::body_limit || failed == http::error::header_limit) {
+    // The parser has no bound for what stands around a body's chunks (RFC 9112 s7.1.1, s7.1.2): an endless one would only be kept.
+    const bool endless = !failed && waiting.size() > kMaxHeader;
+    if (failed == http::error::body_limit || failed == http::error::header_limit || endless) {
         HttpsAnswer answer(HttpsEnd::too_large, "its answer is too large");
         if (parser.is_header_done()) answer.status = parser.get().result_int();
         return answer;

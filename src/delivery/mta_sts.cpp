@@ -189,6 +189,10 @@ TimePoint refresh_due(const StsPolicy& policy) {
     return policy.fetched + std::min<Duration>(half, std::chrono::hours(24));
 }
 
+bool is_worth_less(const StsWorth& one, const StsWorth& other) {
+    return one.in_force != other.in_force ? other.in_force : one.used < other.used;
+}
+
 bool should_fetch(const StsPolicy* policy, const std::optional<StsFailure>& failure, const std::optional<std::string>& id,
                   TimePoint now) {
     const bool in_force = policy != nullptr && policy->expires > now;

@@ -69,6 +69,15 @@ struct StsFailure {
 // now; nothing: there is none, or DNS failed, and then only a policy that is in force is fetched again.
 [[nodiscard]] bool should_fetch(const StsPolicy* policy, const std::optional<StsFailure>& failure,
                                 const std::optional<std::string>& id, TimePoint now);
+
+// What is known of a domain, when there is room for one less: which of two is worth less? Whoever may send mail can name any
+// number of domains of his own; they must not drive out a policy that is in force, and with it the protection of another's mail.
+struct StsWorth {
+    bool in_force = false;
+    SteadyTime used{};
+};
+[[nodiscard]] bool is_worth_less(const StsWorth& one, const StsWorth& other);
+
 inline constexpr Duration kStsRetry = std::chrono::minutes(5);
 inline constexpr Duration kStsRefreshRetry = std::chrono::hours(1);   // while the policy we have is good for longer than that
 

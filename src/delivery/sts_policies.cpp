@@ -100,15 +100,17 @@ StsPolicies::DomainPtr StsPolicies::domain_of(const std::string& name) {
     return domains_.emplace(name, std::make_shared<Domain>(name)).first->second;
 }
 
-// What was not used for the longest time goes. A policy that goes from memory stays on disk until the next start.
+// What is worth least goes. A policy that goes from memory stays on disk until the next start.
 void StsPolicies::make_room() {
     if (domains_.size() < kMaxDomains) return;
-    auto oldest = domains_.end();
+    const TimePoint now = wall_now();
+    const auto worth = [now](const Domain& domain) { return StsWorth{in_force(domain.policy, now), domain.used}; };
+    auto least = domains_.end();
     for (auto at = domains_.begin(); at != domains_.end(); ++at) {
         if (at->second->looking) continue;
-        if (oldest == domains_.end() || at->second->used < oldest->second->used) oldest = at;
+        if (least == domains_.end() || is_worth_less(worth(*at->second), worth(*least->second))) least = at;
     }
-    if (oldest != domains_.end()) domains_.erase(oldest);
+    if (least != domains_.end()) domains_.erase(least);
 }
 
 void StsPolicies::look(const DomainPtr& domain) {

@@ -55,23 +55,59 @@ void shorten(std::vector<std::string>& strings) {
     for (std::string& one : strings) one = text::safe_for_log(one, kMaxDetail);
 }
 
+constexpr std::size_t kNode = 150;             // what a string or an entry costs besides its octets, about
+
+std::size_t weight_of(const TlsFailure& failure) {
+    return 2 * kNode + failure.sending_address.size() + failure.receiving_mx.size() + failure.receiving_address.size() +
+           failure.receiving_helo.size() + failure.detail.size();
+}
+
+// Without its failures.
+std::size_t weight_of(const TlsPolicyCount& policy) {
+    std::size_t octets = kNode;
+    for (const auto* strings : {&policy.strings, &policy.mx_patterns})
+        for (const std::string& one : *strings) octets += sizeof(std::string) + one.size();
+    return octets;
+}
+
+std::size_t weight_of(const TlsDay& day) {
+    std::size_t octets = 2 * kNode + day.domain.size();
+    for (const TlsPolicyCount& policy : day.policies) {
+        octets += weight_of(policy);
+        for (const auto& [failure, sessions] : policy.details) octets += weight_of(failure);
+    }
+    return octets;
+}
+
 // The day's place for this policy; the last one takes what goes beyond the bound.
-TlsPolicyCount& place_for(TlsDay& day, TlsPolicyCount policy) {
+TlsPolicyCount& place_for(TlsDay& day, TlsPolicyCount policy, std::size_t& octets) {
     for (TlsPolicyCount& known : day.policies)
         if (known.type == policy.type && known.strings == policy.strings) return known;
     if (day.policies.size() >= TlsResults::kMaxPolicies) return day.policies.back();
+    if (octets >= TlsResults::kMaxOctets) {
+        policy.strings.clear();
+        policy.mx_patterns.clear();
+    }
+    octets += weight_of(policy);
     day.policies.push_back(std::move(policy));
     return day.policies.back();
 }
 
-void count_failure(TlsPolicyCount& policy, TlsFailure failure, std::uint64_t sessions) {
+void count_failure(TlsPolicyCount& policy, TlsFailure failure, std::uint64_t sessions, std::size_t& octets) {
     policy.failures += sessions;
-    if (policy.details.size() >= TlsResults::kMaxFailures && policy.details.find(failure) == policy.details.end()) {
-        TlsFailure in_general;
-        in_general.result = failure.result;
-        failure = std::move(in_general);
+    auto at = policy.details.find(failure);
+    if (at == policy.details.end()) {
+        if (policy.details.size() >= TlsResults::kMaxFailures || octets >= TlsResults::kMaxOctets) {
+            TlsFailure in_general;
+            in_general.result = failure.result;
+            failure = std::move(in_general);
+        }
+        const std::size_t weight = weight_of(failure);
+        const auto [place, fresh] = policy.details.try_emplace(std::move(failure), 0);
+        if (fresh) octets += weight;
+        at = place;
     }
-    policy.details[std::move(failure)] += sessions;
+    at->second += sessions;
 }
 
 }  // namespace
@@ -115,6 +151,20 @@ void TlsResults::note(TlsResult result, TimePoint now) {
     auto at = domains.find(domain);
     if (at == domains.end()) {
         if (domains.size() >= kMaxDomains) {
+bool ReportBudget::take(Day day, const std::string& receiver) {
+    std::uint32_t& taken = taken_[day][receiver];
+    if (taken >= kMaxOfReceiver) return false;
+    ++taken;
+    return true;
+}
+
+void ReportBudget::give_back(Day day, const std::string& receiver) {
+    std::uint32_t& taken = taken_[day][receiver];
+    if (taken > 0) --taken;
+}
+
+void ReportBudget::forget_before(Day day) { taken_.erase(taken_.begin(), taken_.lower_bound(day)); }
+
             ++totals_.left_out;
             return;
         }
@@ -129,7 +179,8 @@ void TlsResults::note(TlsResult result, TimePoint now) {
     policy.mx_patterns = std::move(result.mx_patterns);
     shorten(policy.strings);
     shorten(policy.mx_patterns);
-    TlsPolicyCount& place = place_for(at->second, std::move(policy));
+    TlsPolicyCount& place = place_for(at->second, std::move(policy), octets_);
+        octets_ += weight_of(fresh);
     if (result.result == TlsResultType::success) {
         ++place.successes;
     } else {
@@ -140,7 +191,7 @@ void TlsResults::note(TlsResult result, TimePoint now) {
         failure.receiving_address = std::move(result.receiving_address);
         failure.receiving_helo = text::safe_for_log(result.receiving_helo, 255);
         failure.detail = text::safe_for_log(result.detail, kMaxDetail);
-        count_failure(place, std::move(failure), 1);
+        count_failure(place, std::move(failure), 1, octets_);
     }
     changed_.emplace(today, domain);
 }
@@ -170,7 +221,10 @@ void TlsResults::forget(Day day, const std::string& domain) {
     changed_.erase({day, domain});
     const auto at = days_.find(day);
     if (at == days_.end()) return;
-    at->second.erase(domain);
+    const auto found = at->second.find(domain);
+    if (found == at->second.end()) return;
+    octets_ -= weight_of(found->second);
+    at->second.erase(found);
     if (at->second.empty()) days_.erase(at);
 }
 
@@ -178,7 +232,10 @@ void TlsResults::restore(TlsDay day) {
     std::map<std::string, TlsDay>& domains = days_[day.day];
     const auto at = domains.find(day.domain);
     if (at == domains.end()) {
-        if (domains.size() < kMaxDomains) domains.emplace(day.domain, std::move(day));
+        if (domains.size() >= kMaxDomains || octets_ >= kMaxOctets) return;
+        octets_ += weight_of(day);
+        const std::string domain = day.domain;
+        domains.emplace(domain, std::move(day));
         return;
     }
     changed_.emplace(day.day, day.domain);
@@ -187,9 +244,9 @@ void TlsResults::restore(TlsDay day) {
         bare.type = read.type;
         bare.strings = std::move(read.strings);
         bare.mx_patterns = std::move(read.mx_patterns);
-        TlsPolicyCount& place = place_for(at->second, std::move(bare));
+        TlsPolicyCount& place = place_for(at->second, std::move(bare), octets_);
         place.successes += read.successes;
-        for (const auto& [failure, sessions] : read.details) count_failure(place, failure, sessions);
+        for (const auto& [failure, sessions] : read.details) count_failure(place, failure, sessions, octets_);
     }
 }
 

@@ -94,6 +94,21 @@ struct TlsDay {
 class TlsResults {
 public:
     static constexpr std::size_t kMaxDomains = 20000;     // per day; sessions with more are counted in `left_out` only
+// RFC 8460 lets a record name any receiver, and asks nobody whether he wants to be one: whoever owns a domain with a wildcard
+// and may send mail could have us write to a stranger for each of its names. So one receiver gets at most so many reports of a
+// day, counted since the start. Pure.
+class ReportBudget {
+public:
+    static constexpr std::uint32_t kMaxOfReceiver = 1000;
+
+    [[nodiscard]] bool take(Day day, const std::string& receiver);
+    void give_back(Day day, const std::string& receiver);         // it did not get it
+    void forget_before(Day day);
+
+private:
+    std::map<Day, std::map<std::string, std::uint32_t>> taken_;
+};
+
     static constexpr std::size_t kMaxPolicies = 8;        // per domain and day: a policy that changes
     static constexpr std::size_t kMaxFailures = 100;      // per policy and day
 
@@ -101,6 +116,7 @@ public:
     void note(TlsResult result, TimePoint now = wall_now());
     // Nothing is counted while off: no reports are to be made (the totals below always are).
     void enable(bool on) { enabled_ = on; }
+    static constexpr std::size_t kMaxOctets = 64 * 1024 * 1024;   // of them all; beyond it numbers are counted, and no words
 
     // Days that have something, oldest first; the domains of one of them.
     [[nodiscard]] std::vector<Day> days() const;
@@ -122,7 +138,9 @@ private:
     std::map<Day, std::map<std::string, TlsDay>> days_;
     std::set<std::pair<Day, std::string>> changed_;
     Totals totals_;
+    [[nodiscard]] std::size_t octets() const { return octets_; }  // of memory, about
     bool enabled_ = true;
 };
 
 }  // namespace posthorn::delivery
+    std::size_t octets_ = 0;

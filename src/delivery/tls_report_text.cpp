@@ -203,6 +203,8 @@ std::string base64_lines(std::string_view octets) {
 
 }  // namespace
 
+std::string ReportAddress::receiver() const { return by_mail() ? mail::destination_of(mailbox) : host; }
+
 ReportRecord parse_report_record(const std::vector<std::string>& texts) {
     std::vector<std::string_view> records;
     for (const std::string& one : texts)
@@ -222,9 +224,17 @@ ReportRecord parse_report_record(const std::vector<std::string>& texts) {
         while (!uris.empty() && answer.addresses.size() < kMaxReportAddresses) {
             const std::string_view uri = text::trim(text::take_field(uris, ','));
             std::optional<ReportAddress> address;
+            // RFC 3986 s2: visible ASCII; it goes to the log and, as a mark, to the disk.
+            if (uri.size() > kMaxReportUri || !std::all_of(uri.begin(), uri.end(), text::is_graphic)) continue;
             if (text::istarts_with(uri, "mailto:")) address = parse_mailto(uri);
             else if (text::istarts_with(uri, "https://")) address = parse_https(uri);
-            if (address) answer.addresses.push_back(std::move(*address));
+            // Twice to one place is once, however often the record says it.
+            const auto same = [&](const ReportAddress& known) {
+                return known.mailbox == address->mailbox && known.host == address->host && known.port == address->port &&
+                       known.target == address->target;
+            };
+            if (address && std::none_of(answer.addresses.begin(), answer.addresses.end(), same))
+                answer.addresses.push_back(std::move(*address));
         }
         break;   // of several, the first counts
     }

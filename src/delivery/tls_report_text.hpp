@@ -22,17 +22,20 @@ struct ReportAddress {
     std::string target;                        // "/v1/tlsrpt"
 
     [[nodiscard]] bool by_mail() const { return !mailbox.empty(); }
+    // Who gets it: the domain of the mailbox, or the host; lower case.
+    [[nodiscard]] std::string receiver() const;
 };
 
 // RPT-1, RFC 8460 s3: of the TXT records of _smtp._tls.DOMAIN that begin with "v=TLSRPTv1;" there must be exactly one; its rua
-// has addresses, separated by commas. Empty with `why` empty: the domain wants no reports. URIs of other kinds are passed over;
-// at most kMaxReportAddresses count.
+// has addresses, separated by commas. Empty with `why` empty: the domain wants no reports. URIs of other kinds are passed over,
+// and those that are none or longer than kMaxReportUri; at most kMaxReportAddresses count.
 struct ReportRecord {
     std::vector<ReportAddress> addresses;
     std::string why;
 };
 [[nodiscard]] ReportRecord parse_report_record(const std::vector<std::string>& texts);
 inline constexpr std::size_t kMaxReportAddresses = 4;
+inline constexpr std::size_t kMaxReportUri = 1000;
 
 // Who reports.
 struct Reporter {

@@ -127,6 +127,7 @@ void TlsReporter::look_for_ended_days() {
             std::uniform_int_distribution<Duration::rep> chance(0, options_.tls_report.delay.count());
             at = due_.emplace(day, end_of(day) + Duration(chance(random_))).first;
         }
+    budget_.forget_before(today - std::chrono::days(5));
         if (now >= at->second) due.push_back(day);
     }
     std::erase_if(due_, [&](const auto& entry) { return end_of(entry.first) + kRemembered < now; });
@@ -192,7 +193,13 @@ net::awaitable<void> TlsReporter::report(Day day, std::string domain, RunPtr run
     bool all = true;
     for (const ReportAddress& to : record.addresses) {
         const std::string mark = domain + ' ' + to.uri;
-        if (!sent_[day].insert(mark).second) continue;
+        if (sent_[day].contains(mark)) continue;
+        if (!budget_.take(day, to.receiver())) {
+            log::warning("tls_report").kv("domain", domain).kv("to", to.uri).kv("not_sent", "too many domains name this receiver")
+                .kv("most", ReportBudget::kMaxOfReceiver);
+            continue;
+        }
+        sent_[day].insert(mark);
         memory_.put(kSentKind, to_string(day) + ' ' + mark, std::string(), end_of(day) + kRemembered);
         auto durable = [memory = &memory_] { return memory->flush(); };
         co_await net::offload(disk_, std::move(durable));
@@ -204,6 +211,7 @@ net::awaitable<void> TlsReporter::report(Day day, std::string domain, RunPtr run
         }
         sent_[day].erase(mark);
         memory_.erase(kSentKind, to_string(day) + ' ' + mark);
+        budget_.give_back(day, to.receiver());
         all = false;
     }
     if (all) forget(day, domain);

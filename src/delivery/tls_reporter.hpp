@@ -102,6 +102,7 @@ private:
     std::shared_ptr<net::ClientTls> tls_;      // while a run needs it
     RunPtr run_;                               // under way
     std::map<Day, TimePoint> due_;             // when each day's reports go out, or are tried again
+    ReportBudget budget_;
     std::map<Day, std::set<std::string>> sent_;          // marks: "DOMAIN URI"
     std::minstd_rand random_;
     QueueIdSource ids_;

@@ -225,6 +225,10 @@ class MtaSts(WorldTest):
         self.web.answer(WELL_KNOWN, raw=b"HTTP/1.1 200 OK\r\nContent-Type: TEXT/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
                         b"10\r\nversion: STSv1\r\n\r\n2b\r\nmode: enforce\nmx: a.test\nmx: mx.dest.test\n\n\r\n11\r\nmax_age: 86400  \n\r\n0\r\n\r\n")
         w.daemon.send("bob@dest.test")
+    def test_a_chunk_without_end(self):   # RFC 9112 s7.1.1: an extension of a chunk is for nobody, and may not fill the memory
+        self.failed_fetch("larger than 64 KiB", lambda w: self.web.answer(
+            WELL_KNOWN, raw=b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 200000))
+
         self.assert_delivered(w)
         self.assertRegex(w.daemon.wait_for_log(r"\bmta_sts ")[0], "mode=enforce .*mx=2")
 

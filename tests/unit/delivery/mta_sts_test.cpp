@@ -174,5 +174,16 @@ TEST(StsFetch, AFailedRefreshIsRepeatedPatiently) {   // STS-2, STS-4
     EXPECT_TRUE(should_fetch(&week, changed, "2", changed.at + minutes(5)));
 }
 
+// Ten thousand domains of somebody who may send mail do not drive out another's policy, however late they came.
+TEST(StsRoom, APolicyInForceIsKeptLongest) {
+    const SteadyTime noon{hours(12)};
+    const StsWorth old_policy{true, noon - hours(5)}, policy{true, noon}, old_failure{false, noon - hours(5)}, failure{false, noon};
+    EXPECT_TRUE(is_worth_less(failure, old_policy));
+    EXPECT_FALSE(is_worth_less(old_policy, failure));
+    EXPECT_TRUE(is_worth_less(old_failure, failure));
+    EXPECT_TRUE(is_worth_less(old_policy, policy));
+    EXPECT_FALSE(is_worth_less(policy, policy));
+}
+
 }  // namespace
 }  // namespace posthorn::delivery

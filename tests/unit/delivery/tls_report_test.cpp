@@ -138,6 +138,44 @@ TEST(TlsCounts, TotalsAreKeptWithoutReports) {   // RPT-6
 TEST(TlsCounts, SurviveARestart) {
     const TlsDay day = counted();
     const Result<TlsDay> again = from_remembered_day(remembered_form(day));
+// A domain may have a policy of 64 KiB and a hundred failures, and whoever sends mail any number of domains.
+TEST(TlsCounts, OctetsAreBounded) {
+    TlsResults results;
+    for (int i = 0; i < 3000; ++i) {
+        TlsResult one = result(TlsResultType::validation_failure, "d" + std::to_string(i) + ".test");
+        one.policy_strings.assign(100, std::string(500, 'x'));
+        one.detail = std::string(500, 'y');
+        results.note(std::move(one), kNoon);
+    }
+    EXPECT_GE(results.octets(), TlsResults::kMaxOctets);
+    EXPECT_LT(results.octets(), TlsResults::kMaxOctets + 3 * 1024 * 1024);
+    const TlsDay* last = results.find(kDay, "d2999.test");
+    ASSERT_NE(last, nullptr);
+    EXPECT_EQ(last->sessions(), 1U);             // still counted
+    EXPECT_TRUE(last->policies.front().strings.empty());
+    for (const std::string& domain : results.domains(kDay)) results.forget(kDay, domain);
+    EXPECT_EQ(results.octets(), 0U);
+    results.restore(counted());
+    EXPECT_GT(results.octets(), 0U);
+    results.forget(kDay, "example.com");
+    EXPECT_EQ(results.octets(), 0U);
+}
+
+// RFC 8460 asks no receiver whether he wants to be one.
+TEST(ReportBudget, IsOfOneReceiverAndDay) {
+    ReportBudget budget;
+    const Day next = kDay + std::chrono::days(1);
+    for (std::uint32_t i = 0; i < ReportBudget::kMaxOfReceiver; ++i) EXPECT_TRUE(budget.take(kDay, "victim.test"));
+    EXPECT_FALSE(budget.take(kDay, "victim.test"));
+    EXPECT_TRUE(budget.take(kDay, "other.test"));
+    EXPECT_TRUE(budget.take(next, "victim.test"));
+    budget.give_back(kDay, "victim.test");
+    EXPECT_TRUE(budget.take(kDay, "victim.test"));
+    EXPECT_FALSE(budget.take(kDay, "victim.test"));
+    budget.forget_before(next);
+    EXPECT_TRUE(budget.take(kDay, "victim.test"));
+}
+
     ASSERT_TRUE(again) << again.error().what;
     EXPECT_EQ(remembered_form(*again), remembered_form(day));
     TlsResults results;
@@ -175,6 +213,18 @@ TEST(ReportRecords, WrongOnesAreNone) {   // RPT-1: exactly one
                               "v=TLSRPTv1; rua=https://example.com:0/", "v=TLSRPTv1; rua=https://example.com:x/",
                               "v=TLSRPTv1; rua=https://u@example.com/"}) {
         EXPECT_EQ(addresses_of({wrong}), "") << wrong;
+    EXPECT_EQ(addresses_of({"v=TLSRPTv1; rua=mailto:a@b.test,mailto:a@b.test?x,MAILTO:a@b.test#y,https://b.test/,https://b.test/"}),
+              "a@b.test b.test:443/ ");
+    const ReportRecord both = parse_report_record({"v=TLSRPTv1; rua=mailto:a@Sub.B.test, https://C.test/x"});
+    ASSERT_EQ(both.addresses.size(), 2U);
+    EXPECT_EQ(both.addresses[0].receiver(), "sub.b.test");
+    EXPECT_EQ(both.addresses[1].receiver(), "c.test");
+}
+
+TEST(ReportRecords, UrisAreVisibleAndShort) {   // they go to the log and the disk, also behind what is used of them
+    for (const std::string& wrong : {std::string("mailto:a@b.test?x\ry"), std::string("mailto:a@b.test?x\x1b[2J"), std::string("https://b.test/a#b c"),
+                                     std::string("mailto:a@b.test?\xc3\xa4"), "mailto:a@b.test?" + std::string(2000, 'x')})
+        EXPECT_EQ(addresses_of({"v=TLSRPTv1; rua=" + wrong}), "") << wrong;
         EXPECT_NE(parse_report_record({wrong}).why, "") << wrong;
     }
     std::string many = "v=TLSRPTv1; rua=mailto:a@b.c";
