@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/text.hpp"
+#include "delivery/classify.hpp"
 
 namespace posthorn::delivery {
 
@@ -25,7 +25,7 @@ bool refuses_us(const Outcome& outcome) {
         "poor reputation",    "bad reputation",    "low reputation", "reputation of",
         "listed in",          "banned sending ip", "your ip",        "your network is on our",
         "client host blocked"};
-    const std::string words = text::to_lower(outcome.reply.joined());
+    const std::string words = telling_words(outcome.reply);
     return std::any_of(kWords.begin(), kWords.end(),
                        [&](std::string_view word) { return words.find(word) != std::string::npos; });
 }

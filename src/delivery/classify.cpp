@@ -31,6 +31,29 @@ bool has_word(std::string_view text, std::string_view word) {
     return false;
 }
 
+// The end of "<...>", which begins at `from`: behind the ">" that is not in a quoted local part. 0: there is none.
+std::size_t end_of_path(std::string_view text, std::size_t from) {
+    bool quoted = false;
+    for (std::size_t at = from + 1; at < text.size(); ++at) {
+        if (quoted && text[at] == '\\') ++at;
+        else if (text[at] == '"') quoted = !quoted;
+        else if (text[at] == '>' && !quoted) return at + 1;
+    }
+    return 0;
+}
+
+// Where the address with this "@" begins that stands in no brackets.
+std::size_t begin_of_address(std::string_view text, std::size_t at) {
+    std::size_t begin = at;
+    if (at > 1 && text[at - 1] == '"') {
+        begin = text.rfind('"', at - 2);
+        while (begin != std::string_view::npos && begin > 0 && text[begin - 1] == '\\') begin = text.rfind('"', begin - 1);
+        return begin == std::string_view::npos ? at : begin;
+    }
+    while (begin > 0 && !has(" \t<>()[],;:'\"", text.substr(begin - 1, 1))) --begin;
+    return begin;
+}
+
 // RFC 7372: X.7.20-22 DKIM, X.7.23-24 SPF, X.7.25 reverse DNS, X.7.26 several. Beyond these, numbers differ by provider
 // (PR-35), so only the words count.
 bool is_authentication_code(const smtp::protocol::EnhancedCode& code) {
@@ -56,6 +79,23 @@ Class permanent_class(const Reply& reply) {
 }
 
 }  // namespace
+
+std::string telling_words(const Reply& reply) {
+    const std::string all = lower(reply.joined());
+    std::string words;
+    for (std::size_t at = 0; at < all.size();) {
+        const std::size_t end = all[at] == '<' ? end_of_path(all, at) : 0;
+        if (end != 0 && has(std::string_view(all).substr(at, end - at), "@")) {
+            at = end;
+        } else if (all[at] == '@') {
+            words.resize(begin_of_address(words, words.size()));
+            while (at < all.size() && !has(" \t<>(),;\"'", std::string_view(all).substr(at, 1))) ++at;
+        } else {
+            words += all[at++];
+        }
+    }
+    return words;
+}
 
 bool speaks_of_authentication(std::string_view joined_reply) {
     const std::string text = lower(joined_reply);
@@ -102,17 +142,16 @@ Judgement classify(Stage stage, const Reply& reply, bool last_host, bool strict_
     if (reply.code == 0) return {Disposition::deferred, Class::connection, Scope::host, std::nullopt};
     if (reply.positive()) return {Disposition::delivered, Class::none, Scope::recipient, std::nullopt};
 
-    const std::string text = reply.joined();
+    const std::string words = telling_words(reply);
     const Scope scope = stage == Stage::rcpt                                      ? Scope::recipient
                         : stage == Stage::mail || stage == Stage::end_of_data || stage == Stage::data ? Scope::message
                                                                                   : Scope::host;
     // Who we are matters at every stage from the greeting on; what a login failed for does not (relay hosts).
-    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(text))) {
+    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(words))) {
         if (reply.temporary() || !strict_5xx) return {Disposition::deferred, Class::auth, at_transaction(stage) ? Scope::message : scope, std::nullopt};
     }
     if (reply.temporary() || reply.code < 400 || reply.code >= 600) {
-        const std::string words = lower(text);
-        if (auto wait = greylisting_wait(text)) return {Disposition::deferred, Class::grey, scope, wait};
+        if (auto wait = greylisting_wait(words)) return {Disposition::deferred, Class::grey, scope, wait};
         if (asks_for_less(words)) return {Disposition::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope, std::nullopt};
         // 421: the connection is gone, at whatever stage; the host is not thereby down (PR-37).
         if (reply.code == 421) return {Disposition::deferred, Class::temp, Scope::session, std::nullopt};

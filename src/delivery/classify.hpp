@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
@@ -21,6 +22,10 @@ struct Judgement {
 // last_host: no further MX host is left, so that a host's refusal becomes the message's.
 [[nodiscard]] Judgement classify(smtp::protocol::Stage stage, const smtp::protocol::Reply& reply, bool last_host,
                                  bool strict_5xx);
+
+// What a reply is known by: its code and words in lower case, without the addresses it quotes. Those are the sender's choice, not
+// the peer's word: "550 5.1.1 <dkim@example.com> unknown" is about a mailbox, and <"must authenticate"@example.com> about nothing.
+[[nodiscard]] std::string telling_words(const smtp::protocol::Reply& reply);
 
 // True when the text says that the sender is not authenticated: SPF, DKIM, DMARC, PTR or alignment, in the words providers use.
 [[nodiscard]] bool speaks_of_authentication(std::string_view joined_reply);

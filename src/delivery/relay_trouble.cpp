@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/log.hpp"
-#include "base/text.hpp"
+#include "delivery/classify.hpp"
 #include "delivery/relays.hpp"
 
 namespace posthorn::delivery {
@@ -93,7 +93,7 @@ std::optional<RelayFault> relay_fault(Stage stage, const Reply& reply) {
     if (stage == Stage::auth && reply.code != 421) return RelayFault::login;
     if (reply.code == 530 || reply.code == 534 || reply.code == 535 || reply.code == 538)
         return RelayFault::login;
-    const std::string words = text::to_lower(reply.joined());
+    const std::string words = telling_words(reply);
     const bool at_envelope = stage == Stage::mail || stage == Stage::rcpt || stage == Stage::data;
     if (reply.code < 400 || (!at_envelope && stage != Stage::end_of_data)) return std::nullopt;
     // What the relay says of a mailbox is about that mailbox, whatever other words it uses (RFC 3463 s3.2,

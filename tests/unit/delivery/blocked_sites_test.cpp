@@ -60,6 +60,7 @@ TEST(BlockedSites, RefusalsOfUs) {
         {Stage::rcpt, 552, "5.2.2 mailbox full", false},
         {Stage::end_of_data, 554, "5.6.0 the content is listed in a virus database", false},
         {Stage::rcpt, 451, "4.7.1 Greylisted, your IP is new here, try again in 5 minutes", false},
+        {Stage::rcpt, 550, "5.7.1 <spamhaus@dest.test>: Access denied", false},
         {Stage::mail, 452, "4.3.1 Insufficient system storage", false},
         {Stage::end_of_data, 250, "2.0.0 queued; your ip is fine", false},
     };

@@ -130,6 +130,22 @@ TEST(Classify, NoReplyIsAConnectionFailure) {  // SMTP-10
     EXPECT_EQ(judgement.failure_class, Class::connection);
 }
 
+// What a reply quotes of the envelope is the sender's choice, and must not pass for the server's word.
+TEST(Classify, AddressesAreNoWords) {
+    const auto words = [](std::string_view wire) { return telling_words(reply(wire)); };
+    EXPECT_EQ(words("550 5.1.1 <DKIM@example.com>: No such user"), "550 5.1.1 : no such user");
+    EXPECT_EQ(words("550 5.1.1 spf@dmarc.example unknown"), "550 5.1.1  unknown");
+    EXPECT_EQ(words("550 <\"a> greylisted\"@x.test> no"), "550  no");
+    EXPECT_EQ(words("550 \"a \\\" rate limit\"@x.test no"), "550  no");
+    EXPECT_EQ(words("550 see <https://x.test/dkim> (a@b)"), "550 see <https://x.test/dkim> ()");
+    for (const char* odd : {"550 @", "550 @@@", "550 \"@", "550 \"\"@x", "550 <@", "550 <\"@", "550 \\\"@", "550 a@\"b@\""})
+        EXPECT_EQ(words(odd).substr(0, 3), "550") << odd;
+    // A mailbox that does not exist fails at once, whatever its name.
+    for (const char* wire : {"550 5.1.1 <dkim@example.com>: No such user", "550 5.1.1 dmarc@example.com unknown"})
+        EXPECT_EQ(classify(Stage::rcpt, reply(wire), true, false).result, Disposition::failed) << wire;
+    EXPECT_EQ(classify(Stage::rcpt, reply("450 4.2.0 <\"rate limit\"@x.test>: later"), true, false).failure_class, Class::temp);
+}
+
 TEST(Classify, GreylistingWaitIsRead) {
     EXPECT_EQ(greylisting_wait("Greylisted, try again in 300 seconds"), std::chrono::seconds(300));
     EXPECT_EQ(greylisting_wait("Greylisting in effect, retry in 5 minutes"), std::chrono::minutes(5));

@@ -1,4 +1,4 @@
-// What a relay's reply says about us: the replies as servers send them, each with what becomes of the mail.
+// What a relay's reply says about us (AUTH-10): the replies as servers send them, each with what becomes of the mail.
 #include "delivery/relay_trouble.hpp"
 
 #include <gtest/gtest.h>
@@ -54,6 +54,10 @@ TEST(RelayTrouble, TellsOurFaultsFromTheRecipients) {
         {"Sendmail", Stage::rcpt, 550, "5.7.1 <bob@b.example>... Relaying denied", RelayFault::relaying},
         {"qmail", Stage::rcpt, 553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", RelayFault::relaying},
         {"Posthorn", Stage::rcpt, 554, "5.7.1 Relay access denied", RelayFault::relaying},
+        // A user's addresses are not the relay's words: he could hold up everybody's mail.
+        {"Sendmail", Stage::rcpt, 550, "5.7.1 <\"must authenticate\"@b.example>... Relaying denied", RelayFault::relaying},
+        {"Postfix", Stage::rcpt, 450, "4.1.8 <\"authentication required\"@a.example>: Sender address: Domain not found", std::nullopt},
+        {"without brackets", Stage::mail, 550, "\"sending quota\"@a.example is nobody", std::nullopt},
         // sender
         {"Postfix", Stage::rcpt, 553, "5.7.1 <a@a.example>: Sender address rejected: not owned by user me", RelayFault::sender},
         {"SES", Stage::end_of_data, 554,
