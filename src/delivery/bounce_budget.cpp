@@ -27,6 +27,7 @@ bool BounceBudget::take(const std::string& to, std::uint32_t per_hour, SteadyTim
 void BounceBudget::put_off(const std::string& to, mail::DigestLine line, SteadyTime now) {
     Window& window = windows_.emplace(to, Window{now, 0, 0, {}}).first->second;
     window.put_off += 1;
+    if (line.diagnostic.size() > kMaxDigestWords) line.diagnostic.resize(kMaxDigestWords);
     if (window.lines.size() < kMaxDigestLines) window.lines.push_back(std::move(line));
 }
 

@@ -15,6 +15,7 @@ namespace posthorn::delivery {
 inline constexpr Duration kBounceWindow = std::chrono::hours(1);
 inline constexpr std::size_t kMaxBounceWindows = 10000;   // addresses watched at once; more of them are not limited
 inline constexpr std::size_t kMaxDigestLines = 1000;      // of one summary; the rest is counted
+inline constexpr std::size_t kMaxDigestWords = 500;       // octets of a peer's words in one of them; the log has all
 
 // A window begins with an address's first DSN. On the home shard, in memory: see docs/DELIVERY.md for what a kill costs.
 class BounceBudget {

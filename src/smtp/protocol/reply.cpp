@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kMaxLine = 2000;  // RFC 5321 s4.5.3.1.5 says 512; some say more
 constexpr std::size_t kMaxLines = 100;
 constexpr std::size_t kMaxOctets = 64 * 1024;
+constexpr std::size_t kMaxRefusal = 4 * 1024;
 
 // Digits at the front of text, at most three, without a needless zero in front; nothing when there are none.
 std::optional<std::uint16_t> take_number(std::string_view& text) {
@@ -139,7 +140,7 @@ ReplyParser::Status ReplyParser::end_of_line() {
     if (line.ends_with('\r')) line.remove_suffix(1);
     const bool is_reply = line.size() >= 3 && line[0] >= '2' && line[0] <= '5' && text::is_digit(line[1]) &&
                           text::is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
-    malformed_ = !is_reply || reply_.lines.size() >= kMaxLines;
+    malformed_ = !is_reply || ++line_count_ > kMaxLines;
     if (malformed_) return Status::malformed;
     const auto code =
         static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
@@ -149,20 +150,23 @@ ReplyParser::Status ReplyParser::end_of_line() {
             return Status::malformed;
         }
         reply_ = Reply{};
+        kept_ = 0;
     }
     const bool last = line.size() == 3 || line[3] == ' ';
-    const std::string_view words = line.size() > 4 ? line.substr(4) : std::string_view();
+    std::string_view words = line.size() > 4 ? line.substr(4) : std::string_view();
+    if (code >= 400) words = words.substr(0, kMaxRefusal - kept_);
     if (reply_.lines.empty()) {
         reply_.code = code;
         reply_.enhanced = EnhancedCode::parse(words).value_or(EnhancedCode{});
     }
-    reply_.lines.emplace_back(words);
+    if (code < 400 || kept_ < kMaxRefusal) reply_.lines.emplace_back(words);
+    if (code >= 400) kept_ += words.size();
     line_.clear();
     return last ? Status::reply : Status::need_more;
 }
 
 Reply ReplyParser::take() {
-    octets_ = 0;
+    octets_ = line_count_ = kept_ = 0;
     Reply reply = std::move(reply_);
     reply_ = Reply{};
     return reply;

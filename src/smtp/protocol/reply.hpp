@@ -46,9 +46,11 @@ void append_wire(std::string& out, const Reply& reply);
 
 // Feed bytes, take replies. Tolerates bare LF and a missing text; refuses what is not a reply.
 //
-// Bounds: a line of 2000 octets (longer ones are cut, not refused), 100 lines, 64 KiB in all.
-// A 421 in the middle of another reply ends it and stands for it: the peer is going away (RFC 5321 s3.8). Any
-// other change of code between the lines of one reply is malformed.
+// Bounds: a line of 2000 octets (longer ones are cut, not refused), 100 lines, 64 KiB in all. Of a refusal
+// (4yz, 5yz) the first 4 KiB of text are kept: it is stored, logged and reported for each recipient, and a
+// server may have a thousand of them here. A 421 in the middle of another reply ends it and stands for it:
+// the peer is going away (RFC 5321 s3.8). Any other change of code between the lines of one reply is
+// malformed.
 //
 // GUARANTEE: any slicing of the input gives the same replies. After `malformed` it stays malformed.
 class ReplyParser {
@@ -67,6 +69,8 @@ private:
     std::string line_;
     Reply reply_;
     std::size_t octets_ = 0;  // of the reply under way
+    std::size_t line_count_ = 0;
+    std::size_t kept_ = 0;  // octets of a refusal's text
     bool malformed_ = false;
 };
 

@@ -237,6 +237,14 @@ TEST(BounceBudget, IsBoundedAndLosesNoCount) {
     EXPECT_EQ(budget.size(), kMaxBounceWindows);
     EXPECT_FALSE(budget.take("0", 1, kNoon + 4h));
     EXPECT_TRUE(budget.take("0", 1, kNoon + 6h));
+
+    mail::DigestLine wordy;
+    wordy.diagnostic = std::string(4000, 'x');
+    budget.put_off("wordy@x.test", wordy, kNoon + 6h);
+    std::size_t kept = 0;
+    for (const auto& summary : budget.drain())
+        if (summary.to == "wordy@x.test") kept = summary.lines.at(0).diagnostic.size();
+    EXPECT_EQ(kept, kMaxDigestWords);
 }
 
 TEST(MakeSummary, NamesEachRecipient) {

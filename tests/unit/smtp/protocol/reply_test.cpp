@@ -130,6 +130,28 @@ TEST(Reply, Bounds_SMTP_2) {
     EXPECT_EQ(parse(many, many.size()).size(), 5000U);
 }
 
+// A refusal is stored, logged and reported for each recipient of each message: 64 KiB of it would fill a disk quickly.
+TEST(Reply, OfARefusalTheFirst4KiBAreKept) {
+    for (const char* code : {"450", "550"}) {
+        std::string wire = std::string(code) + "-5.1.1 first\r\n";
+        for (int i = 0; i < 30; ++i) wire += std::string(code) + "-" + std::string(1000, 'x') + "\r\n";
+        wire += std::string(code) + " last\r\n250 next\r\n";
+        const auto replies = parse_lawfully(wire);
+        ASSERT_EQ(replies.size(), 2U);
+        EXPECT_EQ(replies[1].joined(), "250 next");
+        std::size_t kept = 0;
+        for (const std::string& line : replies[0].lines) kept += line.size();
+        EXPECT_EQ(kept, 4096U);
+        EXPECT_EQ(replies[0].enhanced.to_string(), "5.1.1");
+    }
+    std::string lines;
+    for (int i = 0; i < 100; ++i) lines += "550-" + std::string(600, 'x') + "\r\n";
+    EXPECT_EQ(parse_one(lines + "550 x\r\n").code, 0) << "more than 100 lines are no reply, kept or not";
+    std::string offer;
+    for (int i = 0; i < 20; ++i) offer += "250-" + std::string(1000, 'x') + "\r\n";
+    EXPECT_EQ(parse_one(offer + "250 x\r\n").lines.size(), 21U) << "what EHLO offers is read whole";
+}
+
 TEST(Reply, EnhancedCodes_RFC3463_s2) {
     EXPECT_EQ(EnhancedCode::parse("5.7.26 x"), (EnhancedCode{5, 7, 26}));
     EXPECT_EQ(EnhancedCode::parse("4.0.999"), (EnhancedCode{4, 0, 999}));
