@@ -42,6 +42,30 @@ TEST(Reference, ExampleFilesAreCorrect) {
     }
 }
 
+// What people copy: each TOML block of the recipes, beside the smallest configuration.
+TEST(Reference, RecipesAreCorrect) {
+    const std::string minimal = source_file("etc/examples/minimal.toml");
+    std::istringstream lines(source_file("docs/ROUTES.md"));
+    std::string block;
+    bool inside = false;
+    int blocks = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line == "```toml") {
+            inside = true;
+            block.clear();
+        } else if (line == "```" && inside) {
+            inside = false;
+            ++blocks;
+            const Loaded loaded = parse(minimal + "\n" + block, "posthorn.toml", {});
+            for (const Mistake& mistake : loaded.mistakes) ADD_FAILURE() << block << mistake.to_string();
+            for (const Mistake& warning : loaded.warnings) ADD_FAILURE() << block << warning.to_string();
+        } else if (inside) {
+            block += line + "\n";
+        }
+    }
+    EXPECT_GE(blocks, 7);
+}
+
 // Taking every '#' of a key away leaves all defaults as they are: the example file does not lie about them.
 TEST(Reference, CommentedKeysOfTheExampleAreTheDefaults) {
     std::istringstream lines(source_file("etc/posthorn.toml"));
