@@ -109,8 +109,8 @@ std::string_view meaning(std::string_view failure_class) {
                "tried again by itself.";
     }
     if (failure_class == "local") {
-        return "Something of this server is missing, such as a signing key. Repair it and reload; see the "
-               "reply below.";
+        return "It waits for something of ours: a signing key, or a relay that works for us. Repair what the "
+               "reply below says, and reload.";
     }
     if (failure_class == "grey") {
         return "The receiver asks unknown senders to come back (greylisting). Nothing to do.";
@@ -122,8 +122,8 @@ std::string_view meaning(std::string_view failure_class) {
         return "The receiving domain's servers cannot be found in DNS just now.";
     }
     if (failure_class == "connection") {
-        return "No server of the receiving domain can be reached. If that is so for all mail, is outgoing "
-               "port 25 blocked here?";
+        return "No server there can be reached, or the connection broke. If that is so for all mail, is "
+               "outgoing port 25 blocked here?";
     }
     return "";
 }

@@ -196,7 +196,9 @@ net::awaitable<Dialler::HostView> Dialler::look_at(const DeliveryPlan& plan, Del
             co_return view;
         }
         view.obstacle = host_failure(result, why_class, waits ? 451 : 550, {static_cast<std::uint8_t>(waits ? 4 : 5), 4, 4}, host.name,
-                                     "The mail host " + host.name + " of " + plan.domain + " " + why);
+                                     (plan.relay ? "The host " + host.name + " of the relay " + plan.relay->name
+                                                 : "The mail host " + host.name + " of " + plan.domain) +
+                                         " " + why);
         co_return view;
     }
     view.addresses = std::move(choice.addresses);

@@ -77,8 +77,8 @@ constexpr Words kWords[] = {
     {"7.26",
      "The recipient's mail system could not verify that the message comes from the sender's domain. That "
      "domain "
-     "needs SPF and DKIM records in DNS that match this server and its signing key; `posthorn doctor` on the "
-     "sending server shows which one is missing. Send the message again when they are there."},
+     "needs SPF and DKIM records in DNS that match this server and its signing key; `posthorn dkim record` on the "
+     "sending server prints the DKIM record. Send the message again when they are there."},
     {"7.27", "The sender's domain says that it receives no mail, so its mail is refused."},
     {"7.28",
      "The recipient's mail system finds that too much mail comes from this server or domain. Send less at a "
@@ -87,9 +87,8 @@ constexpr Words kWords[] = {
     {"7.515",
      "The recipient's mail system (Outlook) wants SPF, DKIM and DMARC to pass for the sender's domain. Its "
      "DNS "
-     "records must match this server and its signing key; `posthorn doctor` on the sending server shows "
-     "which "
-     "one is missing. Send the message again when they are there."},
+     "records must match this server and its signing key; `posthorn dkim record` on the sending server prints "
+     "the DKIM record. Send the message again when they are there."},
     {"7.",
      "The recipient's mail system refuses the message for a reason of security or policy. Its words below "
      "may say why."},

@@ -25,6 +25,14 @@ class RouteTest(WorldTest):
         w.daemon.wait_for_log(r"\breloaded\b")
         self.assertIn("cannot be used: 451 4.4.3 DNS gave no answer", self.asked(w, "bob@nowhere.test", code=75))
 
+    def test_a_relay_without_an_address(self):
+        """It is the relay's host that is wrong, and mail waits; the recipient's domain has nothing to do with it."""
+        w = self.world(changes={"relay": [{"name": "isp", "host": "smtp.nowhere.test"}], "route": [{"to": "isp"}]})
+        words = "The host smtp.nowhere.test of the relay isp has no address"
+        self.assertIn(words, self.asked(w, "bob@dest.test", code=75))
+        w.daemon.send("bob@dest.test")
+        self.assertIn(words, w.daemon.wait_for_log(r"\bdeferred\b.*class=local")[0])
+
     def test_dnssec_that_nobody_checks(self):
         """DA-1: dns.trust_ad is set, and the server does not say even of the signed root that it was checked."""
         w = self.world(changes={"dns": {"trust_ad": True, "negative_ttl": "0s"}})

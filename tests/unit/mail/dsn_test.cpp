@@ -324,6 +324,9 @@ TEST(DsnWords, EachStatusHasWordsAndTheParticularComesFirst) {
     EXPECT_NE(explain_status("5.1.1"), explain_status("5.1.10"));
     EXPECT_NE(explain_status("5.7.26"), explain_status("5.7.99"));
     EXPECT_EQ(explain_status("4.7.26"), explain_status("5.7.26"));
+    // A command that is named is one that there is.
+    for (const char* status : {"5.7.26", "5.7.515"})
+        EXPECT_NE(explain_status(status).find("`posthorn dkim record`"), std::string_view::npos) << status;
     EXPECT_EQ(explain_status("5.1.99"), explain_status("5.1.98"));
     for (const char* status : {"5.0.0", "4.0.0", "", "x", "5.", "9.9.9", "5.7.1"})
         EXPECT_FALSE(explain_status(status).empty());
