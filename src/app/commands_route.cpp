@@ -143,8 +143,8 @@ void print_route(const RouteCommand& command, const json::object& route) {
     row("asked", text_of(route, "asked"));
 }
 
-// Mail would come back, as there is no such domain or none that takes mail: 68. Nobody can tell now, or no host can be used
-// now: 75.
+// Mail would come back, as there is no such domain or none that takes mail: 68. Nobody can tell now, or no
+// host can be used now: 75.
 int code_of(const json::object& route) {
     const std::string outcome = text_of(route, "outcome");
     if (outcome == "failed") return exit_code::kNoHost;

@@ -107,28 +107,37 @@ void check_login(const RelayOptions& relay, const std::string& path, const Place
 
 std::string_view text_of(RelayTls tls) {
     switch (tls) {
-        case RelayTls::by_port: return "auto";
-        case RelayTls::none: return "none";
-        case RelayTls::opportunistic: return "opportunistic";
-        case RelayTls::required: return "required";
-        case RelayTls::verified: return "verified";
-        case RelayTls::implicit: return "implicit";
+        case RelayTls::by_port:
+            return "auto";
+        case RelayTls::none:
+            return "none";
+        case RelayTls::opportunistic:
+            return "opportunistic";
+        case RelayTls::required:
+            return "required";
+        case RelayTls::verified:
+            return "verified";
+        case RelayTls::implicit:
+            return "implicit";
     }
     return "auto";
 }
 
-// RFC 8314 s3.3: who begins with TLS, and a server that greets first, wait for each other until the time is over.
-void check_port(const RelayOptions& relay, const std::string& path, const Places& places, Findings& findings) {
+// RFC 8314 s3.3: who begins with TLS, and a server that greets first, wait for each other until the time is
+// over.
+void check_port(const RelayOptions& relay, const std::string& path, const Places& places,
+                Findings& findings) {
     const bool implicit = relay.tls == RelayTls::implicit;
     if (relay.tls == RelayTls::by_port) return;  // which goes by the port
     for (const RelayHost& host : relay.hosts) {
         if (host.port != (implicit ? kSubmissionPort : kSubmissionsPort)) continue;
         findings.warning(
             places.of(path + ".tls"),
-            fmt::format("the relay {} has tls = \"{}\", but servers expect {} on port {}, and nothing gets through; "
-                        "set tls = \"{}\"",
-                        quote(relay.name), text_of(relay.tls), implicit ? "STARTTLS" : "TLS from the first octet",
-                        host.port, implicit ? "verified" : "implicit"));
+            fmt::format(
+                "the relay {} has tls = \"{}\", but servers expect {} on port {}, and nothing gets through; "
+                "set tls = \"{}\"",
+                quote(relay.name), text_of(relay.tls), implicit ? "STARTTLS" : "TLS from the first octet",
+                host.port, implicit ? "verified" : "implicit"));
         return;
     }
 }
@@ -198,12 +207,15 @@ bool is_for_all(const RouteOptions& route) {
 
 // By what is written, not by what "*.example.com" means: enough for a rule that stands twice.
 bool holds_wherever(const std::vector<std::string>& wide, const std::vector<std::string>& narrow) {
-    const auto has = [&](std::string_view item) { return std::find(wide.begin(), wide.end(), item) != wide.end(); };
+    const auto has = [&](std::string_view item) {
+        return std::find(wide.begin(), wide.end(), item) != wide.end();
+    };
     return wide.empty() || has("*") || (!narrow.empty() && std::all_of(narrow.begin(), narrow.end(), has));
 }
 
 bool takes_all_of(const RouteOptions& earlier, const RouteOptions& later) {
-    return holds_wherever(earlier.recipients, later.recipients) && holds_wherever(earlier.senders, later.senders) &&
+    return holds_wherever(earlier.recipients, later.recipients) &&
+           holds_wherever(earlier.senders, later.senders) &&
            holds_wherever(earlier.providers, later.providers);
 }
 

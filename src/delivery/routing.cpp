@@ -48,8 +48,8 @@ std::string describe(const RouteOptions& rule, std::size_t index) {
 const std::vector<ProviderOptions>& known_providers() {
     // The hosts of their MX records, as each publishes them, and the limits with which a small sender stays
     // clear of their throttling (PR-19, PR-29, PR-31, PR-41). Where TLS is never missing it is demanded:
-    // clear text would be somebody in between. Microsoft's are two groups of 5, people's mailboxes and firms',
-    // and each firm has MX hosts of its own, which share no connection.
+    // clear text would be somebody in between. Microsoft's are two groups of 5, people's mailboxes and
+    // firms', and each firm has MX hosts of its own, which share no connection.
     struct Known {
         std::string_view name;
         std::vector<std::string> mx;
