@@ -121,7 +121,12 @@ void StsPolicies::look(const DomainPtr& domain) {
 }
 
 net::awaitable<void> StsPolicies::look_and_tell(DomainPtr domain) {
-    co_await look_up(domain);
+    try {
+        co_await look_up(domain);
+    } catch (const std::exception& failure) {
+        domain->why = failure.what();   // out of memory: those who wait go on, and there will be other looks
+        log::error("mta_sts").kv("domain", domain->name).kv("error", failure.what());
+    }
     domain->looking = false;
     domain->looked = std::chrono::steady_clock::now();
     domain->tell();
@@ -151,8 +156,15 @@ net::awaitable<void> StsPolicies::look_up(DomainPtr domain) {
     else if (domain->policy) id = domain->policy->id;
     const bool turn = co_await take_turn();
     if (!turn) co_return;
+    struct Turn {
+        explicit Turn(StsPolicies& policies) : of(policies) {}
+        ~Turn() { of.give_turn(); }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        StsPolicies& of;
+    };
+    const Turn mine(*this);
     co_await fetch(domain, std::move(id));
-    give_turn();
 }
 
 net::awaitable<void> StsPolicies::fetch(DomainPtr domain, std::string id) {

@@ -155,7 +155,12 @@ net::awaitable<void> TlsReporter::work(RunPtr run) {
         const Day day = run->todo.front().first;
         std::string domain = std::move(run->todo.front().second);
         run->todo.pop_front();
-        co_await report(day, std::move(domain), run);
+        try {
+            co_await report(day, std::move(domain), run);
+        } catch (const std::exception& failure) {
+            ++run->result.later;   // out of memory: the run ends all the same, and there will be others
+            log::error("tls_report").kv("day", to_string(day)).kv("error", failure.what());
+        }
     }
     if (--run->workers == 0) end(*run);
 }
