@@ -6,7 +6,7 @@ import re
 import tomllib
 
 # A case must say what it is about: a clause, or the id of a requirement.
-CITATION = re.compile(r"\b(RFC \d{3,4}|(SMTP|EXT|TLS|DA|STS|DSN|PR|DN|RT|SC|TR|LA|EAI)-\d)")
+CITATION = re.compile(r"\b(RFC \d{3,4}|(SMTP|EXT|TLS|DA|STS|RPT|RT|DSN|AUTH|PR)-\d)")
 DISPOSITIONS = ("delivered", "deferred", "failed")
 
 # Settings that several cases share; one daemon serves all cases of equal settings.

@@ -15,7 +15,7 @@ class UnreachableHosts(WorldTest):
         return message
 
     def test_one_dead_host_of_two(self):
-        """Messages wait for a host that does not answer once per back-off, and not each of them."""
+        """SMTP-31: messages wait for a host that does not answer once per back-off, and not each of them."""
         w = self.world(changes={"delivery": {"messages_per_connection": 1, "timeouts": {"greeting": "500ms"}}})
         silent = Sink(loopback_address(), port=w.sink.port)
         self.addCleanup(silent.stop)

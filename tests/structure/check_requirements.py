@@ -1,4 +1,4 @@
-"""Holds docs/REQUIREMENTS.md to the tree: no id missing, no file that is not there, each id cited in the tests named for it."""
+"""Holds docs/REQUIREMENTS.md to the tree: no id missing, no file that is not there, each id cited in the tests named for it, none made up."""
 
 import pathlib
 import re
@@ -6,9 +6,12 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "REQUIREMENTS.md"
-OWED = {"SUB": range(1, 21), "SMTP": [1, 2, 5, 6, 9, 11, *range(13, 28), 35, 36, 37], "EXT": [*range(4, 12), 13, 14],
-        "AUTH": range(1, 10), "DSN": [1, 2, *range(5, 11)], "TLS": range(1, 10), "LU": [19], "DO": [1, 2],
-        "DA": [1, 2, *range(4, 13)], "STS": [5, 6, 7], "RT": [1, 2]}
+OWED = {"SUB": range(1, 21), "SMTP": [*range(1, 28), *range(29, 38)], "EXT": range(1, 15), "AUTH": range(1, 11),
+        "DSN": [*range(1, 14), 15], "TLS": range(1, 10), "DA": [1, 2, *range(4, 13)], "STS": range(1, 11), "RPT": range(1, 7),
+        "RT": [1, 2], "LU": [19], "DO": [1, 2]}
+# Of these families a test may cite only what is listed: a citation of a rule that does not exist shows nothing.
+CITED = re.compile(r"(?<![A-Za-z0-9])(SUB|SMTP|EXT|AUTH|DSN|TLS|DA|STS|RPT|RT)[-_](\d+)(?![\d.])")
+SCRIPTS = {".cpp", ".hpp", ".py", ".smtp", ".toml"}
 
 
 def cites(text, name):
@@ -43,6 +46,11 @@ def faults():
         for number in numbers:
             if f"{letters}-{number}" not in listed:
                 yield f"{letters}-{number} is not listed"
+    for path in sorted((ROOT / "tests").rglob("*")):
+        if path.suffix not in SCRIPTS or path.parent.name == "structure":
+            continue
+        for name in sorted({f"{m[1]}-{m[2]}" for m in CITED.finditer(path.read_text(errors="replace"))} - set(listed)):
+            yield f"tests/{path.relative_to(ROOT / 'tests')} cites {name}, which is not listed"
 
 
 found = list(faults())

@@ -1,4 +1,4 @@
-// The client's side of SASL: the example of RFC 7677, the choice of the strongest, and servers that do not
+// AUTH-10, the client's side of SASL: the example of RFC 7677, the choice of the strongest, and servers that do not
 // prove themselves.
 #include "auth/sasl_client.hpp"
 

@@ -1,4 +1,4 @@
-// Single addresses that do not answer: who tries them, when, and who leaves them out.
+// Single addresses that do not answer: who tries them, when, and who leaves them out (SMTP-31).
 #include "delivery/host_health.hpp"
 
 #include <gtest/gtest.h>

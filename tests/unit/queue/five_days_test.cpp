@@ -119,7 +119,7 @@ protected:
     std::optional<Duration> expired_;
 };
 
-// docs/DELIVERY.md "What a reply means": 75 s, 5 min, 10 min, ... up to 3 h, each +-20 %, until five days are
+// SMTP-30, docs/DELIVERY.md "What a reply means": 75 s, 5 min, 10 min, ... up to 3 h, each +-20 %, until five days are
 // over.
 TEST_F(FiveDaysTest, AttemptsAreInTheDocumentedBoundsUntilTheExpiry) {
     const auto attempts = attempts_of([](const auto&) { return Answer{"temp"}; });
@@ -163,7 +163,7 @@ TEST_F(FiveDaysTest, GreylistingNeverWaitsForHours) {
     EXPECT_EQ(expired_, kLifetime);
 }
 
-// A dead host: the recipient's schedule and the site's back-off of at most 30 minutes together never make it
+// SMTP-31. A dead host: the recipient's schedule and the site's back-off of at most 30 minutes together never make it
 // wait for longer than both. When the host is back on the fourth day, the next attempt delivers.
 TEST_F(FiveDaysTest, ADeadHostIsTriedOnScheduleAndDeliveredToWhenItIsBack) {
     const auto attempts = attempts_of([](const auto& so_far) {

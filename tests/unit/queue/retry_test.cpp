@@ -1,4 +1,4 @@
-// Intervals, classes and the time of giving up.
+// Intervals, classes and the time of giving up (SMTP-30, RFC 5321 s4.5.4.1).
 #include "queue/retry.hpp"
 
 #include <gtest/gtest.h>
