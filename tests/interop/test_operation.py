@@ -124,6 +124,22 @@ class Life(world.WorldTest):
             w.daemon.command("queue", "retry", id, check=False)   # it may have gone by now
         w.sink.wait_for_message("bob@dest.test")
 
+    def test_the_grace_ends(self):
+        """A delivery that does not end within delivery.shutdown_grace is cut off: the process ends, and the mail may have gone (RFC 1047)."""
+        w = self.world(changes={"delivery": {"shutdown_grace": "300ms"}})
+        rule = w.sink.rule("dot", stall=True)
+        id = w.daemon.send("bob@dest.test").split()[-1]
+        self.assertTrue(w.sink.wait(lambda s: s.sessions and "DATA" in s.sessions[0]["commands"]))
+        w.daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(w.daemon.process.wait(20), 0)
+        self.assertEqual(w.daemon.log("did not end"), [])
+        w.sink.forget(rule)
+        w.daemon.start()
+        w.daemon.wait_for_output(r"may have been delivered|in doubt", "queue", "show", id)
+        w.daemon.command("queue", "retry", id)
+        w.sink.wait_for_message("bob@dest.test")
+        w.daemon.wait_for_empty_queue()
+
     def test_second_instance_names_the_first(self):
         w = self.world()
         ports = {f"{w.daemon.address}:{p}": f"{w.daemon.address}:{free_port(w.daemon.address)}" for p in w.daemon.ports.values()}

@@ -2,10 +2,14 @@
 """Relays and rules: whose mail goes where, logins, what a relay's refusal does to the queue, fallbacks, `posthorn route test`."""
 
 import json
+import os
 import tempfile
+import unittest
 
 from posthorn_test import certs, world
 from posthorn_test.daemon import Daemon, loopback_address
+from posthorn_test.dovecot import Dovecot
+from posthorn_test.receivers import Postfix
 from posthorn_test.sink import Sink
 from posthorn_test.world import WorldTest
 
@@ -64,7 +68,7 @@ class Relays(WorldTest):
         self.assertEqual(w.sink.accepted, 0)
 
     def test_scram_with_a_posthorn_as_the_relay(self):
-        """RFC 7677, RFC 9266: the strongest that both know, bound to the TLS connection; the relay proves that it knows us."""
+        """AUTH-10, RFC 7677, RFC 9266: the strongest that both know, bound to the TLS connection; the relay proves that it knows us."""
         w = self.relay_world([], [])
         certificate, key = self.authority.issue(["hub.test"])
         with Daemon(dns=w.dns, delivery_port=w.sink.port, users={"spoke": PASSWORD},
@@ -290,6 +294,55 @@ class Relays(WorldTest):
         run = w.daemon.command("route", "test", "bob@unheard-of.test", check=False)
         self.assertEqual(run.returncode, 75, run.stdout + run.stderr)
         self.assertIn("DNS gave no answer", run.stdout)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "Postfix runs under users of its own: only root can start it")
+class ByPostfix(WorldTest):
+    """The relay that most have: Debian's Postfix, whose users are Dovecot's."""
+
+    def use(self, w, **relay):
+        self.reloads = getattr(self, "reloads", 0) + 1
+        w.daemon.tables |= {"relay": [self.relay | relay], "route": [{"to": "hub"}]}
+        w.daemon.write_config()
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breloaded\b", count=self.reloads)
+
+    def test_logins_and_a_wrong_password(self):   # AUTH-10, RFC 4954 s6
+        w = self.world()
+        dovecot = Dovecot({"me": "{PLAIN}hush-hush-12"}, mechanisms="plain login scram-sha-256")
+        self.enterContext(dovecot)
+        hub = Postfix(w.sink.port, domain="hub.test", users_socket=dovecot.socket)
+        self.enterContext(hub)
+        w.dns.set("mx.hub.test", "A", hub.address)
+        w.daemon.tables["delivery"]["tls_ca_file"] = str(hub.certificate)
+        self.relay = {"name": "hub", "host": f"mx.hub.test:{hub.port}", "user": "me", "password": "hush-hush-12"}
+        for mechanism in ("SCRAM-SHA-256", "PLAIN", "LOGIN"):
+            with self.subTest(mechanism):
+                self.use(w, mechanisms=[mechanism])
+                w.daemon.send("bob@hub.test", subject=mechanism)
+                hub.wait_for("bob", mechanism)
+                self.assertIn(f"sasl_method={mechanism}, sasl_username=me", hub.output())
+        w.daemon.wait_for_empty_queue()
+        self.use(w, password="another")
+        w.daemon.send("carol@hub.test", subject="kept")
+        w.daemon.wait_for_log(r"\bdeferred\b.*to=carol@hub\.test.*class=local.*stage=auth")
+        self.assertIn("fault=login", w.daemon.wait_for_log(r"relay-trouble\b.*level=error")[-1])
+        self.use(w)
+        for id in w.daemon.queue_ids():
+            w.daemon.command("queue", "retry", id, check=False)   # the relay rests; it may have gone by now
+        hub.wait_for("carol", "kept")
+        w.daemon.wait_for_empty_queue()
+
+    def test_without_a_login_it_does_not_relay(self):   # RFC 5321 s3.6.1: about us, so the mail waits
+        w = self.world()
+        hub = Postfix(w.sink.port, domain="hub.test")
+        self.enterContext(hub)
+        w.dns.set("mx.hub.test", "A", hub.address)
+        self.relay = {"name": "hub", "host": f"mx.hub.test:{hub.port}", "tls": "required"}
+        self.use(w)
+        w.daemon.send("bob@elsewhere.test")
+        w.daemon.wait_for_log(r"\bdeferred\b.*to=bob@elsewhere\.test.*class=local.*Relay access denied")
+        self.assertIn("fault=relaying", w.daemon.wait_for_log(r"relay-trouble\b.*level=error")[0])
 
 
 if __name__ == "__main__":

@@ -159,7 +159,11 @@ class Receiver:
 
 
 class Postfix(Receiver):
-    """The installed one, with a configuration and a queue of its own."""
+    """The installed one, with a configuration and a queue of its own. users_socket: Dovecot's, whose users may log in."""
+
+    def __init__(self, port, domain="dest.test", users_socket=None):
+        super().__init__(port, domain)
+        self.users_socket = users_socket
 
     def start(self):
         etc, queue, data, mail = (self.directory / d for d in ("etc", "queue", "data", "mail"))
@@ -193,7 +197,13 @@ virtual_mailbox_maps = texthash:{etc}/users
 virtual_mailbox_base = {mail}
 virtual_uid_maps = static:{VMAIL}
 virtual_gid_maps = static:{VMAIL}
-""")
+""" + (f"""
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {self.users_socket}
+smtpd_sasl_security_options = noanonymous
+smtpd_tls_auth_only = yes
+""" if self.users_socket else ""))
         (etc / "users").write_text("".join(f"{u}@{self.domain} {u}/\n" for u in (*self.users, "jörg")))
         services = [f"{self.address}:{self.port} inet n - n - - smtpd", "pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
                     "qmgr unix n - n 300 1 qmgr", "tlsmgr unix - - n 1000? 1 tlsmgr", "rewrite unix - - n - - trivial-rewrite",
