@@ -62,6 +62,19 @@ TEST(ConcurrencyWindow, ShrinksWhenMoreFailThanGoWell) {
     EXPECT_EQ(window.size(), 3U);
 }
 
+// N more, and neither one sooner nor one later.
+TEST(ConcurrencyWindow, ShrinksByTheNthFailureMore) {
+    ConcurrencyWindow window = wide(4);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_FALSE(window.failed());
+    }
+    window.succeeded(4);
+    EXPECT_FALSE(window.failed());
+    EXPECT_EQ(window.size(), 4U) << "three more failures than successes";
+    EXPECT_FALSE(window.failed());
+    EXPECT_EQ(window.size(), 3U);
+}
+
 TEST(ConcurrencyWindow, AskingForLessHalvesItOnceForAllThatWereUnderWay) {
     ConcurrencyWindow window = wide(8);
     EXPECT_FALSE(window.from_before());

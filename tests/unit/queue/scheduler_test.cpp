@@ -341,6 +341,33 @@ TEST_F(SchedulerTest, HotMemoryIsBoundedAndGivenBack) {
     EXPECT_EQ(scheduler_.figures().hot_octets, 0U);
 }
 
+TEST_F(SchedulerTest, HalfOfHotMemoryIsForLetters) {
+    SchedulerOptions options;
+    options.hot_memory = 10'000;
+    scheduler_.set_options(options);
+    const std::string bulk = kBulkLane + std::string("shop.example");
+    EXPECT_FALSE(scheduler_.wants_hot("a.example", bulk, 5'000, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("a.example", bulk, 4'000, kStart));
+    EXPECT_FALSE(scheduler_.wants_hot("b.example", bulk, 1'000, kStart));
+    EXPECT_TRUE(scheduler_.wants_hot("b.example", "shop.example", 1'000, kStart));
+}
+
+// First come, first served, also between sites of different standing.
+TEST_F(SchedulerTest, WhoWasInLineFirstStartsFirst) {
+    prove("mx.quick");
+    for (const bool quick_first : {true, false}) {
+        const DestinationId quick = quick_first ? 1 : 4, fresh = quick_first ? 2 : 3;
+        const std::string at = quick_first ? "mx.fresh" : "mx.fresh2";
+        for (const DestinationId id : {std::min(quick, fresh), std::max(quick, fresh)}) {
+            scheduler_.on_added(id, "d" + std::to_string(id), "", {hot(id, id, id)}, 0, kStart);
+            expect_next<ResolveSite>(kStart);
+            scheduler_.resolved(id, {id == quick ? "mx.quick" : at}, kStart + 24h, kStart);
+        }
+        EXPECT_EQ(expect_next<StartDelivery>(kStart).destination, std::min(quick, fresh));
+        EXPECT_EQ(expect_next<StartDelivery>(kStart).destination, std::max(quick, fresh));
+    }
+}
+
 TEST_F(SchedulerTest, NewMailDoesNotOvertakeABacklog) {
     scheduler_.on_due(1, "a.example", "", kStart);
     EXPECT_FALSE(scheduler_.wants_hot("a.example", "", 10, kStart));

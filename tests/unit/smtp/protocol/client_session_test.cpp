@@ -15,6 +15,7 @@ ClientScript piped() {
     return ClientScript().greeted({"PIPELINING"});
 }
 
+// EXT-2, RFC 2920 s3.1: DATA is the last of its group. SMTP-12: QUIT, and its answer awaited.
 TEST(ClientSession, TwoRoundTripsForAMessage) {
     piped()
         .begins(letter())
@@ -58,7 +59,7 @@ TEST(ClientSession, OneByOneWithoutPipelining_RFC2920) {
         .run();
 }
 
-TEST(ClientSession, OneByOneStopsWhenNobodyIsLeft) {
+TEST(ClientSession, OneByOneStopsWhenNobodyIsLeft_SMTP_12) {
     ClientScript()
         .greeted({"8BITMIME"})
         .begins(letter())
@@ -147,7 +148,7 @@ ClientScript offered_tls(TlsUse use) {
         .peer("250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 10\r\n250 STARTTLS\r\n");
 }
 
-TEST(ClientSession, StartTlsAndEhloAgain_TLS_1) {
+TEST(ClientSession, StartTlsAndEhloAgain_TLS_1_EXT_2) {
     offered_tls(TlsUse::opportunistic)
         .sends("STARTTLS\r\n")
         .peer("220 2.0.0 go\r\n")
@@ -595,6 +596,33 @@ TEST(ClientSession, KnownRefusalsCostNoRoundTrip_EXT_5_EXT_8_EXT_10_SMTP_37) {
             .checks([](const ClientSession& s) { EXPECT_EQ(s.transactions(), 0U); })
             .run();
     }
+}
+
+// RFC 1870 s6.1: as large as the server takes is not larger.
+TEST(ClientSession, AsLargeAsTheServerTakes_EXT_5) {
+    ClientScript()
+        .greeted({"PIPELINING", "SIZE 1000"})
+        .begins(letter())
+        .sends("MAIL FROM:<a@example.org> SIZE=1000\r\n" + kRcpt + "DATA\r\n")
+        .run();
+}
+
+// RFC 8689 s4.2.1: TLS alone is not enough, the next server must know what it promises.
+TEST(ClientSession, RequireTlsNeedsTheExtensionUnderTls_EXT_13) {
+    Transaction require_tls = letter();
+    require_tls.envelope.require_tls = true;
+    offered_tls(TlsUse::required)
+        .sends("STARTTLS\r\n")
+        .peer("220 2.0.0 go\r\n")
+        .handshakes()
+        .sends("EHLO out.example.org\r\n")
+        .peer("250-mx.example.net\r\n250 PIPELINING\r\n")
+        .ready()
+        .begins(require_tls)
+        .sends("")
+        .ready()
+        .results({"mail refused local 550 5.7.30 the message needs REQUIRETLS, which the server does not offer"})
+        .run();
 }
 
 // RFC 8689 s5: a report about a message that required TLS goes also to a server that does not know the option.
