@@ -17,8 +17,8 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr Duration kLookInterval = std::chrono::minutes(1);       // at the TXT record of a domain whose policy is in force
-constexpr Duration kRoundInterval = std::chrono::minutes(1);
-constexpr std::size_t kMaxRefreshes = 200;                        // begun in one round
+constexpr Duration kRoundInterval = std::chrono::seconds(15);
+constexpr std::size_t kMaxRefreshes = 50;                         // begun in one round
 constexpr Duration kTlsIdle = std::chrono::minutes(10);           // then the authorities' certificates leave our memory
 constexpr std::string_view kPath = "/.well-known/mta-sts.txt";    // RFC 8461 s3.3
 

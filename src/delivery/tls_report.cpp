@@ -123,6 +123,15 @@ std::string to_string(Day day) {
                        static_cast<unsigned>(date.day()));
 }
 
+TimePoint report_due(Day day, Duration delay, double chance) {
+    return end_of(day) + Duration(static_cast<Duration::rep>(static_cast<double>(delay.count()) * chance));
+}
+
+bool report_is_too_late(Day day, Duration delay, TimePoint now) {
+    constexpr Duration kPersistence = std::chrono::hours(24);
+    return now > end_of(day) + delay + kPersistence;
+}
+
 std::optional<Day> parse_day(std::string_view text) {
     if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
     const auto year = text::parse_unsigned(text.substr(0, 4));
@@ -142,15 +151,6 @@ std::uint64_t TlsDay::sessions() const {
     return all;
 }
 
-void TlsResults::note(TlsResult result, TimePoint now) {
-    ++totals_.sessions[result.result];
-    if (!enabled_ || result.policy_domain.empty()) return;
-    const Day today = day_of(now);
-    std::map<std::string, TlsDay>& domains = days_[today];
-    const std::string domain = text::to_lower(result.policy_domain);
-    auto at = domains.find(domain);
-    if (at == domains.end()) {
-        if (domains.size() >= kMaxDomains) {
 bool ReportBudget::take(Day day, const std::string& receiver) {
     std::uint32_t& taken = taken_[day][receiver];
     if (taken >= kMaxOfReceiver) return false;
@@ -165,12 +165,22 @@ void ReportBudget::give_back(Day day, const std::string& receiver) {
 
 void ReportBudget::forget_before(Day day) { taken_.erase(taken_.begin(), taken_.lower_bound(day)); }
 
+void TlsResults::note(TlsResult result, TimePoint now) {
+    ++totals_.sessions[result.result];
+    if (!enabled_ || result.policy_domain.empty()) return;
+    const Day today = day_of(now);
+    std::map<std::string, TlsDay>& domains = days_[today];
+    const std::string domain = text::to_lower(result.policy_domain);
+    auto at = domains.find(domain);
+    if (at == domains.end()) {
+        if (domains.size() >= kMaxDomains) {
             ++totals_.left_out;
             return;
         }
         TlsDay fresh;
         fresh.day = today;
         fresh.domain = domain;
+        octets_ += weight_of(fresh);
         at = domains.emplace(domain, std::move(fresh)).first;
     }
     TlsPolicyCount policy;
@@ -180,7 +190,6 @@ void ReportBudget::forget_before(Day day) { taken_.erase(taken_.begin(), taken_.
     shorten(policy.strings);
     shorten(policy.mx_patterns);
     TlsPolicyCount& place = place_for(at->second, std::move(policy), octets_);
-        octets_ += weight_of(fresh);
     if (result.result == TlsResultType::success) {
         ++place.successes;
     } else {

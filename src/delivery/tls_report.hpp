@@ -75,6 +75,11 @@ using Day = std::chrono::sys_days;
 [[nodiscard]] inline Day day_of(TimePoint time) { return std::chrono::floor<std::chrono::days>(time); }
 [[nodiscard]] std::string to_string(Day day);                        // "2026-11-22"
 [[nodiscard]] std::optional<Day> parse_day(std::string_view text);
+[[nodiscard]] inline TimePoint end_of(Day day) { return TimePoint(day + std::chrono::days(1)); }
+// RFC 8460 s4.1: when the reports about a day go out, so that not all the world's come at midnight. chance: 0 to 1.
+[[nodiscard]] TimePoint report_due(Day day, Duration delay, double chance);
+// RFC 8460 s5.5: a day of trying is over (a machine that was off for long, a receiver that was).
+[[nodiscard]] bool report_is_too_late(Day day, Duration delay, TimePoint now);
 
 // One domain's day: what a report is made of.
 struct TlsDay {
@@ -89,11 +94,6 @@ struct TlsDay {
 [[nodiscard]] std::string remembered_form(const TlsDay& day);
 [[nodiscard]] Result<TlsDay> from_remembered_day(std::string_view text);
 
-// Counts in memory; owned by app::Daemon, on the home shard. Pure: writing down and sending is TlsReporter's. Counts also
-// where no reports are sent (RPT-6): for metrics.
-class TlsResults {
-public:
-    static constexpr std::size_t kMaxDomains = 20000;     // per day; sessions with more are counted in `left_out` only
 // RFC 8460 lets a record name any receiver, and asks nobody whether he wants to be one: whoever owns a domain with a wildcard
 // and may send mail could have us write to a stranger for each of its names. So one receiver gets at most so many reports of a
 // day, counted since the start. Pure.
@@ -109,14 +109,19 @@ private:
     std::map<Day, std::map<std::string, std::uint32_t>> taken_;
 };
 
+// Counts in memory; owned by app::Daemon, on the home shard. Pure: writing down and sending is TlsReporter's. Counts also
+// where no reports are sent (RPT-6): for metrics.
+class TlsResults {
+public:
+    static constexpr std::size_t kMaxDomains = 20000;     // per day; sessions with more are counted in `left_out` only
     static constexpr std::size_t kMaxPolicies = 8;        // per domain and day: a policy that changes
     static constexpr std::size_t kMaxFailures = 100;      // per policy and day
+    static constexpr std::size_t kMaxOctets = 64 * 1024 * 1024;   // of them all; beyond it numbers are counted, and no words
 
     // By C's dialler: once for each session in which TLS was decided.
     void note(TlsResult result, TimePoint now = wall_now());
     // Nothing is counted while off: no reports are to be made (the totals below always are).
     void enable(bool on) { enabled_ = on; }
-    static constexpr std::size_t kMaxOctets = 64 * 1024 * 1024;   // of them all; beyond it numbers are counted, and no words
 
     // Days that have something, oldest first; the domains of one of them.
     [[nodiscard]] std::vector<Day> days() const;
@@ -133,14 +138,14 @@ private:
         std::uint64_t left_out = 0;
     };
     [[nodiscard]] const Totals& totals() const { return totals_; }
+    [[nodiscard]] std::size_t octets() const { return octets_; }  // of memory, about
 
 private:
     std::map<Day, std::map<std::string, TlsDay>> days_;
     std::set<std::pair<Day, std::string>> changed_;
     Totals totals_;
-    [[nodiscard]] std::size_t octets() const { return octets_; }  // of memory, about
+    std::size_t octets_ = 0;
     bool enabled_ = true;
 };
 
 }  // namespace posthorn::delivery
-    std::size_t octets_ = 0;

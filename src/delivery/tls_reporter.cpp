@@ -19,12 +19,10 @@ namespace {
 
 constexpr Duration kRoundInterval = std::chrono::minutes(1);
 constexpr Duration kRetryInterval = std::chrono::hours(1);
-constexpr Duration kPersistence = std::chrono::hours(24);         // RFC 8460 s5.5: not after a day of trying
 constexpr Duration kRemembered = std::chrono::hours(72);          // after the day's end
 constexpr std::size_t kWorkers = 8;
 constexpr std::size_t kMaxHttpAnswer = 16 * 1024;
 
-TimePoint end_of(Day day) { return TimePoint(day + std::chrono::days(1)); }
 std::string results_key(Day day, const std::string& domain) { return to_string(day) + ' ' + domain; }
 
 Reporter reporter_of(const std::string& hostname, const TlsReportOptions& options) {
@@ -113,8 +111,7 @@ void TlsReporter::look_for_ended_days() {
     std::vector<Day> due;
     for (const Day day : results_.days()) {
         if (day >= today) continue;
-        if (now > end_of(day) + options_.tls_report.delay + kPersistence) {
-            // The receiver's interest in it is over (a machine that was off for long, a receiver that was).
+        if (report_is_too_late(day, options_.tls_report.delay, now)) {
             const std::vector<std::string> left = results_.domains(day);
             log::info("tls_report").kv("day", to_string(day)).kv("given_up", static_cast<std::uint64_t>(left.size()))
                 .kv("meaning", "these domains' reports could not be sent within a day");
@@ -123,15 +120,14 @@ void TlsReporter::look_for_ended_days() {
         }
         auto at = due_.find(day);
         if (at == due_.end()) {
-            // RFC 8460 s4.1: so that not all the world's reports come at midnight.
-            std::uniform_int_distribution<Duration::rep> chance(0, options_.tls_report.delay.count());
-            at = due_.emplace(day, end_of(day) + Duration(chance(random_))).first;
+            const double chance = std::uniform_real_distribution<double>(0, 1)(random_);
+            at = due_.emplace(day, report_due(day, options_.tls_report.delay, chance)).first;
         }
-    budget_.forget_before(today - std::chrono::days(5));
         if (now >= at->second) due.push_back(day);
     }
     std::erase_if(due_, [&](const auto& entry) { return end_of(entry.first) + kRemembered < now; });
     std::erase_if(sent_, [&](const auto& entry) { return end_of(entry.first) + kRemembered < now; });
+    budget_.forget_before(today - std::chrono::days(5));
     if (!due.empty()) begin(due);
 }
 
@@ -215,8 +211,8 @@ net::awaitable<void> TlsReporter::report(Day day, std::string domain, RunPtr run
             continue;
         }
         sent_[day].erase(mark);
-        memory_.erase(kSentKind, to_string(day) + ' ' + mark);
         budget_.give_back(day, to.receiver());
+        memory_.erase(kSentKind, to_string(day) + ' ' + mark);
         all = false;
     }
     if (all) forget(day, domain);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """MTA-STS (RFC 8461): policies fetched over HTTPS, kept over restarts, and enforced against MX hosts that are not what they say."""
 
+import sqlite3
 import tempfile
 import time
 
@@ -162,6 +163,24 @@ class MtaSts(WorldTest):
         w.daemon.send("carol@dest.test")
         self.assert_deferred(w, "MTA-STS", "carol")
 
+    def test_refreshed_by_itself(self):   # STS-4, RFC 8461 s3.3, s10.2: daily, no mail needs to come
+        w = self.sts_world(max_age=604800)
+        w.daemon.send("bob@dest.test")
+        self.assert_delivered(w)
+        w.daemon.stop()
+        database = sqlite3.connect(w.daemon.directory / "queue" / "delivery.sqlite")
+        with database:   # as if it had been fetched 25 hours ago
+            key, value = database.execute("SELECT key, value FROM remembered WHERE kind='sts-policy'").fetchone()
+            lines = bytes(value).decode().split("\n")
+            fetched, lines[3] = lines[3], str(int(lines[3]) - 25 * 3600 * 1000)
+            database.execute("UPDATE remembered SET value=? WHERE kind='sts-policy' AND key=?", ("\n".join(lines).encode(), key))
+        database.close()
+        self.assertLess(abs(int(fetched) / 1000 - time.time()), 300)
+        self.web.policy(mx=("mx.dest.test", "new.dest.test"), max_age=604800)
+        w.daemon.start()
+        self.assertEqual(len(self.fetches(2)), 2)
+        self.assertRegex(w.daemon.wait_for_log(r"\bmta_sts .*mode=enforce id=1 mx=2\b")[0], r"domain=dest\.test")
+
     def test_a_new_id_is_fetched_before_mail_fails(self):   # STS-6, RFC 8461 s5.1
         w = self.sts_world(mx=("old.dest.test",))
         w.daemon.send("bob@dest.test")
@@ -206,6 +225,10 @@ class MtaSts(WorldTest):
     def test_too_large(self):   # STS-2
         self.failed_fetch("larger than 64 KiB", lambda w: self.web.answer(WELL_KNOWN, "x: y\n" * 20000))
 
+    def test_a_chunk_without_end(self):   # RFC 9112 s7.1.1: an extension of a chunk is for nobody, and may not fill the memory
+        self.failed_fetch("larger than 64 KiB", lambda w: self.web.answer(
+            WELL_KNOWN, raw=b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 200000))
+
     def test_no_http(self):
         self.failed_fetch("no HTTP", lambda w: self.web.answer(WELL_KNOWN, raw=b"\0\1\2 hello\r\n\r\n"))
 
@@ -225,10 +248,6 @@ class MtaSts(WorldTest):
         self.web.answer(WELL_KNOWN, raw=b"HTTP/1.1 200 OK\r\nContent-Type: TEXT/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
                         b"10\r\nversion: STSv1\r\n\r\n2b\r\nmode: enforce\nmx: a.test\nmx: mx.dest.test\n\n\r\n11\r\nmax_age: 86400  \n\r\n0\r\n\r\n")
         w.daemon.send("bob@dest.test")
-    def test_a_chunk_without_end(self):   # RFC 9112 s7.1.1: an extension of a chunk is for nobody, and may not fill the memory
-        self.failed_fetch("larger than 64 KiB", lambda w: self.web.answer(
-            WELL_KNOWN, raw=b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 200000))
-
         self.assert_delivered(w)
         self.assertRegex(w.daemon.wait_for_log(r"\bmta_sts ")[0], "mode=enforce .*mx=2")
 

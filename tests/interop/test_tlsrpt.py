@@ -55,13 +55,14 @@ class TlsReports(WorldTest):
         self.plain.wait_for_message("eve@plain.test")
         w.daemon.wait_for_empty_queue()
 
-    def yesterday(self, w):
-        """What the stopped daemon counted was a day earlier; returns that day."""
+    def yesterday(self, w, days=1):
+        """What the stopped daemon counted was so many days earlier; returns that day."""
+        shift = f"-{days} day"
         database = sqlite3.connect(w.daemon.directory / "queue" / "delivery.sqlite")
         with database:
-            database.execute("UPDATE remembered SET key=date(substr(key, 1, 10), '-1 day') || substr(key, 11), "
-                             "value=CAST(replace(CAST(value AS TEXT), substr(key, 1, 10), date(substr(key, 1, 10), '-1 day')) AS BLOB) "
-                             "WHERE kind='tls-report'")
+            database.execute("UPDATE remembered SET key=date(substr(key, 1, 10), ?1) || substr(key, 11), "
+                             "value=CAST(replace(CAST(value AS TEXT), substr(key, 1, 10), date(substr(key, 1, 10), ?1)) AS BLOB) "
+                             "WHERE kind='tls-report'", (shift,))
             days = {row[0][:10] for row in database.execute("SELECT key FROM remembered WHERE kind='tls-report'")}
             kept = database.execute("SELECT kind, key, expires, value FROM remembered WHERE kind='tls-report'").fetchall()
         database.close()
@@ -181,6 +182,19 @@ class TlsReports(WorldTest):
         self.check_json(posts[1]["body"], day, "dest.test")
         self.assertIn("0 reports sent", w.daemon.command("tlsrpt", "send").stdout)
         self.assertEqual(len(self.reports(w)), 1)   # the mail went the first time
+
+    def test_given_up_after_a_day(self):   # RPT-4, RFC 8460 s5.5: of a machine that was off for long
+        w = self.report_world()
+        self.count_a_day(w)
+        w.daemon.stop()
+        self.yesterday(w, days=3)
+        w.daemon.start()
+        w.daemon.wait_for_log(r"\btls_report day=\S+ given_up=2\b")
+        w.daemon.wait_for_output(r"Nothing is counted", "tlsrpt", "list")
+        w.daemon.send("bob@dest.test")   # had there been a report, it would have gone first
+        w.sink.wait_for_messages(3)
+        w.daemon.wait_for_empty_queue()
+        self.assertEqual(self.reports(w), [])
 
     def test_command_line(self):
         w = self.report_world()

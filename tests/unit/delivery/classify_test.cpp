@@ -85,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Disposition::deferred, Class::temp},
         Row{"554 No SMTP service here", Stage::greeting, Disposition::failed, Class::permanent},
         Row{"556 5.1.10 null MX", Stage::rcpt, Disposition::failed, Class::recipient},
+        // What a login failed for is no matter of SPF and DKIM (RFC 4954 s6).
+        Row{"535 5.7.8 Authentication failed", Stage::auth, Disposition::failed, Class::permanent},
         // SMTP-7: unknown codes go by their first digit.
         Row{"499 hm", Stage::mail, Disposition::deferred, Class::temp}, Row{"599 hm", Stage::mail, Disposition::failed, Class::permanent}));
 

@@ -8,7 +8,9 @@
 #include <sstream>
 
 #include "auth/dkim/canonical.hpp"
+#include "base/base64.hpp"
 #include "base/text.hpp"
+#include "delivery/bounce.hpp"
 #include "mail/body_scanner.hpp"
 #include "queue/body_spool.hpp"
 #include "support/temp_dir.hpp"
@@ -98,6 +100,41 @@ TEST(Conversion, WhatHasNoFormIsRefused_EXT_8_EXT_10) {
     EXPECT_EQ(address.refusal.reply.joined(),
               "553 5.6.7 The server does not offer SMTPUTF8, and the message cannot do without: its header has UTF-8 that has no ASCII "
               "form in the field From");
+}
+
+// RFC 6533 s3: the parts of a report about UTF-8 mail may be encoded, and are, for a sender whose server takes seven bits.
+TEST(Conversion, OfAReportAboutUtf8Mail_EXT_8_DSN_10) {
+    mail::Message about = letter("Subject: Gr\xc3\xbc\xc3\x9f" "e\r\n");
+    about.smtputf8 = true;
+    queue::Recipient recipient;
+    recipient.address = "j\xc3\xb6rg@example.com";
+    Outcome outcome = own_outcome(Disposition::failed, Class::recipient, Scope::recipient, 550, {5, 1, 1}, "gibt es nicht: Gr\xc3\xbc\xc3\x9f" "e");
+    outcome.stage = smtp::protocol::Stage::rcpt;
+    outcome.host = "mx.example.com";
+    Settling settling;
+    settling.recipient = &recipient;
+    settling.outcome = &outcome;
+    BounceFacts facts;
+    facts.to = about.reverse_path;
+    facts.hostname = "mail.example.org";
+    facts.from_domain = "example.org";
+    facts.id = QueueId(2);
+    const queue::NewMessage report = make_bounce(mail::DsnAction::failed, about, {settling}, facts);
+    ASSERT_TRUE(report.message->body.facts.has_8bit);
+    ASSERT_TRUE(needs(*report.message, offers(false, false)));
+
+    const Converted converted = to_seven_bit(*report.message, "/nowhere", QueueId(3));
+    ASSERT_TRUE(converted.message) << converted.refusal.reply.joined();
+    const std::string& body = *converted.message->body.bytes;
+    EXPECT_TRUE(text::is_ascii(body) && text::is_ascii(converted.message->header)) << body;
+    const auto part = [&](const std::string& type) {
+        const std::size_t at = body.find("Content-Type: " + type);
+        const std::size_t begin = body.find("\r\n\r\n", at) + 4;
+        EXPECT_NE(body.substr(at, begin - at).find("Content-Transfer-Encoding: base64\r\n"), std::string::npos) << body;
+        return base64_decode_folded(body.substr(begin, body.find("\r\n--", begin) - begin)).value_or("");
+    };
+    EXPECT_NE(part("message/global-delivery-status").find("Final-Recipient: utf-8; " + recipient.address), std::string::npos);
+    EXPECT_EQ(part("message/global-headers").find("Subject: Gr\xc3\xbc\xc3\x9f" "e"), 0U);
 }
 
 // A body in a file: the form is a file of its own, which goes with its last owner.

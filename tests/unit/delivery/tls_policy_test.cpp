@@ -328,6 +328,20 @@ TEST(HostSecurity, NamesOfUsage2) {  // RFC 7672 s3.2.3, DA-9, DA-10
     EXPECT_EQ(got.policy_strings.front().substr(0, 8), "2 1 1 64");
 }
 
+// A name that plain DNS gave for a relay's domain proves nothing: then the certificate must be the domain's.
+TEST(HostSecurity, TheNameOfARelaysHost) {
+    HostFacts host;
+    host.origin = "relay.example";
+    const auto names = [&] { return host_security(with_relay(RelayTls::verified), host, kNoTlsa, kPlain).names; };
+    host.name = "elsewhere.test";
+    EXPECT_EQ(names(), std::vector<std::string>{"relay.example"});
+    host.name = "mx.relay.example";
+    EXPECT_EQ(names(), std::vector<std::string>{"mx.relay.example"});
+    host.name = "elsewhere.test";
+    host.mx_secure = true;
+    EXPECT_EQ(names(), std::vector<std::string>{"elsewhere.test"});
+}
+
 TEST(HostSecurity, SniIsTheHost) {  // TLS-6
     EXPECT_EQ(host_security(rules(), plain_host(), kNoTlsa, kPlain).sni, "mx.example.net");
     EXPECT_EQ(host_security(rules(kEnforce), plain_host(), kNoTlsa, kPlain).names,

@@ -70,6 +70,17 @@ TEST(TlsDays, AreUtcAndReadBack) {   // RPT-2
     for (const char* wrong : {"", "2026-11-31", "2026-13-01", "2026-1-1", "22.11.2026", "2026-11-2x"}) EXPECT_FALSE(parse_day(wrong)) << wrong;
 }
 
+// RFC 8460 s4.1, s5.5: after a random part of the delay, and no longer than a day behind the whole of it.
+TEST(TlsDays, ReportsAreSpreadAndGivenUp) {   // RPT-2, RPT-4
+    const TimePoint midnight(kDay + std::chrono::days(1));
+    EXPECT_EQ(report_due(kDay, hours(4), 0.0), midnight);
+    EXPECT_EQ(report_due(kDay, hours(4), 0.5), midnight + hours(2));
+    EXPECT_EQ(report_due(kDay, hours(4), 1.0), midnight + hours(4));
+    EXPECT_EQ(report_due(kDay, Duration(0), 0.7), midnight);
+    EXPECT_FALSE(report_is_too_late(kDay, hours(4), midnight + hours(28)));
+    EXPECT_TRUE(report_is_too_late(kDay, hours(4), midnight + hours(28) + Duration(1)));
+}
+
 TEST(TlsNames, AreThoseOfTheRfc) {   // RPT-3
     for (const char* name : {"starttls-not-supported", "certificate-host-mismatch", "certificate-expired", "certificate-not-trusted",
                              "validation-failure", "tlsa-invalid", "dnssec-invalid", "dane-required", "sts-policy-fetch-error",
@@ -127,17 +138,6 @@ TEST(TlsCounts, AreBounded) {
     EXPECT_EQ(results.totals().left_out, 2U);
 }
 
-TEST(TlsCounts, TotalsAreKeptWithoutReports) {   // RPT-6
-    TlsResults results;
-    results.enable(false);
-    results.note(result(TlsResultType::certificate_expired), kNoon);
-    EXPECT_TRUE(results.days().empty());
-    EXPECT_EQ(results.totals().sessions.at(TlsResultType::certificate_expired), 1U);
-}
-
-TEST(TlsCounts, SurviveARestart) {
-    const TlsDay day = counted();
-    const Result<TlsDay> again = from_remembered_day(remembered_form(day));
 // A domain may have a policy of 64 KiB and a hundred failures, and whoever sends mail any number of domains.
 TEST(TlsCounts, OctetsAreBounded) {
     TlsResults results;
@@ -176,6 +176,17 @@ TEST(ReportBudget, IsOfOneReceiverAndDay) {
     EXPECT_TRUE(budget.take(kDay, "victim.test"));
 }
 
+TEST(TlsCounts, TotalsAreKeptWithoutReports) {   // RPT-6
+    TlsResults results;
+    results.enable(false);
+    results.note(result(TlsResultType::certificate_expired), kNoon);
+    EXPECT_TRUE(results.days().empty());
+    EXPECT_EQ(results.totals().sessions.at(TlsResultType::certificate_expired), 1U);
+}
+
+TEST(TlsCounts, SurviveARestart) {
+    const TlsDay day = counted();
+    const Result<TlsDay> again = from_remembered_day(remembered_form(day));
     ASSERT_TRUE(again) << again.error().what;
     EXPECT_EQ(remembered_form(*again), remembered_form(day));
     TlsResults results;
@@ -202,17 +213,6 @@ TEST(ReportRecords, NameWhereReportsGo) {   // RPT-1, RFC 8460 s3
               "r.example.com:8443/?a=b ");   // a comma in a local part has to be quoted in SMTP: that one is passed over
     EXPECT_EQ(addresses_of({"v=spf1 -all", "v=TLSRPTv1; rua=mailto:tls%2Brua@example.com"}), "tls+rua@example.com ");
     EXPECT_EQ(parse_report_record({"v=spf1 -all"}).why, "");
-}
-
-TEST(ReportRecords, WrongOnesAreNone) {   // RPT-1: exactly one
-    EXPECT_EQ(parse_report_record({"v=TLSRPTv1; rua=mailto:a@b.c", "v=TLSRPTv1; rua=mailto:a@b.c"}).why,
-              "it has 2 TLSRPT TXT records where one is allowed");
-    for (const char* wrong : {"v=TLSRPTv1;", "v=TLSRPTv1; rua=", "v=TLSRPTv1; rua=mailto:", "v=TLSRPTv1; rua=mailto:nobody",
-                              "v=TLSRPTv1; rua=mailto:a%0d%0ax@example.com", "v=TLSRPTv1; rua=mailto:a%zz@example.com",
-                              "v=TLSRPTv1; rua=http://example.com/", "v=TLSRPTv1; rua=https://", "v=TLSRPTv1; rua=https://127.0.0.1/",
-                              "v=TLSRPTv1; rua=https://example.com:0/", "v=TLSRPTv1; rua=https://example.com:x/",
-                              "v=TLSRPTv1; rua=https://u@example.com/"}) {
-        EXPECT_EQ(addresses_of({wrong}), "") << wrong;
     EXPECT_EQ(addresses_of({"v=TLSRPTv1; rua=mailto:a@b.test,mailto:a@b.test?x,MAILTO:a@b.test#y,https://b.test/,https://b.test/"}),
               "a@b.test b.test:443/ ");
     const ReportRecord both = parse_report_record({"v=TLSRPTv1; rua=mailto:a@Sub.B.test, https://C.test/x"});
@@ -225,6 +225,17 @@ TEST(ReportRecords, UrisAreVisibleAndShort) {   // they go to the log and the di
     for (const std::string& wrong : {std::string("mailto:a@b.test?x\ry"), std::string("mailto:a@b.test?x\x1b[2J"), std::string("https://b.test/a#b c"),
                                      std::string("mailto:a@b.test?\xc3\xa4"), "mailto:a@b.test?" + std::string(2000, 'x')})
         EXPECT_EQ(addresses_of({"v=TLSRPTv1; rua=" + wrong}), "") << wrong;
+}
+
+TEST(ReportRecords, WrongOnesAreNone) {   // RPT-1: exactly one
+    EXPECT_EQ(parse_report_record({"v=TLSRPTv1; rua=mailto:a@b.c", "v=TLSRPTv1; rua=mailto:a@b.c"}).why,
+              "it has 2 TLSRPT TXT records where one is allowed");
+    for (const char* wrong : {"v=TLSRPTv1;", "v=TLSRPTv1; rua=", "v=TLSRPTv1; rua=mailto:", "v=TLSRPTv1; rua=mailto:nobody",
+                              "v=TLSRPTv1; rua=mailto:a%0d%0ax@example.com", "v=TLSRPTv1; rua=mailto:a%zz@example.com",
+                              "v=TLSRPTv1; rua=http://example.com/", "v=TLSRPTv1; rua=https://", "v=TLSRPTv1; rua=https://127.0.0.1/",
+                              "v=TLSRPTv1; rua=https://example.com:0/", "v=TLSRPTv1; rua=https://example.com:x/",
+                              "v=TLSRPTv1; rua=https://u@example.com/"}) {
+        EXPECT_EQ(addresses_of({wrong}), "") << wrong;
         EXPECT_NE(parse_report_record({wrong}).why, "") << wrong;
     }
     std::string many = "v=TLSRPTv1; rua=mailto:a@b.c";

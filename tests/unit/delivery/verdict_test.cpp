@@ -72,6 +72,20 @@ TEST(Verdict, TheWaitAskedForIsKept) {
     EXPECT_LE(verdict.due_at - kNow, std::chrono::seconds(310));
 }
 
+// A server that asks for days does not take the mail out of our hands.
+TEST(Verdict, TheWaitAskedForIsBounded) {
+    const queue::RetryOptions retry;
+    const auto verdict = verdict_of(judged(refused(Stage::rcpt, 450, "4.2.0 Greylisted, try again in 9000 hours")), kNow, retry, kNow, 0.5);
+    EXPECT_LE(verdict.due_at - kNow, retry.max + std::chrono::seconds(5));
+}
+
+// SMTP-10: 250 to RCPT, and the connection is lost: nobody has the message.
+TEST(Verdict, APositiveReplyDeliversNothingByItself) {
+    const Judged item = judged(refused(Stage::rcpt, 250, "2.1.5 Ok"));
+    EXPECT_EQ(item.outcome.result, Disposition::deferred);
+    EXPECT_EQ(item.outcome.failure_class, Class::connection);
+}
+
 TEST(Verdict, SplitIsDueAtOnceAndIsNoAttempt) {  // SMTP-9
     RecipientResult split = refused(Stage::rcpt, 452, "4.5.3 too many recipients");
     split.fate = Fate::split;
