@@ -42,7 +42,7 @@ class Net:
     def __init__(self, healthy, dead, slow):
         self.prefix = f"127.{random.randint(70, 120)}.{random.randint(1, 250)}"
         self.port = free_port(self.prefix + ".1")
-        self.dns = DnsServer()
+        self.dns = DnsServer(ttl=3600)   # each domain is asked for once, or this server of ours would be measured
         self.processes, self.sockets = [], []
         self.kinds = ["healthy"] * healthy + ["dead"] * dead + ["slow"] * slow
         for number, kind in enumerate(self.kinds, start=1):

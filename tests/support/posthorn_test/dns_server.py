@@ -30,11 +30,11 @@ def quoted_txt(text):
 class DnsServer:
     """Answers UDP and TCP on one port. Names that are not in the table are NXDOMAIN; `*.zone` matches what nothing else does."""
 
-    def __init__(self, address="127.0.0.1", port=0):
+    def __init__(self, address="127.0.0.1", port=0, ttl=5):
         self._lock = threading.Lock()
         self._table = {}       # lower-case name without final dot -> {type: [text]}
         self._failures = {}    # (name, type or "") -> how (see fail) and how often from now on; -1: always
-        self._ttl = 5
+        self._ttl = ttl
         self.authentic = False  # set the AD bit: as a validating resolver does for signed zones
         self.secure = set()     # ... or only for these names and what is below them
         self.queries = []      # (name, type), oldest first, at most 100000
