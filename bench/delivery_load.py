@@ -42,7 +42,7 @@ class Net:
     def __init__(self, healthy, dead, slow):
         self.prefix = f"127.{random.randint(70, 120)}.{random.randint(1, 250)}"
         self.port = free_port(self.prefix + ".1")
-        self.dns = DnsServer(ttl=3600)   # each domain is asked for once, or this server of ours would be measured
+        self.dns = DnsServer(ttl=3600, negative_ttl=3600)   # or this server of ours would be measured
         self.processes, self.sockets = [], []
         self.kinds = ["healthy"] * healthy + ["dead"] * dead + ["slow"] * slow
         for number, kind in enumerate(self.kinds, start=1):
@@ -158,13 +158,14 @@ class Follower:
 
 
 def bad_sites_run(messages, domains, dead, slow, healthy, timeout):
-    """Healthy messages/s and how many of the others were delivered meanwhile."""
+    """Healthy messages/s, how many of the others were delivered meanwhile, and what it cost: CPU seconds of the daemon, of the receivers,
+    and of this script with its DNS server and its reading of the log."""
     net = Net(healthy, dead, slow)
     sites = healthy + dead + slow
     try:
         with full_daemon(net, messages * sites // 50, domains * sites // 50) as (server, log):
             wanted = messages * healthy // 50
-            started = time.monotonic()
+            started, own = time.monotonic(), time.process_time()
             server.start()
             follower, good, bad = Follower(log), 0, 0
             while good < wanted:
@@ -176,7 +177,10 @@ def bad_sites_run(messages, domains, dead, slow, healthy, timeout):
                     else:
                         bad += 1
                 time.sleep(0.02)
-            return wanted / (time.monotonic() - started), bad, measure.memory_mib(server.pid)[0]
+            took, own = time.monotonic() - started, time.process_time() - own
+            sinks = sum(measure.cpu_seconds(one.pid) for one in net.processes)
+            cost = f"CPU s: {measure.cpu_seconds(server.pid):.1f}, receivers {sinks:.1f}, DNS and log {own:.1f}; "
+            return wanted / took, bad, cost + f"PSS {measure.memory_mib(server.pid)[0]:.0f} MiB"
     finally:
         net.stop()
 
@@ -184,16 +188,16 @@ def bad_sites_run(messages, domains, dead, slow, healthy, timeout):
 def bad_sites(arguments):
     without, beside = [], []
     for _ in range(arguments.turns):
-        rate, _, memory = bad_sites_run(arguments.messages, arguments.domains, 0, 0, 40, arguments.timeout)
+        rate, _, cost = bad_sites_run(arguments.messages, arguments.domains, 0, 0, 40, arguments.timeout)
         without.append(rate)
-        print(f"bad sites    40 healthy alone                 {rate:8,.0f} messages/s, PSS {memory:.0f} MiB", flush=True)
-        rate, bad, memory = bad_sites_run(arguments.messages, arguments.domains, 5, 5, 40, arguments.timeout)
+        print(f"bad sites    40 healthy alone                 {rate:8,.0f} messages/s; {cost}", flush=True)
+        rate, bad, cost = bad_sites_run(arguments.messages, arguments.domains, 5, 5, 40, arguments.timeout)
         beside.append(rate)
-        print(f"bad sites    40 healthy, 5 dead, 5 slow       {rate:8,.0f} messages/s, PSS {memory:.0f} MiB ({bad} of the slow ones' meanwhile)", flush=True)
+        print(f"bad sites    40 healthy, 5 dead, 5 slow       {rate:8,.0f} messages/s; {cost} ({bad} of the slow ones' meanwhile)", flush=True)
     print(f"bad sites    beside the ten: {100 * statistics.median(beside) / statistics.median(without):.1f} % of the rate without them (medians)\n")
 
 
-def accepted_per_second(server, count=5000):
+def accepted_per_second(server, count=30000):
     address, port = server.endpoint("plain")
     started = time.monotonic()
     subprocess.run(["/usr/sbin/smtp-source", "-d", "-s", "20", "-l", "4096", "-m", str(count), "-f", "sender@example.test", "-t",
@@ -203,7 +207,7 @@ def accepted_per_second(server, count=5000):
 
 def million(arguments):
     net = Net(50, 0, 0)
-    rates = {"empty": [], "full": []}
+    rates, costs = {"empty": [], "full": []}, {"empty": [], "full": []}
     try:
         # What is left waits for DNS, so that accepting is measured with nothing leaving, as with the empty queue.
         with full_daemon(net, 0, arguments.domains) as (empty, _), full_daemon(net, arguments.million, arguments.domains) as (server, log):
@@ -231,11 +235,15 @@ def million(arguments):
             empty.start()
             time.sleep(5)
             for _ in range(max(3, arguments.turns)):
-                rates["empty"].append(accepted_per_second(empty))
-                rates["full"].append(accepted_per_second(server))
+                for kind, one in (("empty", empty), ("full", server)):
+                    spent = measure.cpu_seconds(one.pid)
+                    rates[kind].append(accepted_per_second(one))
+                    costs[kind].append(measure.cpu_seconds(one.pid) - spent)
             waiting = measure.memory_mib(server.pid)[0]
         empty_rate, full_rate = (statistics.median(rates[k]) for k in ("empty", "full"))
-        print(f"million      accepted {full_rate:,.0f}/s, an empty queue {empty_rate:,.0f}/s ({100 * full_rate / empty_rate:.0f} %); PSS {waiting:.1f} MiB, nothing leaving")
+        empty_cost, full_cost = (statistics.median(costs[k]) for k in ("empty", "full"))
+        print(f"million      accepted {full_rate:,.0f}/s, an empty queue {empty_rate:,.0f}/s ({100 * full_rate / empty_rate:.0f} %); "
+              f"CPU s {full_cost:.2f} and {empty_cost:.2f}; PSS {waiting:.1f} MiB, nothing leaving")
     finally:
         net.stop()
 

@@ -83,7 +83,7 @@ class Stacks:
 
     @contextlib.contextmanager
     def posthorn(self, sink_port=9, hold=False, changes=None):
-        dns = DnsServer()
+        dns = DnsServer(ttl=3600, negative_ttl=3600)
         if hold:
             dns.fail("dest.test", "servfail")
         else:

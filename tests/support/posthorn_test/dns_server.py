@@ -30,11 +30,12 @@ def quoted_txt(text):
 class DnsServer:
     """Answers UDP and TCP on one port. Names that are not in the table are NXDOMAIN; `*.zone` matches what nothing else does."""
 
-    def __init__(self, address="127.0.0.1", port=0, ttl=5):
+    def __init__(self, address="127.0.0.1", port=0, ttl=5, negative_ttl=None):
         self._lock = threading.Lock()
         self._table = {}       # lower-case name without final dot -> {type: [text]}
         self._failures = {}    # (name, type or "") -> how (see fail) and how often from now on; -1: always
         self._ttl = ttl
+        self._negative_ttl = negative_ttl   # with an SOA that says how long "there is none" holds; None: without one, so nobody keeps it
         self.authentic = False  # set the AD bit: as a validating resolver does for signed zones
         self.secure = set()     # ... or only for these names and what is below them
         self.queries = []      # (name, type), oldest first, at most 100000
@@ -192,6 +193,9 @@ class DnsServer:
                     break
                 self._add(response, owner, "CNAME", entry["CNAME"])
                 owner = entry["CNAME"][0].lower().rstrip(".")
+            if not response.answer and self._negative_ttl is not None:
+                soa = f"ns.test. hostmaster.test. 1 3600 600 86400 {self._negative_ttl}"
+                response.authority.append(dns.rrset.from_text(owner.rpartition(".")[2] + ".", self._negative_ttl, "IN", "SOA", soa))
         if secure:
             response.flags |= dns.flags.AD
         if tcp:
