@@ -16,7 +16,9 @@
 #include "base/endpoint.hpp"
 #include "base/queue_id.hpp"
 #include "intake/body_repair.hpp"
+#include "intake/caller.hpp"
 #include "intake/options.hpp"
+#include "intake/sender_policy.hpp"
 #include "mail/body_scanner.hpp"
 #include "mail/envelope.hpp"
 #include "mail/message.hpp"
@@ -39,6 +41,7 @@ struct Rules {
     Duration dsn_lifetime = std::chrono::hours(2 * 24);
     IntakeOptions options;
     std::string first_domain;                    // of [[domain]]; completes addresses when nothing better is known
+    Sites sites;                                 // as whom programs of this machine may send
 };
 
 // Who submits, and how: what ends up in the Received field and in the log.
@@ -52,6 +55,12 @@ struct Submission {
     const auth::SenderRules* senders = nullptr;  // what may stand in From and Sender; null: anything. Outlives the intake
     std::string tls_cipher;                      // "TLS_AES_256_GCM_SHA384", or empty
     std::string source;                          // for the log and `queue show`: "user=..", "ip=..", "uid=.."
+    // A program of this machine that did not log in: known by its socket or the owner of its file (issue 5, contract 1).
+    std::optional<Caller> caller;
+    bool sender_asked = true;                    // false: no sender was named (sendmail without -f), it is derived
+    std::string full_name;                       // of sendmail's -F, for a From that is missing (SM-4); or empty
+    // As whom it may leave; null: as it says. Of the Rules' sites, with whom it lives.
+    const SenderPolicy* sender_policy = nullptr;
 };
 
 // Why a message was not taken, ready to be said to the client.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,34 @@ enum class ClientAddress : std::uint8_t {
 };
 
 enum class LongLines : std::uint8_t { re_encode, refuse };  // lines over 998 octets (SUB-13)
+
+// What becomes of mail whose From is at a domain that is not ours, as contact forms make it that put the visitor there.
+enum class ForeignFrom : std::uint8_t {
+    rewrite,  // From becomes the site's address, the visitor goes to Reply-To
+    refuse,   // 550 5.7.1
+    keep,     // it stays; whether such mail may leave unsigned is up to dkim.unknown_domain
+};
+
+// As whom programs of this machine send that belong to no [[site]] ([sender]).
+struct SenderOptions {
+    ForeignFrom from = ForeignFrom::rewrite;
+    std::string address;                         // the default sender; empty: the system user's name at the default domain
+    // For clients that send over TCP without a login. None: rewrite; keep where dkim.unknown_domain is send-unsigned.
+    std::optional<ForeignFrom> clients_from;
+    std::string mailname_file = "/etc/mailname"; // names the default domain if that is one of ours (SD-52); empty: not looked at
+};
+
+// As whom the programs of one web site, container or user send ([[site]]).
+struct SiteOptions {
+    std::string name;
+    std::vector<std::string> users;              // names or uids; "*": everybody who is in no other site
+    std::string socket;                          // a unix socket of its own: who comes through it belongs to the site, whatever his uid
+    std::uint32_t socket_mode = 0666;
+    std::string spool;                           // and a spool directory
+    std::vector<std::string> domains;            // lower case A-labels, each one of [[domain]] or below; empty: all [[domain]]s
+    std::string sender;                          // the default sender; empty: the system user's name at the first domain
+    ForeignFrom from = ForeignFrom::rewrite;
+};
 
 struct IntakeOptions {
     ClientAddress hide_client_address = ClientAddress::hide_private;
@@ -31,6 +60,17 @@ struct IntakeOptions {
     std::uint64_t max_field_size = 32 * 1024;  // octets of one field's value; To, Cc and References are exempt
     std::vector<std::string> remove_fields = {"X-PHP-Originating-Script", "X-PHP-Script", "X-Originating-IP"};
     bool remove_private_received = false;  // Received fields of hops in private networks (SMTP-14: off)
+    SenderOptions sender;
+    std::vector<SiteOptions> sites;
+};
+
+// Names of this machine: who gets their mail (docs/LOCAL.md).
+struct LocalOptions {
+    std::string aliases_file = "/etc/aliases";  // empty: none is read
+    std::vector<std::string> users_to;          // who gets what no alias and no .forward says; empty: the alias of root
+    bool forward_files = true;                  // ~/.forward of the system's users
+    std::vector<std::string> domains;           // further names of this machine
+    std::uint32_t storm_limit = 20;             // messages an hour of one caller with one subject to local names; 0: no limit
 };
 
 }  // namespace posthorn::intake
