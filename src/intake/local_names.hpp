@@ -1,0 +1,99 @@
+// Who gets mail for a name of this machine (root, www-data, root@localhost): aliases, .forward files, and what comes after.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "intake/options.hpp"
+#include "mail/aliases.hpp"
+
+namespace posthorn::intake {
+
+// Posthorn has no mailboxes: a local name is another way to write addresses elsewhere. docs/LOCAL.md has the rules.
+inline constexpr unsigned kMaxAliasDepth = 20;           // names one behind the other
+inline constexpr std::size_t kMaxAliasRecipients = 1000; // one name may come to
+inline constexpr std::size_t kMaxAliasSteps = 10000;     // looked at for one name, so that nothing takes long
+inline constexpr std::size_t kMaxLocalNames = 100;       // in one transaction: each may become a message of its own
+
+// What holds until the next reload; app fills in what the machine is called.
+struct LocalNames {
+    LocalOptions options;
+    std::vector<std::string> domains;      // lower case: "localhost", hostname, what the machine calls itself, /etc/mailname
+    std::vector<std::string> own_domains;  // of [[domain]]: never local, they have their MX (SD-12)
+
+    // Is this a local name? Bare names are (but <postmaster> where rules name one), and so is what ends in ".localdomain".
+    [[nodiscard]] bool is_local(std::string_view address) const;
+    // May mail leave with this in its reverse-path? Where no [[domain]] is given, anything.
+    [[nodiscard]] bool is_own(std::string_view address) const;
+};
+
+// The system's user of a name.
+struct SystemUser {
+    std::uint32_t uid = 0;
+    std::string home;
+};
+
+// A file as it was opened and read; the rules about it are in the pure part.
+struct NameFile {
+    enum class State : std::uint8_t { missing, unreadable, read };
+    State state = State::missing;
+    std::string trouble;          // why unreadable, for the operator
+    bool regular = true;
+    std::uint32_t owner = 0;
+    std::uint32_t mode = 0;       // permission bits
+    std::string text;
+};
+
+// Where expand() gets its files. Implemented by smtp/server (AliasFiles, on the disk pool) and by tests.
+class NameFiles {
+public:
+    virtual ~NameFiles() = default;
+    struct Aliases {
+        NameFile::State state = NameFile::State::missing;
+        std::string trouble;
+        std::shared_ptr<const mail::AliasTable> table;   // when read
+    };
+    // The alias file as it is now.
+    [[nodiscard]] virtual Aliases aliases(const std::string& path) = 0;
+    // An :include: or .forward file. follow false: a symbolic link is unreadable.
+    [[nodiscard]] virtual NameFile file(const std::string& path, bool follow) = 0;
+    [[nodiscard]] virtual std::optional<SystemUser> user(const std::string& name) = 0;
+    // The uid the daemon runs as: its own files are as good as root's.
+    [[nodiscard]] virtual std::uint32_t own_uid() const = 0;
+};
+
+// One address at the end of a way.
+struct Target {
+    std::string address;
+    std::string via;                        // for the log: "/etc/aliases:3", "~www-data/.forward", "local.users_to"
+    std::optional<std::string> reverse_path;  // of an owner- alias on the way (SM-47)
+    friend bool operator==(const Target&, const Target&) = default;
+};
+
+// What a local name comes to.
+struct Expansion {
+    enum class Kind : std::uint8_t {
+        recipients,  // targets has them
+        discarded,   // /dev/null and nothing else: taken, and forgotten
+        refused,     // text says why: 5xx for good, 4xx where a file could not be read
+    };
+    Kind kind = Kind::refused;
+    std::string recipient;                  // as it was given; what Delivered-To will say is delivered_to
+    std::string delivered_to;               // "root@web1.example.com" (SM-48)
+    std::vector<Target> targets;
+    std::uint16_t code = 0;                 // of a refusal
+    std::string_view enhanced;              // of static storage
+    std::string text;                       // one line of ASCII: why, and what to do
+    std::vector<std::string> steps;         // how it went, one line each: for `posthorn local test`
+    std::vector<std::string> warnings;      // for the log: commands refused, unsafe files, circles
+};
+
+// Follows the name through aliases -> ~/.forward -> users_to -> the alias of root (SM-43). Pure but for `files`, which it asks as
+// it goes. An alias that lists itself is a local user without a mailbox here: it takes the next rule (SM-42).
+[[nodiscard]] Expansion expand(const LocalNames& names, NameFiles& files, std::string_view recipient);
+
+}  // namespace posthorn::intake
