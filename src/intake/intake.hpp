@@ -17,6 +17,7 @@
 #include "base/queue_id.hpp"
 #include "intake/body_repair.hpp"
 #include "intake/caller.hpp"
+#include "intake/local_names.hpp"
 #include "intake/options.hpp"
 #include "intake/sender_policy.hpp"
 #include "mail/body_scanner.hpp"
@@ -42,6 +43,7 @@ struct Rules {
     IntakeOptions options;
     std::string first_domain;                    // of [[domain]]; completes addresses when nothing better is known
     Sites sites;                                 // as whom programs of this machine may send
+    LocalNames local;                            // names of this machine, as recipients
 };
 
 // Who submits, and how: what ends up in the Received field and in the log.
