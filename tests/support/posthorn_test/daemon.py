@@ -122,10 +122,11 @@ class Daemon:
     """
 
     def __init__(self, dns=None, delivery_port=25, domains=("example.test",), keys=("rsa",), users=None, changes=None,
-                 directory=None, environment=None, quiet_log=None):
+                 directory=None, environment=None, quiet_log=None, machine=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="posthorn-test-"))
         self._owned = directory is None
         self.environment = environment or {}
+        self.prefix = machine.prefix if machine else []   # before each command: a machine (machine.py) of its own
         self.quiet_log = quiet_log   # a file for the log, when reading it would disturb a measurement
         self.address = loopback_address()
         self.ports = {name: free_port(self.address) for name in ("plain", "open", "submission", "submissions")}
@@ -215,7 +216,7 @@ class Daemon:
             self._log_ended = False
             started = len(self._log)
         output = open(self.quiet_log, "ab") if self.quiet_log else subprocess.PIPE
-        self.process = subprocess.Popen([program(), "serve", "--config", str(self.config_file)], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.prefix, program(), "serve", "--config", str(self.config_file)], stdin=subprocess.DEVNULL,
                                         stdout=output, stderr=subprocess.STDOUT, env=environment)
         if self.quiet_log:
             output.close()
@@ -305,7 +306,7 @@ class Daemon:
 
     def command(self, *arguments, check=True, timeout=30.0, stdin=None):
         """posthorn ARGUMENTS --config ours."""
-        run = subprocess.run([program(), *arguments, "--config", str(self.config_file)], stdout=subprocess.PIPE,
+        run = subprocess.run([*self.prefix, program(), *arguments, "--config", str(self.config_file)], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, timeout=timeout, input=stdin)
         if check and run.returncode != 0:
             raise AssertionError(f"posthorn {' '.join(arguments)} ended with {run.returncode}: {run.stderr or run.stdout}")
