@@ -89,6 +89,7 @@ Answer answer_for(const queue::StoreError& error) {
                                     ? "no such message: it was delivered, it failed, or it never was"
                                     : error.what);
         case queue::StoreFault::refused:
+        case queue::StoreFault::known:
             return failure(409, error.what);
         case queue::StoreFault::busy:
         case queue::StoreFault::disk_full:

@@ -43,6 +43,9 @@ struct Message {
     std::string envid;
     std::string stream;                         // name of the list stream, or empty; non-empty means personal headers
     std::string source;                         // who submitted, for the log: "user=..", "ip=..", "uid=..", "dsn"
+    // Where a local submission came from, in words for the operator (its claims included): "uid=33 user=www-data pid=812
+    // script=12:mailer.php cmd=\"php-fpm: pool www\"". Empty for mail that came over the network.
+    std::string origin;
     std::string header;
     Body body;
     // SHA-256 of the body in relaxed canonical form (RFC 6376 s3.4.4), computed while it arrived.

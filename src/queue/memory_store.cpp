@@ -38,6 +38,7 @@ struct MemoryStore::State {
     using Name = std::pair<std::string, std::string>;  // domain, lane
     std::map<Name, DestinationId> destinations;
     std::map<DestinationId, Name> names;
+    std::map<std::string, TimePoint> pickups;
     RecipientId last_row = 0;
     std::optional<StoreError> fault;
     bool stopped = false;
@@ -87,8 +88,11 @@ struct MemoryStore::State {
     }
 
     std::optional<StoreError> unacceptable(const NewMessage& what, const std::string& spool) const {
-        if (!what.message || !what.message->id || what.recipients.empty()) {
+        if (!what.message || !what.message->id || what.recipients.empty() || what.pickup.size() > kLongestPickup) {
             return StoreError{StoreFault::refused, "a message without id or recipients cannot be queued"};
+        }
+        if (pickups.contains(what.pickup)) {
+            return StoreError{StoreFault::known, "what was handed over as " + what.pickup + " has been added before"};
         }
         if (messages.contains(what.message->id)) {
             return StoreError{StoreFault::refused, "message " + what.message->id.to_string() + " exists"};
@@ -102,6 +106,9 @@ struct MemoryStore::State {
 
     Added add(const NewMessage& what, TimePoint now) {
         Added added;
+        if (!what.pickup.empty()) {
+            pickups.emplace(what.pickup, now);
+        }
         Kept& kept = messages[what.message->id];
         kept.message = what.message;
         for (const NewRecipient& from : what.recipients) {
@@ -193,6 +200,7 @@ struct MemoryStore::State {
         entry.size = kept.message->size();
         entry.stream = kept.message->stream;
         entry.source = kept.message->source;
+        entry.origin = kept.message->origin;
         entry.require_tls = kept.message->require_tls;
         for (const RecipientId row : kept.rows) {
             if (rows.at(row).removed) {
@@ -329,6 +337,37 @@ void MemoryStore::revise(QueueId message, Revision revision, TimePoint now, Done
         }
         state_->operations += 1;
         return state_->revise(message, revision, now, spool_directory_);
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) {
+    auto result = [&]() -> StoreResult<std::uint64_t> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        std::uint64_t forgotten = 0;
+        for (const std::string& key : keys) {
+            forgotten += state_->pickups.erase(key);
+        }
+        state_->operations += 1;
+        return forgotten;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) {
+    auto result = [&]() -> StoreResult<std::vector<Pickup>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::vector<Pickup> found;
+        for (auto it = state_->pickups.upper_bound(after); it != state_->pickups.end() && found.size() < limit; ++it) {
+            found.push_back({it->first, it->second});
+        }
+        return found;
     }();
     answer(executor_, std::move(done), std::move(result));
 }

@@ -24,6 +24,7 @@ public:
     void add(NewMessage message, SteadyTime deadline, Done<Added> done) override;
     void settle(Settlement settlement, Done<Settled> done) override;
     void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) override;
+    void forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) override;
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                Done<Claimed> done) override;
     void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
@@ -36,6 +37,7 @@ public:
     void messages_of_class(std::string failure_class, QueueId after, std::size_t limit,
                            Done<std::vector<QueueId>> done) override;
     void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override;
+    void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
     void show(QueueId id, Done<QueueEntry> done) override;
     [[nodiscard]] StoreHealth health() const override;

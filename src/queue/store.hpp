@@ -36,6 +36,7 @@ enum class StoreFault {
               // wrong size
     refused,  // this one operation cannot be stored as it is (an id that exists, a body that is not where it
               // should be)
+    known,    // NewMessage::pickup was added before, by this name: the mail is in the queue already or has left it
     shutting_down,
 };
 
@@ -94,9 +95,19 @@ struct NewRecipient {
         false;  // claimed as it is stored: the caller will deliver it at once and settle or unclaim it
 };
 
+// The name under which the store remembers that a hand-over was added: `name` is the caller's (of his spool file, or of
+// XHANDOFF), the uid makes it his own, so that nobody can claim another's. Where one hand-over becomes several messages,
+// `part` counts them. At most kLongestPickup octets for names of up to 200.
+[[nodiscard]] std::string pickup_key(std::uint32_t uid, std::string_view name, std::size_t part = 0);
+inline constexpr std::size_t kLongestPickup = 240;
+
 struct NewMessage {
     mail::MessagePtr message;
     std::vector<NewRecipient> recipients;
+    // Not empty: a pickup_key(). It is stored with the message, in the same transaction, and while it is remembered add()
+    // answers `known` to whoever brings it again: nothing is stored then. So mail that was handed over, but whose
+    // handing-over was cut off before its end, can be brought again without becoming two (SM-34).
+    std::string pickup;
 };
 
 // In the order of NewMessage::recipients.
@@ -168,6 +179,7 @@ struct QueueEntry {
     std::uint64_t size = 0;
     std::string stream;
     std::string source;
+    std::string origin;  // mail::Message::origin
     std::vector<Recipient> recipients;  // at most 100; see recipient_count
     std::uint64_t recipient_count = 0;
     bool require_tls = false;  // RFC 8689
@@ -190,6 +202,12 @@ struct SourceQuery {
     QueueId after;                // exclusive; the first page has 0
     std::size_t limit = 1000;     // messages, at most 10,000
     bool suspended_only = false;  // only messages with suspended rows: those are in an index
+};
+
+// A hand-over that add() remembers.
+struct Pickup {
+    std::string key;  // NewMessage::pickup
+    TimePoint added_at{};
 };
 
 // Suspension is apart from hold, so that resuming a user releases what his suspension stopped and nothing else.
@@ -246,6 +264,9 @@ public:
     virtual void add(NewMessage message, SteadyTime deadline, Done<Added> done) = 0;
     virtual void settle(Settlement settlement, Done<Settled> done) = 0;
     virtual void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) = 0;
+    // Forgets hand-overs (NewMessage::pickup): for when nobody can bring them again, because the removal of their spool files
+    // is on disk. Answers how many it knew.
+    virtual void forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) = 0;
 
     // Claims.
     //
@@ -274,6 +295,8 @@ public:
                                    Done<std::vector<QueueId>> done) = 0;
     // Messages by id with who submitted them. Bounded by the limit in what it looks at; never in the way of claims.
     virtual void sources(SourceQuery query, Done<std::vector<MessageSource>> done) = 0;
+    // The hand-overs that are remembered, by key, `after` exclusive, at most `limit`; never in the way of claims.
+    virtual void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 

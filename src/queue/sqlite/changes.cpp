@@ -43,7 +43,7 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
       insert_message_(connection,
                       "INSERT INTO message (id, accepted_at, expires_at, flags, body_size, longest_line, "
                       "reverse_path, envid,"
-                      " stream, source, body_hash, spool_file, header) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+                      " stream, source, body_hash, spool_file, header, origin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       insert_body_(connection, "INSERT INTO body (message_id, data) VALUES (?,?)"),
       insert_recipient_(connection,
                         "INSERT INTO recipient (id, message_id, destination_id, state, due_at, attempts, "
@@ -72,23 +72,37 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
       end_message_(connection, "UPDATE message SET expires_at = min(expires_at, ?2) WHERE id = ?1"),
       end_recipient_(connection,
                      "UPDATE recipient SET due_at = min(due_at, ?2), last_class = 'bounced' WHERE id = ?1"),
-      removed_message_(connection, "SELECT message_id FROM recipient WHERE id = ?1 AND state = 2") {}
+      removed_message_(connection, "SELECT message_id FROM recipient WHERE id = ?1 AND state = 2"),
+      insert_pickup_(connection, "INSERT INTO pickup (key, added_at) VALUES (?,?) ON CONFLICT DO NOTHING"),
+      delete_pickup_(connection, "DELETE FROM pickup WHERE key = ?") {}
 
 void Changes::apply(Operation& operation, TimePoint now) {
     if (auto* op = std::get_if<AddOperation>(&operation.what)) {
-        add(op->message, op->result, now);
+        operation.error.reset();  // of an attempt that was rolled back
+        if (!add(op->message, op->result, now)) {
+            operation.error = StoreError{StoreFault::known, "what was handed over as " + op->message.pickup +
+                                                                " has been added before"};
+        }
     } else if (auto* settlement = std::get_if<SettleOperation>(&operation.what)) {
         settle(settlement->settlement, settlement->result, now);
     } else if (auto* revision = std::get_if<ReviseOperation>(&operation.what)) {
         revise(*revision);
+    } else if (auto* forgetting = std::get_if<ForgetOperation>(&operation.what)) {
+        forget(*forgetting);
     } else {
         sweep(std::get<SweepOperation>(operation.what).recipients);
     }
 }
 
-void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
-    if (!what.message || !what.message->id || what.recipients.empty()) {
+bool Changes::add(const NewMessage& what, Added& result, TimePoint now) {
+    if (!what.message || !what.message->id || what.recipients.empty() || what.pickup.size() > kLongestPickup) {
         throw Refusal{{StoreFault::refused, "a message without id or recipients cannot be queued"}};
+    }
+    if (!what.pickup.empty()) {
+        insert_pickup_.bind_text(1, what.pickup).bind(2, now).run();
+        if (connection_.changes() == 0) {
+            return false;
+        }
     }
     const mail::Message& message = *what.message;
     const mail::Body& body = message.body;
@@ -127,7 +141,7 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
         }
         insert_message_.bind_text(12, body.spool_file);
     }
-    insert_message_.bind_blob(13, message.header).run();
+    insert_message_.bind_blob(13, message.header).bind_text(14, message.origin).run();
     if (body.spool_file.empty()) {
         insert_body_.bind(1, id)
             .bind_blob(2, body.bytes ? std::string_view(*body.bytes) : std::string_view())
@@ -155,6 +169,7 @@ void Changes::add(const NewMessage& what, Added& result, TimePoint now) {
     claims_.hold_new(std::span(effects_.added).subspan(first_claimed), now + kAddedLease);
     effects_.messages += 1;
     effects_.recipients += static_cast<std::int64_t>(what.recipients.size());
+    return true;
 }
 
 void Changes::settle(const Settlement& settlement, Settled& result, TimePoint now) {
@@ -187,7 +202,9 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
     }
     result.messages.resize(settlement.messages.size());
     for (std::size_t i = 0; i < settlement.messages.size(); ++i) {
-        add(settlement.messages[i], result.messages[i], now);
+        if (!add(settlement.messages[i], result.messages[i], now)) {
+            throw Refusal{{StoreFault::refused, settlement.messages[i].pickup + " has been added before"}};
+        }
     }
 }
 
@@ -336,6 +353,14 @@ void Changes::sweep(const std::vector<RecipientId>& recipients) {
         delete_recipient_.bind(1, id).run();
         effects_.recipients -= 1;
         remove_message_if_done(message);
+    }
+}
+
+void Changes::forget(ForgetOperation& operation) {
+    operation.result = 0;
+    for (const std::string& key : operation.keys) {
+        delete_pickup_.bind_text(1, key).run();
+        operation.result += static_cast<std::uint64_t>(connection_.changes());
     }
 }
 

@@ -56,7 +56,9 @@ public:
     Changes(Connection& connection, ClaimTable& claims, std::string spool_directory,
             std::size_t destination_cache);
 
-    // Throws SqliteFailure or Refusal; then the transaction must be rolled back and roll_back() called.
+    // Throws SqliteFailure or Refusal; then the transaction must be rolled back and roll_back() called. An operation that is
+    // answered with an error although nothing failed (a hand-over that is known) has its `error` set and changed nothing: one
+    // that is repeated costs its batch nothing.
     void apply(Operation& operation, TimePoint now);
 
     // What the transaction's end means to claims and files.
@@ -81,10 +83,12 @@ public:
     void rolled_back();
 
 private:
-    void add(const NewMessage& message, Added& result, TimePoint now);
+    // False: a hand-over that is known; nothing was changed.
+    bool add(const NewMessage& message, Added& result, TimePoint now);
     void settle(const Settlement& settlement, Settled& result, TimePoint now);
     void revise(ReviseOperation& operation);
     void sweep(const std::vector<RecipientId>& recipients);
+    void forget(ForgetOperation& operation);
     void defer(const Verdict& verdict);
     bool is_ours(RecipientId id, TimePoint now);
     DestinationId intern(std::string_view domain, std::string_view lane);
@@ -101,6 +105,7 @@ private:
         destination_name_;
     Statement delete_recipient_, delete_message_, delete_body_, update_recipient_;
     Statement recipients_of_, message_exists_, make_due_, set_state_, end_message_, end_recipient_, removed_message_;
+    Statement insert_pickup_, delete_pickup_;
 };
 
 }  // namespace posthorn::queue::sqlite

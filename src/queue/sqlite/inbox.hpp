@@ -31,13 +31,18 @@ struct ReviseOperation {
     Done<Revised> done;
     Revised result;
 };
+struct ForgetOperation {
+    std::vector<std::string> keys;
+    Done<std::uint64_t> done;
+    std::uint64_t result = 0;
+};
 // Rows the operator removed while they were claimed, and that came back by unclaim instead of a settlement.
 struct SweepOperation {
     std::vector<RecipientId> recipients;
 };
 
 struct Operation {
-    std::variant<AddOperation, SettleOperation, ReviseOperation, SweepOperation> what;
+    std::variant<AddOperation, SettleOperation, ReviseOperation, ForgetOperation, SweepOperation> what;
     SteadyTime deadline = SteadyTime::max();
     std::size_t bytes = 0;
     std::optional<StoreError> error;

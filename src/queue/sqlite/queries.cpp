@@ -33,7 +33,7 @@ constexpr const char* kExpired = "SELECT " POSTHORN_RECIPIENT_COLUMNS
 constexpr const char* kMessage =
     "SELECT accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid, stream, source, "
     "body_hash,"
-    " spool_file, header FROM message WHERE id = ?1";
+    " spool_file, header, origin FROM message WHERE id = ?1";
 constexpr const char* kBody = "SELECT data FROM body WHERE message_id = ?1";
 constexpr const char* kDestinations = "SELECT id, name, lane FROM destination WHERE id > ?1 ORDER BY id";
 // Names the classes of the partial index recipient_class again, so that sqlite may use it.
@@ -48,9 +48,10 @@ constexpr const char* kSources = "SELECT id, source FROM message WHERE id > ?1 O
 constexpr const char* kSuspended =
     "SELECT r.message_id, m.source FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
     " WHERE r.state = 3 AND r.message_id > ?1 GROUP BY r.message_id ORDER BY r.message_id LIMIT ?2";
+constexpr const char* kPickups = "SELECT key, added_at FROM pickup WHERE key > ?1 ORDER BY key LIMIT ?2";
 #define POSTHORN_ENTRY_COLUMNS                                                                          \
     "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, " \
-    "m.source, m.flags"
+    "m.source, m.flags, m.origin"
 // The operator's view walks the messages in order; it has a thread of its own.
 constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
                               " FROM message m WHERE m.id > ?1 AND (?2 = '' OR m.reverse_path = ?2) AND "
@@ -132,11 +133,12 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       recipients_(connection_, kRecipientsOf),
       recipient_count_(connection_, kRecipientCount),
       sources_(connection_, kSources),
-      suspended_(connection_, kSuspended) {}
+      suspended_(connection_, kSuspended),
+      pickups_(connection_, kPickups) {}
 
 std::vector<std::string> Queries::hot_statements() {
     return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne,
-            kSources, kSuspended};
+            kSources, kSuspended, kPickups};
 }
 
 Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until) {
@@ -224,6 +226,7 @@ StoreResult<mail::MessagePtr> Queries::message(QueueId id) {
     }
     std::copy(hash.begin(), hash.end(), message->relaxed_body_hash.begin());
     message->header = message_.text(11);
+    message->origin = message_.text(12);
 
     if (!message_.is_null(10)) {
         body.spool_file = message_.text(10);
@@ -292,6 +295,7 @@ QueueEntry Queries::entry(Statement& row) {
     entry.stream = row.text(5);
     entry.source = row.text(6);
     entry.require_tls = (row.integer(7) & MessageFlags::require_tls) != 0;
+    entry.origin = row.text(8);
     {
         const StatementScope scope(recipients_);
         recipients_.bind(1, entry.id.value());
@@ -313,6 +317,16 @@ std::vector<MessageSource> Queries::sources(const SourceQuery& query) {
     statement.bind(1, query.after.value()).bind(2, static_cast<std::int64_t>(std::min(query.limit, kMost)));
     while (statement.step()) {
         found.push_back({QueueId(statement.integer(0)), statement.text(1)});
+    }
+    return found;
+}
+
+std::vector<Pickup> Queries::pickups(const std::string& after, std::size_t limit) {
+    std::vector<Pickup> found;
+    const StatementScope scope(pickups_);
+    pickups_.bind_text(1, after).bind(2, static_cast<std::int64_t>(limit));
+    while (pickups_.step()) {
+        found.push_back({pickups_.text(0), pickups_.time(1)});
     }
     return found;
 }

@@ -31,6 +31,7 @@ public:
     std::vector<DestinationDue> destinations(DestinationId after, std::size_t limit, TimePoint now);
     std::vector<QueueId> messages_of_class(const std::string& failure_class, QueueId after, std::size_t limit);
     std::vector<MessageSource> sources(const SourceQuery& query);
+    std::vector<Pickup> pickups(const std::string& after, std::size_t limit);
     std::vector<QueueEntry> list(const ListQuery& query);
     StoreResult<QueueEntry> show(QueueId id);
 
@@ -45,7 +46,7 @@ private:
     std::string spool_;
     ClaimTable& claims_;
     Statement due_, first_due_, expired_, message_, body_, destinations_, of_class_, list_, one_, recipients_,
-        recipient_count_, sources_, suspended_;
+        recipient_count_, sources_, suspended_, pickups_;
 };
 
 // One thread with its queries, opened again after an I/O error.

@@ -50,7 +50,13 @@ DROP TABLE destination;
 ALTER TABLE laned RENAME TO destination;
 )";
 
-constexpr std::array<Migration, 5> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+// Local submission: who and which program a message came from, and the hand-overs that must not be added twice.
+constexpr const char* kVersion6 = R"(
+ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+CREATE TABLE pickup (key TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+)";
+
+constexpr std::array<Migration, 6> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 }  // namespace
 

@@ -174,6 +174,11 @@ public:
             {ReviseOperation{message, revision, now, std::move(done), {}}, SteadyTime::max(), 64, {}});
     }
 
+    void forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) override {
+        const std::size_t weight = 64 * keys.size();
+        writer_.push({ForgetOperation{std::move(keys), std::move(done), 0}, SteadyTime::max(), weight, {}});
+    }
+
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                Done<Claimed> done) override {
         reader_.post<Claimed>(std::move(done), [=](Queries& queries) {
@@ -223,6 +228,13 @@ public:
         start_operators();
         operators_.post<std::vector<MessageSource>>(
             std::move(done), [=](Queries& queries) { return queries.sources(query); });
+    }
+
+    void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override {
+        start_operators();
+        operators_.post<std::vector<Pickup>>(std::move(done), [after = std::move(after), limit](Queries& queries) {
+            return queries.pickups(after, limit);
+        });
     }
 
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -198,6 +199,63 @@ TEST_F(SqliteStoreTest, AQueueOfVersion3GetsLanesAndKeepsItsMail) {
     EXPECT_EQ(added.recipients[1].destination, 3);
     EXPECT_EQ(list(*store, query).value().size(), 2U);
     EXPECT_EQ(claim(*store, 3, now_, 10, now_ + 1h).value().rows.size(), 2U);
+}
+
+// What versions 4 and 5 added to version 3.
+constexpr const char* kVersion5 = R"(
+ALTER TABLE recipient ADD COLUMN in_doubt TEXT NOT NULL DEFAULT '';
+CREATE TABLE laned (id INTEGER PRIMARY KEY, name TEXT NOT NULL, lane TEXT NOT NULL, UNIQUE (name, lane)) STRICT;
+INSERT INTO laned SELECT id, name, '' FROM destination;
+DROP TABLE destination;
+ALTER TABLE laned RENAME TO destination;
+PRAGMA user_version=5;
+)";
+
+TEST_F(SqliteStoreTest, AQueueOfVersion5KeepsItsMailAndRemembersHandOversFromNowOn) {
+    std::filesystem::create_directories(options_.directory);
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(database().c_str(), &db), SQLITE_OK);
+    for (const char* sql : {kVersion1, kVersion3, kVersion5}) {
+        ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    }
+    sqlite3_close(db);
+    auto store = open();
+    EXPECT_EQ(*test::message(*store, QueueId(5)).value()->body.bytes, "x\r\n");
+    EXPECT_EQ(test::message(*store, QueueId(5)).value()->origin, "");
+    EXPECT_EQ(show(*store, QueueId(5)).value().source, "ip");
+    ASSERT_TRUE(add(*store, {make_message(6), {make_recipient("b", "example.net", now_)}, pickup_key(33, "n")}));
+    // And after a restart.
+    store.reset();
+    store = open();
+    const auto again = add(*store, {make_message(7), {make_recipient("b", "example.net", now_)}, pickup_key(33, "n")});
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().fault, StoreFault::known);
+    EXPECT_EQ(claim(*store, 3, now_, 10, now_ + 1h).value().rows.size(), 2U);
+}
+
+// Whoever brings the same hand-over again and again must not cost others their place in a batch: all of these are one
+// transaction, or a few.
+TEST_F(SqliteStoreTest, HandOversThatAreKnownDoNotBreakUpABatch) {
+    const auto store = open();
+    const auto recipient = make_recipient("a", "example.net", now_);
+    ASSERT_TRUE(add(*store, {make_message(1), {recipient}, "n:33"}));
+    const auto before = store->health().batches;
+    constexpr int kCalls = 400;
+    std::atomic<int> known = 0;
+    std::atomic<int> stored = 0;
+    for (int i = 0; i < kCalls; ++i) {
+        const bool old = i % 2 == 0;
+        store->add({make_message(10 + i), {recipient}, old ? "n:33" : "n:" + std::to_string(1000 + i)}, soon(),
+                   [&](StoreResult<Added> added) {
+                       if (added) ++stored;
+                       if (!added && added.error().fault == StoreFault::known) ++known;
+                   });
+    }
+    wait_for_counts(*store, 1 + kCalls / 2);
+    store->stop();
+    EXPECT_EQ(known, kCalls / 2);
+    EXPECT_EQ(stored, kCalls / 2);
+    EXPECT_LT(store->health().batches - before, kCalls / 2);
 }
 
 TEST_F(SqliteStoreTest, MigrationStepsAreTakenOneByOneAndWhole) {
@@ -415,7 +473,7 @@ protected:
             std::to_string(kRows) + ") ";
         connection.execute(
             (series + "INSERT INTO message SELECT i, 0, " + expires +
-             " + i, 32, 2, 1, 's@example.org', '', '', '', zeroblob(32), NULL, CAST('A: b' AS BLOB) FROM n")
+             " + i, 32, 2, 1, 's@example.org', '', '', '', zeroblob(32), NULL, CAST('A: b' AS BLOB), '' FROM n")
                 .c_str());
         connection.execute((series + "INSERT INTO body SELECT i, CAST('xy' AS BLOB) FROM n").c_str());
         connection.execute((series +

@@ -101,6 +101,14 @@ inline StoreResult<std::vector<MessageSource>> sources(QueueStore& store, Source
     return await<std::vector<MessageSource>>(
         [&](Done<std::vector<MessageSource>> done) { store.sources(query, std::move(done)); });
 }
+inline StoreResult<std::uint64_t> forget_pickups(QueueStore& store, std::vector<std::string> keys) {
+    return await<std::uint64_t>(
+        [&](Done<std::uint64_t> done) { store.forget_pickups(std::move(keys), std::move(done)); });
+}
+inline StoreResult<std::vector<Pickup>> pickups(QueueStore& store, std::string after = {}, std::size_t limit = 1000) {
+    return await<std::vector<Pickup>>(
+        [&](Done<std::vector<Pickup>> done) { store.pickups(std::move(after), limit, std::move(done)); });
+}
 inline StoreResult<std::vector<QueueEntry>> list(QueueStore& store, ListQuery query) {
     return await<std::vector<QueueEntry>>(
         [&](Done<std::vector<QueueEntry>> done) { store.list(query, std::move(done)); });
