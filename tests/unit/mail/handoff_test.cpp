@@ -186,7 +186,7 @@ TEST(Handoff, TheChecksumIsThatOfGzip) {
 
 TEST(Handoff, Names) {
     const std::string name = handoff_name(1763796840123456, 812, 0x9f86d081884c7d65);
-    EXPECT_EQ(name, "0006442a83d4dc40.812.9f86d081884c7d65");
+    EXPECT_EQ(name, "00064429f41c8c40.812.9f86d081884c7d65");
     EXPECT_TRUE(is_handoff_name(name));
     EXPECT_TRUE(is_handoff_name(handoff_name(UINT64_MAX, UINT32_MAX, UINT64_MAX)));
     EXPECT_LT(handoff_name(999, 812, 5), handoff_name(1000, 1, 4));
