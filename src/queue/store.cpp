@@ -30,12 +30,6 @@ bool concerns(Revision revision, RecipientState state) {
     return false;
 }
 
-std::string pickup_key(std::uint32_t uid, std::string_view name, std::size_t part) {
-    // The name comes first: names begin with the time, so new keys stand together at the end of the index.
-    std::string key = std::string(name) + ':' + std::to_string(uid);
-    return part == 0 ? key : key + ':' + std::to_string(part);
-}
-
 void note_due(Revised& revised, DestinationDue noted) {
     const auto known = std::find_if(revised.due.begin(), revised.due.end(),
                                     [&](const DestinationDue& earlier) { return earlier.id == noted.id; });

@@ -95,16 +95,13 @@ struct NewRecipient {
         false;  // claimed as it is stored: the caller will deliver it at once and settle or unclaim it
 };
 
-// The name under which the store remembers that a hand-over was added: `name` is the caller's (of his spool file, or of
-// XHANDOFF), the uid makes it his own, so that nobody can claim another's. Where one hand-over becomes several messages,
-// `part` counts them. At most kLongestPickup octets for names of up to 200.
-[[nodiscard]] std::string pickup_key(std::uint32_t uid, std::string_view name, std::size_t part = 0);
+// Of NewMessage::pickup, in octets.
 inline constexpr std::size_t kLongestPickup = 240;
 
 struct NewMessage {
     mail::MessagePtr message;
     std::vector<NewRecipient> recipients;
-    // Not empty: a pickup_key(). It is stored with the message, in the same transaction, and while it is remembered add()
+    // Not empty: which hand-over this is (mail::handoff_key()). It is stored with the message, in the same transaction, and while it is remembered add()
     // answers `known` to whoever brings it again: nothing is stored then. So mail that was handed over, but whose
     // handing-over was cut off before its end, can be brought again without becoming two (SM-34).
     std::string pickup;

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "mail/handoff.hpp"
 #include "queue/body_spool.hpp"
 #include "queue/sqlite/database.hpp"
 #include "queue/sqlite/reader.hpp"
@@ -223,11 +224,11 @@ TEST_F(SqliteStoreTest, AQueueOfVersion5KeepsItsMailAndRemembersHandOversFromNow
     EXPECT_EQ(*test::message(*store, QueueId(5)).value()->body.bytes, "x\r\n");
     EXPECT_EQ(test::message(*store, QueueId(5)).value()->origin, "");
     EXPECT_EQ(show(*store, QueueId(5)).value().source, "ip");
-    ASSERT_TRUE(add(*store, {make_message(6), {make_recipient("b", "example.net", now_)}, pickup_key(33, "n")}));
+    ASSERT_TRUE(add(*store, {make_message(6), {make_recipient("b", "example.net", now_)}, mail::handoff_key(33, "n")}));
     // And after a restart.
     store.reset();
     store = open();
-    const auto again = add(*store, {make_message(7), {make_recipient("b", "example.net", now_)}, pickup_key(33, "n")});
+    const auto again = add(*store, {make_message(7), {make_recipient("b", "example.net", now_)}, mail::handoff_key(33, "n")});
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().fault, StoreFault::known);
     EXPECT_EQ(claim(*store, 3, now_, 10, now_ + 1h).value().rows.size(), 2U);

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <set>
 
+#include "mail/handoff.hpp"
 #include "queue/body_spool.hpp"
 #include "queue/memory_store.hpp"
 #include "queue/sqlite/sqlite_store.hpp"
@@ -67,7 +68,7 @@ TYPED_TEST_SUITE(StoreContract, Makers);
 // SM-34: what was handed over is added once, however often it is brought, until it is forgotten.
 TYPED_TEST(StoreContract, AHandOverIsAddedOnceWhileItIsRemembered) {
     const auto recipient = make_recipient("a", "example.net", this->now_);
-    const std::string key = pickup_key(33, "1732257600.812.c0ffee");
+    const std::string key = mail::handoff_key(33, "1732257600.812.c0ffee");
     const auto bring = [&](std::int64_t id, const std::string& as) {
         return add(this->store(), {make_message(id), {recipient}, as});
     };
@@ -80,16 +81,16 @@ TYPED_TEST(StoreContract, AHandOverIsAddedOnceWhileItIsRemembered) {
     EXPECT_EQ(this->store().health().messages, 1U);
     EXPECT_EQ(claim(this->store(), 1, this->now_, 10, this->now_ + 1h).value().rows.size(), 1U);
 
-    // The name is its owner's: another's hand-over of the same name, and another part of this one, are something else.
-    EXPECT_TRUE(bring(3, pickup_key(34, "1732257600.812.c0ffee")));
-    EXPECT_TRUE(bring(4, pickup_key(33, "1732257600.812.c0ffee", 1)));
+    // The name is its owner's: another's hand-over of the same name, and another of his, are something else.
+    EXPECT_TRUE(bring(3, mail::handoff_key(34, "1732257600.812.c0ffee")));
+    EXPECT_TRUE(bring(4, mail::handoff_key(33, "1732257600.812.c0ffed")));
     EXPECT_TRUE(bring(5, "")) << "mail without a name is never known";
     EXPECT_TRUE(bring(6, ""));
 
     // It stays remembered when the mail has left the queue.
     const auto revised = revise(this->store(), QueueId(4), Revision::remove, this->now_);
     ASSERT_TRUE(revised);
-    EXPECT_EQ(bring(7, pickup_key(33, "1732257600.812.c0ffee", 1)).error().fault, StoreFault::known);
+    EXPECT_EQ(bring(7, mail::handoff_key(33, "1732257600.812.c0ffed")).error().fault, StoreFault::known);
 
     EXPECT_EQ(forget_pickups(this->store(), {key, "never heard of"}).value(), 1U);
     EXPECT_TRUE(bring(8, key));
@@ -104,23 +105,23 @@ TYPED_TEST(StoreContract, WhatWasNotAddedIsNotRemembered) {
     EXPECT_TRUE(add(this->store(), {make_message(2), {recipient}, "n:33"}));
     EXPECT_EQ(add(this->store(), {make_message(3), {recipient}, std::string(kLongestPickup + 1, 'n')}).error().fault,
               StoreFault::refused);
-    EXPECT_LE(pickup_key(0xffffffff, std::string(200, 'n'), 1'000'000'000).size(), kLongestPickup);
+    EXPECT_LE(mail::handoff_key(0xffffffff, std::string(mail::kMaxHandoffName, 'n')).size(), kLongestPickup);
 }
 
 TYPED_TEST(StoreContract, HandOversAreListedPageByPageWithTheirTime) {
     const auto recipient = make_recipient("a", "example.net", this->now_);
     const TimePoint before = wall_now() - 1s;
     for (int i = 0; i < 5; ++i) {
-        ASSERT_TRUE(add(this->store(), {make_message(1 + i), {recipient}, pickup_key(33, "n" + std::to_string(i))}));
+        ASSERT_TRUE(add(this->store(), {make_message(1 + i), {recipient}, mail::handoff_key(33, "n" + std::to_string(i))}));
     }
     const auto first = pickups(this->store(), "", 3).value();
     ASSERT_EQ(first.size(), 3U);
-    EXPECT_EQ(first[0].key, pickup_key(33, "n0"));
+    EXPECT_EQ(first[0].key, mail::handoff_key(33, "n0"));
     EXPECT_GE(first[0].added_at, before);
     EXPECT_LE(first[0].added_at, wall_now() + 1s);
     const auto rest = pickups(this->store(), first[2].key, 3).value();
     ASSERT_EQ(rest.size(), 2U);
-    EXPECT_EQ(rest[1].key, pickup_key(33, "n4"));
+    EXPECT_EQ(rest[1].key, mail::handoff_key(33, "n4"));
 }
 
 TYPED_TEST(StoreContract, WhereALocalMessageCameFromIsKept) {
