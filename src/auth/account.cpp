@@ -14,9 +14,12 @@ SenderRules default_senders(const AuthOptions& options) {
     return domains.empty() ? SenderRules::anybody() : SenderRules::of_domains(domains);
 }
 
+AllowanceLimits limits_of(const AccountOptions& options) {
+    return AllowanceLimits{options.messages_per_hour, options.recipients_per_hour, options.burst};
+}
+
 Account account_of(const AccountOptions& options, const SenderRules& default_rules) {
-    return Account{options.senders.empty() ? default_rules : SenderRules(options.senders),
-                   AllowanceLimits{options.messages_per_hour, options.recipients_per_hour, options.burst}};
+    return Account{options.senders.empty() ? default_rules : SenderRules(options.senders), limits_of(options)};
 }
 
 }  // namespace
@@ -24,6 +27,8 @@ Account account_of(const AccountOptions& options, const SenderRules& default_rul
 Accounts::Accounts(const AuthOptions& options) {
     const SenderRules default_rules = default_senders(options);
     others_ = account_of(options.account, default_rules);
+    system_ = limits_of(options.system_account);
+    for (const AccountOptions& account : options.system_accounts) system_named_[account.name] = limits_of(account);
     for (const AccountOptions& account : options.accounts)
         named_[account.name] = account_of(account, default_rules);
 }
@@ -31,6 +36,12 @@ Accounts::Accounts(const AuthOptions& options) {
 const Account& Accounts::of(std::string_view user) const {
     const auto found = named_.find(user);
     return found == named_.end() ? others_ : found->second;
+}
+
+const AllowanceLimits& Accounts::of_system_user(std::string_view name, std::uint32_t uid) const {
+    auto found = system_named_.find(name);
+    if (found == system_named_.end()) found = system_named_.find(std::to_string(uid));
+    return found == system_named_.end() ? system_ : found->second;
 }
 
 }  // namespace posthorn::auth

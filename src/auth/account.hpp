@@ -1,6 +1,7 @@
 // What those who logged in may do, user by user: as whom they may send, and how much.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -32,10 +33,15 @@ public:
 
     // Of that user, or the one of all others. Valid as long as this object.
     [[nodiscard]] const Account& of(std::string_view user) const;
+    // How much a system user may send who did not log in: by his name, else by his number, else what holds for all of them. As
+    // whom he may send is not decided here: sites do that.
+    [[nodiscard]] const AllowanceLimits& of_system_user(std::string_view name, std::uint32_t uid) const;
 
 private:
     Account others_;
     std::map<std::string, Account, std::less<>> named_;
+    AllowanceLimits system_;
+    std::map<std::string, AllowanceLimits, std::less<>> system_named_;
 };
 
 }  // namespace posthorn::auth

@@ -56,9 +56,10 @@ struct UnsubscribeOptions {
     std::string key_file;                                    // 32 or more random octets in hex or base64; needed by streams
 };
 
-// What somebody who logged in may do. Of the one that holds for all others, name and stream are not used.
+// What somebody who logged in may do; of a system user who did not, how much he may send. Of the one that holds for all
+// others, name and stream are not used.
 struct AccountOptions {
-    std::string name;                                        // the user, exactly as AUTH or Dovecot names him
+    std::string name;                                        // the user, exactly as AUTH or Dovecot names him; a system user or his number
     // Addresses "alice@example.com", domains "@example.com", all below one "@*.example.com", or "*" for any. Empty: the
     // signing domains and what lies below them; any where mail of unknown domains may leave unsigned.
     std::vector<std::string> senders;
@@ -71,7 +72,9 @@ struct AccountOptions {
 struct AuthOptions {
     CredentialsOptions credentials;
     AccountOptions account;                                  // of users without a [[user]] table
-    std::vector<AccountOptions> accounts;                    // [[user]]
+    AccountOptions system_account;                           // of system users without one ([local]); only how much is used
+    std::vector<AccountOptions> accounts;                    // [[user]], as logins
+    std::vector<AccountOptions> system_accounts;             // the same tables for system users; only how much is used
     DkimOptions dkim;
     std::vector<DomainOptions> domains;
     std::vector<StreamOptions> streams;

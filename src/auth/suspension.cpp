@@ -16,6 +16,8 @@ namespace posthorn::auth {
 namespace {
 
 constexpr std::string_view kUserSource = "user=";
+constexpr std::string_view kUidSource = "uid=";
+constexpr std::uint64_t kMaxUid = 0xFFFFFFFE;  // (uid_t)-1 is nobody (setresuid(2))
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxReason = 500;
 
@@ -53,6 +55,16 @@ std::optional<std::string_view> user_of_source(std::string_view source) {
     return source.substr(kUserSource.size());
 }
 
+std::string source_of_uid(std::uint32_t uid) {
+    return std::string(kUidSource) += std::to_string(uid);
+}
+
+std::optional<std::uint32_t> uid_of_source(std::string_view source) {
+    if (!source.starts_with(kUidSource)) return std::nullopt;
+    const auto uid = text::parse_unsigned(source.substr(kUidSource.size()), kMaxUid);
+    return uid ? std::optional(static_cast<std::uint32_t>(*uid)) : std::nullopt;
+}
+
 std::string_view fault_of_user_name(std::string_view name) {
     if (name.empty()) return "the user's name is empty";
     if (name.size() > kMaxName) return "the user's name is longer than 255 octets";
@@ -79,7 +91,11 @@ Result<Suspensions> Suspensions::parse(std::string_view text, const std::string&
                                     mistakes.empty() ? "" : "\n", file_name, number);
             continue;
         }
-        list.users_[std::string(name)] = {TimePoint(std::chrono::seconds(*since)), std::string(line)};
+        // Behind the last tab; else all of the rest is the reason.
+        const std::size_t last = line.rfind('\t');
+        const auto uid = last == std::string_view::npos ? std::nullopt : uid_of_source(line.substr(last + 1));
+        const std::string_view reason = uid ? line.substr(0, last) : line;
+        list.users_[std::string(name)] = {TimePoint(std::chrono::seconds(*since)), std::string(reason), uid};
     }
     if (!mistakes.empty()) {
         return Error{
@@ -99,12 +115,12 @@ Result<Suspensions> Suspensions::load(const std::string& path) {
 
 std::string Suspensions::to_text() const {
     std::string text =
-        "# Suspended users, changed by `posthorn user suspend|resume`: seconds since 1970, name, reason.\n";
+        "# Suspended users, changed by `posthorn user suspend|resume`: seconds since 1970, name, reason, uid.\n";
     for (const auto& [name, suspension] : users_) {
         text +=
-            fmt::format("{}\t{}\t{}\n",
+            fmt::format("{}\t{}\t{}{}\n",
                         std::chrono::floor<std::chrono::seconds>(suspension.since).time_since_epoch().count(),
-                        name, suspension.reason);
+                        name, suspension.reason, suspension.uid ? "\t" + source_of_uid(*suspension.uid) : "");
     }
     return text;
 }
@@ -116,30 +132,40 @@ const Suspension* Suspensions::find(std::string_view user) const {
 
 const Suspension* Suspensions::find_source(std::string_view source) const {
     if (users_.empty()) return nullptr;
+    if (const auto uid = uid_of_source(source)) return find_uid(*uid);
     const auto user = user_of_source(source);
     return user ? find(*user) : nullptr;
+}
+
+const Suspension* Suspensions::find_uid(std::uint32_t uid) const {
+    // A handful of entries at most times: no index of its own.
+    for (const auto& [name, suspension] : users_) {
+        if (suspension.uid == uid) return &suspension;
+    }
+    return nullptr;
 }
 
 void Suspensions::add(std::string user, Suspension suspension) {
     suspension.since = std::chrono::floor<std::chrono::seconds>(suspension.since);
     suspension.reason = one_line(suspension.reason);
     const auto [entry, is_new] = users_.try_emplace(std::move(user), suspension);
-    if (!is_new && !suspension.reason.empty()) entry->second.reason = std::move(suspension.reason);
+    if (is_new) return;
+    if (!suspension.reason.empty()) entry->second.reason = std::move(suspension.reason);
+    if (suspension.uid) entry->second.uid = suspension.uid;
 }
 
-bool Suspensions::remove(std::string_view user) {
-    const auto found = users_.find(user);
-    if (found == users_.end()) return false;
-    users_.erase(found);
-    return true;
+bool Suspensions::remove(std::string_view user, std::optional<std::uint32_t> uid) {
+    return std::erase_if(users_, [&](const auto& entry) {
+               return entry.first == user || (uid && entry.second.uid == uid);
+           }) > 0;
 }
 
 Result<Suspensions> suspend(const std::string& path, std::string_view user, Suspension suspension) {
     return change(path, [&](Suspensions& list) { list.add(std::string(user), suspension); });
 }
 
-Result<Suspensions> resume(const std::string& path, std::string_view user) {
-    return change(path, [&](Suspensions& list) { list.remove(user); });
+Result<Suspensions> resume(const std::string& path, std::string_view user, std::optional<std::uint32_t> uid) {
+    return change(path, [&](Suspensions& list) { list.remove(user, uid); });
 }
 
 }  // namespace posthorn::auth

@@ -1,6 +1,7 @@
 // Users who may not send for now, whoever keeps their passwords: the list, and the small file that keeps it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,10 +15,11 @@ namespace posthorn::auth {
 struct Suspension {
     TimePoint since{};   // whole seconds
     std::string reason;  // the operator's words; may be empty
+    std::optional<std::uint32_t> uid{};  // of the system user of that name: his own mail is stopped, too, however he hands it in
 };
 
-// One line a user: seconds since 1970, name, reason, separated by tabs; lines that begin with '#' are
-// comments.
+// One line a user: seconds since 1970, name, reason, and "uid=33" where there is a system user of that name, separated by tabs;
+// lines that begin with '#' are comments. A name stands for the login and for the system user who are called so.
 class Suspensions {
 public:
     // All mistakes at once in the error, one a line, each "file:line: what is wrong". A list that cannot be
@@ -29,12 +31,14 @@ public:
 
     [[nodiscard]] bool empty() const { return users_.empty(); }
     [[nodiscard]] const Suspension* find(std::string_view user) const;
-    // By the words of mail::Message::source: "user=NAME".
+    [[nodiscard]] const Suspension* find_uid(std::uint32_t uid) const;
+    // By the words of mail::Message::source: "user=NAME", "uid=33".
     [[nodiscard]] const Suspension* find_source(std::string_view source) const;
     [[nodiscard]] const std::map<std::string, Suspension, std::less<>>& users() const { return users_; }
 
     void add(std::string user, Suspension suspension);  // keeps the date of one who is suspended already
-    bool remove(std::string_view user);
+    // The entry of that name, and any other of that uid: suspended as a number and resumed by name, he is resumed.
+    bool remove(std::string_view user, std::optional<std::uint32_t> uid = std::nullopt);
 
 private:
     std::map<std::string, Suspension, std::less<>> users_;
@@ -44,6 +48,10 @@ private:
 [[nodiscard]] std::string source_of(std::string_view user);
 // The name in it, or nothing when the mail came from elsewhere.
 [[nodiscard]] std::optional<std::string_view> user_of_source(std::string_view source);
+
+// "uid=33"; of the mail of a system user who did not log in.
+[[nodiscard]] std::string source_of_uid(std::uint32_t uid);
+[[nodiscard]] std::optional<std::uint32_t> uid_of_source(std::string_view source);
 
 // Empty when a user can have this name, else why not: no control characters, 1 to 255 octets.
 [[nodiscard]] std::string_view fault_of_user_name(std::string_view name);
@@ -55,6 +63,7 @@ private:
 // daemon and a command that runs while it is down. They return the list as it is now.
 [[nodiscard]] Result<Suspensions> suspend(const std::string& path, std::string_view user,
                                           Suspension suspension);
-[[nodiscard]] Result<Suspensions> resume(const std::string& path, std::string_view user);
+[[nodiscard]] Result<Suspensions> resume(const std::string& path, std::string_view user,
+                                         std::optional<std::uint32_t> uid = std::nullopt);
 
 }  // namespace posthorn::auth

@@ -351,6 +351,11 @@ void derive(Config& config, const Places& places) {
         const auto unset = [&](const char* key) {
             return !places.given("user[" + std::to_string(i) + "]." + key);
         };
+        auth::AccountOptions& as_system_user = config.auth.system_accounts.emplace_back(user);
+        const auth::AccountOptions& system = config.auth.system_account;
+        if (unset("messages_per_hour")) as_system_user.messages_per_hour = system.messages_per_hour;
+        if (unset("recipients_per_hour")) as_system_user.recipients_per_hour = system.recipients_per_hour;
+        if (unset("burst")) as_system_user.burst = system.burst;
         if (unset("senders")) user.senders = all.senders;
         if (unset("messages_per_hour")) user.messages_per_hour = all.messages_per_hour;
         if (unset("recipients_per_hour")) user.recipients_per_hour = all.recipients_per_hour;

@@ -227,6 +227,15 @@ void add_auth(Rows& rows) {
          "How many hours' worth a user who was silent may send at once. \"1h\" with 2000 messages an hour: 2000 "
          "at once, then one every 1.8 seconds. Counted in memory; a restart gives everybody a new burst."},
 
+        {"local", "messages_per_hour", integer<Config>(FIELD(auth.system_account.messages_per_hour), 0, 100'000'000),
+         "Messages that each system user may send in an hour: www-data with all its sites, root with cron. Beyond it "
+         "sendmail tells its caller that it failed, mail in the spool waits, and the log has user_over_limit: often the "
+         "first sign of a site that was broken into. 0: no limit. [[user]] has exceptions, by name or number."},
+        {"local", "recipients_per_hour", integer<Config>(FIELD(auth.system_account.recipients_per_hour), 0, 100'000'000),
+         "The same for recipients, of all messages together. 0: no limit."},
+        {"local", "burst", duration<Config>(FIELD(auth.system_account.burst), minutes(1), 7 * kDay),
+         "How many hours' worth a system user who was silent may send at once; see auth.burst."},
+
         {"dkim", "header",
          choice<Config>(FIELD(auth.dkim.header),
                         std::vector<std::pair<std::string, auth::Canonical>>{
@@ -484,6 +493,7 @@ const std::vector<Section>& sections() {
         {"repair", "What is put right in mail that is handed in, and what is refused instead (RFC 6409 section 8)."},
         {"tls", "The certificate that clients see."},
         {"auth", "Users who may log in."},
+        {"local", "System users of this machine, who hand in mail without logging in: by sendmail, its spool, a unix socket."},
         {"dkim", "Signing; the domains and keys are [[domain]] tables."},
         {"unsubscribe", "The secret behind the unsubscribe links of [[stream]] mail."},
         {"queue", "Where mail waits, and how long."},

@@ -51,7 +51,7 @@ std::optional<AccountRefusal> AccountCheck::at_end_of_data() const {
 
 std::optional<AccountRefusal> AccountCheck::at_mail(const mail::Address& sender, SteadyTime now) const {
     if (auto refusal = at_end_of_data()) return refusal;
-    if (!sender.is_null() && !account_.senders.allow(sender.local, sender.domain)) {
+    if (account_ != nullptr && !sender.is_null() && !account_->senders.allow(sender.local, sender.domain)) {
         return refuse(550, "5.7.1", "This account may not send from that address");
     }
     return at_recipient(1, now);
@@ -59,16 +59,22 @@ std::optional<AccountRefusal> AccountCheck::at_mail(const mail::Address& sender,
 
 std::optional<AccountRefusal> AccountCheck::at_recipient(std::uint32_t recipients, SteadyTime now) const {
     if (auto refusal = at_end_of_data()) return refusal;
-    const auto overrun = allowances_.ask(user_, account_.limits, recipients, now);
+    const auto overrun = allowances_.ask(key_, limits_, recipients, now);
     if (!overrun) return std::nullopt;
     return over_limit(*overrun);
 }
 
 std::optional<AccountRefusal> AccountCheck::at_data(std::uint32_t recipients, SteadyTime now) const {
     if (auto refusal = at_end_of_data()) return refusal;
-    const auto overrun = allowances_.take(user_, account_.limits, recipients, now);
+    const auto overrun = allowances_.take(key_, limits_, recipients, now);
     if (!overrun) return std::nullopt;
     return over_limit(*overrun);
+}
+
+std::optional<AccountRefusal> AccountCheck::at_pickup(std::uint32_t recipients, SteadyTime now) const {
+    std::optional<AccountRefusal> refusal = at_data(recipients, now);
+    if (!refusal || !refusal->overrun || refusal->overrun->what != Overrun::What::one_message) return refusal;
+    return at_data(refusal->overrun->at_once, now);
 }
 
 }  // namespace posthorn::smtp::server

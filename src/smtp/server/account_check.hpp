@@ -22,35 +22,58 @@ struct AccountRefusal {
     std::optional<auth::Allowances::Overrun> overrun;
 };
 
-// A view on what the server keeps; made for one question at a time. REQUIRES: user is who authenticated.
+// Somebody of this machine, known by the kernel's word (SO_PEERCRED, the owner of a file) and not by a password.
+struct SystemUser {
+    std::uint32_t uid = 0;
+    std::string_view name;  // of the passwd database; "uid33" where it has none
+};
+
+// A view on what the server keeps; made for one question at a time. REQUIRES: user is who authenticated, or whom the kernel
+// names. What each has sent is counted apart, also where a login and a system user have one name; a suspension holds for both.
 class AccountCheck {
 public:
     // No list: nobody is suspended.
     AccountCheck(const auth::Accounts& accounts, auth::Allowances& allowances, const auth::Suspensions* suspensions,
                  std::string_view user)
-        : account_(accounts.of(user)), allowances_(allowances), suspensions_(suspensions), user_(user) {}
+        : account_(&accounts.of(user)),
+          limits_(account_->limits),
+          allowances_(allowances),
+          suspended_(suspensions != nullptr && suspensions->find(user) != nullptr),
+          key_(user) {}
+    AccountCheck(const auth::Accounts& accounts, auth::Allowances& allowances, const auth::Suspensions* suspensions,
+                 const SystemUser& user)
+        : limits_(accounts.of_system_user(user.name, user.uid)),
+          allowances_(allowances),
+          suspended_(suspensions != nullptr &&
+                     (suspensions->find_uid(user.uid) != nullptr || suspensions->find(user.name) != nullptr)),
+          key_(auth::source_of_uid(user.uid)) {}
 
     // After the right password: RFC 5248 s2 has 525 5.7.13 for him, and for nobody who does not know it.
-    [[nodiscard]] bool suspended() const { return suspensions_ != nullptr && suspensions_->find(user_) != nullptr; }
+    [[nodiscard]] bool suspended() const { return suspended_; }
 
-    // At MAIL: SUB-6 for the envelope. The null reverse-path is nobody's, so anybody may use it (SUB-4).
+    // At MAIL: SUB-6 for the envelope. The null reverse-path is nobody's, so anybody may use it (SUB-4). As whom system users
+    // send is decided by intake/sender_policy.
     [[nodiscard]] std::optional<AccountRefusal> at_mail(const mail::Address& sender, SteadyTime now) const;
     // At RCPT, when the transaction would have so many recipients with this one.
     [[nodiscard]] std::optional<AccountRefusal> at_recipient(std::uint32_t recipients, SteadyTime now) const;
     // At DATA: takes the message and its recipients from the allowance. Several sessions of one user may come so far
     // with the same tokens in view; here one of them gets them.
     [[nodiscard]] std::optional<AccountRefusal> at_data(std::uint32_t recipients, SteadyTime now) const;
+    // For mail that waits in a spool and whose program has ended: as at_data, but a message to more recipients than the bucket
+    // ever holds takes all of it, for nobody is there to send the rest in another message.
+    [[nodiscard]] std::optional<AccountRefusal> at_pickup(std::uint32_t recipients, SteadyTime now) const;
     // At the end of the data: suspended meanwhile?
     [[nodiscard]] std::optional<AccountRefusal> at_end_of_data() const;
 
-    // What may stand in From.
-    [[nodiscard]] const auth::SenderRules& senders() const { return account_.senders; }
+    // What may stand in From. REQUIRES: a login's.
+    [[nodiscard]] const auth::SenderRules& senders() const { return account_->senders; }
 
 private:
-    const auth::Account& account_;
+    const auth::Account* account_ = nullptr;  // of a login
+    const auth::AllowanceLimits& limits_;
     auth::Allowances& allowances_;
-    const auth::Suspensions* suspensions_;
-    std::string_view user_;
+    bool suspended_;
+    std::string key_;  // in the allowances
 };
 
 // "2000 messages an hour": the limit in words, for reply and log.

@@ -17,7 +17,9 @@
 #include "base/seldom.hpp"
 #include "net/asio.hpp"
 #include "net/listener.hpp"
+#include "net/system_users.hpp"
 #include "net/task_group.hpp"
+#include "smtp/server/account_check.hpp"
 #include "smtp/server/door_guard.hpp"
 #include "smtp/protocol/reply_tally.hpp"
 #include "smtp/server/options.hpp"
@@ -66,6 +68,7 @@ struct Premises {
     net::asio::thread_pool& disk;             // spool files of large bodies
     Postbox& postbox;
     QueueIdSource ids;
+    net::SystemUsers system_users{disk};      // whose programs come through unix sockets
     ReadBuffers buffers;
     Strangers strangers;
     ServerFigures figures;
@@ -96,6 +99,11 @@ public:
     // Users who may not log in or send for now; the list is changed on this shard and outlives the server. Before start().
     void heed(const auth::Suspensions& suspensions) { premises_.suspensions = &suspensions; }
     [[nodiscard]] const ServerFigures& figures() const { return premises_.figures; }
+    // How much a system user may still send: for mail that comes in by other ways than a session, on this shard. `name` is
+    // needed for the call only.
+    [[nodiscard]] AccountCheck system_account(std::uint32_t uid, std::string_view name) {
+        return AccountCheck(*runtime_->accounts, premises_.allowances, premises_.suspensions, SystemUser{uid, name});
+    }
     // What is known of addresses that misbehaved; for the operator, who may forgive them.
     [[nodiscard]] DoorGuard& guard() { return premises_.guard; }
 

@@ -39,6 +39,52 @@ TEST(Suspensions, AreFoundByTheSourceOfMail) {
     EXPECT_EQ(user_of_source("user=a=b"), "a=b");
 }
 
+// A name is the login's and the system user's of that name; the latter's mail is known by its number.
+TEST(Suspensions, OfSystemUsersAreFoundByTheirNumber) {
+    Suspensions list;
+    list.add("www-data", {kNow, "hacked\tshop", 33});
+    const Suspensions again = Suspensions::parse(list.to_text(), "list").value();
+    for (const auto* both : {static_cast<const Suspensions*>(&list), &again}) {
+        EXPECT_EQ(both->find_uid(33), both->find("www-data"));
+        EXPECT_EQ(both->find("www-data")->reason, "hacked shop");
+        EXPECT_NE(both->find_source(source_of_uid(33)), nullptr);
+        EXPECT_NE(both->find_source("user=www-data"), nullptr);
+        EXPECT_EQ(both->find_source("uid=330"), nullptr);
+        EXPECT_EQ(both->find_source("uid="), nullptr);
+        EXPECT_EQ(both->find_source("uid=4294967295"), nullptr);  // (uid_t)-1 is nobody
+        EXPECT_EQ(both->find_uid(0), nullptr);
+    }
+    EXPECT_EQ(again.to_text(), list.to_text());
+}
+
+TEST(Suspensions, ANumberSuspendedIsResumedByItsName) {
+    Suspensions list;
+    list.add("33", {kNow, "", 33});
+    list.add("alice", {kNow, ""});
+    EXPECT_TRUE(list.remove("www-data", 33));
+    EXPECT_EQ(list.find_uid(33), nullptr);
+    EXPECT_NE(list.find("alice"), nullptr);
+    EXPECT_FALSE(list.remove("www-data", 33));
+}
+
+TEST(Suspensions, ALaterNumberIsTakenOver) {
+    Suspensions list;
+    list.add("www-data", {kNow, "first"});  // before the user was made
+    EXPECT_EQ(list.find_uid(33), nullptr);
+    list.add("www-data", {kNow + std::chrono::hours(1), "", 33});
+    EXPECT_EQ(list.find_uid(33)->reason, "first");
+    EXPECT_EQ(list.find_uid(33)->since, kNow);
+}
+
+// A file of an older version, or one that was edited: what looks like no number belongs to the reason.
+TEST(Suspensions, AReasonMayEndInATabAndWords) {
+    const Suspensions list = Suspensions::parse("1795294321\talice\tone\ttwo\n1795294321\tbob\tuid=7\n", "list").value();
+    EXPECT_EQ(list.find("alice")->reason, "one\ttwo");
+    EXPECT_FALSE(list.find("alice")->uid);
+    EXPECT_EQ(list.find("bob")->reason, "uid=7");
+    EXPECT_EQ(list.find_uid(7), nullptr);
+}
+
 TEST(Suspensions, SayingItAgainKeepsTheDate) {
     Suspensions list;
     list.add("alice", {kNow, "first"});
