@@ -10,14 +10,14 @@ from .sink import Sink
 
 
 class World:
-    """dns, sink (the MX of dest.test) and daemon, all running; `with World() as w`."""
+    """dns, sink (the MX of dest.test) and daemon (of the domains `ours`), all running; `with World() as w`."""
 
-    def __init__(self, starttls=True, domains=("dest.test",), sink_address=None, certificate=None, **daemon):
+    def __init__(self, starttls=True, domains=("dest.test",), ours=("example.test",), sink_address=None, certificate=None, **daemon):
         self.dns = DnsServer()
         self.sink = Sink(sink_address or loopback_address(), starttls=starttls, certificate=certificate, name="mx.dest.test")
         for domain in domains:
             self.dns.mx(domain, (f"mx.{domain}", self.sink.address))
-        self.daemon = Daemon(dns=self.dns, delivery_port=self.sink.port, **daemon)
+        self.daemon = Daemon(dns=self.dns, delivery_port=self.sink.port, domains=ours, **daemon)
 
     def __enter__(self):
         try:
