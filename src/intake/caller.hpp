@@ -16,7 +16,7 @@ struct Caller {
     std::string user;              // the system user's name, or "uid33" where passwd has none; never empty
     std::string full_name;         // of the passwd entry's GECOS, or empty
     std::string home;              // of the passwd entry, or empty
-    std::string door;              // the listener's name or the spool's directory
+    std::string door;              // the listener's socket or the spool's directory, as configured: its path
     // Claims.
     std::int32_t caller_pid = 0;   // of the program that called sendmail
     std::string command;           // and its command line

@@ -20,6 +20,7 @@
 #include "mail/mailbox.hpp"
 #include "mail/message_id.hpp"
 #include "mail/mime_text.hpp"
+#include "mail/phrase.hpp"
 #include "mail/refold.hpp"
 
 namespace posthorn::intake {
@@ -34,6 +35,8 @@ constexpr std::size_t kMaxJoined = 20;
 // What others are known to stumble over (SUB-20): told to the operator.
 constexpr std::size_t kLargeField = 8 * 1024;
 constexpr std::size_t kLargeHeader = 60 * 1024;
+constexpr std::size_t kMaxDisplay = 300;    // of a name that we write anew
+constexpr std::size_t kColumn = 10;         // where it begins: after "Reply-To: "
 constexpr std::size_t kMostTold = 50;       // repairs of one message
 constexpr std::uint32_t kNearlyALoop = 5;   // Received fields left (SMTP-17)
 
@@ -116,7 +119,7 @@ public:
           options_(rules.options),
           submission_(submission),
           envelope_(envelope),
-          domain_(qualify_domain(rules, envelope.reverse_path)) {}
+          domain_(submission.sender_policy ? submission.sender_policy->domains.front() : qualify_domain(rules, envelope.reverse_path)) {}
 
     std::variant<JudgedHeader, Refusal> run(std::string_view received) {
         if (!(check_block() && look_at_fields() && check_addresses() && check_author() && choose_stream())) {
@@ -134,6 +137,7 @@ private:
         return false;
     }
     Position& first(Field field) { return first_[static_cast<std::size_t>(field)]; }
+    std::string& joined_of(Field field) { return joined_[static_cast<std::size_t>(field)]; }
 
     // "line 3 (Subject)" of the header as submitted.
     [[nodiscard]] std::string place(std::size_t index) const {
@@ -198,6 +202,7 @@ private:
             kinds[i] = classify(field.name);
             if (kinds[i] == Field::received) ++received;
             if (kinds[i] == Field::dkim_signature && looks_signed(field.value)) judged_.is_signed = true;
+            if (submission_.caller) note_habits(field);
             if (kinds[i] == Field::control_stream || kinds[i] == Field::list_unsubscribe ||
                 kinds[i] == Field::list_unsubscribe_post) {
                 concerns_streams_ = true;
@@ -217,6 +222,14 @@ private:
         }
         judged_.has_mime_version = first(Field::mime_version).has_value();
         return true;
+    }
+
+    // What programs of this machine tell of themselves.
+    void note_habits(const mail::HeaderField& field) {
+        const bool is_script = text::iequals(field.name, "X-PHP-Originating-Script") || text::iequals(field.name, "X-PHP-Script");
+        if (is_script && judged_.script.empty()) judged_.script = mail::unfold(field.value);
+        if (text::iequals(field.name, "X-Cron-Env")) from_cron_ = true;
+        if (text::iequals(field.name, "Auto-Submitted")) says_automatic_ = true;
     }
 
     bool look_at(std::size_t i, Field kind, bool ascii) {
@@ -360,7 +373,8 @@ private:
     }
 
     bool check_addresses() {
-        if (!first(Field::from)) {
+        if (submission_.sender_policy && !decide_sender()) return false;
+        if (!first(Field::from) && added_from_.empty()) {
             if (!options_.add_from || judged_.is_signed || envelope_.reverse_path.empty()) {
                 return fail(550, "5.6.0", "The message has no From field");
             }
@@ -373,9 +387,109 @@ private:
         return true;
     }
 
+    // SD-2: as whom mail of this machine leaves.
+    bool decide_sender() {
+        const SenderPolicy& policy = *submission_.sender_policy;
+        SenderClaim claim;
+        std::optional<mail::Mailbox> from, sender;
+        if (const Position at = first(Field::from)) {
+            const mail::AddressField addresses = mail::read_address_field(block_[*at].value);
+            if (!check_one(*at, addresses)) return false;
+            from = mailbox_of(block_[*at].value, addresses);
+        }
+        if (const Position at = first(Field::sender); at && !text::trim(block_[*at].value).empty()) {
+            const mail::AddressField addresses = mail::read_address_field(block_[*at].value);
+            if (!check_one(*at, addresses)) return false;
+            sender = mailbox_of(block_[*at].value, addresses);
+        }
+        claim.asked = submission_.sender_asked;
+        claim.reverse_path = envelope_.reverse_path;
+        claim.from = from ? &*from : nullptr;
+        claim.sender = sender ? &*sender : nullptr;
+        const Position reply_to = first(Field::reply_to);
+        claim.has_reply_to = reply_to && !(text::trim(block_[*reply_to].value).empty() && joined_of(Field::reply_to).empty());
+        if (submission_.caller) claim.user = submission_.caller->user;
+        claim.full_name = submission_.full_name;
+        decision_ = intake::decide_sender(policy, claim);
+        if (!decision_->refusal.empty()) {
+            fail(550, "5.7.1", std::move(decision_->refusal));
+            refusal_->of_sender = true;
+            return false;
+        }
+        judged_.reverse_path = std::move(decision_->reverse_path);
+        for (std::string& what : decision_->done) judged_.repaired.push_back(std::move(what));
+        return carry_out(from);
+    }
+
+    bool carry_out(const std::optional<mail::Mailbox>& from) {
+        using From = SenderDecision::From;
+        if (decision_->from == From::made) {
+            if (!options_.add_from) return fail(550, "5.6.0", "The message has no From field");
+            added_from_ = named_address(decision_->from_display, {}, decision_->from_address);
+            return true;
+        }
+        // A signature that somebody put there covers From (RFC 6376 s5.4): it would be broken, and ours takes its place.
+        if (judged_.is_signed && (decision_->from != From::keep || decision_->drop_sender)) {
+            for (std::size_t i = 0; i < block_.size(); ++i)
+                if (classify(block_[i].name) == Field::dkim_signature) drop(i);
+            judged_.is_signed = false;
+        }
+        if (decision_->drop_sender) {
+            replace(*first(Field::sender), {});
+            first(Field::sender).reset();
+        }
+        if (decision_->reply_to) {
+            if (!envelope_.smtputf8 && !text::is_ascii(from->local)) return fail_8bit(*first(Field::from), true);
+            const Result<std::string> ascii = mail::to_ascii(from->domain);
+            added_reply_to_ = named_address(from->display, {}, from->local + "@" + (ascii ? *ascii : from->domain));
+        }
+        return true;
+    }
+
+    // The one address of From or Sender; its domain is empty where it is bare.
+    static mail::Mailbox mailbox_of(std::string_view value, const mail::AddressField& addresses) {
+        mail::MailboxList list = mail::parse_mailboxes(value);
+        if (list.mailboxes.size() == 1) return std::move(list.mailboxes.front());
+        const mail::AddressPlace& place = addresses.addresses.front();
+        return {{}, std::string(place.local.of(value)), std::string(place.domain.of(value))};
+    }
+
+    // " \"Anna via example.com\" <address>". `via` may be empty.
+    [[nodiscard]] std::string named_address(const std::string& display, const std::string& via, const std::string& address) const {
+        const std::string phrase =
+            mail::write_phrase(display.size() <= kMaxDisplay ? display : std::string(), via, kColumn, envelope_.smtputf8);
+        return phrase.empty() ? " " + address : " " + phrase + " <" + address + ">";
+    }
+
+    // What From is to hold by the decision, where that is more than another domain; nothing: what it holds.
+    [[nodiscard]] std::optional<std::string> decided_from(std::string_view value) const {
+        using From = SenderDecision::From;
+        if (!decision_ || (decision_->from != From::address && decision_->from != From::on_behalf)) return std::nullopt;
+        const std::string& address = decision_->from_address;
+        if (decision_->from == From::on_behalf) return named_address(decision_->from_display, "via " + mail::destination_of(address), address);
+        const mail::AddressPlace place = mail::read_address_field(value).addresses.front();
+        const std::size_t end = place.domain.empty() ? place.local.end : place.domain.end;
+        return std::string(value.substr(0, place.local.begin)).append(address).append(value.substr(end));
+    }
+
+    // The domains of this field that mean this machine, as they are written there.
+    [[nodiscard]] std::vector<std::string> machine_domains(std::string_view value, const mail::AddressField& addresses) const {
+        std::vector<std::string> names;
+        if (!submission_.sender_policy) return options_.local_domains;
+        for (const mail::AddressPlace& place : addresses.addresses) {
+            const std::string_view domain = place.domain.of(value);
+            if (domain.empty() || standing_of(*submission_.sender_policy, domain) != Standing::machine) continue;
+            if (std::find(names.begin(), names.end(), domain) == names.end()) names.emplace_back(domain);
+        }
+        return names;
+    }
+
     bool check_address_field(std::size_t i, Field kind) {
         const mail::HeaderField submitted = block_[i];
         std::string& joined = joined_[static_cast<std::size_t>(kind)];
+        if (kind == Field::from) {
+            if (auto decided = decided_from(submitted.value)) joined = std::move(*decided);
+        }
         const bool is_joined = !joined.empty();
         std::string_view value = is_joined ? std::string_view(joined) : submitted.value;
         const bool of_one = kind == Field::from || kind == Field::sender;
@@ -394,8 +508,10 @@ private:
         if (of_one && !check_one(i, addresses)) return false;
         mail::AddressPolicy policy;
         policy.domain = domain_;
-        policy.local_domains = options_.local_domains;
-        policy.complete = options_.complete_addresses && !judged_.is_signed;
+        const std::vector<std::string> machine = machine_domains(value, addresses);
+        policy.local_domains = machine;
+        // To programs of this machine bare names are names: "From: root (Cron Daemon)".
+        policy.complete = (options_.complete_addresses || submission_.caller) && !judged_.is_signed;
         policy.encode = options_.encode_header && !judged_.is_signed;
         policy.utf8 = envelope_.smtputf8;
         mail::AddressRepair repair = mail::repair_addresses(value, addresses, submitted.name.size() + 1, policy);
@@ -413,7 +529,10 @@ private:
         if (envelope_.smtputf8 && !text::is_utf8(value)) return fail_8bit(i, false);
         if (judged_.is_signed) repair = {};   // SUB-17
         if (repair.changed()) {
-            repaired(repair.completed ? "completed" : repair.encoded ? "encoded" : "quoted", submitted.name);
+            // What was done to From by the decision is told already.
+            if (kind != Field::from || !decision_ || !repair.completed) {
+                repaired(repair.completed ? "completed" : repair.encoded ? "encoded" : "quoted", submitted.name);
+            }
             value = repair.value;
             // A letter may have become an address of 255 octets.
             if (value.size() > rules_.max_header_size) {
@@ -512,6 +631,7 @@ private:
         }
         out.append(block_.text(), done);
         if (!first(Field::from)) out.append("From:").append(added_from_).append("\r\n");
+        if (!added_reply_to_.empty()) out.append("Reply-To:").append(added_reply_to_).append("\r\n");
         // Missing ones are added to signed mail, too: receivers refuse mail without them, and a signature rarely covers absence.
         if (!first(Field::date)) {
             out.append("Date: ").append(mail::format_date(submission_.now)).append("\r\n");
@@ -520,6 +640,10 @@ private:
         if (!first(Field::message_id)) {
             out.append(message_id());
             judged_.repaired.emplace_back("added Message-ID");
+        }
+        if (from_cron_ && !says_automatic_ && !judged_.is_signed) {   // SM-50, RFC 3834 s5
+            out.append("Auto-Submitted: auto-generated\r\n");
+            judged_.repaired.emplace_back("added Auto-Submitted");
         }
         if (options_.add_to && !judged_.is_signed && !first(Field::to) && !first(Field::cc)) {
             out.append("To: undisclosed-recipients:;\r\n");   // RFC 5322 s3.4, SUB-12
@@ -542,7 +666,9 @@ private:
     std::vector<std::pair<std::size_t, std::string>> changes_;   // field and what stands there instead
     Position replace_message_id_;
     bool concerns_streams_ = false;
-    std::string added_from_;
+    std::string added_from_, added_reply_to_;
+    std::optional<SenderDecision> decision_;           // where a policy makes one
+    bool from_cron_ = false, says_automatic_ = false;
     std::string from_;
     mail::Mailbox author_;
 };

@@ -1,6 +1,7 @@
 // The rules a submitted header is held to, and the changes it gets before it is stored (RFC 6409 s8).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,6 +18,8 @@ struct JudgedHeader {
     std::vector<std::string> warnings;  // for the log
     bool has_mime_version = false;
     bool is_signed = false;             // by somebody else (SUB-17): not to be changed
+    std::optional<std::string> reverse_path;  // of the envelope, where Submission::sender_policy decides it
+    std::string script;                 // the PHP script that sent it says who it is; of local callers only
 };
 
 // `header` as submitted, without the empty line; `received` is our own field for the top, with its CRLF.

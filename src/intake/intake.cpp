@@ -40,7 +40,7 @@ Intake::Intake(std::shared_ptr<const Rules> rules, Submission submission, mail::
       submission_(std::move(submission)),
       envelope_(std::move(envelope)),
       splitter_(rules_->max_header_size) {
-    replace_local_domain(envelope_.reverse_path, *rules_);
+    if (!submission_.sender_policy) replace_local_domain(envelope_.reverse_path, *rules_);
 }
 
 void Intake::refuse(std::uint16_t code, std::string_view enhanced, std::string text) {
@@ -117,6 +117,18 @@ void Intake::judge_header() {
     warnings_ = std::move(header.warnings);
     has_mime_version_ = header.has_mime_version;
     is_signed_ = header.is_signed;
+    if (header.reverse_path) envelope_.reverse_path = std::move(*header.reverse_path);
+    if (submission_.caller) submission_.caller->script = std::move(header.script);
+}
+
+// RFC 5321 s4.5.1: to others <postmaster> is the only local part without a domain. Programs of this machine have more of them.
+void Intake::complete(std::string& recipient) const {
+    if (recipient.find('@') != std::string::npos) return;
+    if (!rules_->postmaster.empty() && (!submission_.sender_policy || text::iequals(recipient, "postmaster"))) {
+        recipient = rules_->postmaster;
+    } else if (submission_.sender_policy) {
+        recipient.append("@").append(submission_.sender_policy->domains.front());
+    }
 }
 
 std::vector<queue::NewRecipient> Intake::recipients() {
@@ -126,9 +138,7 @@ std::vector<queue::NewRecipient> Intake::recipients() {
     std::unordered_set<std::string_view> seen;
     const bool several = envelope_.recipients.size() > 1;
     for (mail::EnvelopeRecipient& recipient : envelope_.recipients) {
-        if (recipient.address.find('@') == std::string::npos && !rules_->postmaster.empty()) {
-            recipient.address = rules_->postmaster;  // RFC 5321 s4.5.1: the only local part without a domain
-        }
+        complete(recipient.address);
         if (several && !seen.insert(recipient.address).second) continue;
         queue::NewRecipient added;
         added.domain = mail::destination_of(recipient.address);
@@ -312,6 +322,7 @@ Verdict Intake::finish() {
     message->envid = std::move(envelope_.envid);
     message->stream = std::move(stream_);
     message->source = submission_.source;
+    if (submission_.caller) message->origin = origin_of(*submission_.caller);
     message->header = std::move(header_);
     message->body.facts = scanner_.facts();
     message->relaxed_body_hash = hasher_.finish();

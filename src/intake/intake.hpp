@@ -143,6 +143,7 @@ private:
     void refuse(std::uint16_t code, std::string_view enhanced, std::string text);
     [[nodiscard]] std::string received_field() const;
     [[nodiscard]] std::vector<queue::NewRecipient> recipients();
+    void complete(std::string& recipient) const;
 
     std::shared_ptr<const Rules> rules_;
     Submission submission_;

@@ -82,19 +82,19 @@ struct SenderDecision {
 // All policies; made at each reload, immutable, shared.
 class Sites {
 public:
-    // domains: of all [[domain]]s in their order; machine_names: hostname, host's own name, /etc/mailname, ...
     struct Facts {
-        std::vector<std::string> domains;
-        std::vector<std::string> machine_names;
+        std::vector<std::string> domains;        // of all [[domain]]s, in their order
+        std::vector<std::string> machine_names;  // the hostname, what the kernel calls this machine, repair.local_domains
         std::string hostname;         // completes names where there is no domain at all
-        std::string default_domain;   // completes names if it is ours: repair.qualify_domain, else /etc/mailname; or empty
+        std::string qualify_domain;   // repair.qualify_domain: completes names if it is ours; or empty
+        std::string mailname;         // of /etc/mailname: completes names if it is a [[domain]], else it is a machine name; or empty
         bool unsigned_may_leave = false;  // dkim.unknown_domain is send-unsigned
     };
     Sites() = default;
-    Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites, const Facts& facts);
+    Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites, const Facts& facts);  // facts.hostname: never empty
 
-    // By the door he came through, then by his name or uid, then users = ["*"], then that of all others. Never null after the
-    // constructor with options; valid as long as this object.
+    // By the door he came through, then by his name or uid, then users = ["*"], then that of all others. Null only if made by
+    // default. Valid as long as one of the copies of this object.
     [[nodiscard]] const SenderPolicy* of(const Caller& caller) const;
     // For clients that send over TCP without a login; null: their senders stay as they are.
     [[nodiscard]] const SenderPolicy* of_clients() const { return clients_.get(); }

@@ -183,7 +183,7 @@ AddressResult<ParsedPath> parse_path(std::string_view text, PathKind kind, bool 
     parsed.consumed = end;
     parsed.has_utf8 = !text::is_ascii(path);
     if (path == "<>") {
-        if (kind == PathKind::reverse) return parsed;
+        if (kind == PathKind::reverse || kind == PathKind::reverse_or_name) return parsed;
         return error(AddressFault::null_path, "the null path <> cannot be a recipient");
     }
 
@@ -193,9 +193,9 @@ AddressResult<ParsedPath> parse_path(std::string_view text, PathKind kind, bool 
     const std::size_t mailbox_begin = reader.at();
     if (auto fault = read_mailbox(reader, parsed.address)) {
         // RFC 5321 s4.1.1.3, s4.5.1: the one address that has no domain.
-        const bool is_postmaster = fault->fault == AddressFault::missing_domain &&
-                                   kind == PathKind::forward && text::iequals(path.substr(1), "postmaster>");
-        if (!is_postmaster) return *fault;
+        const bool names = kind == PathKind::reverse_or_name || kind == PathKind::forward_or_name;
+        const bool is_postmaster = kind == PathKind::forward && text::iequals(path.substr(1), "postmaster>");
+        if (fault->fault != AddressFault::missing_domain || !(names || is_postmaster)) return *fault;
     }
     if (!reader.take('>') || reader.at() != path.size())
         return error(AddressFault::bad_domain, "the domain has a character that no domain has");

@@ -59,6 +59,9 @@ using AddressResult = boost::system::result<T, AddressError>;
 enum class PathKind : std::uint8_t {
     reverse,  // MAIL FROM: the null path is allowed
     forward,  // RCPT TO: "<postmaster>" is allowed (RFC 5321 s4.5.1), the null path is not
+    // Of programs of this machine, who know its users by name: also any local part alone, "<root>".
+    reverse_or_name,
+    forward_or_name,
 };
 
 struct ParsedPath {

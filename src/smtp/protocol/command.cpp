@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "mail/handoff.hpp"
 #include "mail/xtext.hpp"
 
 namespace posthorn::smtp::protocol {
@@ -125,6 +126,31 @@ std::optional<Reply> take_envid(const Parameter& parameter, std::string& out) {
     return std::nullopt;
 }
 
+// Text of people, for the log and a display name.
+std::optional<Reply> take_text(const Parameter& parameter, std::string& out) {
+    auto decoded = mail::xtext_decode(parameter.value);
+    if (!parameter.has_value || !decoded || !text::is_utf8(*decoded))
+        return make_reply(501, "5.5.4", std::string(parameter.keyword) + " is not xtext of UTF-8");
+    std::replace_if(decoded->begin(), decoded->end(), [](char c) { return text::is_control(c); }, ' ');
+    out = std::move(*decoded);
+    return std::nullopt;
+}
+
+// Those of XCALLER; nothing where the parameter is another.
+std::optional<std::optional<Reply>> take_caller(const Parameter& parameter, CallerClaims& out) {
+    using Taken = std::optional<Reply>;
+    if (parameter.is("XCALLER")) return take_text(parameter, out.claim);
+    if (parameter.is("XNAME")) return take_text(parameter, out.full_name);
+    if (parameter.is("XFROM")) {
+        out.sender_asked = !text::iequals(parameter.value, "default");
+        return out.sender_asked ? Taken(bad_value("XFROM is default, or is not said")) : Taken();
+    }
+    if (!parameter.is("XHANDOFF")) return std::nullopt;
+    if (!mail::is_handoff_name(parameter.value)) return Taken(bad_value("XHANDOFF is the name of a file in the spool"));
+    out.handoff = parameter.value;
+    return Taken();
+}
+
 // RFC 3461 s4.1: NEVER stands alone (DSN-2).
 std::optional<Reply> take_notify(const Parameter& parameter, std::uint8_t& out) {
     using mail::Notify;
@@ -202,7 +228,7 @@ Parsed<MailCommand> parse_mail(std::string_view arguments, const AcceptedParamet
     const auto rest = after_keyword(arguments, "FROM");
     if (!rest) return make_reply(501, "5.5.4", "Syntax: MAIL FROM:<address>");
     // Whether octets above 127 may be there is only known when the parameters are read.
-    auto path = mail::parse_path(*rest, mail::PathKind::reverse, true);
+    auto path = mail::parse_path(*rest, accepted.caller ? mail::PathKind::reverse_or_name : mail::PathKind::reverse, true);
     if (!path) return make_reply(501, "5.1.7", path.error().what);
     MailCommand command;
     const auto take = [&](const Parameter& parameter) -> std::optional<Reply> {
@@ -225,9 +251,13 @@ Parsed<MailCommand> parse_mail(std::string_view arguments, const AcceptedParamet
             const bool good = !bare && (parameter.value == "<>" || mail::xtext_decode(parameter.value));
             return good ? std::nullopt : std::optional(bad_value("AUTH is <> or xtext"));
         }
+        if (accepted.caller) {
+            if (auto taken = take_caller(parameter, command.caller)) return *std::move(taken);
+        }
         return not_known();
     };
     if (auto refusal = each_parameter(rest->substr(path->consumed), take)) return *std::move(refusal);
+    if (!command.caller.sender_asked && !path->address.is_null()) return bad_value("XFROM=default goes with MAIL FROM:<>");
     // RFC 6531 s3.5
     if (path->has_utf8 && !command.smtputf8)
         return make_reply(550, "5.6.7", "An address with UTF-8 needs the SMTPUTF8 parameter");
@@ -239,7 +269,7 @@ Parsed<RcptCommand> parse_rcpt(std::string_view arguments, const AcceptedParamet
                                bool smtputf8) {
     const auto rest = after_keyword(arguments, "TO");
     if (!rest) return make_reply(501, "5.5.4", "Syntax: RCPT TO:<address>");
-    auto path = mail::parse_path(*rest, mail::PathKind::forward, smtputf8);
+    auto path = mail::parse_path(*rest, accepted.caller ? mail::PathKind::forward_or_name : mail::PathKind::forward, smtputf8);
     if (!path && path.error().fault == mail::AddressFault::needs_smtputf8)
         return make_reply(553, "5.6.7", "An address with UTF-8 needs the SMTPUTF8 parameter of MAIL");
     if (!path) return make_reply(501, "5.1.3", path.error().what);

@@ -48,6 +48,17 @@ struct AcceptedParameters {
     bool size = true, eight_bit_mime = true, smtputf8 = true, dsn = true;
     bool auth = false;         // MAIL AUTH= (RFC 4954 s5)
     bool require_tls = false;  // RFC 8689
+    // XCALLER, ours alone: a program of this machine hands in for its caller. MAIL takes XCALLER=, XFROM=, XNAME= and XHANDOFF=;
+    // in MAIL and RCPT stand names of this machine's users without a domain, too.
+    bool caller = false;
+};
+
+// What a program of this machine says beside the sender. It tells of the caller, and gives no right.
+struct CallerClaims {
+    std::string claim;         // XCALLER=, decoded: "pid=812;cmd=php-fpm: pool www"
+    bool sender_asked = true;  // false: XFROM=default with the null path, i.e. sendmail without -f
+    std::string full_name;     // XNAME=, decoded: sendmail's -F
+    std::string handoff;       // XHANDOFF=: the name that makes a message that comes twice the same (mail/handoff.hpp)
 };
 
 struct MailCommand {
@@ -58,6 +69,7 @@ struct MailCommand {
     bool require_tls = false;
     mail::DsnReturn ret = mail::DsnReturn::unset;
     std::string envid;  // decoded from xtext
+    CallerClaims caller;
 };
 
 struct RcptCommand {

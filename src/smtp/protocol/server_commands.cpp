@@ -93,6 +93,7 @@ std::optional<ServerAction> ServerSession::on_ehlo(std::string_view arguments) {
         say("250-AUTH" + mechanisms + "\r\n");
     if (offers_require_tls()) say("250-REQUIRETLS\r\n");
     if (facts_.xclient) say("250-XCLIENT " + std::string(kXclientAttributes) + "\r\n");
+    if (facts_.caller) say("250-XCALLER\r\n");
     say("250 ENHANCEDSTATUSCODES\r\n");
     return start_over(State::greeted);
 }
@@ -132,6 +133,7 @@ std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
     AcceptedParameters accepted;
     accepted.auth = auth_allowed();
     accepted.require_tls = offers_require_tls();
+    accepted.caller = facts_.caller;
     auto parsed = parse_mail(arguments, accepted);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     mail_ = std::move(std::get<MailCommand>(parsed));
@@ -145,7 +147,9 @@ std::optional<ServerAction> ServerSession::on_mail(std::string_view arguments) {
 }
 
 std::optional<ServerAction> ServerSession::on_rcpt(std::string_view arguments) {
-    auto parsed = parse_rcpt(arguments, AcceptedParameters{}, transaction_.envelope.smtputf8);
+    AcceptedParameters accepted;
+    accepted.caller = facts_.caller;
+    auto parsed = parse_rcpt(arguments, accepted, transaction_.envelope.smtputf8);
     if (const auto* refusal = std::get_if<Reply>(&parsed)) return error(*refusal);
     if (transaction_.envelope.recipients.size() >= facts_.limits.max_recipients) {
         say("452 4.5.3 Too many recipients, send the rest in another transaction\r\n");  // RFC 5321

@@ -169,7 +169,8 @@ ServerAction ServerSession::on_stored(StoreResult result) {
         say(*result.refusal);
     } else {
         connection_.errors = 0;
-        say("250 2.0.0 Ok: queued as " + result.queue_id + "\r\n");
+        say(result.known ? "250 2.0.0 Ok: queued already, by an earlier try\r\n"
+                         : "250 2.0.0 Ok: queued as " + result.queue_id + "\r\n");
     }
     fresh_transaction(State::greeted);
     return resume();

@@ -50,6 +50,7 @@ struct ServerFacts {
     bool trusted = false;           // may send without AUTH unless auth is required
     bool require_tls = false;       // REQUIRETLS is offered under TLS (RFC 8689 s3)
     bool xclient = false;           // this client may say that it speaks for another (XCLIENT)
+    bool caller = false;            // a program of this machine: XCALLER is offered (AcceptedParameters::caller)
     ReplyTally* replies = nullptr;  // counts what is refused; outlives the session
 };
 
@@ -90,8 +91,14 @@ struct ClientFacts {
 struct StoreResult {
     std::string queue_id;          // stored: durable, and named in the 250
     std::optional<Reply> refusal;  // not stored
+    bool known = false;            // stored by an earlier try, which XHANDOFF names
 
     static StoreResult stored(std::string id) { return StoreResult(std::move(id), std::nullopt); }
+    static StoreResult stored_before() {
+        StoreResult result({}, std::nullopt);
+        result.known = true;
+        return result;
+    }
     static StoreResult temporary(std::string_view text) {
         return StoreResult({}, make_reply(451, "4.3.0", text));
     }

@@ -85,6 +85,7 @@ protocol::ServerFacts Session::facts() const {
     facts.replies = &premises_.figures.replies;
     facts.require_tls = true;
     facts.xclient = may_xclient(client_, runtime_->relay);
+    facts.caller = client_.unix_socket;
     return facts;
 }
 
@@ -138,6 +139,7 @@ net::awaitable<void> Session::converse() {
                 action = core_.on_written();
                 break;
             case Kind::check_mail:
+                if (client_.unix_socket && !caller_) co_await know_caller();
                 action = core_.on_verdict(check_mail());
                 break;
             case Kind::check_recipient:

@@ -16,9 +16,9 @@
 #include "smtp/server/account_check.hpp"
 #include "smtp/server/authenticator.hpp"
 #include "smtp/server/policy.hpp"
+#include "smtp/server/reception.hpp"
 #include "smtp/server/runtime.hpp"
 #include "smtp/server/server.hpp"
-#include "smtp/server/spool_writer.hpp"
 
 namespace posthorn::smtp::server {
 
@@ -54,7 +54,6 @@ private:
     void log_ban(const DoorGuard::Ban& ban) const;
     net::awaitable<void> collect(std::string_view content);
     protocol::StoreResult not_stored(std::string_view trouble);
-    net::awaitable<std::string> read_again();  // what went wrong, or empty
     net::awaitable<protocol::StoreResult> store();
     net::awaitable<void> farewell();
 
@@ -62,6 +61,8 @@ private:
     [[nodiscard]] protocol::Verdict check_recipient();
     [[nodiscard]] protocol::Verdict begin_data();
     [[nodiscard]] intake::Submission submission() const;
+    // Asks for the name of whoever is behind the unix socket, once a session.
+    net::awaitable<void> know_caller();
 
     [[nodiscard]] AccountCheck account();                          // REQUIRES: authenticated
     [[nodiscard]] protocol::SaslAnswer unless_suspended(protocol::SaslAnswer answer);
@@ -103,8 +104,8 @@ private:
     std::unique_ptr<Exchange> exchange_;         // of the last AUTH command
     QueueId id_;                                 // of the transaction under way; 0 outside of one
     std::string id_text_;
-    std::optional<intake::Intake> intake_;
-    std::optional<SpoolWriter> spool_;
+    std::optional<intake::Caller> caller_;       // of a unix socket, from the first MAIL on
+    std::optional<Reception> reception_;         // of the message under way, from DATA on
     bool over_budget_ = false;                   // the message under way did not fit into max_intake_memory
     std::uint64_t envelope_octets_ = 0;          // of the recipients accepted since MAIL
     std::uint64_t accounted_ = 0;                // of figures.intake_octets is ours

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mail/handoff.hpp"
 #include "smtp/server/session.hpp"
 
 namespace posthorn::smtp::server {
@@ -11,23 +12,23 @@ namespace {
 
 constexpr std::string_view kNoSpace = "Insufficient system storage, try again later";
 
-// Puts the message into the postbox. A plain function, since g++ 12 breaks lambdas in co_await expressions (docs/COROUTINES.md).
-auto put(Postbox& postbox, queue::NewMessage message, SteadyTime deadline) {
-    return net::asio::async_initiate<const net::asio::deferred_t&, void(queue::StoreResult<queue::Added>)>(
-        [&postbox, deadline](auto handler, queue::NewMessage mail) {
-            auto guard = net::asio::prefer(net::asio::get_associated_executor(handler),
-                                           net::asio::execution::outstanding_work.tracked);
-            postbox.put(std::move(mail), deadline,
-                        [handler = std::move(handler), guard = std::move(guard)](
-                            queue::StoreResult<queue::Added> added) mutable {
-                            auto resume = std::move(handler);
-                            std::move(resume)(std::move(added));
-                        });
-        },
-        net::asio::deferred, std::move(message));
-}
-
 }  // namespace
+
+net::awaitable<void> Session::know_caller() {
+    const auto peer = stream_.credentials();
+    if (!peer) co_return;
+    intake::Caller caller;
+    caller.uid = peer->uid;
+    caller.gid = peer->gid;
+    caller.pid = peer->pid;
+    caller.door = listener_.address.unix_path;
+    deadline_.clear();
+    const net::SystemUserPtr user = co_await premises_.system_users.find(caller.uid);
+    caller.user = user->name.empty() ? intake::nameless(caller.uid) : user->name;
+    caller.full_name = user->full_name;
+    caller.home = user->home;
+    caller_ = std::move(caller);
+}
 
 protocol::Verdict Session::check_mail() {
     forget_message();
@@ -47,13 +48,14 @@ protocol::Verdict Session::check_mail() {
         event.kv("session", number_text_).kv("id", id_text_).kv("from", mail.sender.to_string());
         if (mail.size) event.kv("size", *mail.size);
         if (core_.authenticated()) event.kv("user", core_.user());
+        if (caller_) event.kv("uid", caller_->uid).kv("caller", caller_->user);
     }
     return protocol::Verdict::accept();
 }
 
 protocol::Verdict Session::check_recipient() {
     const mail::Address& recipient = core_.rcpt_command().recipient;
-    if (const auto denial = may_receive(recipient.domain, !runtime_->rules->postmaster.empty())) {
+    if (const auto denial = may_receive(recipient.domain, caller_ || !runtime_->rules->postmaster.empty())) {
         return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
     }
     if (core_.authenticated()) {
@@ -84,9 +86,16 @@ intake::Submission Session::submission() const {
     if (core_.tls()) submission.tls_cipher = core_.tls()->cipher;
     if (core_.authenticated()) {
         submission.source = auth::source_of(core_.user());
-    } else if (const auto peer = client_.unix_socket ? stream_.credentials() : std::nullopt) {
-        submission.source = "uid=" + std::to_string(peer->uid);
+    } else if (caller_) {
+        const protocol::CallerClaims& claims = core_.mail_command().caller;
+        submission.caller = caller_;
+        intake::read_claim(claims.claim, *submission.caller);
+        submission.sender_asked = claims.sender_asked;
+        submission.full_name = claims.full_name.empty() ? caller_->full_name : claims.full_name;
+        submission.sender_policy = runtime_->rules->sites.of(*caller_);
+        submission.source = intake::source_of(*caller_);
     } else {
+        submission.sender_policy = runtime_->rules->sites.of_clients();
         submission.source = "ip=" + client_.text;
     }
     return submission;
@@ -105,7 +114,7 @@ protocol::Verdict Session::begin_data() {
         const auto now = std::chrono::steady_clock::now();
         if (auto no = refused_by_account("data", account().at_data(recipients, now))) return *no;
     }
-    intake_.emplace(runtime_->rules, submission(), core_.envelope());
+    reception_.emplace(premises_.disk, premises_.postbox, runtime_->rules, submission(), core_.envelope());
     data_deadline_.reset();
     return protocol::Verdict::accept();
 }
@@ -113,7 +122,7 @@ protocol::Verdict Session::begin_data() {
 std::uint64_t Session::held() const {
     // The core forgets the recipients at RSET and EHLO without asking. From DATA on the intake has a copy.
     const std::uint64_t envelope = core_.envelope().recipients.empty() ? 0 : envelope_octets_;
-    return intake_ ? 2 * envelope + intake_->memory() : envelope;
+    return reception_ ? 2 * envelope + reception_->memory() : envelope;
 }
 
 void Session::count_memory() {
@@ -123,8 +132,7 @@ void Session::count_memory() {
 }
 
 void Session::forget_message() {
-    intake_.reset();
-    spool_.reset();
+    reception_.reset();
     envelope_octets_ = 0;
     count_memory();
     over_budget_ = false;
@@ -133,19 +141,16 @@ void Session::forget_message() {
 
 net::awaitable<void> Session::collect(std::string_view content) {
     content_octets_ += content.size();
-    if (!intake_) co_return;  // over the budget: the rest is read and forgotten
-    intake_->feed(content);
+    if (!reception_) co_return;  // over the budget: the rest is read and forgotten
+    reception_->feed(content);
     count_memory();
-    if (intake_->wants_spill()) {
-        if (!spool_) spool_.emplace(premises_.disk, premises_.postbox.spool_directory(), id_);
-        std::string piece = intake_->take_spill();
+    if (reception_->wants_spill()) {
         deadline_.clear();
-        co_await spool_->write(std::move(piece));
+        co_await reception_->spill();
         count_memory();
     }
     if (premises_.figures.intake_octets > runtime_->limits.max_intake_memory) {
-        intake_.reset();
-        spool_.reset();
+        reception_.reset();
         count_memory();
         over_budget_ = true;
     }
@@ -157,33 +162,6 @@ protocol::StoreResult Session::not_stored(std::string_view trouble) {
     tag(log::warning("refused")).kv("stage", "store").kv("client", client_.text).kv("reason", trouble);
     forget_message();
     return protocol::StoreResult::refused(protocol::make_reply(452, "4.3.1", kNoSpace));
-}
-
-// A body in its file whose lines are too long is read again and written anew (intake::Intake::next_pass).
-net::awaitable<std::string> Session::read_again() {
-    constexpr std::size_t kPiece = 256 * 1024;
-    while (const auto pass = intake_->next_pass()) {
-        SpoolWriter source = *spool_;
-        if (*pass == intake::Intake::Pass::survey) {
-            std::string last = intake_->take_spill();
-            co_await spool_->write(std::move(last));
-        } else {
-            spool_.emplace(premises_.disk, premises_.postbox.spool_directory(), id_);
-        }
-        for (std::uint64_t offset = 0;;) {
-            Result<std::string> piece = co_await source.read(offset, kPiece);
-            if (!piece) co_return piece.error().what;
-            if (piece->empty()) break;
-            offset += piece->size();
-            intake_->feed_again(*piece);
-            count_memory();
-            if (!intake_->wants_spill()) continue;
-            std::string anew = intake_->take_spill();
-            co_await spool_->write(std::move(anew));
-        }
-        intake_->end_pass();
-    }
-    co_return std::string();
 }
 
 net::awaitable<protocol::StoreResult> Session::store() {
@@ -201,54 +179,38 @@ net::awaitable<protocol::StoreResult> Session::store() {
             co_return protocol::StoreResult::refused(std::move(*no->refusal));
         }
     }
-    std::string trouble;
-    if (spool_) trouble = co_await read_again();
-    if (!trouble.empty()) co_return not_stored(trouble);
-    intake::Verdict verdict = intake_->finish();
-    if (const auto* refusal = std::get_if<intake::Refusal>(&verdict)) {
+    std::string pickup;
+    const std::string& handoff = core_.mail_command().caller.handoff;
+    if (caller_ && !handoff.empty()) pickup = mail::handoff_key(caller_->uid, handoff);
+    Reception::Outcome outcome = co_await reception_->store(std::move(pickup), runtime_->store_deadline);
+    if (const auto* trouble = std::get_if<Reception::Trouble>(&outcome)) co_return not_stored(trouble->what);
+    if (const auto* refusal = std::get_if<intake::Refusal>(&outcome)) {
         ++premises_.figures.messages_refused;
         if (refusal->of_sender) ++premises_.figures.senders_refused;
         protocol::Reply reply = refuse("data", refusal->code, refusal->enhanced, refusal->text);
         forget_message();
         co_return protocol::StoreResult::refused(std::move(reply));
     }
-    auto& accepted = std::get<intake::AcceptedMail>(verdict);
-    if (spool_) {
-        std::string piece = intake_->take_spill();
-        co_await spool_->write(std::move(piece));
-        Result<std::string> file = co_await spool_->finish();
-        if (file) {
-            accepted.message->body.spool_file = std::move(*file);
-        } else {
-            trouble = file.error().what;
-        }
+    if (std::holds_alternative<Reception::Known>(outcome)) {
+        tag(log::info("known")).kv("source", intake::source_of(*caller_))
+            .kv("meaning", "an earlier try to hand this message in had come through; it is in the queue once");
+        forget_message();
+        co_return protocol::StoreResult::stored_before();
     }
-    const mail::MessagePtr message = std::move(accepted.message);
-    const std::size_t recipients = accepted.recipients.size();
-    if (trouble.empty()) {
-        queue::NewMessage mail;
-        mail.message = message;
-        mail.recipients = std::move(accepted.recipients);
-        intake_.reset();
-        const SteadyTime limit = std::chrono::steady_clock::now() + runtime_->store_deadline;
-        queue::StoreResult<queue::Added> added = co_await put(premises_.postbox, std::move(mail), limit);
-        if (!added) {
-            trouble = added.error().what;
-            if (spool_) spool_->remove();
-        }
-    }
-    if (!trouble.empty()) co_return not_stored(trouble);
+    const auto& stored = std::get<Reception::Stored>(outcome);
+    const mail::MessagePtr& message = stored.message;
     ++messages_;
     ++premises_.figures.messages;
     premises_.figures.octets += message->size();
     if (log::enabled(log::Level::info)) {
         log::Event event(log::Level::info, "stored");
-        event.kv("id", id_text_).kv("from", message->reverse_path).kv("recipients", static_cast<std::uint64_t>(recipients));
+        event.kv("id", id_text_).kv("from", message->reverse_path).kv("recipients", static_cast<std::uint64_t>(stored.recipients));
         event.kv("size", message->size()).kv("source", message->source);
+        if (!message->origin.empty()) event.kv("origin", message->origin);
         if (!message->stream.empty()) event.kv("stream", message->stream);
-        if (!accepted.repaired.empty()) event.kv("repaired", fmt::format("{}", fmt::join(accepted.repaired, ", ")));
+        if (!stored.repaired.empty()) event.kv("repaired", fmt::format("{}", fmt::join(stored.repaired, ", ")));
     }
-    for (const std::string& warning : accepted.warnings) {
+    for (const std::string& warning : stored.warnings) {
         tag(log::warning("message")).kv("from", message->reverse_path).kv("reason", warning);
     }
     std::string name = std::move(id_text_);
