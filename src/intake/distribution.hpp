@@ -20,10 +20,9 @@ struct Parcel {
 
 // Turns an accepted message into the messages to be stored: recipients that are no local names stay together, each local name
 // whose way ends somewhere gets a message of its own, since it says Delivered-To and may have another reverse-path. Nobody gets
-// two of them. Empty: all was discarded. The DSN parameters follow RFC 3461 s5.2.7 (SM-49). All share the body: where it is in
+// two of them. Empty: all was discarded. Expansions are found by their `recipient`; refused ones are nobody's. The DSN parameters follow RFC 3461 s5.2.7 (SM-49). All share the body: where it is in
 // a spool file, each parcel but the first needs a file of its own (SpoolWriter::link).
 // A header that says Delivered-To one of the names is a loop (SM-48): the refusal says so.
-[[nodiscard]] std::variant<std::vector<Parcel>, Refusal> distribute(AcceptedMail accepted, const LocalNames& names,
-                                                                    const std::vector<Expansion>& expansions);
+[[nodiscard]] std::variant<std::vector<Parcel>, Refusal> distribute(AcceptedMail accepted, const std::vector<Expansion>& expansions);
 
 }  // namespace posthorn::intake

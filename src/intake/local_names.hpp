@@ -22,17 +22,19 @@ inline constexpr std::size_t kMaxLocalNames = 100;       // in one transaction: 
 // What holds until the next reload; app fills in what the machine is called.
 struct LocalNames {
     LocalOptions options;
+    std::string hostname;                  // of Delivered-To
+    std::string postmaster;                // who gets mail for the name postmaster in the end; or empty
     std::vector<std::string> domains;      // lower case: "localhost", hostname, what the machine calls itself, /etc/mailname
     std::vector<std::string> own_domains;  // of [[domain]]: never local, they have their MX (SD-12)
 
-    // Is this a local name? Bare names are (but <postmaster> where rules name one), and so is what ends in ".localdomain".
+    // Is this a local name (SM-45)? Bare names are, and what is at localhost, below localdomain, or at one of `domains`.
     [[nodiscard]] bool is_local(std::string_view address) const;
     // May mail leave with this in its reverse-path? Where no [[domain]] is given, anything.
     [[nodiscard]] bool is_own(std::string_view address) const;
 };
 
-// The system's user of a name.
-struct SystemUser {
+// What passwd says of a name.
+struct PasswdEntry {
     std::uint32_t uid = 0;
     std::string home;
 };
@@ -61,7 +63,7 @@ public:
     [[nodiscard]] virtual Aliases aliases(const std::string& path) = 0;
     // An :include: or .forward file. follow false: a symbolic link is unreadable.
     [[nodiscard]] virtual NameFile file(const std::string& path, bool follow) = 0;
-    [[nodiscard]] virtual std::optional<SystemUser> user(const std::string& name) = 0;
+    [[nodiscard]] virtual std::optional<PasswdEntry> user(const std::string& name) = 0;
     // The uid the daemon runs as: its own files are as good as root's.
     [[nodiscard]] virtual std::uint32_t own_uid() const = 0;
 };
@@ -82,7 +84,7 @@ struct Expansion {
         refused,     // text says why: 5xx for good, 4xx where a file could not be read
     };
     Kind kind = Kind::refused;
-    std::string recipient;                  // as it was given; what Delivered-To will say is delivered_to
+    std::string recipient;                  // as it was given
     std::string delivered_to;               // "root@web1.example.com" (SM-48)
     std::vector<Target> targets;
     std::uint16_t code = 0;                 // of a refusal
@@ -94,6 +96,7 @@ struct Expansion {
 
 // Follows the name through aliases -> ~/.forward -> users_to -> the alias of root (SM-43). Pure but for `files`, which it asks as
 // it goes. An alias that lists itself is a local user without a mailbox here: it takes the next rule (SM-42).
+// REQUIRES: names.is_local(recipient).
 [[nodiscard]] Expansion expand(const LocalNames& names, NameFiles& files, std::string_view recipient);
 
 }  // namespace posthorn::intake
