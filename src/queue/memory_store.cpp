@@ -209,6 +209,7 @@ struct MemoryStore::State {
             entry.recipient_count += 1;
             if (entry.recipients.size() < 100) {
                 entry.recipients.push_back(rows.at(row).recipient);
+                entry.recipients.back().claimed = rows.at(row).claimed;
             }
         }
         return entry.recipient_count == 0 ? std::nullopt : std::optional(std::move(entry));
@@ -227,7 +228,8 @@ struct MemoryStore::State {
             const RecipientState state = row.recipient.state;
             const bool free = row.free(now);
             const bool being_tried = state == RecipientState::waiting && !free;
-            if (row.removed || !concerns(revision, state) || (revision == Revision::retry && being_tried)) {
+            const bool hastens = revision == Revision::retry || revision == Revision::flush;
+            if (row.removed || !concerns(revision, state) || (hastens && being_tried)) {
                 continue;
             }
             revised.recipients += 1;
@@ -541,7 +543,10 @@ void MemoryStore::list(ListQuery query, Done<std::vector<QueueEntry>> done) {
                 query.domain.empty() || std::any_of(kept.rows.begin(), kept.rows.end(), [&](RecipientId id) {
                     return state_->names.at(state_->rows.at(id).recipient.destination).first == query.domain;
                 });
-            if (!in_domain ||
+            const bool of_source =
+                query.sources.empty() || std::find(query.sources.begin(), query.sources.end(),
+                                                   kept.message->source) != query.sources.end();
+            if (!in_domain || !of_source ||
                 (!query.reverse_path.empty() && kept.message->reverse_path != query.reverse_path)) {
                 continue;
             }

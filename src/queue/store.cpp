@@ -22,6 +22,7 @@ bool concerns(Revision revision, RecipientState state) {
         case Revision::remove:
         case Revision::bounce:
             return true;
+        case Revision::flush:
         case Revision::suspend:
             return state == RecipientState::waiting;
         case Revision::resume:

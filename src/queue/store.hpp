@@ -81,6 +81,7 @@ struct Recipient {
     bool delay_dsn_sent = false;
     std::string in_doubt;  // the host that may have the message already: a connection was lost after the final dot; or empty
     bool personal = false;  // the message has per-recipient headers: one recipient per transaction
+    bool claimed = false;   // in a QueueEntry: a delivery has it, or will have it at once
 };
 
 // The lease of recipients that are claimed as they are added.
@@ -187,6 +188,9 @@ struct ListQuery {
     std::size_t limit = 100;   // messages, at most 1000
     std::string domain;        // recipient domain, in whatever lane, or empty for all
     std::string reverse_path;  // exact, or empty for all
+    std::vector<std::string> sources;  // any of these mail::Message::sources, at most kMostSources; empty for all
+
+    static constexpr std::size_t kMostSources = 4;
 };
 
 // What was submitted by whom; for passes over the whole queue.
@@ -211,6 +215,7 @@ struct Pickup {
 enum class Revision : std::uint8_t {
     retry,  // due now, whatever the back-off; attempts unchanged; held rows too, suspended ones not; claimed
             // ones are being tried already
+    flush,  // the same for waiting rows alone: what an operator holds stays held
     hold,   // waiting and suspended -> held; claimed rows become held when they are deferred
     release,  // held -> waiting, due now
     remove,   // all unclaimed recipients go, without a DSN; claimed ones go when they are settled

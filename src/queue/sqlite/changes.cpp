@@ -296,6 +296,7 @@ void Changes::revise(ReviseOperation& operation) {
                 break;
             }
             case Revision::retry:
+            case Revision::flush:
             case Revision::release:
             case Revision::resume: {
                 if (!ours && row.state == static_cast<int>(RecipientState::waiting)) {

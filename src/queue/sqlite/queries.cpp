@@ -58,7 +58,7 @@ constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
                               "EXISTS (SELECT 1 FROM recipient r WHERE"
                               " r.message_id = m.id AND r.state <> 2 AND (?3 = '' OR r.destination_id IN "
                               "(SELECT id FROM destination WHERE name = ?3)))"
-                              " ORDER BY m.id LIMIT ?4";
+                              " AND (?5 IS NULL OR m.source IN (?5, ?6, ?7, ?8)) ORDER BY m.id LIMIT ?4";
 constexpr const char* kOne = "SELECT " POSTHORN_ENTRY_COLUMNS
                              " FROM message m WHERE m.id = ?1 AND EXISTS (SELECT 1 FROM recipient r WHERE"
                              " r.message_id = m.id AND r.state <> 2)";
@@ -301,6 +301,8 @@ QueueEntry Queries::entry(Statement& row) {
         recipients_.bind(1, entry.id.value());
         while (recipients_.step()) {
             entry.recipients.push_back(read_recipient(recipients_));
+            // A lease that has run out counts as well: nobody else has the row yet.
+            entry.recipients.back().claimed = !claims_.free(entry.recipients.back().id, TimePoint{});
         }
     }
     const StatementScope scope(recipient_count_);
@@ -338,6 +340,11 @@ std::vector<QueueEntry> Queries::list(const ListQuery& query) {
     const StatementScope scope(list_);
     list_.bind(1, query.after.value()).bind_text(2, query.reverse_path).bind_text(3, query.domain);
     list_.bind(4, static_cast<std::int64_t>(std::min(query.limit, kMost)));
+    for (std::size_t i = 0; i < ListQuery::kMostSources; ++i) {
+        const int place = 5 + static_cast<int>(i);
+        query.sources.empty() ? list_.bind_null(place)
+                              : list_.bind_text(place, query.sources[std::min(i, query.sources.size() - 1)]);
+    }
     while (list_.step()) {
         entries.push_back(entry(list_));
     }

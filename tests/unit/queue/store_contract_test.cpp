@@ -654,6 +654,52 @@ TYPED_TEST(StoreContract, ListsByPageDomainAndSender) {
     EXPECT_TRUE(list(this->store(), domain).value().empty());
 }
 
+TYPED_TEST(StoreContract, ListsBySubmitter) {
+    for (std::int64_t i = 1; i <= 4; ++i) {
+        auto message = make_message(i);
+        message->source = i == 1 ? "uid=33" : i == 2 ? "user=www-data" : i == 3 ? "uid=330" : "uid=33";
+        add(this->store(), {message, {make_recipient("a", "one.example", this->now_)}}).value();
+    }
+    ListQuery query;
+    query.sources = {"uid=33"};
+    const auto own = list(this->store(), query).value();
+    ASSERT_EQ(own.size(), 2U);
+    EXPECT_EQ(own[0].id, QueueId(1));
+    EXPECT_EQ(own[1].id, QueueId(4));
+    query.sources = {"uid=33", "user=www-data"};
+    EXPECT_EQ(list(this->store(), query).value().size(), 3U);
+    query.sources = {"uid=34"};
+    EXPECT_TRUE(list(this->store(), query).value().empty());
+}
+
+TYPED_TEST(StoreContract, AnEntryTellsWhichRecipientsADeliveryHas) {
+    add(this->store(), {make_message(1),
+                        {make_recipient("a", "one.example", this->now_, true),
+                         make_recipient("b", "two.example", this->now_)}})
+        .value();
+    const auto entry = list(this->store(), {}).value().at(0);
+    ASSERT_EQ(entry.recipients.size(), 2U);
+    EXPECT_TRUE(entry.recipients[0].claimed);
+    EXPECT_FALSE(entry.recipients[1].claimed);
+}
+
+// SM-9: a flush hastens what waits, and undoes neither an operator's hold nor a suspension.
+TYPED_TEST(StoreContract, AFlushHastensOnlyWhatWaits) {
+    for (std::int64_t i = 1; i <= 3; ++i)
+        add(this->store(), {make_message(i), {make_recipient("a", "one.example", this->now_ + 1h)}}).value();
+    revise(this->store(), QueueId(2), Revision::hold, this->now_).value();
+    revise(this->store(), QueueId(3), Revision::suspend, this->now_).value();
+    const Revised flushed = revise(this->store(), QueueId(1), Revision::flush, this->now_).value();
+    EXPECT_EQ(flushed.recipients, 1U);
+    ASSERT_EQ(flushed.due.size(), 1U);
+    EXPECT_EQ(flushed.due[0].next_due, this->now_);
+    EXPECT_EQ(revise(this->store(), QueueId(2), Revision::flush, this->now_).value().recipients, 0U);
+    EXPECT_EQ(revise(this->store(), QueueId(3), Revision::flush, this->now_).value().recipients, 0U);
+    const auto entries = list(this->store(), {}).value();
+    EXPECT_EQ(entries.at(1).recipients.at(0).state, RecipientState::held);
+    EXPECT_EQ(entries.at(2).recipients.at(0).state, RecipientState::suspended);
+}
+
 TYPED_TEST(StoreContract, AnEntryShowsAtMostAHundredRecipients) {
     NewMessage message{make_message(1), {}};
     for (int i = 0; i < 150; ++i) {
