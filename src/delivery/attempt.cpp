@@ -5,25 +5,6 @@
 #include "delivery/agent_state.hpp"
 
 namespace posthorn::delivery {
-namespace {
-
-queue::DeliveryFeedback feedback_of(const std::vector<Judged>& judged) {
-    queue::DeliveryFeedback feedback;
-    for (const Judged& item : judged) {
-        const Outcome& outcome = item.outcome;
-        if (outcome.failure_class == Class::throttle || outcome.reply.code == 421) {
-            feedback.reach = queue::DeliveryFeedback::Reach::throttled;
-            return feedback;
-        }
-        // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
-        // A handshake that broke only under the terms of one message says nothing to the others.
-        const bool early = outcome.stage <= smtp::protocol::Stage::auth && outcome.scope != Scope::message;
-        if (outcome.result == Disposition::deferred && early) feedback.reach = queue::DeliveryFeedback::Reach::host_failed;
-    }
-    return feedback;
-}
-
-}  // namespace
 
 void DeliveryAgent::State::finish(Attempt& attempt, queue::DeliveryFeedback::Reach reach) {
     attempt.finished = true;
@@ -61,11 +42,10 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
 // as long as the connection may not be used.
 net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn);
-    queue::DeliveryFeedback feedback = feedback_of(recording.judged);
-    if (attempt.site_rests) feedback.reach = queue::DeliveryFeedback::Reach::closed;
+    const auto reach = attempt.site_rests ? queue::DeliveryFeedback::Reach::closed : reach_of(recording.judged);
     bool recorded = co_await record(recording);
     co_await release(attempt, recorded);
-    finish(attempt, feedback.reach);
+    finish(attempt, reach);
     if (!recorded) recorded = co_await record_in_time(recording);
     if (!recorded) co_return;
     attempt.mark.settled();

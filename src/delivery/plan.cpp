@@ -1,7 +1,8 @@
-// What a message's own words change about a plan.
+// What connections a plan may share, and what a message's own words change about that.
 #include "delivery/plan.hpp"
 
 #include "base/text.hpp"
+#include "delivery/mta_sts.hpp"
 #include "delivery/require_tls.hpp"
 #include "mail/header.hpp"
 
@@ -28,6 +29,23 @@ bool says_tls_is_not_required(const std::string& header) {
     return block.count(kField) == 1 && text::iequals(*block.value(kField), "No");
 }
 
+std::string text_of(const SourceAddresses& source) {
+    std::string text;
+    if (source.v4) text += " from " + source.v4->to_string();
+    if (source.v6) text += " from " + source.v6->to_string();
+    if (!source.allow_v6) text += " without IPv6";
+    return text;
+}
+
+std::string_view text_of(TlsPolicy policy) {
+    switch (policy) {
+        case TlsPolicy::none: return "none";
+        case TlsPolicy::opportunistic: return "opportunistic";
+        case TlsPolicy::required: return "required";
+    }
+    return "required";
+}
+
 }  // namespace
 
 DeliveryTerms terms_of(const mail::Message& message) {
@@ -35,6 +53,18 @@ DeliveryTerms terms_of(const mail::Message& message) {
     terms.require_tls = requires_tls(message);
     terms.ignore_policy = !message.require_tls && says_tls_is_not_required(message.header);
     return terms;
+}
+
+// What is verified under DANE depends on the next hop's name (RFC 7672 s3.2.3), under MTA-STS on the domain's policy.
+std::string direct_manner(const DeliveryPlan& plan, TlsPolicy least) {
+    std::string manner = "direct tls=" + std::string(text_of(least)) + text_of(plan.source);
+    if (plan.mx_secure) manner += " dnssec=" + plan.domain;
+    if (plan.sts) manner += " sts=" + plan.sts->domain + "/" + plan.sts->id + "/" + std::string(to_string(plan.sts->mode));
+    return manner;
+}
+
+std::string relay_manner(const DeliveryPlan& plan, std::string_view relay) {
+    return "relay " + std::string(relay) + text_of(plan.source);
 }
 
 std::string manner_for(const DeliveryPlan& plan, const DeliveryTerms& terms) {

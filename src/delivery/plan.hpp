@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -57,6 +58,10 @@ struct DeliveryPlan {
 };
 
 [[nodiscard]] std::string manner_for(const DeliveryPlan& plan, const DeliveryTerms& terms);
+// Pure. Of a plan whose source, DNSSEC and policy are known: direct, with the least that is asked of TLS anywhere; by a relay,
+// whose own manner (Relay::manner) is given.
+[[nodiscard]] std::string direct_manner(const DeliveryPlan& plan, TlsPolicy least);
+[[nodiscard]] std::string relay_manner(const DeliveryPlan& plan, std::string_view relay);
 
 // A plan, or what its absence means for every recipient of the domain.
 using PlanDecision = std::variant<DeliveryPlan, Outcome>;

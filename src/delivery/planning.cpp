@@ -27,32 +27,6 @@ void add_hosts(Route& route, const Route& of_domain, const RelayHost& domain, st
     ++rank;
 }
 
-std::string text_of(const SourceAddresses& source) {
-    std::string text;
-    if (source.v4) text += " from " + source.v4->to_string();
-    if (source.v6) text += " from " + source.v6->to_string();
-    if (!source.allow_v6) text += " without IPv6";
-    return text;
-}
-
-std::string_view text_of(TlsPolicy policy) {
-    switch (policy) {
-        case TlsPolicy::none: return "none";
-        case TlsPolicy::opportunistic: return "opportunistic";
-        case TlsPolicy::required: return "required";
-    }
-    return "required";
-}
-
-// What is verified under DANE depends on the next hop's name (RFC 7672 s3.2.3), under MTA-STS on the domain's policy.
-std::string direct_manner(const DeliveryPlan& plan) {
-    const TlsPolicy least = plan.provider_tls.value_or(plan.settings->delivery.tls);
-    std::string manner = "direct tls=" + std::string(text_of(least)) + text_of(plan.source);
-    if (plan.mx_secure) manner += " dnssec=" + plan.domain;
-    if (plan.sts) manner += " sts=" + plan.sts->domain + "/" + plan.sts->id + "/" + std::string(to_string(plan.sts->mode));
-    return manner;
-}
-
 Outcome no_relay(const std::string& name) {
     Outcome outcome = own_outcome(Disposition::deferred, Class::local, Scope::site, 451, {4, 3, 5},
                                   "Held here: the configuration's routes name the relay " + name + ", which is not there");
@@ -113,7 +87,7 @@ net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnsw
         plan.why.push_back("the mail hosts are those of the provider " + provider->name);
     }
     co_await add_sts(plan);
-    plan.manner = direct_manner(plan);
+    plan.manner = direct_manner(plan, plan.provider_tls.value_or(plan.settings->delivery.tls));
     co_return plan;
 }
 
@@ -159,7 +133,7 @@ net::awaitable<PlanDecision> Dialler::plan_relay(DeliveryPlan plan, std::string 
         co_return outcome;
     }
     plan.site_key = relay.site_key();
-    plan.manner = "relay " + relay.manner + text_of(plan.source);
+    plan.manner = relay_manner(plan, relay.manner);
     plan.why.push_back("mail goes by the relay " + relay.name);
     co_return plan;
 }

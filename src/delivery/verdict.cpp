@@ -60,6 +60,20 @@ std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, c
     return out;
 }
 
+queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged) {
+    using Reach = queue::DeliveryFeedback::Reach;
+    Reach reach = Reach::reached;
+    for (const Judged& item : judged) {
+        const Outcome& outcome = item.outcome;
+        if (outcome.failure_class == Class::throttle || outcome.reply.code == 421) return Reach::throttled;
+        // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
+        // A handshake that broke only under the terms of one message says nothing to the others.
+        const bool early = outcome.stage <= smtp::protocol::Stage::auth && outcome.scope != Scope::message;
+        if (outcome.result == Disposition::deferred && early) reach = Reach::host_failed;
+    }
+    return reach;
+}
+
 bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry, TimePoint now) {
     return now >= queue::gives_up_at(retry, recipient.last_class, accepted_at, recipient.expires_at);
 }

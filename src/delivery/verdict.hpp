@@ -10,6 +10,7 @@
 #include "delivery/outcome.hpp"
 #include "mail/message.hpp"
 #include "queue/options.hpp"
+#include "queue/scheduler.hpp"
 #include "queue/store.hpp"
 #include "smtp/protocol/transaction.hpp"
 
@@ -29,6 +30,9 @@ struct Judged {
                                         bool strict_5xx);
 // The same outcome for all: no connection, a missing key, expiry.
 [[nodiscard]] std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, const Outcome& outcome);
+
+// What a delivery says of its site: 421 and throttling of any recipient, else a failure before anything was said of the message.
+[[nodiscard]] queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged);
 
 // True when a recipient's time is over: its message's expiry, or the end of what class auth is given.
 [[nodiscard]] bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry,

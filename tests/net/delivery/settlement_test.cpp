@@ -49,6 +49,25 @@ TEST_F(SettlementTest, AConnectionCarriesTheNextMessageOnlyWhenTheLastIsRecorded
     EXPECT_TRUE(until([&] { return agent_->figures().deliveries == 0; }));
 }
 
+// The same where the site may have two: the other slot takes no connection whose message is not on record yet.
+TEST_F(SettlementTest, AnotherSlotDoesNotTakeAConnectionThatIsNotRecorded) {
+    settings_.delivery.connections_per_site = 2;
+    settings_.delivery.idle_connection = 60s;
+    start();
+    submit("before@dest.test");   // widens the window to two
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    store_.holds = true;
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    EXPECT_EQ(sink_.connections(), 1);
+    EXPECT_EQ(agent_->figures().connections, 1U);
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 2; }));
+    EXPECT_EQ(sink_.connections(), 2);
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+}
+
 // A connection made on one message's terms carries no mail of other terms, and is closed in place of the one it would make
 // too many (RFC 8689 s3: TLS-Required: No).
 TEST_F(SettlementTest, OpenConnectionsAreByManner) {
@@ -74,6 +93,33 @@ TEST_F(SettlementTest, OpenConnectionsAreByManner) {
     ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
     EXPECT_EQ(sink_.connections(), 2);
     EXPECT_EQ(sink_.delivered().size(), 3U);
+}
+
+// Settings replaced while the message was under way: its connection was made by rules that hold no more.
+TEST_F(SettlementTest, AConnectionOfFormerSettingsIsNotKept) {
+    settings_.delivery.idle_connection = 60s;
+    start();
+    sink_.stall(".");
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    agent_->reload(settings());
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    EXPECT_EQ(agent_->figures().connections, 0U);
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.connections(), 2);
+}
+
+// What waits in the pool at a reload goes, too.
+TEST_F(SettlementTest, IdleConnectionsOfFormerSettingsAreClosed) {
+    settings_.delivery.idle_connection = 60s;
+    start();
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    ASSERT_EQ(agent_->figures().connections, 1U);
+    agent_->reload(settings());
+    EXPECT_EQ(agent_->figures().connections, 0U);
 }
 
 // No deadlock: a settlement that fails frees the slot, and no peer is kept waiting for our disk.

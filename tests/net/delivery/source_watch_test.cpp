@@ -92,6 +92,35 @@ TEST_F(SourceWatchTest, NoAnswerSaysNothing) {
     EXPECT_FALSE(answered_);
 }
 
+// One name is enough, also where DNS says nothing about the others: there is no need to look again soon.
+TEST_F(SourceWatchTest, SilenceAboutANameIsMadeGoodByAnother) {
+    dns_.ptr(reverse('1'), "old.example.test")
+        .ptr(reverse('1'), "mail.example.test")
+        .aaaa("mail.example.test", "2001:db8::1")
+        .behave("old.example.test", test::DnsServer::Behaviour::servfail);
+    EXPECT_TRUE(look().allow_v6);
+    EXPECT_TRUE(answered_);
+}
+
+TEST_F(SourceWatchTest, SilenceAboutTheWayBackSaysNothing) {
+    dns_.ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    EXPECT_TRUE(look().allow_v6);
+    dns_.behave("mail.example.test", test::DnsServer::Behaviour::servfail);
+    EXPECT_TRUE(look().allow_v6);
+    EXPECT_FALSE(answered_);
+}
+
+// RFC 4193: nobody outside sees it, whatever a resolver inside says of its name.
+TEST_F(SourceWatchTest, APrivateAddressIsNotOfTheInternet) {
+    options_.source_v6 = "fd00::1";
+    dns_.ptr("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa", "mail.example.test")
+        .aaaa("mail.example.test", "fd00::1");
+    const SourceAddresses source = look();
+    EXPECT_FALSE(source.allow_v6);
+    EXPECT_NE(source.why.find("fd00::1 is not an address of the public Internet"), std::string::npos) << source.why;
+    EXPECT_TRUE(answered_);
+}
+
 TEST_F(SourceWatchTest, EachSourceIsLookedAtByItself) {
     options_.sources = {{"shop.test", "", "2001:db8::7"}};
     dns_.ptr(reverse('7'), "shop.example.test").aaaa("shop.example.test", "2001:db8::7");

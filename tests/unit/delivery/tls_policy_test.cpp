@@ -402,5 +402,57 @@ TEST(Terms, APlanHasAMannerForEachKindOfTerms) {
     EXPECT_NE(manner_for(plan, kPlain), manner_for(plan, terms(false, true)));
 }
 
+// Domains with the same MX hosts share connections, but not where what was verified is the domain's own (RFC 7672 s3.2.3,
+// RFC 8461 s4.1), nor where we come from elsewhere or ask more of TLS.
+TEST(Manner, ConnectionsAreSharedOnlyUnderEqualDemands) {
+    DeliveryPlan plan;
+    plan.domain = "a.test";
+    const std::string plain = direct_manner(plan, TlsPolicy::opportunistic);
+    DeliveryPlan other = plan;
+    other.domain = "b.test";
+    EXPECT_EQ(direct_manner(other, TlsPolicy::opportunistic), plain);
+    EXPECT_NE(direct_manner(plan, TlsPolicy::required), plain);
+    EXPECT_NE(direct_manner(plan, TlsPolicy::none), plain);
+
+    plan.mx_secure = other.mx_secure = true;
+    EXPECT_NE(direct_manner(plan, TlsPolicy::opportunistic), plain);
+    EXPECT_NE(direct_manner(plan, TlsPolicy::opportunistic), direct_manner(other, TlsPolicy::opportunistic));
+    plan.mx_secure = false;
+
+    const auto under = [&](std::string domain, std::string id, StsMode mode) {
+        auto policy = std::make_shared<StsPolicy>();
+        policy->domain = std::move(domain);
+        policy->id = std::move(id);
+        policy->mode = mode;
+        plan.sts = policy;
+        return direct_manner(plan, TlsPolicy::opportunistic);
+    };
+    const std::string enforced = under("a.test", "1", StsMode::enforce);
+    EXPECT_NE(enforced, plain);
+    EXPECT_EQ(under("a.test", "1", StsMode::enforce), enforced);
+    EXPECT_NE(under("b.test", "1", StsMode::enforce), enforced);
+    EXPECT_NE(under("a.test", "2", StsMode::enforce), enforced);
+    EXPECT_NE(under("a.test", "1", StsMode::testing), enforced);
+}
+
+TEST(Manner, ConnectionsAreSharedOnlyFromOneSource) {
+    DeliveryPlan plan;
+    const std::string plain = direct_manner(plan, TlsPolicy::opportunistic);
+    const std::string by_relay = relay_manner(plan, "smart#1");
+    EXPECT_NE(by_relay, relay_manner(plan, "smart#2"));
+    const auto from = [](std::optional<IpAddress> v4, std::optional<IpAddress> v6, bool allow_v6) {
+        DeliveryPlan one;
+        one.source.v4 = v4;
+        one.source.v6 = v6;
+        one.source.allow_v6 = allow_v6;
+        return one;
+    };
+    for (const DeliveryPlan& one : {from(IpAddress::parse("192.0.2.1").value(), std::nullopt, true),
+                                    from(std::nullopt, IpAddress::parse("2001:db8::1").value(), true), from(std::nullopt, std::nullopt, false)}) {
+        EXPECT_NE(direct_manner(one, TlsPolicy::opportunistic), plain);
+        EXPECT_NE(relay_manner(one, "smart#1"), by_relay);
+    }
+}
+
 }  // namespace
 }  // namespace posthorn::delivery

@@ -47,6 +47,26 @@ mail::Message message(std::string reverse_path = "alice@example.org") {
     return out;
 }
 
+// What the scheduler hears of a site. RFC 5321 s3.8, SMTP-7: 421 and throttling mean fewer connections; no session, that the host is down.
+TEST(Reach, IsAboutTheSiteAndNotAboutTheMessage) {
+    using Reach = queue::DeliveryFeedback::Reach;
+    const auto reach = [](std::vector<Judged> all) { return reach_of(all); };
+    EXPECT_EQ(reach({}), Reach::reached);
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 450, "4.2.0 later"))}), Reach::reached);
+    EXPECT_EQ(reach({judged(refused(Stage::greeting, 450, "4.3.2 later"))}), Reach::host_failed);
+    EXPECT_EQ(reach({judged(refused(Stage::connect, 0, "no route"))}), Reach::host_failed);
+    EXPECT_EQ(reach({judged(refused(Stage::greeting, 554, "5.7.1 go away"))}), Reach::reached);   // final: told to each sender
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 421, "4.3.0 busy"))}), Reach::throttled);
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 550, "5.1.1 nobody")), judged(refused(Stage::rcpt, 450, "4.7.0 too many connections"))}),
+              Reach::throttled);
+    Judged own_terms = judged(refused(Stage::tls, 0, "handshake failed"));
+    own_terms.outcome.result = Disposition::deferred;
+    own_terms.outcome.scope = Scope::host;
+    EXPECT_EQ(reach({own_terms}), Reach::host_failed);
+    own_terms.outcome.scope = Scope::message;   // under REQUIRETLS; other messages may fare better
+    EXPECT_EQ(reach({own_terms}), Reach::reached);
+}
+
 TEST(Verdict, DeliveredAndFailedRowsGo) {
     RecipientResult good;
     good.fate = Fate::delivered;
