@@ -6,6 +6,7 @@ import pwd
 import shlex
 import subprocess
 import tempfile
+import time
 
 from .daemon import program
 
@@ -17,9 +18,10 @@ cp -a /etc {scratch}/etc
 mkdir -p {scratch}/spool/cron {scratch}/spool/mail
 chmod 1777 {scratch}/spool/mail
 [ ! -d /var/spool/cron ] || cp -a /var/spool/cron {scratch}/spool/
-find {scratch}/spool/cron -type f -delete
+find {scratch}/spool/cron -type f ! -name .SEQ -delete
 cp {passwd} {scratch}/etc/passwd
 cp {group} {scratch}/etc/group
+cp {shadow} {scratch}/etc/shadow
 find {scratch}/etc/cron* -type f -delete
 rm -f {scratch}/etc/aliases {scratch}/etc/mailname {scratch}/etc/aliases.db
 mount --bind {scratch}/etc /etc
@@ -64,11 +66,14 @@ class Machine:
             homes += [f"mkdir -p -m 755 /run/home/{name}", f"chown {uid}:{uid} /run/home/{name}"]
         group = pathlib.Path("/etc/group").read_text(encoding="utf-8").splitlines()
         group += [f"{name}:x:{uid}:" for name, uid in self.users.items() if uid]
+        shadow = [f"{line.split(':')[0]}:*:19000:0:99999:7:::" for line in passwd]   # PAM asks there whether an account is expired
+        (self._scratch / "shadow.new").write_text("\n".join(shadow) + "\n", encoding="utf-8")
         (self._scratch / "passwd.new").write_text("\n".join(passwd) + "\n", encoding="utf-8")
         (self._scratch / "group.new").write_text("\n".join(group) + "\n", encoding="utf-8")
         root = self._scratch / "root"
         root.mkdir()
-        script = SET_UP.format(scratch=root, passwd=self._scratch / "passwd.new", group=self._scratch / "group.new", hostname=hostname,
+        script = SET_UP.format(scratch=root, passwd=self._scratch / "passwd.new", group=self._scratch / "group.new",
+                               shadow=self._scratch / "shadow.new", hostname=hostname,
                                homes="\n".join(homes), sendmail=shlex.quote(sendmail()))
         self._started = []
         self.process = subprocess.Popen(["unshare", "--mount", "--uts", "--propagation", "private", "sh", "-e", "-c", script],
@@ -114,6 +119,14 @@ class Machine:
             raise AssertionError(f"{arguments[:6]} ended with {run.returncode}, not {status}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
         return run
 
+    def wait_for(self, *test, timeout=60.0):
+        """Waits until a command of this machine succeeds."""
+        deadline = time.monotonic() + timeout
+        while (run := self.run(test, status=None)).returncode != 0:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{' '.join(test)} did not succeed within {timeout} s: {run.stderr[-500:]}")
+            time.sleep(0.02)
+
     def write(self, path, text, mode=0o644, owner="root"):
         """A file of this machine."""
         script = 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1" && chown "$3" "$1"'
@@ -147,7 +160,7 @@ class Machine:
         self.process.wait(20)
         self.process.stdout.close()
         self.process.stderr.close()
-        for path in ("passwd.new", "group.new"):
+        for path in ("passwd.new", "group.new", "shadow.new"):
             (self._scratch / path).unlink(missing_ok=True)
         (self._scratch / "root").rmdir()   # the mounts went with the namespace
         self._scratch.rmdir()
