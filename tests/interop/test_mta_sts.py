@@ -100,6 +100,20 @@ class MtaSts(WorldTest):
         w.daemon.send("bob@dest.test")
         self.assert_deferred(w, r"TLS")
 
+    def test_broken_tls_that_is_remembered_counts_for_nothing_here(self):   # TLS-2, STS-6
+        """One host, two domains: what a handshake of the one without policy taught opens no way around the policy of the other."""
+        w = self.sts_world()
+        w.dns.set("plain.test", "MX", "10 mx.dest.test")
+        broken = w.sink.rule("starttls", garbage=True)
+        w.daemon.send("bob@plain.test")
+        self.assertEqual(self.assert_delivered(w, "bob@plain.test").tls, "")
+        w.daemon.wait_for_log("using clear text")
+        w.daemon.send("bob@dest.test")
+        self.assert_deferred(w, "TLS is demanded of mx.dest.test")
+        w.sink.forget(broken)
+        w.daemon.command("queue", "retry", *w.daemon.wait_for_queue(1))
+        self.assertTrue(self.assert_delivered(w).tls)
+
     def test_mode_none_is_as_no_policy(self):   # STS-7
         w = self.sts_world(mode="none", mx=(), mx_names=("elsewhere.test",))
         w.daemon.send("bob@dest.test")

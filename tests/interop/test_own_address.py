@@ -50,6 +50,17 @@ class OwnAddress(world.unittest.TestCase):
         self.assertEqual(self.worse.to("carol@backup.test") + self.worse.to("bob@backup.test"), [])
         self.no_visit()
 
+    def test_worse_ones_are_not_asked_though_the_better_is_down(self):
+        """They would hand it back to us: the mail waits for the better host."""
+        self.dns.mx("down.test", ("b.down.test", self.better.address), ("we.down.test", self.daemon.address),
+                    ("w.down.test", self.worse.address))
+        refusal = self.better.rule("connect", "421 4.3.2 Later")
+        self.daemon.send("dave@down.test")
+        self.assertIn("421 4.3.2", self.daemon.wait_for_log(r"\bto=dave@down\.test\b.*reply=")[0])
+        self.better.forget(refusal)
+        self.assertEqual(self.worse.to("dave@down.test"), [])
+        self.no_visit()
+
     def test_address_literals(self):
         """RFC 5321 s4.1.3: no DNS is asked; our own address is ourselves here as well."""
         literal = f"bob@[{self.better.address}]"

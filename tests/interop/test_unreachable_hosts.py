@@ -27,6 +27,21 @@ class UnreachableHosts(WorldTest):
         self.assertEqual(len(w.daemon.wait_for_log(r"\bunreachable\b.*to=a\.dest\.test.*left out for")), 1)
         self.assertEqual(w.daemon.log(r"\bdeferred\b"), [])
 
+    def test_a_refusal_is_not_final_while_others_rest(self):
+        """RFC 5321 s5.1: the host that is left out for now was not asked, so what the other says is no reason to return mail."""
+        w = self.world(changes={"delivery": {"messages_per_connection": 1, "timeouts": {"greeting": "500ms"}}})
+        silent = Sink(loopback_address(), port=w.sink.port)
+        self.addCleanup(silent.stop)
+        silent.rule("connect", stall=True)
+        w.dns.mx("dest.test", ("a.dest.test", silent.address), ("b.dest.test", w.sink.address))
+        self.deliver(w, "one@dest.test")
+        w.daemon.wait_for_log(r"\bunreachable\b.*to=a\.dest\.test")
+        w.sink.rule("connect", "554 5.7.1 No mail from you")
+        w.daemon.send("two@dest.test")
+        self.assertIn("554 5.7.1 No mail from you", w.daemon.wait_for_log(r"\b(?:deferred|failed)\b.*to=two@dest\.test")[0])
+        self.assertEqual(w.daemon.log(r"\bfailed\b"), [])
+        self.assertEqual(len(silent.sessions), 1)
+
     def test_no_ipv6_here(self):
         """It costs none of the attempt's addresses: the next host gets the mail at once."""
         w = self.world(changes={"delivery": {"family": "any", "hosts_per_attempt": 1, "source_v6": "2001:db8::25"}})
