@@ -124,6 +124,21 @@ TEST_F(AgentTest, ReloadTriesWhatWasHeldForAKey) {
     EXPECT_EQ(sink_.delivered().size(), 1U);
 }
 
+// A reload comes while the record of such a wait is on its way to the disk, where the reload does not find it yet.
+TEST_F(AgentTest, ReloadTriesWhatIsJustBeingHeldForAKey) {
+    settings_.dkim.unknown_domain = auth::UnsignedPolicy::hold;
+    start();
+    store_.holds = true;
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    settings_.dkim.unknown_domain = auth::UnsignedPolicy::send_unsigned;
+    agent_->reload(settings());
+    until([] { return false; }, 50ms);   // it has asked what is held
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
 // "The session was refused before MAIL: back off the whole site" (queue/scheduler.hpp): one message learns it, not each.
 TEST_F(AgentTest, AHostThatPutsOffEverybodyIsLeftAlone) {
     start();
@@ -178,6 +193,24 @@ TEST_F(AgentTest, AConnectionThatWasNeverUsedMayBeClosedWhileItWaits) {
 }
 
 // AUTH-9: claimed before its user was suspended, or accepted at that very moment; nobody else looks any more.
+// RFC 5321 s3.8, PR-19: 421 in place of an answer to MAIL, over a connection that carried mail before, is about the connection.
+TEST_F(AgentTest, AFullConnectionIsReplacedAtMail) {
+    settings_.delivery.idle_connection = 60s;
+    settings_.retry.first = 1h;
+    start();
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    sink_.reply("MAIL", "421 4.7.0 enough for this connection");
+    sink_.stall("connect");
+    submit("second@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    sink_.reply("MAIL", "");
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(agent_->figures().deferred, 0U);
+    EXPECT_EQ(sink_.connections(), 2);
+}
+
 TEST_F(AgentTest, MailOfASuspendedUserIsStoppedBeforeItIsSent) {
     suspensions_.add("alice", {wall_now(), "hacked"});
     start();
