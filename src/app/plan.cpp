@@ -1,8 +1,12 @@
 // Turns one Config into the immutable snapshots of server and delivery.
 #include "app/plan.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "app/certificates.hpp"
@@ -14,6 +18,7 @@
 #include "delivery/relays.hpp"
 #include "delivery/routing.hpp"
 #include "net/certificate.hpp"
+#include "mail/domain.hpp"
 #include "net/interfaces.hpp"
 
 namespace posthorn::app {
@@ -110,6 +115,26 @@ std::vector<auth::StreamOptions> streams_of(const auth::AuthOptions& options) {
     return streams;
 }
 
+// The first word of the file; empty where there is none.
+std::string first_word_of(const std::string& path) {
+    std::string word;
+    if (!path.empty()) std::ifstream(path) >> word;
+    return word.size() <= mail::kMaxDomainOctets ? word : std::string();
+}
+
+intake::Sites sites_of(const config::Config& config) {
+    intake::Sites::Facts facts;
+    for (const auth::DomainOptions& domain : config.auth.domains) facts.domains.push_back(domain.name);
+    facts.hostname = config.hostname;
+    facts.machine_names = config.intake.local_domains;
+    facts.machine_names.push_back(config.hostname);
+    std::array<char, 256> name{};   // what programs put behind the @ that were told no domain
+    if (::gethostname(name.data(), name.size() - 1) == 0) facts.machine_names.emplace_back(name.data());
+    facts.qualify_domain = config.intake.qualify_domain;
+    facts.mailname = first_word_of(config.intake.sender.mailname_file);
+    return intake::Sites(config.intake.sender, config.intake.sites, facts);
+}
+
 std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& config, Plan& plan) {
     auto rules = std::make_shared<intake::Rules>();
     rules->hostname = config.hostname;
@@ -123,6 +148,7 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     rules->dsn_lifetime = config.queue.dsn_lifetime;
     rules->options = config.intake;
     if (!config.auth.domains.empty()) rules->first_domain = config.auth.domains.front().name;
+    rules->sites = sites_of(config);
 
     auto runtime = std::make_shared<smtp::server::Runtime>();
     runtime->hostname = config.hostname;
@@ -222,6 +248,26 @@ bool same_doors(const std::vector<smtp::server::ListenerOptions>& a,
 
 }  // namespace
 
+std::vector<smtp::server::ListenerOptions> unix_doors(const config::Config& config) {
+    std::vector<smtp::server::ListenerOptions> doors;
+    const auto add = [&](const std::string& path, std::uint32_t mode, const std::string& name) {
+        const auto& listeners = config.server.listeners;
+        const bool known = std::any_of(listeners.begin(), listeners.end(),
+                                       [&](const auto& listener) { return listener.address.unix_path == path; });
+        if (path.empty() || known) return;
+        smtp::server::ListenerOptions door;
+        door.address.unix_path = path;
+        door.tls = smtp::server::ListenerTls::none;
+        door.auth = smtp::server::ListenerAuth::none;
+        door.socket_mode = mode;
+        door.name = name;
+        doors.push_back(std::move(door));
+    };
+    add(config.server.local.socket, config.server.local.socket_mode, "local");
+    for (const intake::SiteOptions& site : config.intake.sites) add(site.socket, site.socket_mode, "site " + site.name);
+    return doors;
+}
+
 Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) {
     Plan plan;
     plan.tickets = tickets ? std::move(tickets) : std::make_shared<net::TicketKeys>();
@@ -234,7 +280,8 @@ Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) 
 
 std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted) {
     std::vector<std::string> differences;
-    if (!same_doors(running.server.listeners, wanted.server.listeners)) differences.emplace_back("listeners");
+    if (!same_doors(running.server.listeners, wanted.server.listeners) || !same_doors(unix_doors(running), unix_doors(wanted)))
+        differences.emplace_back("listeners");
     const queue::QueueOptions& old_queue = running.queue;
     const queue::QueueOptions& new_queue = wanted.queue;
     if (old_queue.directory != new_queue.directory) differences.emplace_back("queue.directory");

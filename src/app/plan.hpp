@@ -26,6 +26,9 @@ struct Plan {
 // Reads every file; changes nothing. Complete also where it finds problems, so that all are told at once.
 [[nodiscard]] Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets = nullptr);
 
+// The unix sockets that are opened beside the [[listener]]s: local.socket, and those of sites.
+[[nodiscard]] std::vector<smtp::server::ListenerOptions> unix_doors(const config::Config& config);
+
 // What differs between the two that a reload cannot change, in words for the log: "listeners", "queue.directory", ...
 [[nodiscard]] std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted);
 

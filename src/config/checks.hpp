@@ -18,6 +18,8 @@ void check_listeners(const Config& config, const Places& places, Findings& findi
 void check_trust(const Config& config, const Places& places, Findings& findings);
 void check_domains(const Config& config, const Places& places, Findings& findings);
 void check_users(const Config& config, const Places& places, Findings& findings);
+// [[site]] and the doors and senders of [local].
+void check_sites(const Config& config, const Places& places, Findings& findings);
 void check_streams(const Config& config, const Places& places, Findings& findings);
 void check_repair(const Config& config, const Places& places, Findings& findings);
 void check_times(const Config& config, const Places& places, Findings& findings);

@@ -179,6 +179,8 @@ void Reader::walk(const Table& table, const std::string& section) {
             read_tables(certificate_settings(), entry, path, config_.server.tls.certificates);
         } else if (path == "user") {
             read_tables(user_settings(), entry, path, config_.auth.accounts);
+        } else if (path == "site") {
+            read_tables(site_settings(), entry, path, config_.intake.sites);
         } else if (path == "stream") {
             read_tables(stream_settings(), entry, path, config_.auth.streams);
         } else if (path == "relay") {
@@ -240,7 +242,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
         }
     }
     if (section.empty()) {
-        names.insert(names.end(), {"listener", "certificate", "domain", "user", "stream", "relay", "route", "provider"});
+        names.insert(names.end(), {"listener", "certificate", "domain", "user", "site", "stream", "relay", "route", "provider"});
     }
     // The same key elsewhere is the likelier slip than another key here.
     for (const Setting<Config>& row : settings()) {
@@ -327,6 +329,25 @@ void Reader::read_environment(const Environment& environment) {
     }
 }
 
+void derive_local(Config& config, const Places& places) {
+    // Beside the admin socket, so that a second daemon with a directory of its own takes nothing from the first.
+    smtp::server::LocalDoorOptions& door = config.server.local;
+    door.needed = places.given("local.socket");
+    if (!door.needed) {
+        const bool none = config.admin.socket.empty() || !config.server.relay.trust_unix_socket;
+        door.socket = none ? std::string()
+                           : (std::filesystem::path(config.admin.socket).parent_path() / "submission.sock").string();
+    }
+    // A second daemon does not serve the first one's spool.
+    if (!places.given("local.spool") && places.given("state_directory")) config.intake.pickup.directory.clear();
+    // Where mail of unknown domains may leave unsigned, clients' From need not become ours.
+    if (!places.given("local.clients_from") && config.auth.dkim.unknown_domain == auth::UnsignedPolicy::send_unsigned) {
+        config.intake.sender.clients_from = intake::ForeignFrom::keep;
+    }
+    for (intake::SiteOptions& site : config.intake.sites)
+        for (std::string& domain : site.domains) text::lower_in_place(domain);
+}
+
 // Defaults that depend on other settings.
 void derive(Config& config, const Places& places) {
     if (!places.given("queue.directory")) {
@@ -361,6 +382,7 @@ void derive(Config& config, const Places& places) {
         if (unset("recipients_per_hour")) user.recipients_per_hour = all.recipients_per_hour;
         if (unset("burst")) user.burst = all.burst;
     }
+    derive_local(config, places);
     text::lower_in_place(config.hostname);
     for (auth::DomainOptions& domain : config.auth.domains) {
         text::lower_in_place(domain.name);
@@ -403,6 +425,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_listeners(loaded.config, places, findings);
         check_domains(loaded.config, places, findings);
         check_users(loaded.config, places, findings);
+        check_sites(loaded.config, places, findings);
         check_streams(loaded.config, places, findings);
         check_repair(loaded.config, places, findings);
         check_times(loaded.config, places, findings);

@@ -121,6 +121,25 @@ constexpr std::string_view kUserExample = R"(
 #recipients_per_hour = 500
 )";
 
+constexpr std::string_view kSiteDoc =
+    "As whom the programs of a web site, a container or a user of this machine send, one [[site]] each. Nothing of it is needed where "
+    "all may send as all [[domain]]s. docs/SENDERS.md tells what is made of which sender.";
+
+constexpr std::string_view kSiteExample = R"(
+#[[site]]
+#name = "shop"
+#users = ["www-shop"]
+#domains = ["shop.example.com"]
+#sender = "orders@shop.example.com"
+#
+# A container that has this socket among its volumes:
+#[[site]]
+#name = "blog"
+#socket = "/run/posthorn/blog/submission.sock"
+#domains = ["example.com"]
+#sender = "wordpress@example.com"
+)";
+
 constexpr std::string_view kStreamExample = R"(
 #[[stream]]
 #name = "newsletter"
@@ -257,6 +276,7 @@ std::string reference_markdown() {
                        "a user whose password was stolen; docs/ACCOUNTS.md tells what to do then.",
                        "") +
                    "\n" + manual_table(user_settings());
+            out += "## `[[site]]`\n\n" + wrap(std::string(kSiteDoc), "") + "\n" + manual_table(site_settings());
             out += "## `[[stream]]`\n\n" +
                    wrap(
                        "List mail, which gets List-Unsubscribe headers (RFC 8058), one table each. Any of "
@@ -315,6 +335,7 @@ std::string example_toml() {
                   std::string(kDomainExample);
             to += rule("What a user may do, where it differs from [auth]; one [[user]] each.") +
                   example_keys(user_settings(), "#   ") + std::string(kUserExample);
+            to += rule(kSiteDoc) + example_keys(site_settings(), "#   ") + std::string(kSiteExample);
             to +=
                 rule(
                     "List mail, which gets List-Unsubscribe headers; one [[stream]] each. Any of users, "
@@ -346,6 +367,9 @@ std::string show(const Config& config) {
     }
     for (const auth::AccountOptions& user : config.auth.accounts) {
         out += "\n[[user]]\n" + show_table(user_settings(), user, "\n") + "\n";
+    }
+    for (const intake::SiteOptions& site : config.intake.sites) {
+        out += "\n[[site]]\n" + show_table(site_settings(), site, "\n") + "\n";
     }
     for (const auth::StreamOptions& stream : config.auth.streams) {
         out += "\n[[stream]]\n" + show_table(stream_settings(), stream, "\n") + "\n";

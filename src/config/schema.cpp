@@ -462,7 +462,11 @@ void add_operation(Rows& rows) {
         {"admin", "socket", path<Config>(FIELD(admin.socket), true),
          "The unix socket on which `posthorn queue` and its kin reach the daemon. Empty: none."},
         {"admin", "socket_mode", mode<Config>(FIELD(admin.socket_mode)),
-         "Who may open it. Whoever may can read and delete all waiting mail."},
+         "Who may open it. The kernel tells the daemon who asks: root, its own user and the operators may do everything, all "
+         "others only look at the mail that they handed in themselves, for `mailq`."},
+        {"admin", "operators", texts<Config>(FIELD(admin.operators), "a list of system users, by name or number"),
+         "Who else may read and delete all waiting mail, suspend users, and do whatever root can ask of the daemon.",
+         "[\"deploy\"]"},
 
         {"log", "level",
          choice<Config>(FIELD(log.level),
@@ -517,6 +521,8 @@ const std::vector<Setting<Config>>& settings() {
         add_submission(rows);
         for (Setting<Config>& setting : guard_settings()) rows.push_back(std::move(setting));
         add_repair(rows);
+        for (Setting<Config>& setting : local_settings()) rows.push_back(std::move(setting));
+        for (Setting<Config>& setting : pickup_settings()) rows.push_back(std::move(setting));
         add_auth(rows);
         add_queue(rows);
         add_delivery(rows);

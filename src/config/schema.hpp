@@ -23,13 +23,20 @@ struct Section {
 // Those of them that keep the door (schema_guard.cpp).
 [[nodiscard]] std::vector<Setting<Config>> guard_settings();
 
-// The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], [[stream]], [[relay]], [[route]] and
+// [local]: who sends as whom without logging in (schema_local.cpp).
+[[nodiscard]] std::vector<Setting<Config>> local_settings();
+
+// And what it leaves in spool directories (schema_pickup.cpp).
+[[nodiscard]] std::vector<Setting<Config>> pickup_settings();
+
+// The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], [[site]], [[stream]], [[relay]], [[route]] and
 // [[provider]].
 [[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();
 [[nodiscard]] const std::vector<Setting<smtp::server::CertificateOptions>>& certificate_settings();
 [[nodiscard]] const std::vector<Setting<auth::DomainOptions>>& domain_settings();
 [[nodiscard]] const std::vector<Setting<auth::DkimKeyOptions>>& dkim_key_settings();
 [[nodiscard]] const std::vector<Setting<auth::AccountOptions>>& user_settings();
+[[nodiscard]] const std::vector<Setting<intake::SiteOptions>>& site_settings();
 [[nodiscard]] const std::vector<Setting<auth::StreamOptions>>& stream_settings();
 [[nodiscard]] const std::vector<Setting<delivery::RelayOptions>>& relay_settings();
 [[nodiscard]] const std::vector<Setting<delivery::RouteOptions>>& route_settings();

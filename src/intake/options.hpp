@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/clock.hpp"
 
 namespace posthorn::intake {
 
@@ -24,12 +25,11 @@ enum class ForeignFrom : std::uint8_t {
     keep,     // it stays; whether such mail may leave unsigned is up to dkim.unknown_domain
 };
 
-// As whom programs of this machine send that belong to no [[site]] ([sender]).
+// As whom programs of this machine send that belong to no [[site]] ([local]).
 struct SenderOptions {
     ForeignFrom from = ForeignFrom::rewrite;
     std::string address;                         // the default sender; empty: the system user's name at the default domain
-    // For clients that send over TCP without a login. None: rewrite; keep where dkim.unknown_domain is send-unsigned.
-    std::optional<ForeignFrom> clients_from;
+    ForeignFrom clients_from = ForeignFrom::rewrite;  // for clients that send over TCP without a login
     std::string mailname_file = "/etc/mailname"; // names the default domain if that is one of ours (SD-52); empty: not looked at
 };
 
@@ -43,6 +43,13 @@ struct SiteOptions {
     std::vector<std::string> domains;            // lower case A-labels, each one of [[domain]] or below; empty: all [[domain]]s
     std::string sender;                          // the default sender; empty: the system user's name at the first domain
     ForeignFrom from = ForeignFrom::rewrite;
+};
+
+// The spool directory of programs that found no daemon to take their mail, and how it is looked at (docs/SENDMAIL.md).
+struct PickupOptions {
+    std::string directory = "/var/spool/posthorn";   // empty: none but those of the sites
+    Duration scan_interval = std::chrono::seconds(60);
+    Duration abandoned_after = std::chrono::hours(24);   // files that their programs did not finish
 };
 
 struct IntakeOptions {
@@ -62,6 +69,7 @@ struct IntakeOptions {
     bool remove_private_received = false;  // Received fields of hops in private networks (SMTP-14: off)
     SenderOptions sender;
     std::vector<SiteOptions> sites;
+    PickupOptions pickup;
 };
 
 // Names of this machine: who gets their mail (docs/LOCAL.md).
@@ -70,7 +78,9 @@ struct LocalOptions {
     std::vector<std::string> users_to;          // who gets what no alias and no .forward says; empty: the alias of root
     bool forward_files = true;                  // ~/.forward of the system's users
     std::vector<std::string> domains;           // further names of this machine
-    std::uint32_t storm_limit = 20;             // messages an hour of one caller with one subject to local names; 0: no limit
+    // Messages of one system user with one subject to local names within storm_window; 0: no limit (SM-51).
+    std::uint32_t storm_limit = 20;
+    Duration storm_window = std::chrono::hours(1);
 };
 
 }  // namespace posthorn::intake

@@ -220,8 +220,7 @@ Sites::Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites
         others_ = make({}, {plain(facts.hostname)}, options.address, ForeignFrom::keep);
     } else {
         others_ = make({}, domains, options.address, options.from);
-        const ForeignFrom by_default = facts.unsigned_may_leave ? ForeignFrom::keep : ForeignFrom::rewrite;
-        clients_ = make({}, domains, options.address, options.clients_from.value_or(by_default));
+        clients_ = make({}, domains, options.address, options.clients_from);
     }
     for (const SiteOptions& site : sites) {
         std::vector<std::string> ours = site.domains.empty() ? others_->domains : site.domains;

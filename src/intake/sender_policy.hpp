@@ -88,7 +88,6 @@ public:
         std::string hostname;         // completes names where there is no domain at all
         std::string qualify_domain;   // repair.qualify_domain: completes names if it is ours; or empty
         std::string mailname;         // of /etc/mailname: completes names if it is a [[domain]], else it is a machine name; or empty
-        bool unsigned_may_leave = false;  // dkim.unknown_domain is send-unsigned
     };
     Sites() = default;
     Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites, const Facts& facts);  // facts.hostname: never empty

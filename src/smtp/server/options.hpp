@@ -81,6 +81,13 @@ struct ServerTimeouts {
     Duration shutdown_grace = std::chrono::seconds(20);  // for sessions under way at SIGTERM
 };
 
+// The door of this machine's own programs: a unix socket without TLS and AUTH, where the kernel says who comes.
+struct LocalDoorOptions {
+    std::string socket = "/run/posthorn/submission.sock";  // empty: none. Config puts it beside admin.socket where it is not set
+    std::uint32_t socket_mode = 0666;
+    bool needed = false;   // it was set: without it the daemon does not start
+};
+
 enum class MinTlsVersion : std::uint8_t { v1_2, v1_3 };
 
 struct CertificateOptions {
@@ -101,6 +108,7 @@ struct ServerTlsOptions {
 
 struct ServerOptions {
     std::vector<ListenerOptions> listeners;
+    LocalDoorOptions local;
     RelayOptions relay;
     GuardOptions guard;
     ServerLimits limits;

@@ -312,14 +312,11 @@ TEST(Sites, AHostnameThatIsADomainIsOurs) {
 }
 
 TEST(Sites, ClientsOverTcpFollowTheirOwnSetting) {
-    Sites::Facts with = facts();
-    EXPECT_EQ(Sites(SenderOptions{}, {}, with).of_clients()->foreign, ForeignFrom::rewrite);
-    with.unsigned_may_leave = true;   // dkim.unknown_domain: what is not ours may leave as it is
-    EXPECT_EQ(Sites(SenderOptions{}, {}, with).of_clients()->foreign, ForeignFrom::keep);
-    EXPECT_EQ(Sites(SenderOptions{}, {}, with).of(caller("root", 0))->foreign, ForeignFrom::rewrite);
+    EXPECT_EQ(Sites(SenderOptions{}, {}, facts()).of_clients()->foreign, ForeignFrom::rewrite);
     SenderOptions options;
-    options.clients_from = ForeignFrom::refuse;
-    EXPECT_EQ(Sites(options, {}, with).of_clients()->foreign, ForeignFrom::refuse);
+    options.clients_from = ForeignFrom::keep;
+    EXPECT_EQ(Sites(options, {}, facts()).of_clients()->foreign, ForeignFrom::keep);
+    EXPECT_EQ(Sites(options, {}, facts()).of(caller("root", 0))->foreign, ForeignFrom::rewrite);
 }
 
 // Without a [[domain]] nothing is known to be ours: names get the hostname, and nobody's address is taken from him.

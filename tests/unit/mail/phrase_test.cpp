@@ -24,7 +24,7 @@ TEST(Phrase, LosesControlCharactersAndWhatIsNoText) {
 }
 
 TEST(Phrase, EncodesWhatIsNotAscii) {
-    EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, false), "=?UTF-8?Q?=C3=89ric_via_a=2Eexample?=");
+    EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, false), "=?utf-8?Q?=C3=89ric_via_a=2Eexample?=");
     EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, true), "\"\xc3\x89ric via a.example\"");
 }
 
