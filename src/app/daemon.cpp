@@ -1,6 +1,7 @@
 // Composition, signals, reload and the staged end.
 #include "app/daemon.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -82,6 +83,7 @@ Result<void> Daemon::open() {
         const Result<void> bound = server_->listen(listener);
         if (!bound) return bound.error();
     }
+    if (const Result<void> opened = open_unix_doors(); !opened) return opened;
 
     admin::Daemon lent;
     lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
@@ -106,6 +108,23 @@ Result<void> Daemon::open() {
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
     return admin_->start();
+}
+
+Result<void> Daemon::open_unix_doors() {
+    const config::Config& config = plan_.config;
+    for (const smtp::server::ListenerOptions& door : unix_doors(config)) {
+        // /run is empty after each boot.
+        const std::string& path = door.address.unix_path;
+        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash != 0) ::mkdir(path.substr(0, slash).c_str(), 0755);
+        const Result<void> bound = server_->listen(door);
+        if (bound) continue;
+        const bool needed = path != config.server.local.socket || config.server.local.needed;
+        if (needed) return bound.error();
+        log::warning("no_local_socket").kv("reason", bound.error().what)
+            .kv("meaning", "sendmail leaves mail in the spool, or sends it to a TCP listener, as it is told")
+            .kv("action", "set local.socket to a path that the daemon can make, or to \"\"");
+    }
+    return {};
 }
 
 void Daemon::run() {
@@ -185,6 +204,7 @@ Result<void> Daemon::reload() {
     // What a restart is needed for stays as it was, so that the next reload says so again.
     config::Config running = plan.config;
     running.server.listeners = plan_.config.server.listeners;
+    running.server.local = plan_.config.server.local;
     running.queue.directory = plan_.config.queue.directory;
     running.queue.min_free_space = plan_.config.queue.min_free_space;
     running.queue.inbox_limit = plan_.config.queue.inbox_limit;

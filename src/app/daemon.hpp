@@ -42,6 +42,8 @@ private:
     void wait_for_signal();
     void flush_log();
     [[nodiscard]] Result<void> reload();
+    // A socket that nobody asked for only warns when it cannot be opened.
+    [[nodiscard]] Result<void> open_unix_doors();
     void reload_and_log();
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
     void begin_shutdown();
