@@ -35,6 +35,7 @@ void read_claim(std::string_view claim, Caller& caller) {
             return;
         }
         const std::string_view item = text::take_field(claim, ';');
+        if (text::istarts_with(item, "cwd=")) caller.directory = text::trim(item.substr(4));
         if (!text::istarts_with(item, "pid=")) continue;
         if (const auto pid = text::parse_unsigned(item.substr(4), INT32_MAX)) caller.caller_pid = static_cast<std::int32_t>(*pid);
     }
@@ -49,8 +50,25 @@ std::string origin_of(const Caller& caller) {
     add_word(line, "user", caller.user);
     if (const std::int32_t pid = caller.caller_pid != 0 ? caller.caller_pid : caller.pid; pid != 0) line += " pid=" + std::to_string(pid);
     add_word(line, "script", caller.script);
+    add_word(line, "cwd", caller.directory);
     add_word(line, "cmd", caller.command);
     return line;
+}
+
+std::string_view origin_word(std::string_view origin, std::string_view key) {
+    while (!origin.empty()) {
+        const std::string_view name = text::take_field(origin, '=');
+        std::string_view value;
+        if (origin.starts_with('"')) {
+            origin.remove_prefix(1);
+            value = text::take_field(origin, '"');
+            if (origin.starts_with(' ')) origin.remove_prefix(1);
+        } else {
+            value = text::take_field(origin, ' ');
+        }
+        if (name == key) return value;
+    }
+    return {};
 }
 
 }  // namespace posthorn::intake

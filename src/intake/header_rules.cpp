@@ -331,7 +331,19 @@ private:
     bool check_message_id(std::size_t i) {
         const std::string_view value = block_[i].value;
         if (mail::is_valid_message_id(value) && value.size() <= kMaxMessageId && text::is_ascii(value)) {
-            return fold(i, false, block_[i].raw, false);
+            // PHPMailer's and mutt's have this machine's name on the right. The left side makes them unique and stays, so that
+            // who made it knows it again in an answer.
+            const std::string_view id = text::trim(value);
+            const std::size_t at = id.rfind('@');
+            const bool plain = id.starts_with('<') && id.ends_with('>') && at != std::string_view::npos;
+            if (!plain || !submission_.sender_policy || judged_.is_signed ||
+                standing_of(*submission_.sender_policy, id.substr(at + 1, id.size() - at - 2)) != Standing::machine) {
+                return fold(i, false, block_[i].raw, false);
+            }
+            replace_message_id_ = i;
+            message_id_left_ = id.substr(0, at + 1);
+            repaired("completed", "Message-ID");
+            return true;
         }
         if (judged_.is_signed) {
             return fail(554, "5.6.0", "The message is signed, and its Message-ID is not valid: " + place(i));
@@ -613,7 +625,9 @@ private:
     // SUB-7: its right side is the author's domain, never a container's name: receivers compare them.
     [[nodiscard]] std::string message_id() const {
         const Result<std::string> domain = mail::to_ascii(author_.domain);
-        return "Message-ID: " + mail::make_message_id(submission_.id, domain ? *domain : rules_.hostname) + "\r\n";
+        const std::string& right = domain ? *domain : rules_.hostname;
+        if (!message_id_left_.empty()) return "Message-ID: " + std::string(message_id_left_) + right + ">\r\n";
+        return "Message-ID: " + mail::make_message_id(submission_.id, right) + "\r\n";
     }
 
     void write(std::string_view received) {
@@ -665,6 +679,7 @@ private:
     std::size_t joins_ = 0;
     std::vector<std::pair<std::size_t, std::string>> changes_;   // field and what stands there instead
     Position replace_message_id_;
+    std::string_view message_id_left_;           // "<...@" of one whose right side is a name of this machine
     bool concerns_streams_ = false;
     std::string added_from_, added_reply_to_;
     std::optional<SenderDecision> decision_;           // where a policy makes one

@@ -35,6 +35,10 @@ void replace_local_domain(std::string& reverse_path, const Rules& rules) {
 
 }  // namespace
 
+bool Rules::is_local(std::string_view recipient) const {
+    return local.is_local(recipient) && (postmaster.empty() || !text::iequals(recipient, "postmaster"));
+}
+
 Intake::Intake(std::shared_ptr<const Rules> rules, Submission submission, mail::Envelope envelope)
     : rules_(std::move(rules)),
       submission_(std::move(submission)),
@@ -91,7 +95,10 @@ std::string Intake::received_field() const {
     facts.with = submission_.protocol;
     facts.id = submission_.id;
     // More than one would tell each recipient of the others, Bcc among them (RFC 5321 s7.2).
-    if (envelope_.recipients.size() == 1) facts.for_address = envelope_.recipients.front().address;
+    // Names of this machine mean nothing to others.
+    if (envelope_.recipients.size() == 1 && !rules_->is_local(envelope_.recipients.front().address)) {
+        facts.for_address = envelope_.recipients.front().address;
+    }
     facts.tls = submission_.tls_cipher;
     facts.date = submission_.now;
     return mail::make_received(facts);
@@ -121,14 +128,10 @@ void Intake::judge_header() {
     if (submission_.caller) submission_.caller->script = std::move(header.script);
 }
 
-// RFC 5321 s4.5.1: to others <postmaster> is the only local part without a domain. Programs of this machine have more of them.
+// RFC 5321 s4.5.1: to others <postmaster> is the only local part without a domain. Programs of this machine have more of them,
+// whose ways are others' business (intake/distribution.hpp).
 void Intake::complete(std::string& recipient) const {
-    if (recipient.find('@') != std::string::npos) return;
-    if (!rules_->postmaster.empty() && (!submission_.sender_policy || text::iequals(recipient, "postmaster"))) {
-        recipient = rules_->postmaster;
-    } else if (submission_.sender_policy) {
-        recipient.append("@").append(submission_.sender_policy->domains.front());
-    }
+    if (recipient.find('@') == std::string::npos && !rules_->is_local(recipient)) recipient = rules_->postmaster;
 }
 
 std::vector<queue::NewRecipient> Intake::recipients() {

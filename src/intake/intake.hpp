@@ -44,6 +44,8 @@ struct Rules {
     std::string first_domain;                    // of [[domain]]; completes addresses when nothing better is known
     Sites sites;                                 // as whom programs of this machine may send
     LocalNames local;                            // names of this machine, as recipients
+    // Is the recipient to be expanded? <postmaster> without a domain is who the setting says (RFC 5321 s4.5.1).
+    [[nodiscard]] bool is_local(std::string_view recipient) const;
 };
 
 // Who submits, and how: what ends up in the Received field and in the log.

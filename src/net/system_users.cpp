@@ -49,6 +49,23 @@ SystemUser look_up_user(std::uint32_t uid) {
     }
 }
 
+std::optional<std::uint32_t> look_up_uid(const std::string& name_or_number) {
+    constexpr std::uint64_t kMaxUid = 0xFFFFFFFE;  // (uid_t)-1 is nobody (setresuid(2))
+    std::vector<char> text(4096);
+    for (;;) {
+        passwd entry{};
+        passwd* found = nullptr;
+        const int fault = ::getpwnam_r(name_or_number.c_str(), &entry, text.data(), text.size(), &found);
+        if (fault == ERANGE && text.size() < (std::size_t{1} << 20U)) {
+            text.resize(text.size() * 4);
+            continue;
+        }
+        if (fault == 0 && found != nullptr) return static_cast<std::uint32_t>(entry.pw_uid);
+        const auto number = text::parse_unsigned(name_or_number, kMaxUid);
+        return number ? std::optional(static_cast<std::uint32_t>(*number)) : std::nullopt;
+    }
+}
+
 SystemUserPtr SystemUsers::known(std::uint32_t uid) const {
     const auto found = answers_.find(uid);
     if (found == answers_.end() || std::chrono::steady_clock::now() - found->second.at > kFresh) return nullptr;

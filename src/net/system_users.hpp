@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -21,6 +22,9 @@ using SystemUserPtr = std::shared_ptr<const SystemUser>;
 
 // getpwuid(3), blocking. An error of NSS counts as nobody.
 [[nodiscard]] SystemUser look_up_user(std::uint32_t uid);
+
+// getpwnam(3), blocking: of a name, or of a number, which need not be anybody's. Nothing: there is no such user.
+[[nodiscard]] std::optional<std::uint32_t> look_up_uid(const std::string& name_or_number);
 
 // Remembers answers for kFresh, so that a program that sends all day costs one question in a while. Lives on one shard; outlives who
 // waits for an answer. Memory: kMost answers.

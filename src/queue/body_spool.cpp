@@ -31,6 +31,47 @@ bool sync_directory(const std::string& path) {
     return synced;
 }
 
+Result<void> make_folder(const std::string& directory, const std::string& folder) {
+    if (::mkdir(folder.c_str(), 0700) == 0) {
+        if (!sync_directory(directory)) {
+            return spool_error("sync", directory);
+        }
+    } else if (errno != EEXIST) {
+        return spool_error("create", folder);
+    }
+    return {};
+}
+
+// For file systems without hard links.
+Result<std::string> copy_spooled(const std::string& directory, const std::string& spool_file, QueueId id) {
+    const std::string path = directory + "/" + spool_file;
+    const int from = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (from < 0) {
+        return spool_error("read", path);
+    }
+    Result<BodySpool> copy = BodySpool::open(directory, id);
+    std::string piece(256 * 1024, '\0');
+    Result<void> written;
+    while (copy && written) {
+        const ssize_t got = ::read(from, piece.data(), piece.size());
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            written = spool_error("read", path);
+        }
+        if (got <= 0) {
+            break;
+        }
+        written = copy->write(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+    }
+    ::close(from);
+    if (!copy) {
+        return copy.error();
+    }
+    return written ? copy->finish() : Result<std::string>(written.error());
+}
+
 }  // namespace
 
 std::string spool_name(QueueId id) {
@@ -45,12 +86,8 @@ Result<BodySpool> BodySpool::open(const std::string& directory, QueueId id) {
     spool.name_ = spool_name(id);
     spool.directory_ = directory + "/" + spool.name_.substr(0, 2);
     spool.final_path_ = directory + "/" + spool.name_;
-    if (::mkdir(spool.directory_.c_str(), 0700) == 0) {
-        if (!sync_directory(directory)) {
-            return spool_error("sync", directory);
-        }
-    } else if (errno != EEXIST) {
-        return spool_error("create", spool.directory_);
+    if (Result<void> made = make_folder(directory, spool.directory_); !made) {
+        return made.error();
     }
     spool.fd_ = ::open(spool.directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (spool.fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
@@ -167,6 +204,28 @@ Result<std::string> BodySpool::finish() {
     ::close(fd_);
     fd_ = -1;
     return name_;
+}
+
+Result<std::string> link_spooled(const std::string& directory, const std::string& spool_file, QueueId id) {
+    const std::string name = spool_name(id);
+    const std::string folder = directory + "/" + name.substr(0, 2);
+    if (Result<void> made = make_folder(directory, folder); !made) {
+        return made.error();
+    }
+    const std::string from = directory + "/" + spool_file, to = directory + "/" + name;
+    if (::link(from.c_str(), to.c_str()) != 0) {
+        // Of no hard links on this file system (vfat, some network and container mounts), or of too many.
+        if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) {
+            return copy_spooled(directory, spool_file, id);
+        }
+        return spool_error("name", to);
+    }
+    if (!sync_directory(folder)) {
+        const Error error = spool_error("sync", folder);
+        ::unlink(to.c_str());
+        return error;
+    }
+    return name;
 }
 
 void remove_spooled(const std::string& directory, const std::string& spool_file) noexcept {

@@ -49,6 +49,10 @@ private:
     std::string temporary_path_;  // empty with O_TMPFILE
 };
 
+// Gives a finished file a second name, for another message with the same body, and answers it: durable, as finish(). The two are
+// removed apart from each other. Where the file system has no hard links it is a copy.
+[[nodiscard]] Result<std::string> link_spooled(const std::string& directory, const std::string& spool_file, QueueId id);
+
 // Removes a finished file whose message was not added. No error when it is gone already.
 void remove_spooled(const std::string& directory, const std::string& spool_file) noexcept;
 

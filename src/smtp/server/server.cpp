@@ -49,6 +49,7 @@ Server::Server(net::asio::io_context& context, net::asio::thread_pool& crypto, n
 
 void Server::reload(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
+    premises_.desk.use(runtime_->rules, runtime_->store_deadline);
     premises_.guard.set_options(runtime_->guard);  // what it knows it keeps: a reload lifts no ban
     choose_authenticator();
 }
@@ -91,6 +92,8 @@ std::vector<Endpoint> Server::addresses() const {
 void Server::start() {
     started_ = true;
     choose_authenticator();
+    premises_.desk.use(runtime_->rules, runtime_->store_deadline);
+    sources_.spawn(premises_.desk.run());
     for (const auto& door : doors_) acceptors_.spawn(accept_loop(*door));
 }
 
@@ -238,6 +241,7 @@ net::awaitable<void> Server::stop() {
     premises_.closing = true;
     acceptors_.request_stop();
     sessions_.request_stop();
+    premises_.desk.stop();
     sources_.request_stop();                         // whoever waits for an answer to AUTH hears 454, then 421
     const SteadyTime grace = std::chrono::steady_clock::now() + runtime_->timeouts.shutdown_grace;
     if (!co_await sessions_.wait_idle(grace)) {

@@ -20,12 +20,14 @@
 #include "net/system_users.hpp"
 #include "net/task_group.hpp"
 #include "smtp/server/account_check.hpp"
+#include "smtp/server/caller_sight.hpp"
 #include "smtp/server/door_guard.hpp"
 #include "smtp/protocol/reply_tally.hpp"
 #include "smtp/server/options.hpp"
 #include "smtp/server/policy.hpp"
 #include "smtp/server/authenticator.hpp"
 #include "smtp/server/dovecot_authenticator.hpp"
+#include "smtp/server/local_desk.hpp"
 #include "smtp/server/postbox.hpp"
 #include "smtp/server/read_buffers.hpp"
 #include "smtp/server/runtime.hpp"
@@ -51,6 +53,8 @@ struct ServerFigures {
     std::uint64_t users_over_limit = 0;       // answers 450 and 452 for a user's own limit
     std::uint64_t senders_refused = 0;        // envelopes and From fields with an address that is not the user's to send from
     std::uint64_t users_suspended = 0;        // answers to users who are suspended
+    std::uint64_t system_users_over_limit = 0;   // of users_over_limit: to system users who did not log in
+    std::uint64_t system_users_suspended = 0;    // of users_suspended, likewise
     std::uint64_t octets = 0;                 // of the bodies and headers accepted
     std::uint64_t intake_octets = 0;          // of messages being received, held in memory
     std::map<std::string_view, std::uint64_t> ended;   // sessions by the reason of the "disconnect" line; static words
@@ -68,11 +72,13 @@ struct Premises {
     net::asio::thread_pool& disk;             // spool files of large bodies
     Postbox& postbox;
     QueueIdSource ids;
+    LocalDesk desk{context, disk, postbox, ids};   // mail to names of this machine
     net::SystemUsers system_users{disk};      // whose programs come through unix sockets
     ReadBuffers buffers;
     Strangers strangers;
     ServerFigures figures;
     auth::Allowances allowances;              // what users have sent of late
+    Sights sights;
     const auth::Suspensions* suspensions = nullptr;  // who may not; null: nobody
     DoorGuard guard;
     std::shared_ptr<Authenticator> authenticator;    // for sessions that begin now; null: nobody can log in
@@ -104,6 +110,10 @@ public:
     [[nodiscard]] AccountCheck system_account(std::uint32_t uid, std::string_view name) {
         return AccountCheck(*runtime_->accounts, premises_.allowances, premises_.suspensions, SystemUser{uid, name});
     }
+    // For the same: names of system users, and ids of messages, which are unique for all of the server's ways in.
+    [[nodiscard]] net::SystemUsers& system_users() { return premises_.system_users; }
+    [[nodiscard]] QueueIdSource& ids() { return premises_.ids; }
+    [[nodiscard]] LocalDesk& desk() { return premises_.desk; }
     // What is known of addresses that misbehaved; for the operator, who may forgive them.
     [[nodiscard]] DoorGuard& guard() { return premises_.guard; }
 

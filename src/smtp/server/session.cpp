@@ -40,6 +40,7 @@ Session::Session(net::Stream stream, Client client, ListenerOptions listener,
       trusted_(trusted(client_, runtime_->relay)),
       authenticator_(premises.authenticator),
       core_(facts()),
+      sight_(stream_.get_executor(), premises.disk, premises.sights),
       deadline_(stream_.get_executor(), [this] { on_deadline(); }),
       stop_(
           group,
@@ -142,10 +143,16 @@ net::awaitable<void> Session::converse() {
                 if (client_.unix_socket && !caller_) co_await know_caller();
                 action = core_.on_verdict(check_mail());
                 break;
-            case Kind::check_recipient:
-                action = core_.on_verdict(check_recipient());
+            case Kind::check_recipient: {
+                protocol::Verdict verdict = check_recipient();
+                if (!verdict.refusal && runtime_->rules->is_local(core_.rcpt_command().recipient.to_string())) {
+                    verdict = co_await look_up_name();
+                }
+                action = core_.on_verdict(std::move(verdict));
                 break;
+            }
             case Kind::begin_data:
+                if (caller_) co_await sight_.wait();
                 action = core_.on_verdict(begin_data());
                 break;
             case Kind::store: {

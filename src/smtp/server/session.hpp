@@ -59,13 +59,17 @@ private:
 
     [[nodiscard]] protocol::Verdict check_mail();
     [[nodiscard]] protocol::Verdict check_recipient();
+    // Of a recipient that may be one: what it comes to if it is a name of this machine.
+    net::awaitable<protocol::Verdict> look_up_name();
     [[nodiscard]] protocol::Verdict begin_data();
     [[nodiscard]] intake::Submission submission() const;
     // Asks for the name of whoever is behind the unix socket, once a session.
     net::awaitable<void> know_caller();
 
-    [[nodiscard]] AccountCheck account();                          // REQUIRES: authenticated
+    // Of the login, else of the system user behind the unix socket; nothing for clients that are known by their address alone.
+    [[nodiscard]] std::optional<AccountCheck> account();
     [[nodiscard]] protocol::SaslAnswer unless_suspended(protocol::SaslAnswer answer);
+    void report_overrun(const auth::Allowances::Overrun& overrun);
     // The refusal as a verdict, logged and counted; nothing when there is none.
     [[nodiscard]] std::optional<protocol::Verdict> refused_by_account(std::string_view stage,
                                                                       std::optional<AccountRefusal> refusal);
@@ -105,8 +109,10 @@ private:
     QueueId id_;                                 // of the transaction under way; 0 outside of one
     std::string id_text_;
     std::optional<intake::Caller> caller_;       // of a unix socket, from the first MAIL on
+    CallerSight sight_;
     std::optional<Reception> reception_;         // of the message under way, from DATA on
     bool over_budget_ = false;                   // the message under way did not fit into max_intake_memory
+    std::vector<intake::Expansion> expansions_;  // of the transaction's local names
     std::uint64_t envelope_octets_ = 0;          // of the recipients accepted since MAIL
     std::uint64_t accounted_ = 0;                // of figures.intake_octets is ours
     std::uint64_t content_octets_ = 0;           // of the message, since data_deadline_ was set

@@ -23,6 +23,7 @@ net::awaitable<void> Session::know_caller() {
     caller.pid = peer->pid;
     caller.door = listener_.address.unix_path;
     deadline_.clear();
+    sight_.begin(caller.pid, caller.uid);
     const net::SystemUserPtr user = co_await premises_.system_users.find(caller.uid);
     caller.user = user->name.empty() ? intake::nameless(caller.uid) : user->name;
     caller.full_name = user->full_name;
@@ -35,9 +36,9 @@ protocol::Verdict Session::check_mail() {
     if (const auto denial = may_send(client_, runtime_->relay, listener_.auth, core_.authenticated())) {
         return protocol::Verdict::refuse(refuse("mail", denial->code, denial->enhanced, denial->text));
     }
-    if (core_.authenticated()) {
+    if (const auto check = account()) {
         const auto now = std::chrono::steady_clock::now();
-        if (auto no = refused_by_account("mail", account().at_mail(core_.mail_command().sender, now))) return *no;
+        if (auto no = refused_by_account("mail", check->at_mail(core_.mail_command().sender, now))) return *no;
     }
     if (!premises_.postbox.open()) return protocol::Verdict::refuse(refuse("mail", 452, "4.3.1", kNoSpace));
     id_ = premises_.ids.next(wall_now());
@@ -58,10 +59,10 @@ protocol::Verdict Session::check_recipient() {
     if (const auto denial = may_receive(recipient.domain, caller_ || !runtime_->rules->postmaster.empty())) {
         return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
     }
-    if (core_.authenticated()) {
+    if (const auto check = account()) {
         const auto with_this = static_cast<std::uint32_t>(core_.envelope().recipients.size() + 1);
         const auto now = std::chrono::steady_clock::now();
-        if (auto no = refused_by_account("rcpt", account().at_recipient(with_this, now))) return *no;
+        if (auto no = refused_by_account("rcpt", check->at_recipient(with_this, now))) return *no;
     }
     const std::string address = recipient.to_string();
     const std::uint64_t octets = address.size() + core_.rcpt_command().orcpt.size() + sizeof(mail::EnvelopeRecipient);
@@ -72,6 +73,26 @@ protocol::Verdict Session::check_recipient() {
     envelope_octets_ += octets;
     if (log::enabled(log::Level::info)) log::Event(log::Level::info, "rcpt").kv("id", id_text_).kv("to", address);
     return protocol::Verdict::accept();
+}
+
+net::awaitable<protocol::Verdict> Session::look_up_name() {
+    std::string name = core_.rcpt_command().recipient.to_string();
+    const auto named = [&](const intake::Expansion& expansion) { return expansion.recipient == name; };
+    if (std::any_of(expansions_.begin(), expansions_.end(), named)) co_return protocol::Verdict::accept();
+    // RFC 5321 s4.5.3.1.10: the client sends the rest in another transaction.
+    if (expansions_.size() >= intake::kMaxLocalNames) {
+        co_return protocol::Verdict::refuse(refuse("rcpt", 452, "4.5.3", "Too many names of this machine in one message"));
+    }
+    deadline_.clear();
+    intake::Expansion expansion = co_await premises_.desk.expand(runtime_->rules, std::move(name), id_);
+    if (expansion.kind == intake::Expansion::Kind::refused) {
+        co_return protocol::Verdict::refuse(refuse("rcpt", expansion.code, expansion.enhanced, expansion.text));
+    }
+    for (const intake::Target& target : expansion.targets) {
+        envelope_octets_ += sizeof(intake::Target) + target.address.size() + target.via.size() + target.reverse_path.value_or("").size();
+    }
+    expansions_.push_back(std::move(expansion));
+    co_return protocol::Verdict::accept();
 }
 
 intake::Submission Session::submission() const {
@@ -90,6 +111,7 @@ intake::Submission Session::submission() const {
         const protocol::CallerClaims& claims = core_.mail_command().caller;
         submission.caller = caller_;
         intake::read_claim(claims.claim, *submission.caller);
+        sight_.show(*submission.caller, !claims.claim.empty());
         submission.sender_asked = claims.sender_asked;
         submission.full_name = claims.full_name.empty() ? caller_->full_name : claims.full_name;
         submission.sender_policy = runtime_->rules->sites.of(*caller_);
@@ -109,12 +131,13 @@ protocol::Verdict Session::begin_data() {
     if (premises_.figures.intake_octets + envelope_octets_ + expected > runtime_->limits.max_intake_memory) {
         return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
     }
-    if (core_.authenticated()) {
+    if (const auto check = account()) {
         const auto recipients = static_cast<std::uint32_t>(core_.envelope().recipients.size());
         const auto now = std::chrono::steady_clock::now();
-        if (auto no = refused_by_account("data", account().at_data(recipients, now))) return *no;
+        if (auto no = refused_by_account("data", check->at_data(recipients, now))) return *no;
     }
     reception_.emplace(premises_.disk, premises_.postbox, runtime_->rules, submission(), core_.envelope());
+    reception_->use(premises_.desk, std::move(expansions_));
     data_deadline_.reset();
     return protocol::Verdict::accept();
 }
@@ -133,6 +156,7 @@ void Session::count_memory() {
 
 void Session::forget_message() {
     reception_.reset();
+    expansions_.clear();
     envelope_octets_ = 0;
     count_memory();
     over_budget_ = false;
@@ -172,8 +196,8 @@ net::awaitable<protocol::StoreResult> Session::store() {
         forget_message();
         co_return protocol::StoreResult::refused(std::move(reply));
     }
-    if (core_.authenticated()) {
-        if (auto no = refused_by_account("data", account().at_end_of_data())) {
+    if (const auto check = account()) {
+        if (auto no = refused_by_account("data", check->at_end_of_data())) {
             ++premises_.figures.messages_refused;
             forget_message();
             co_return protocol::StoreResult::refused(std::move(*no->refusal));
@@ -203,12 +227,16 @@ net::awaitable<protocol::StoreResult> Session::store() {
     ++premises_.figures.messages;
     premises_.figures.octets += message->size();
     if (log::enabled(log::Level::info)) {
-        log::Event event(log::Level::info, "stored");
+        log::Event event(log::Level::info, stored.recipients > 0 ? "stored" : "discarded");
         event.kv("id", id_text_).kv("from", message->reverse_path).kv("recipients", static_cast<std::uint64_t>(stored.recipients));
         event.kv("size", message->size()).kv("source", message->source);
         if (!message->origin.empty()) event.kv("origin", message->origin);
         if (!message->stream.empty()) event.kv("stream", message->stream);
         if (!stored.repaired.empty()) event.kv("repaired", fmt::format("{}", fmt::join(stored.repaired, ", ")));
+    }
+    for (const Reception::Copy& copy : stored.copies) {
+        log::info("stored").kv("id", copy.message->id.to_string()).kv("copy_of", id_text_).kv("from", copy.message->reverse_path)
+            .kv("recipients", static_cast<std::uint64_t>(copy.recipients)).kv("delivered_to", copy.delivered_to);
     }
     for (const std::string& warning : stored.warnings) {
         tag(log::warning("message")).kv("from", message->reverse_path).kv("reason", warning);

@@ -59,6 +59,16 @@ net::awaitable<Result<std::string>> SpoolWriter::finish() {
     co_return state_->name;
 }
 
+net::awaitable<Result<std::string>> SpoolWriter::link(QueueId id) {
+    auto work = [state = state_, id] { return queue::link_spooled(state->directory, state->name, id); };
+    Result<std::string> name = co_await net::offload(disk_, std::move(work));
+    co_return name;
+}
+
+void SpoolWriter::remove(std::string linked) {
+    net::asio::post(disk_, [state = state_, linked = std::move(linked)] { queue::remove_spooled(state->directory, linked); });
+}
+
 void SpoolWriter::remove() {
     net::asio::post(disk_, [state = state_] {
         if (!state->name.empty()) queue::remove_spooled(state->directory, state->name);

@@ -21,8 +21,11 @@ public:
     net::awaitable<Result<std::string>> read(std::uint64_t offset, std::size_t size);
     // The name for mail::Body::spool_file, durable; or what went wrong.
     net::awaitable<Result<std::string>> finish();
-    // After finish(), when the message was not stored after all.
+    // After finish(): a file with the same octets for another message (queue::link_spooled).
+    net::awaitable<Result<std::string>> link(QueueId id);
+    // After finish(), when the message was not stored after all; `linked`: one that link() gave.
     void remove();
+    void remove(std::string linked);
 
 private:
     struct State {
