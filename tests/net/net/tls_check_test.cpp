@@ -18,11 +18,11 @@
 namespace posthorn::net {
 namespace {
 
-std::string sha256(const std::string& octets) {
-    std::string digest(32, '\0');
+std::string digest_of(const std::string& octets, const EVP_MD* kind) {
+    std::string digest(EVP_MAX_MD_SIZE, '\0');
     unsigned size = 0;
-    EVP_Digest(octets.data(), octets.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-               EVP_sha256(), nullptr);
+    EVP_Digest(octets.data(), octets.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, kind, nullptr);
+    digest.resize(size);
     return digest;
 }
 
@@ -75,7 +75,7 @@ test::TlsCert issued_by(const test::TlsCert& authority, const std::string& name,
 }
 
 TlsaAssociation key_digest(const test::TlsCert& made, std::uint8_t usage = 3) {
-    return TlsaAssociation(usage, 1, 1, sha256(der_of(made, 1)));
+    return TlsaAssociation(usage, 1, 1, digest_of(der_of(made, 1), EVP_sha256()));
 }
 
 TlsTarget dane_target(std::vector<TlsaAssociation> records, std::vector<std::string> names = {"mx.test"}) {
@@ -162,6 +162,22 @@ TEST_F(TlsCheckTest, AnyRecordMayMatch) {
     EXPECT_TRUE(run(tls, server_of(made), dane_target({key_digest(another), key_digest(made)})).result.ok());
     const TlsaAssociation whole(3, 0, 0, der_of(made, 0));
     EXPECT_TRUE(run(tls, server_of(made), dane_target({whole})).result.ok());
+}
+
+// Digest agility: a server that publishes both digests of its keys means the stronger one, and what a broken SHA-256 would let
+// through is refused. Of another selector or usage each counts by itself.
+TEST_F(TlsCheckTest, OfTwoDigestsTheStrongerCounts) {  // RFC 7671 s9, RFC 7672 s5, DA-9
+    const test::TlsCert made = certificate("mx.test"), another = certificate("mx.test");
+    ClientTls tls;
+    const auto strong = [](const test::TlsCert& of, std::uint8_t selector) {
+        return TlsaAssociation(3, selector, 2, digest_of(der_of(of, selector), EVP_sha512()));
+    };
+    EXPECT_TRUE(run(tls, server_of(made), dane_target({strong(made, 1)})).result.ok());
+    EXPECT_TRUE(run(tls, server_of(made), dane_target({key_digest(another), strong(made, 1)})).result.ok());
+    const Shaken weaker = run(tls, server_of(made), dane_target({key_digest(made), strong(another, 1)}));
+    EXPECT_FALSE(weaker.result.ok());
+    EXPECT_TRUE(weaker.result.untrusted);
+    EXPECT_TRUE(run(tls, server_of(made), dane_target({key_digest(made), strong(another, 0)})).result.ok());
 }
 
 TEST_F(TlsCheckTest, NoMatchIsRefused) {  // DA-8
