@@ -298,6 +298,15 @@ void Reader::read_environment(const Environment& environment) {
         by_name[names.back()] = &setting;
     }
     for (const auto& [variable, text] : environment) {
+        // SM-44: what images of other mailers call it; our own name goes first.
+        if (variable == "ROOT_ALIAS") {
+            const std::string own = environment_name("local", "users_to");
+            const bool said = std::any_of(environment.begin(), environment.end(), [&](const auto& other) {
+                return other.first == own || other.first == own + std::string(kFile);
+            });
+            if (!said) override_with(*by_name.at(own), variable, text);
+            continue;
+        }
         if (!variable.starts_with(kPrefix) || variable == "POSTHORN_CONFIG") {
             continue;
         }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,12 @@ public:
     [[nodiscard]] Admission admit(queue::NewMessage& message);
     void on_added(Admission admission, const queue::Added& added);
     void on_not_added(const Admission& admission);
+
+    // The report to the sender of mail that was taken over (from a spool) and is refused only now, to be stored like new mail. None
+    // where nobody wants to hear of it: the null reverse-path, NOTIFY (RFC 3461 s5.2), or more reports than he may get in an hour.
+    [[nodiscard]] std::optional<queue::NewMessage> report_refusal(const mail::Message& refused,
+                                                                  const std::vector<mail::EnvelopeRecipient>& recipients,
+                                                                  const smtp::protocol::Reply& reply);
 
     // Destinations that became due by an operator's revision: back-off is forgotten, they are tried at once.
     void on_revised(const std::vector<queue::DestinationDue>& due);

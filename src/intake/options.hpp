@@ -52,13 +52,23 @@ struct PickupOptions {
     Duration abandoned_after = std::chrono::hours(24);   // files that their programs did not finish
 };
 
+// Names of this machine: who gets their mail (docs/LOCAL.md).
+struct LocalOptions {
+    std::string aliases_file = "/etc/aliases";  // empty: none is read
+    std::vector<std::string> users_to;          // who gets what no alias and no .forward says; empty: the alias of root
+    bool forward_files = true;                  // ~/.forward of the system's users
+    // Messages of one system user with one subject to local names within storm_window; 0: no limit (SM-51).
+    std::uint32_t storm_limit = 20;
+    Duration storm_window = std::chrono::hours(1);
+};
+
 struct IntakeOptions {
     ClientAddress hide_client_address = ClientAddress::hide_private;
     bool add_from = true;            // a missing From is made of the envelope's sender (SUB-10)
     bool add_to = true;              // "To: undisclosed-recipients:;" where no recipient is named (SUB-12)
     bool complete_addresses = true;  // "alice" gets a domain; else such mail is refused (SUB-2)
     std::string qualify_domain;      // that domain; empty: the sender's, else the first [[domain]]'s
-    // Names of this machine that stand for qualify_domain (SUB-18).
+    // Names of this machine that stand for qualify_domain (SUB-18), and whose local parts are local names (SM-45).
     std::vector<std::string> local_domains = {"localhost", "localhost.localdomain"};
     bool encode_header = true;               // 8-bit text becomes encoded words; else 550 5.6.7 (SUB-14)
     bool add_mime_fields = true;             // to an 8-bit body that has none (SUB-15)
@@ -70,17 +80,7 @@ struct IntakeOptions {
     SenderOptions sender;
     std::vector<SiteOptions> sites;
     PickupOptions pickup;
-};
-
-// Names of this machine: who gets their mail (docs/LOCAL.md).
-struct LocalOptions {
-    std::string aliases_file = "/etc/aliases";  // empty: none is read
-    std::vector<std::string> users_to;          // who gets what no alias and no .forward says; empty: the alias of root
-    bool forward_files = true;                  // ~/.forward of the system's users
-    std::vector<std::string> domains;           // further names of this machine
-    // Messages of one system user with one subject to local names within storm_window; 0: no limit (SM-51).
-    std::uint32_t storm_limit = 20;
-    Duration storm_window = std::chrono::hours(1);
+    LocalOptions local;
 };
 
 }  // namespace posthorn::intake
