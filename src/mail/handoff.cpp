@@ -59,7 +59,7 @@ bool operator==(const Handoff& a, const Handoff& b) {
     };
     const Envelope& e = a.envelope;
     const Envelope& f = b.envelope;
-    return a.uid == b.uid && a.user == b.user && a.pid == b.pid && a.command == b.command && a.name == b.name &&
+    return a.uid == b.uid && a.user == b.user && a.pid == b.pid && a.command == b.command && a.directory == b.directory && a.name == b.name &&
            a.sender_asked == b.sender_asked && e.reverse_path == f.reverse_path && e.body == f.body &&
            e.smtputf8 == f.smtputf8 && e.require_tls == f.require_tls && e.ret == f.ret && e.envid == f.envid &&
            std::ranges::equal(e.recipients, f.recipients, same_recipient);
@@ -97,6 +97,7 @@ std::string HandoffWriter::head(const Handoff& handoff) {
     std::string head(kHandoffMagic);
     add_line(head, "user", std::to_string(handoff.uid) + " " + xtext_encode(handoff.user));
     add_line(head, "process", std::to_string(handoff.pid) + " " + xtext_encode(handoff.command));
+    if (!handoff.directory.empty()) add_line(head, "directory", xtext_encode(handoff.directory));
     if (!handoff.name.empty()) add_line(head, "name", xtext_encode(handoff.name));
     add_line(head, "sender", handoff.sender_asked ? "<" + xtext_encode(envelope.reverse_path) + ">" : "default");
     if (envelope.body == BodyType::seven_bit) add_line(head, "body", "7BIT");
@@ -241,6 +242,7 @@ HandoffFault HandoffReader::read_line(std::string_view line) {
     if (name == "user") return numbered(value, handoff_.uid, handoff_.user);
     if (name == "process") return numbered(value, handoff_.pid, handoff_.command);
     if (name == "name") return plain(value, handoff_.name);
+    if (name == "directory") return plain(value, handoff_.directory);
     if (name == "envid") return plain(value, envelope.envid);
     if (name == "smtputf8") envelope.smtputf8 = true;
     if (name == "requiretls") envelope.require_tls = true;

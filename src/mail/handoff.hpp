@@ -19,6 +19,7 @@
 //     posthorn-handoff 1
 //     user: 33 www-data               claims about the caller; the daemon believes the file's owner (SM-32)
 //     process: 812 php-fpm:+20pool+20www
+//     directory: /srv/shop            the caller's working directory
 //     name: Anna+20Blume              for a From field that is missing (SM-4)
 //     sender: default                 or <ADDRESS>, or <> for the null reverse-path (SM-3)
 //     body: 7BIT|8BITMIME
@@ -57,6 +58,7 @@ struct Handoff {
     std::string user;      // may be empty: no passwd entry where the program ran
     std::uint32_t pid = 0; // of the process that called sendmail
     std::string command;   // its command line, shortened
+    std::string directory; // its working directory; may be empty
 
     std::string name;            // -F or the environment's NAME or the passwd entry's; may be empty
     bool sender_asked = false;   // false: "default": derive it; envelope.reverse_path is empty then

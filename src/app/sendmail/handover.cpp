@@ -13,6 +13,16 @@ namespace {
 
 using smtp::protocol::Reply;
 
+// Together with an address, an ENVID and the rest, and were every octet written as three: less than the 2048 octets of the daemon's line.
+constexpr std::size_t kMaxCommand = 200, kMaxDirectory = 128, kMaxName = 80;
+
+// At most so many octets, no UTF-8 character in part.
+std::string_view cut(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text;
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80) --most;
+    return text.substr(0, most);
+}
+
 bool has_keyword(const Reply& ehlo, std::string_view keyword) {
     for (const std::string& line : ehlo.lines) {
         std::string_view rest = line;
@@ -194,10 +204,15 @@ std::string Handover::mail_command() const {
     if (dsn_ && !envelope.envid.empty()) command += " ENVID=" + mail::xtext_encode(envelope.envid);
     if (knows_callers_) {
         if (!handoff.sender_asked) command += " XFROM=default";
-        const std::string caller = "pid=" + std::to_string(handoff.pid) + ";cmd=" + handoff.command;
-        command += " XCALLER=" + mail::xtext_encode(caller);
+        // cmd takes the rest, so it is last; a directory ends at its semicolon. All of it fits into the daemon's line of 2048 octets.
+        std::string directory(cut(handoff.directory, kMaxDirectory));
+        std::ranges::replace(directory, ';', '?');
+        std::string claim = "pid=" + std::to_string(handoff.pid);
+        if (!directory.empty()) claim.append(";cwd=").append(directory);
+        claim.append(";cmd=").append(cut(handoff.command, kMaxCommand));
+        command += " XCALLER=" + mail::xtext_encode(claim);
         command += " XHANDOFF=" + options_.name;
-        if (!handoff.name.empty()) command += " XNAME=" + mail::xtext_encode(handoff.name);
+        if (!handoff.name.empty()) command += " XNAME=" + mail::xtext_encode(cut(handoff.name, kMaxName));
     }
     return command + "\r\n";
 }

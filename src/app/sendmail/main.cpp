@@ -67,6 +67,7 @@ mail::Handoff claims_of(const Caller& caller, const std::string& full_name, bool
     handoff.user = caller.user;
     handoff.pid = caller.pid;
     handoff.command = caller.command;
+    handoff.directory = caller.directory;
     const char* variable = trust_environment ? ::getenv("NAME") : nullptr;
     handoff.name = !full_name.empty() ? full_name : variable != nullptr && *variable != '\0' ? variable : caller.gecos;
     return handoff;

@@ -108,7 +108,7 @@ ProcessFacts process_facts(std::string_view stat, std::string_view command_line)
     facts.command = command_line;
     while (facts.command.ends_with('\0') || facts.command.ends_with(' ')) facts.command.pop_back();
     std::ranges::replace(facts.command, '\0', ' ');
-    if (facts.command.size() > kMaxCommand) facts.command.resize(kMaxCommand);
+    if (facts.command.size() > kMaxCommandLine) facts.command.resize(kMaxCommandLine);
     return facts;
 }
 
@@ -143,6 +143,8 @@ Caller find_caller() {
         if (!facts.shell || facts.parent <= 1) break;
         caller.pid = facts.parent;
     }
+    char directory[1024];
+    if (::getcwd(directory, sizeof directory) != nullptr) caller.directory = directory;
     return caller;
 }
 

@@ -41,10 +41,10 @@ struct PasswdEntry {
 
 struct ProcessFacts {
     std::uint32_t parent = 0;
-    std::string command;     // arguments joined by blanks, at most kMaxCommand octets
+    std::string command;     // arguments joined by blanks, at most kMaxCommandLine octets
     bool shell = false;      // "sh -c ...": only carries out what its parent asked for
 };
-inline constexpr std::size_t kMaxCommand = 256;
+inline constexpr std::size_t kMaxCommandLine = 256;
 // From the texts of /proc/PID/stat and /proc/PID/cmdline.
 [[nodiscard]] ProcessFacts process_facts(std::string_view stat, std::string_view command_line);
 
@@ -54,6 +54,7 @@ struct Caller {
     std::string gecos;
     std::uint32_t pid = 0;
     std::string command;
+    std::string directory;   // ours, which is the caller's: PHP changes into its script's
 };
 // Of this process: reads /etc/passwd and /proc. The caller is the parent, or the one behind a shell that popen() started.
 [[nodiscard]] Caller find_caller();

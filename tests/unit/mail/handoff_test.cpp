@@ -15,6 +15,7 @@ Handoff full_handoff() {
     handoff.user = "www-data";
     handoff.pid = 812;
     handoff.command = "php-fpm: pool www\n+=\x01 \xc3\xbc";
+    handoff.directory = "/srv/my shop";
     handoff.name = "Anna \"B\" Blume";
     handoff.sender_asked = true;
     handoff.envelope.reverse_path = "\"a b\"@example.com";

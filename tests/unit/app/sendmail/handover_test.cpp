@@ -80,6 +80,24 @@ TEST(SendmailHandover, TheEnvelopesParameters) {
     EXPECT_EQ(text.find("XFROM"), std::string::npos);
 }
 
+// The daemon's line has 2048 octets.
+TEST(SendmailHandover, ClaimsAreCut) {
+    Letter mine = letter();
+    mine.handoff.command = std::string(2000, '=');
+    mine.handoff.directory = "/a;b/" + std::string(2000, '=');
+    mine.handoff.name = "x";
+    for (int i = 0; i < 500; ++i) mine.handoff.name += "\xc3\xbc";
+    mine.handoff.envelope.envid = std::string(100, '=');
+    mine.handoff.sender_asked = true;
+    mine.handoff.envelope.reverse_path = std::string(64, 'a') + "@" + std::string(190, 'b');
+    Handover dialogue(mine, options());
+    const std::string text = after_ehlo(dialogue, posthorn()).text;
+    const std::string line = text.substr(0, text.find('\n') + 1);
+    EXPECT_LT(line.size(), 2048U);
+    EXPECT_NE(line.find("pid+3D812;cwd+3D/a?b/+3D+3D"), std::string::npos) << line;
+    EXPECT_TRUE(line.ends_with("+C3+BC\r\n")) << line;
+}
+
 TEST(SendmailHandover, ALargeMessageWaitsForItsRecipients) {
     Letter mine = letter();
     mine.octets = kSendAlongOctets + 1;

@@ -72,7 +72,7 @@ TEST(SendmailSurroundings, Processes) {
     EXPECT_TRUE(process_facts("1 (sh) S 2 3", "/bin/busybox\0sh\0-c\0x\0"s).shell);
     EXPECT_FALSE(process_facts("1 (sh) S 2 3", "/bin/sh\0/etc/cron.daily/x\0"s).shell);  // a script: whom we look for
     EXPECT_EQ(process_facts("", "").parent, 0U);
-    EXPECT_EQ(process_facts("", std::string(5000, 'x')).command.size(), kMaxCommand);
+    EXPECT_EQ(process_facts("", std::string(5000, 'x')).command.size(), kMaxCommandLine);
 }
 
 TEST(SendmailResolve, EtcHosts) {
