@@ -59,8 +59,8 @@ class Mailers(programs.ProgramTest):
         self.assertEqual(self.subject(message), "Disk is full")
 
     def test_bsd_mailx_with_its_senders_address(self):
-        """-a adds fields; what follows -- goes to sendmail."""
-        self.m.run(["bsd-mailx", "-s", "Report", "-a", f"From: Reports <reports@{SITE}>", VISITOR, "--", "-f", f"bounces@{SITE}"],
+        """-a adds fields; -r becomes -f."""
+        self.m.run(["bsd-mailx", "-s", "Report", "-a", f"From: Reports <reports@{SITE}>", "-r", f"bounces@{SITE}", VISITOR],
                    user="anna", stdin="Nothing new.\n")
         message = self.arrived()
         self.assertEqual((message.sender, message.fields("From")), (f"bounces@{SITE}", [f"Reports <reports@{SITE}>"]))

@@ -38,7 +38,7 @@ exec cat
 def sendmail():
     """The sendmail program to test: $POSTHORN_SENDMAIL, or the one built beside posthorn."""
     named = os.environ.get("POSTHORN_SENDMAIL")
-    return named or str(pathlib.Path(program()).parent / "posthorn-sendmail")
+    return named or str(pathlib.Path(program()).parent / "sendmail")
 
 
 def possible():
@@ -79,7 +79,9 @@ class Machine:
         self.process = subprocess.Popen(["unshare", "--mount", "--uts", "--propagation", "private", "sh", "-e", "-c", script],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if self.process.stdout.readline() != b"ready\n":
-            raise RuntimeError("no machine: " + self.process.stderr.read().decode())
+            why = self.process.stderr.read().decode()
+            self.stop()
+            raise RuntimeError("no machine: " + why)
 
     # What makes a command one of this machine's.
     @property
