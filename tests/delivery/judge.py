@@ -54,8 +54,8 @@ def judge(case, seen):
     commands = [f"{a['server']}: {c}" for a in seen.attempts for c in a["commands"]]
     faults += [f"no command {regex!r}" for regex in expect.get("says", []) if not any(re.search(regex, c) for c in commands)]
     faults += [f"a command {regex!r}" for regex in expect.get("never", []) if any(re.search(regex, c) for c in commands)]
-    faults += [f"{q} was not asked" for q in expect.get("asked", []) if _question(case, q) not in seen.asked]
-    faults += [f"{q} was asked" for q in expect.get("not_asked", []) if _question(case, q) in seen.asked]
+    faults += [f"{q} was not asked" for q in expect.get("asked", []) if not _was_asked(case, q, seen)]
+    faults += [f"{q} was asked" for q in expect.get("not_asked", []) if _was_asked(case, q, seen)]
     octets = b"\n".join(m.data for copies in seen.copies.values() for m in copies).decode("utf-8", "replace")
     faults += [f"nothing received says {regex!r}" for regex in expect.get("received", []) if not re.search(regex, octets)]
     if not expect.get("unsigned") and seen.unsigned:
@@ -63,10 +63,11 @@ def judge(case, seen):
     return faults
 
 
-def _question(case, text):
+def _was_asked(case, text, seen):
+    """"NAME TYPE"; TLSA is asked for at the name's port, whichever that is: _25._tcp.NAME."""
     name, rtype = text.split()
     name = case.domain if name == "@" else name[:-1] if name.endswith(".") else f"{name}.{case.domain}"
-    return name, rtype
+    return any(t == rtype and (re.sub(r"^_\d+\._tcp\.", "", n) if t == "TLSA" else n) == name for n, t in seen.asked)
 
 
 def _attempts(wanted, seen):

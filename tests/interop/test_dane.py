@@ -192,6 +192,9 @@ class Dane(unittest.TestCase):
         to = "eve@mismatch.test"
         self.daemon.send(to, extra="TLS-Required: No\r\n")
         self.assertTrue(self.own.wait_for_message(to).tls)
+        self.daemon.send("frank@mismatch.test")
+        self.daemon.wait_for_log(r"\bdeferred\b.*frank@mismatch\.test")
+        self.assertEqual(self.own.to("frank@mismatch.test"), [])
 
     def test_requiretls(self):
         """RT-1, RFC 8689 s4.2.1: DANE is as good as a certificate for the name, which this host does not have."""

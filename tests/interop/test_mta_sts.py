@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """MTA-STS (RFC 8461): policies fetched over HTTPS, kept over restarts, and enforced against MX hosts that are not what they say."""
 
+import re
 import sqlite3
 import tempfile
 import time
@@ -288,6 +289,14 @@ class MtaSts(WorldTest):
         self.assert_delivered(w)
         self.assertGreater(time.monotonic() - begun, 4.5)
         self.assertLess(time.monotonic() - begun, 20)
+        # Whoever comes later does not wait, though nothing is known yet.
+        delays = {}
+        for name in ("carol", "dave"):
+            w.daemon.send(f"{name}@dest.test")
+            self.assert_delivered(w, f"{name}@dest.test")
+            line = w.daemon.wait_for_log(rf"\bdelivered\b.*to={name}@dest\.test")[0]
+            delays[name] = int(re.search(r"delay_ms=(\d+)", line)[1])
+        self.assertLess(max(delays.values()), 4000, delays)
 
     def test_what_comes_late_counts_from_then_on(self):   # STS-9
         w = self.sts_world(serve=False, mx_names=("elsewhere.test",))
