@@ -62,7 +62,7 @@ void DeliveryAgent::start() {
 void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->settings = std::move(settings);
     state_->scheduler.set_options(scheduler_options(*state_->settings));
-    state_->scheduler.forget_places();     // routes and providers may be others now
+    state_->scheduler.configured_anew(wall_now());   // other routes and providers, a login that was put right
     state_->sources.look_again();
     std::vector<std::string> relays;
     for (const RelayOptions& relay : state_->settings->delivery.relays) relays.push_back(relay.name);
@@ -301,14 +301,16 @@ net::awaitable<void> DeliveryAgent::State::retry_local() {
         auto ask = [this, after](auto done) { store.messages_of_class("local", after, kPage, std::move(done)); };
         auto page = co_await net::callback_result<queue::StoreResult<std::vector<QueueId>>>(std::move(ask));
         if (!page || page->empty()) co_return;
-        for (const QueueId id : *page) {
-            auto start = [this, id](auto done) { store.revise(id, queue::Revision::retry, wall_now(), std::move(done)); };
-            auto revised = co_await net::callback_result<queue::StoreResult<queue::Revised>>(std::move(start));
-            if (stopping) co_return;
-            if (revised) made_due(revised->due);
-        }
+        for (const QueueId id : *page) co_await retry(id);
         after = page->back();
     }
+}
+
+net::awaitable<void> DeliveryAgent::State::retry(QueueId id) {
+    if (stopping) co_return;
+    auto start = [this, id](auto done) { store.revise(id, queue::Revision::retry, wall_now(), std::move(done)); };
+    auto revised = co_await net::callback_result<queue::StoreResult<queue::Revised>>(std::move(start));
+    if (revised && !stopping) made_due(revised->due);
 }
 
 net::awaitable<void> DeliveryAgent::State::sweep() {

@@ -45,6 +45,7 @@ struct DeliveryAgent::State {
     net::awaitable<void> resolve(queue::ResolveSite action);
     net::awaitable<void> load_destinations();
     net::awaitable<void> retry_local();    // after a reload: what waited for a repair of ours
+    net::awaitable<void> retry(QueueId id);
     void made_due(const std::vector<queue::DestinationDue>& due);
     net::awaitable<void> sweep();          // idle connections and expired mail
     net::awaitable<void> expire();

@@ -42,7 +42,10 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
 // as long as the connection may not be used.
 net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn);
-    const auto reach = attempt.site_rests ? queue::DeliveryFeedback::Reach::closed : reach_of(recording.judged);
+    using Reach = queue::DeliveryFeedback::Reach;
+    Reach reach = reach_of(recording.judged);
+    // Where a reload may have put the relay right meanwhile, it says nothing of it.
+    if (attempt.site_rests) reach = attempt.settings == settings ? Reach::closed : Reach::abandoned;
     bool recorded = co_await record(recording);
     co_await release(attempt, recorded);
     finish(attempt, reach);

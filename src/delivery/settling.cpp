@@ -115,15 +115,18 @@ net::awaitable<bool> DeliveryAgent::State::record_in_time(Recording& recording) 
 }
 
 void DeliveryAgent::State::note_due(const Recording& recording) {
-    bool any = false;
+    bool any = false, by_old_rules = false;
     for (std::size_t i = 0; i < recording.judged.size(); ++i) {
         const Judged& item = recording.judged[i];
         if (item.outcome.result != Disposition::deferred) continue;
         scheduler.on_due(item.recipient.destination, mail::destination_of(item.recipient.address), item.recipient.lane,
                          recording.settlement.verdicts[i].due_at);
         any = true;
+        by_old_rules |= item.outcome.failure_class == Class::local && recording.settings != settings;
     }
     if (any) wake();
+    // A reload came between, and did not find it in the queue: what waits for a repair of ours is tried at each reload.
+    if (by_old_rules && !stopping) chores.spawn(retry(recording.message->id));
 }
 
 net::awaitable<bool> DeliveryAgent::State::settle(mail::MessagePtr message, std::vector<Judged> judged,

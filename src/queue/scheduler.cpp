@@ -105,6 +105,9 @@ void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint val
     s.move_to(*destination, site, now);
     Site& joined = s.sites.at(site);
     s.set_provider(site, joined, place, now);
+    if (std::exchange(destination->pardons, false)) {
+        s.pardon(site, joined, now);
+    }
     if (moved && joined.ready - destination->ready.size() >= s.site_bound(joined)) {
         // Read before it was known whose bound they count against, which others have filled: they wait for
         // their turn.
@@ -164,17 +167,37 @@ void Scheduler::forget_backoff(DestinationId id, TimePoint now) {
     }
     destination->backoff_until = {};
     destination->failures = 0;
-    Site& site = s.sites.at(destination->site);
-    site.failures = 0;
-    if (site.backoff_until > now) {
-        s.end_backoff(destination->site, site, now);
-    }
+    // Where its site is not known now (it had no mail for a while, routes have changed), it is soon.
+    destination->pardons = destination->site_valid_until <= now;
+    s.pardon(destination->site, s.sites.at(destination->site), now);
     s.consider(id, *destination, now);
 }
 
 void Scheduler::forget_places() {
     for (auto& [id, destination] : state_->destinations) {
         destination.site_valid_until = {};
+    }
+}
+
+void Scheduler::configured_anew(TimePoint now) {
+    State& s = *state_;
+    forget_places();
+    for (auto& [id, site] : s.sites) {
+        if (site.closed) {
+            s.pardon(id, site, now);
+        }
+    }
+    std::vector<DestinationId> without_place;
+    for (const auto& [id, destination] : s.destinations) {
+        if (destination.backoff_until > now) {
+            without_place.push_back(id);
+        }
+    }
+    for (const DestinationId id : without_place) {
+        Destination& destination = s.destinations.at(id);
+        destination.backoff_until = {};
+        destination.failures = 0;
+        s.consider(id, destination, now);
     }
 }
 

@@ -142,10 +142,13 @@ public:
     [[nodiscard]] std::vector<RecipientId> finished(SiteId site, DestinationId destination,
                                                     DeliveryFeedback feedback, TimePoint now);
     // Operator or event: forget the back-off of a destination and its site ("queue retry", a route that works
-    // again).
+    // again), also where that site is only found out later.
     void forget_backoff(DestinationId destination, TimePoint now);
-    // Routes may have changed (reload): each destination is resolved again before its next start.
+    // Routes may have changed: each destination is resolved again before its next start.
     void forget_places();
+    // The configuration is another one (reload): places are forgotten, and so are back-offs that may have been
+    // of our own making: of sites that were closed to us, and of destinations for which there was no place.
+    void configured_anew(TimePoint now);
     // New limits (reload); what is under way goes on.
     void set_options(const SchedulerOptions& options);
     // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after

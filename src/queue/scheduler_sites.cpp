@@ -186,6 +186,7 @@ void Scheduler::State::learn(SiteId id, Site& site, DeliveryFeedback feedback, T
             set_standing(id, site, Standing::slow, now);
             if (site.backoff_until <= now) {
                 back_off(id, site, site.active, now);
+                site.closed = true;
             }
             break;
         case Reach::throttled:
@@ -215,8 +216,16 @@ void Scheduler::State::back_off(SiteId id, Site& site, std::uint32_t before, Tim
 void Scheduler::State::end_backoff(SiteId id, Site& site, TimePoint now) {
     backoffs.erase({site.backoff_until, id});
     site.backoff_until = {};
+    site.closed = false;
     consider_claims(id, site, now);
     consider_starts(id, site, now);
+}
+
+void Scheduler::State::pardon(SiteId id, Site& site, TimePoint now) {
+    site.failures = 0;
+    if (site.backoff_until > now) {
+        end_backoff(id, site, now);
+    }
 }
 
 void Scheduler::State::look_at(SiteId id, Site& site, TimePoint when) {

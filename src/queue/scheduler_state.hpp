@@ -70,6 +70,7 @@ struct Destination {
     bool in_resolves = false;
     bool in_wants = false;  // of its site
     bool in_ring = false;   // of its site
+    bool pardons = false;   // the back-off of the site it will be found at is forgotten
 
     [[nodiscard]] std::string domain() const { return name.substr(0, name.find('\0')); }
     [[nodiscard]] std::string lane() const { return name.substr(name.find('\0') + 1); }
@@ -105,6 +106,7 @@ struct Site {
     std::uint8_t failures = 0;  // back-offs without a success between them
     Standing standing = Standing::fresh;
     bool awaits_provider = false;
+    bool closed = false;  // it backs off because it was closed to us
 };
 
 // Sites in turn, each in the line of its standing.
@@ -220,6 +222,8 @@ struct Scheduler::State {
     // back.
     void reconsider_ring(SiteId id, Site& site, TimePoint now);
     void end_backoff(SiteId id, Site& site, TimePoint now);
+    // As if it had never failed.
+    void pardon(SiteId id, Site& site, TimePoint now);
     void look_at(SiteId id, Site& site, TimePoint when);
     void look(SiteId id, Site& site, TimePoint now);
     void forget_if_idle(SiteId id, Site& site, TimePoint now);

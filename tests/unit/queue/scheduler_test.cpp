@@ -258,6 +258,54 @@ TEST_F(SchedulerTest, ForgettingTheBackoffStartsAtOnce) {
     expect_next<ClaimDue>(kStart);
 }
 
+// "queue retry", or a reload: the destination had nothing to do while its mail waited, and is told apart from its site.
+TEST_F(SchedulerTest, ForgettingTheBackoffOfADestinationWhoseSiteIsNotKnownNow) {
+    deliver_one("relay", {DeliveryFeedback::Reach::closed, Duration{}}, kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
+    scheduler_.forget_backoff(1, kStart);
+    expect_next<ResolveSite>(kStart);
+    scheduler_.resolved(1, {"relay"}, kStart + 24h, kStart);
+    expect_next<ClaimDue>(kStart);
+    EXPECT_EQ(scheduler_.figures().backing_off, 0U);
+}
+
+// Issue 4, "5xx from a smarthost about us": the reload that repairs its login ends its back-off, for mail that was never tried, too.
+// What a site did by itself is no matter of the configuration.
+TEST_F(SchedulerTest, AnotherConfigurationOpensWhatWasClosedToUs) {
+    deliver_one("relay", {DeliveryFeedback::Reach::closed, Duration{}}, kStart);
+    deliver_one("dead", kFailed, kStart);
+    scheduler_.on_due(1, "a.example", "", kStart);
+    scheduler_.on_due(2, "b.example", "", kStart);
+    scheduler_.on_due(3, "c.example", "", kStart);
+    for (int i = 0; i < 3; ++i) {
+        const DestinationId id = expect_next<ResolveSite>(kStart).destination;
+        if (id == 3) {
+            EXPECT_TRUE(scheduler_.unresolved(id, kStart).empty());  // routes named a relay that was not there
+        } else {
+            scheduler_.resolved(id, {id == 1 ? "relay" : "dead"}, kStart + 24h, kStart);
+        }
+    }
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
+    scheduler_.configured_anew(kStart);
+    std::set<DestinationId> asked;
+    std::vector<DestinationId> claimed;
+    for (bool more = true; more;) {
+        SchedulerAction action = scheduler_.next(kStart);
+        if (const auto* resolve = std::get_if<ResolveSite>(&action)) {
+            asked.insert(resolve->destination);
+            scheduler_.resolved(resolve->destination, {resolve->destination == 2 ? "dead" : "relay"}, kStart + 24h, kStart);
+        } else if (const auto* claim = std::get_if<ClaimDue>(&action)) {
+            claimed.push_back(claim->destination);
+        } else {
+            more = false;
+        }
+    }
+    std::sort(claimed.begin(), claimed.end());
+    EXPECT_EQ(claimed, (std::vector<DestinationId>{1, 3}));
+    EXPECT_TRUE(asked.contains(3));
+    EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
+}
+
 TEST_F(SchedulerTest, ThrottlingHalvesTheWindowOnceAndSuccessRegrowsIt) {
     SchedulerOptions options;
     options.connections_per_site = 8;
