@@ -70,11 +70,10 @@ Error no_connection(const std::string& path, int reason) {
     }
 }
 
-}  // namespace
-
-Result<ClientAnswer> request(const std::string& socket_path, const std::string& method,
-                             const std::string& target, Duration deadline) {
-    const SteadyTime end = std::chrono::steady_clock::now() + deadline;
+// One request and its answer. Without a sink the answer has to come whole before the deadline.
+Result<ClientAnswer> exchange(const std::string& socket_path, const std::string& method, const std::string& target,
+                              Duration deadline, const std::function<void(std::string_view)>& sink) {
+    SteadyTime end = std::chrono::steady_clock::now() + deadline;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (socket_path.empty() || socket_path.size() >= sizeof address.sun_path) {
@@ -100,7 +99,11 @@ Result<ClientAnswer> request(const std::string& socket_path, const std::string& 
 
     http::response_parser<http::string_body> parser;
     constexpr std::uint64_t kMostOctets = 64ULL * 1024 * 1024;
-    parser.body_limit(kMostOctets);
+    if (sink) {
+        parser.body_limit(boost::none);
+    } else {
+        parser.body_limit(kMostOctets);
+    }
     parser.eager(true);
     std::string pending;
     std::array<char, 65536> block;
@@ -125,8 +128,25 @@ Result<ClientAnswer> request(const std::string& socket_path, const std::string& 
                 return Error{"what answers on " + socket_path + " is not Posthorn: " + ec.message()};
             }
         }
+        if (sink && parser.is_header_done() && parser.get().result_int() == 200) {
+            sink(parser.get().body());
+            parser.get().body().clear();
+            end = std::chrono::steady_clock::now() + deadline;
+        }
     }
     return ClientAnswer{parser.get().result_int(), parser.get().body()};
+}
+
+}  // namespace
+
+Result<ClientAnswer> request(const std::string& socket_path, const std::string& method,
+                             const std::string& target, Duration deadline) {
+    return exchange(socket_path, method, target, deadline, {});
+}
+
+Result<ClientAnswer> request_long(const std::string& socket_path, const std::string& method, const std::string& target,
+                                  const std::function<void(std::string_view)>& sink, Duration deadline) {
+    return exchange(socket_path, method, target, deadline, sink);
 }
 
 std::string url_encode(const std::string& value) {

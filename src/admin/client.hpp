@@ -1,7 +1,9 @@
 // The blocking client of the admin interface: one request, one answer, for the command line.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -19,6 +21,12 @@ struct ClientAnswer {
 [[nodiscard]] Result<ClientAnswer> request(const std::string& socket_path, const std::string& method,
                                            const std::string& target,
                                            Duration deadline = std::chrono::seconds(70));
+
+// The same for a body of any length: `sink` gets its octets as they come, where the status is 200; of another answer the body is
+// in the result. `deadline` is for each piece. An answer that was cut off is an error.
+[[nodiscard]] Result<ClientAnswer> request_long(const std::string& socket_path, const std::string& method,
+                                                const std::string& target, const std::function<void(std::string_view)>& sink,
+                                                Duration deadline = std::chrono::seconds(70));
 
 // Percent-encodes one value of a query string (RFC 3986 s2.1).
 [[nodiscard]] std::string url_encode(const std::string& value);

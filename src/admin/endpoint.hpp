@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/post.hpp>
+#include <boost/json/object.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,11 +37,19 @@ void get_tls_reports(const CorePtr& core, const Request& request, Respond respon
 void get_tls_report(const CorePtr& core, const Request& request, Respond respond);
 void post_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_route(const CorePtr& core, const Request& request, Respond respond);
+void get_senders(const CorePtr& core, const Request& request, Respond respond);
+void get_mailq(const CorePtr& core, const Request& request, Respond respond);
+void post_flush(const CorePtr& core, const Request& request, Respond respond);
 void get_queue(const CorePtr& core, const Request& request, Respond respond);
-void get_message(const CorePtr& core, QueueId id, Respond respond);
+void get_message(const CorePtr& core, QueueId id, const Visitor& visitor, Respond respond);
 void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond);
 
-// Finds the endpoint; answers 404 and 405 itself.
+// A queue entry as this visitor may read it.
+[[nodiscard]] boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry, const Visitor& visitor);
+// Whether a message is there for this visitor: all are for operators, to others their own.
+[[nodiscard]] bool may_see(const Visitor& visitor, std::string_view source);
+
+// Finds the endpoint; answers 403, 404 and 405 itself. What is not said to be everybody's is the operators' alone.
 void route(const CorePtr& core, const Request& request, Respond respond);
 
 [[nodiscard]] Answer answer_for(const queue::StoreError& error);

@@ -1,10 +1,11 @@
-// GET /v1/queue: one page of waiting messages.
+// GET /v1/queue: one page of waiting messages; to users who are no operators only their own.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "admin/endpoint.hpp"
 #include "admin/queue_json.hpp"
+#include "auth/suspension.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::admin {
@@ -35,16 +36,35 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
             query.domain = text::to_lower(value);
         } else if (name == "from") {
             query.reverse_path = value;
+        } else if (name == "user" && request.visitor.all) {
+            query.sources.push_back(auth::source_of(value));
+        } else if (name == "uid") {
+            const auto uid = auth::uid_of_source("uid=" + value);
+            if (!uid || !may_see(request.visitor, auth::source_of_uid(*uid))) {
+                wrong = uid ? "uid: only your own mail is shown to you" : "uid: a number";
+                return false;
+            }
+            query.sources.push_back(auth::source_of_uid(*uid));
         } else {
             wrong = "unknown parameter " + text::safe_for_log(name, 40) +
-                    "; there are after, limit, domain and from";
+                    "; there are after, limit, domain, from, user and uid";
             return false;
         }
     }
+    if (!request.visitor.all) query.sources = {auth::source_of_uid(request.visitor.uid)};
     return true;
 }
 
 }  // namespace
+
+boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry, const Visitor& visitor) {
+    boost::json::object out = to_json(entry, core.daemon.suspensions);
+    // The operator's words about a user are not for him.
+    if (auto* suspension = out.if_contains("suspension"); suspension != nullptr && !visitor.all) {
+        suspension->as_object().erase("reason");
+    }
+    return out;
+}
 
 void get_queue(const CorePtr& core, const Request& request, Respond respond) {
     queue::ListQuery query;
@@ -54,11 +74,11 @@ void get_queue(const CorePtr& core, const Request& request, Respond respond) {
         return;
     }
     const std::size_t limit = query.limit;
-    const auto to_answer = [limit](Core& home, std::vector<queue::QueueEntry>& entries) {
+    const auto to_answer = [limit, visitor = request.visitor](Core& home, std::vector<queue::QueueEntry>& entries) {
         boost::json::array messages;
         messages.reserve(entries.size());
         for (const queue::QueueEntry& entry : entries) {
-            messages.push_back(to_json(entry, home.daemon.suspensions));
+            messages.push_back(entry_json(home, entry, visitor));
         }
         boost::json::object body;
         body["messages"] = std::move(messages);

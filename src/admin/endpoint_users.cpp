@@ -16,10 +16,16 @@ void change_user(const CorePtr& core, const Request& request, bool suspend, Resp
     for (const auto& [name, value] : request.query) {
         if (name == "user") {
             change.user = value;
+        } else if (name == "uid") {
+            change.uid = auth::uid_of_source("uid=" + value);
+            if (!change.uid) {
+                respond(failure(400, "uid: the number of the system user"));
+                return;
+            }
         } else if (name == "reason" && suspend) {
             change.reason = value;
         } else {
-            respond(failure(400, suspend ? "there are the parameters user and reason" : "there is the parameter user"));
+            respond(failure(400, suspend ? "there are the parameters user, uid and reason" : "there are the parameters user and uid"));
             return;
         }
     }
@@ -66,6 +72,7 @@ void get_suspended(const CorePtr& core, const Request&, Respond respond) {
         for (const auto& [name, suspension] : core->daemon.suspensions->users()) {
             boost::json::object user = to_json(suspension);
             user["user"] = printable(name);
+            if (suspension.uid) user["uid"] = *suspension.uid;
             users.push_back(std::move(user));
         }
     }

@@ -43,6 +43,14 @@ Answer failure(unsigned status, std::string_view what) {
     return answer;
 }
 
+Answer plain_text(unsigned status, std::string_view words) {
+    Answer answer;
+    answer.status = status;
+    answer.body = words;
+    answer.content_type = "text/plain; charset=utf-8";
+    return answer;
+}
+
 struct RequestReader::Parser {
     http::request_parser<http::string_body> parser;
 };
@@ -89,6 +97,7 @@ Request RequestReader::take() {
     Request request;
     request.method = std::string(message.method_string());
     request.keep_alive = message.keep_alive();
+    request.chunks = message.version() >= 11;
     request.body = message.body();
     std::string_view target(message.target().data(), message.target().size());
     std::string_view rest = target.substr(0, target.find('#'));
@@ -102,17 +111,27 @@ Request RequestReader::take() {
     return request;
 }
 
-std::string to_wire(const Answer& answer, bool keep_alive) {
+std::string to_wire(const Answer& answer, bool keep_alive, bool chunks) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
-    std::string out = fmt::format(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: "
-        "no-store\r\n",
-        answer.status, std::string_view(reason.data(), reason.size()), answer.content_type, answer.body.size() + 1);
+    std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n", answer.status,
+                                  std::string_view(reason.data(), reason.size()), answer.content_type);
+    if (!answer.more) {
+        out += fmt::format("Content-Length: {}\r\n", answer.body.size() + 1);
+    } else if (chunks) {
+        out += "Transfer-Encoding: chunked\r\n";
+    }
     if (!answer.allow.empty()) {
         out += "Allow: " + answer.allow + "\r\n";
     }
     out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
-    return out + answer.body + "\n";
+    return answer.more ? out + piece_to_wire(answer.body, false, chunks) : out + answer.body + "\n";
+}
+
+std::string piece_to_wire(std::string_view piece, bool last, bool chunks) {
+    if (!chunks) return std::string(piece);
+    std::string out;  // an empty chunk would be the end
+    if (!piece.empty()) out = fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+    return last ? out + "0\r\n\r\n" : out;
 }
 
 }  // namespace posthorn::admin

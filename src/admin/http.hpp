@@ -2,6 +2,8 @@
 // library.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,25 +14,38 @@
 
 namespace posthorn::admin {
 
+// Who asks, by the kernel's word (SO_PEERCRED).
+struct Visitor {
+    std::uint32_t uid = 0;
+    bool all = false;  // sees and does everything: root, the daemon's own user, admin.operators. Else: his own mail, no more
+};
+
 struct Request {
     std::string method;                        // "GET"
     std::string path;                          // decoded: "/v1/queue/0abc"
     std::map<std::string, std::string> query;  // decoded; of equal names the last
     std::string body;
     bool keep_alive = false;
+    bool chunks = false;  // an answer may come in chunks (HTTP/1.1)
+    Visitor visitor;      // filled in by the server
 };
+
+struct Answer;
+// Called once, on the server's io_context.
+using Respond = UniqueFunction<void(Answer)>;
 
 struct Answer {
     unsigned status = 200;
     std::string body;   // JSON, unless content_type says otherwise
     std::string allow;  // with 405: the methods that are allowed
     std::string_view content_type = "application/json";  // of static storage
+    // There is more than body: called when that is written, gives the next piece, and so on until one has no more. So a long
+    // listing takes no memory. A piece with another status than 200 cuts the answer off, so that nobody takes it for whole.
+    std::function<void(Respond)> more{};
 };
 
-// Called once, on the server's io_context.
-using Respond = UniqueFunction<void(Answer)>;
-
 [[nodiscard]] Answer failure(unsigned status, std::string_view what);  // {"error": what}
+[[nodiscard]] Answer plain_text(unsigned status, std::string_view words);  // for programs that read no JSON
 
 // Takes requests out of octets as they arrive: a thin cover over Boost.Beast's parser, with its bounds.
 class RequestReader {
@@ -56,7 +71,10 @@ private:
     Answer refusal_;
 };
 
-// The answer with its status line and fields.
-[[nodiscard]] std::string to_wire(const Answer& answer, bool keep_alive);
+// The answer with its status line and fields; of one with `more` only its first piece. In chunks (RFC 9112 s7.1), or without
+// any length, for clients of HTTP/1.0, whose answer ends with the connection.
+[[nodiscard]] std::string to_wire(const Answer& answer, bool keep_alive, bool chunks = true);
+// A further piece; `last`: the end of the whole.
+[[nodiscard]] std::string piece_to_wire(std::string_view piece, bool last, bool chunks);
 
 }  // namespace posthorn::admin

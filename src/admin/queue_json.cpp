@@ -62,6 +62,9 @@ json::object recipient_json(const queue::Recipient& recipient) {
     if (recipient.state != queue::RecipientState::waiting) {
         out["held_by"] = recipient.state == queue::RecipientState::suspended ? "suspension" : "operator";
     }
+    if (recipient.claimed) {
+        out["delivering"] = true;
+    }
     out["due_at"] = format_time(recipient.due_at);
     out["attempts"] = recipient.attempts;
     out["last_attempt"] = nullptr;
@@ -98,6 +101,7 @@ json::object to_json(const queue::QueueEntry& entry, const auth::Suspensions* su
     out["size"] = entry.size;
     out["stream"] = printable(entry.stream);
     out["source"] = printable(entry.source);
+    out["origin"] = printable(entry.origin);
     if (const auto* suspension = suspensions != nullptr ? suspensions->find_source(entry.source) : nullptr) {
         out["suspension"] = to_json(*suspension);
     }

@@ -1,5 +1,6 @@
 // From method and path to an endpoint.
 #include "admin/endpoint.hpp"
+#include "auth/suspension.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::admin {
@@ -24,7 +25,7 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
     }
     if (rest.empty()) {
         if (request.method == "GET") {
-            get_message(core, *id, std::move(respond));
+            get_message(core, *id, request.visitor, std::move(respond));
         } else if (request.method == "DELETE") {
             revise_message(core, *id, queue::Revision::remove, std::move(respond));
         } else {
@@ -47,10 +48,31 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
     }
 }
 
+constexpr std::string_view kMessages = "/v1/queue/";
+
+// What every user of this machine may ask: endpoints that look at the visitor themselves. Of /v1/queue/ID only the message
+// itself: what follows a further slash changes something.
+bool is_everybodys(const Request& request) {
+    const std::string_view path = request.path;
+    if (request.method == "GET") {
+        return path == "/v1/queue" || path == "/mailq" ||
+               (path.starts_with(kMessages) && path.find('/', kMessages.size()) == std::string_view::npos);
+    }
+    return request.method == "POST" && path == "/mailq/flush";
+}
+
 }  // namespace
 
+bool may_see(const Visitor& visitor, std::string_view source) {
+    return visitor.all || source == auth::source_of_uid(visitor.uid);
+}
+
 void route(const CorePtr& core, const Request& request, Respond respond) {
-    constexpr std::string_view kMessages = "/v1/queue/";
+    if (!request.visitor.all && !is_everybodys(request)) {
+        respond(failure(403, "only root, the daemon's own user and those whom [admin] operators names may do that; "
+                             "uid " + std::to_string(request.visitor.uid) + " may look at its own mail"));
+        return;
+    }
     if (request.path.starts_with(kMessages) && request.path.size() > kMessages.size()) {
         route_message(core, request, std::string_view(request.path).substr(kMessages.size()),
                       std::move(respond));
@@ -62,7 +84,8 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
         Simple endpoint;
     };
     for (const Place& place :
-         {Place{"/v1/queue", "GET", get_queue}, Place{"/v1/health", "GET", get_health},
+         {Place{"/v1/queue", "GET", get_queue}, Place{"/mailq", "GET", get_mailq}, Place{"/mailq/flush", "POST", post_flush},
+          Place{"/v1/senders", "GET", get_senders}, Place{"/v1/health", "GET", get_health},
           Place{"/v1/guard", "GET", get_guard}, Place{"/v1/guard/forgive", "POST", post_forgive},
           Place{"/v1/status", "GET", get_status}, Place{"/metrics", "GET", get_metrics}, Place{"/v1/reload", "POST", post_reload},
           Place{"/v1/users/suspended", "GET", get_suspended}, Place{"/v1/users/suspend", "POST", post_suspend},
@@ -79,7 +102,7 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
         }
     }
     respond(failure(
-        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status, /v1/reload and /metrics"));
+        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status, /v1/senders, /v1/reload, /mailq and /metrics"));
 }
 
 Answer answer_for(const queue::StoreError& error) {

@@ -2,6 +2,7 @@
 #include "admin/server.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,9 +13,11 @@
 #include "admin/endpoint.hpp"
 #include "admin/http.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "net/asio.hpp"
 #include "net/deadline.hpp"
 #include "net/listener.hpp"
+#include "net/system_users.hpp"
 
 namespace posthorn::admin {
 
@@ -32,6 +35,8 @@ struct Session {
     steady_timer answered;  // cancelled when `answer` is there, or at stop
     std::optional<Answer> answer;
     bool waiting = false;  // an answer that comes after its time is not wanted
+    Visitor visitor;
+    bool turned_away = false;  // there are too many of his kind
 };
 using SessionPtr = std::shared_ptr<Session>;
 
@@ -53,10 +58,13 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
     std::optional<net::Listener> listener;
     std::list<SessionPtr> sessions;
     steady_timer room;  // cancelled when a connection ends, or at stop
+    std::vector<std::uint32_t> operators;  // uids, beside root's and our own
 
     static net::awaitable<void> accept_all(std::shared_ptr<State> self);
     static net::awaitable<void> serve(std::shared_ptr<State> self, SessionPtr session);
-    static net::awaitable<Answer> ask(std::shared_ptr<State> self, SessionPtr session, Request request);
+    static net::awaitable<Answer> answer_of(std::shared_ptr<State> self, SessionPtr session, UniqueFunction<void(Respond)> ask);
+    static net::awaitable<bool> write(std::shared_ptr<State> self, SessionPtr session, std::string wire);
+    void identify(Session& session) const;
     void spawn(SessionPtr session);
 };
 
@@ -88,7 +96,23 @@ net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self)
     }
 }
 
+void AdminServer::State::identify(Session& session) const {
+    const auto peer = session.stream.credentials();
+    session.visitor.uid = peer ? static_cast<std::uint32_t>(peer->uid) : UINT32_MAX;
+    session.visitor.all = peer && (peer->uid == 0 || peer->uid == ::geteuid() ||
+                                   std::find(operators.begin(), operators.end(), peer->uid) != operators.end());
+    if (session.visitor.all) return;
+    std::size_t visitors = 0, same = 0;
+    for (const SessionPtr& other : sessions) {
+        if (other->visitor.all || other->turned_away) continue;
+        ++visitors;
+        if (other->visitor.uid == session.visitor.uid) ++same;
+    }
+    session.turned_away = visitors >= bounds.visitors || same >= bounds.per_visitor;
+}
+
 void AdminServer::State::spawn(SessionPtr session) {
+    identify(*session);
     sessions.push_back(session);
     auto self = shared_from_this();
     auto ended = [self, session](std::exception_ptr failed) {
@@ -101,9 +125,9 @@ void AdminServer::State::spawn(SessionPtr session) {
     boost::asio::co_spawn(io, serve(self, session), std::move(ended));
 }
 
-// The answer of the endpoint, or 504 when it does not come in time.
-net::awaitable<Answer> AdminServer::State::ask(std::shared_ptr<State> self, SessionPtr session,
-                                               Request request) {
+// What the endpoint answers, or 504 when that does not come in time.
+net::awaitable<Answer> AdminServer::State::answer_of(std::shared_ptr<State> self, SessionPtr session,
+                                                     UniqueFunction<void(Respond)> ask) {
     session->answer.reset();
     session->waiting = true;
     Respond respond = [session](Answer given) {
@@ -113,7 +137,7 @@ net::awaitable<Answer> AdminServer::State::ask(std::shared_ptr<State> self, Sess
         }
     };
     session->answered.expires_after(self->bounds.answer);
-    route(self->core, request, std::move(respond));
+    ask(std::move(respond));
     if (!session->answer) {
         auto [waited] = co_await session->answered.async_wait(kAwait);
         static_cast<void>(waited);
@@ -126,8 +150,20 @@ net::awaitable<Answer> AdminServer::State::ask(std::shared_ptr<State> self, Sess
     co_return answer;
 }
 
+net::awaitable<bool> AdminServer::State::write(std::shared_ptr<State> self, SessionPtr session, std::string wire) {
+    session->deadline.set_after(self->bounds.write);
+    const net::IoResult written = co_await session->stream.write(wire);
+    session->deadline.clear();
+    co_return written.ok() && !self->core->stopped;
+}
+
 net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, SessionPtr session) {
     const ServerBounds& bounds = self->bounds;
+    if (session->turned_away) {
+        const Answer full = plain_text(503, "too many are asking at the same time; try again in a moment");
+        co_await write(self, session, to_wire(full, false));
+        co_return;
+    }
     RequestReader reader(bounds.header_octets, bounds.body_octets);
     std::string pending;
     std::array<char, 4096> block;
@@ -145,21 +181,36 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
         }
         Answer answer;
         keep_alive = false;
+        bool chunks = false;
         if (progress == RequestReader::Progress::refused) {
             answer = reader.refusal();
         } else {
             Request request = reader.take();
+            request.visitor = session->visitor;
+            chunks = request.chunks;
             keep_alive = request.keep_alive;
             session->deadline.clear();
-            answer = co_await ask(self, session, std::move(request));
+            UniqueFunction<void(Respond)> endpoint = [self, request = std::move(request)](Respond respond) {
+                route(self->core, request, std::move(respond));
+            };
+            answer = co_await answer_of(self, session, std::move(endpoint));
         }
         if (self->core->stopped) {
             co_return;
         }
-        session->deadline.set_after(bounds.write);
-        const std::string wire = to_wire(answer, keep_alive);
-        const net::IoResult written = co_await session->stream.write(wire);
-        if (!written.ok()) {
+        if (answer.more && !chunks) keep_alive = false;  // the connection's end is the answer's
+        std::string wire = to_wire(answer, keep_alive, chunks);
+        bool written = co_await write(self, session, std::move(wire));
+        while (written && answer.more) {
+            UniqueFunction<void(Respond)> rest = std::move(answer.more);
+            answer = co_await answer_of(self, session, std::move(rest));
+            if (answer.status != 200 || self->core->stopped) {
+                co_return;
+            }
+            wire = piece_to_wire(answer.body, !answer.more, chunks);
+            written = co_await write(self, session, std::move(wire));
+        }
+        if (!written) {
             co_return;
         }
     }
@@ -176,6 +227,14 @@ AdminServer::~AdminServer() {
 Result<void> AdminServer::start() {
     if (state_->options.socket.empty()) {
         return {};
+    }
+    for (const std::string& name : state_->options.operators) {
+        const auto uid = net::look_up_uid(name);
+        if (!uid) {
+            return Error{"admin.operators names " + text::safe_for_log(name, 100) +
+                         ", and this machine has no such user; correct the name, or write his number"};
+        }
+        state_->operators.push_back(*uid);
     }
     Endpoint endpoint;
     endpoint.unix_path = state_->options.socket;

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "admin/options.hpp"
+#include "auth/sender_tally.hpp"
 #include "base/clock.hpp"
 #include "base/metric.hpp"
 #include "base/result.hpp"
@@ -25,6 +27,7 @@ namespace posthorn::admin {
 
 struct SuspensionChange {
     std::string user;
+    std::optional<std::uint32_t> uid;  // of the system user of that name
     bool suspend = true;  // false: resume
     std::string reason;
 };
@@ -33,6 +36,12 @@ struct SuspensionOutcome {
     std::uint64_t recipients = 0;  // queued ones that were stopped or released so far
     bool finished = false;         // false: the queue is long, and the rest follows
     std::string trouble;           // not empty: in force, but only until the daemon ends; why it could not be written
+};
+
+// Whose mail is tried again at once: all of it, or that to one domain.
+struct FlushOrder {
+    std::string source;  // mail::Message::source; empty: of everybody
+    std::string domain;  // A-labels; empty: to everybody
 };
 
 // An address that the submission server's guard remembers.
@@ -81,6 +90,10 @@ struct Daemon {
     // Suspends or resumes a user; `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(SuspensionChange, UniqueFunction<void(Result<SuspensionOutcome>)> done)> change_suspension;
     const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
+    // Makes waiting mail due, in the background. The error says why not now. Optional.
+    std::function<Result<void>(FlushOrder)> flush;
+    // Who has sent how much of late. Optional.
+    std::function<std::vector<auth::SenderUse>()> senders;
     // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(RouteQuestion, UniqueFunction<void(std::string)> done)> explain_route;
     // What TLS reports will be made of, oldest first; one report as JSON; sending those of days that are over (or of one, of this
@@ -91,10 +104,11 @@ struct Daemon {
     std::function<TimePoint()> now = wall_now;
 };
 
-// Bounds of one server; the socket's mode keeps strangers out, these keep a mistaken script from using up the
-// daemon.
+// Bounds of one server; they keep a mistaken script from using up the daemon, and ordinary users from keeping operators out.
 struct ServerBounds {
     std::size_t connections = 32;  // further ones wait in the listen backlog
+    std::size_t visitors = 16;     // of them, of users who may see their own mail only; further ones are answered 503
+    std::size_t per_visitor = 4;   // and of one of these users
     std::size_t header_octets = 8 * 1024;
     std::size_t body_octets = 64 * 1024;
     Duration read = std::chrono::seconds(30);    // a whole request, also the idle time between two
@@ -102,22 +116,30 @@ struct ServerBounds {
     Duration write = std::chrono::seconds(30);
 };
 
-// Endpoints (all answers are JSON; errors are {"error": "..."}):
+// Endpoints (answers are JSON but for the last three; errors are {"error": "..."}):
 //   GET /v1/health                     200 when mail can be stored, 503 with the reason when not
 //   GET /v1/status                     the store's figures and the daemon's
-//   GET /metrics                       the same as Prometheus' text
-//   GET /v1/queue?after=&limit=&domain=&from=      one page; "next" is the `after` of the following page, or
-//   null GET /v1/queue/ID                   one message with all that is known of its recipients POST
-//   /v1/queue/ID/retry|hold|release           {"recipients": number of rows changed} DELETE /v1/queue/ID the
-//   same; no DSN is sent POST /v1/reload
+//   GET /v1/queue?after=&limit=&domain=&from=&user=&uid=   one page; "next" is the `after` of the following page, or null
+//   GET /v1/queue/ID                   one message with all that is known of its recipients
+//   POST /v1/queue/ID/retry|hold|release|bounce   {"recipients": number of rows changed}
+//   DELETE /v1/queue/ID                the same; no DSN is sent
+//   POST /v1/reload
 //   GET /v1/users/suspended            who may not send for now
-//   POST /v1/users/suspend?user=&reason=, POST /v1/users/resume?user=
+//   POST /v1/users/suspend?user=&uid=&reason=, POST /v1/users/resume?user=&uid=    uid: of the system user of that name
+//   GET /v1/senders                    who has sent how much of late, by user and script
 //   GET /v1/guard                      addresses with failures or bans
+//   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
 //   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
 //   GET /v1/tls-reports                what was counted of TLS, by day and domain
 //   GET /v1/tls-reports/show?day=&domain=     the report of RFC 8460 as it would be sent now
 //   POST /v1/tls-reports/send?day=     sends what is over
-//   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
+//   GET /metrics                       figures as Prometheus' text
+//   GET /mailq                         the whole queue as text, in the form of Postfix's mailq (SM-6)
+//   POST /mailq/flush?id=&site=        what waits is tried at once: one message, mail to one domain, or all (SM-9)
+//
+// WHO MAY: root, the daemon's own user and admin.operators everything. Every other user of the machine may ask for the queue
+// (GET /v1/queue, GET /v1/queue/ID, GET /mailq, POST /mailq/flush) and finds his own mail in it, handed in under his uid without
+// a login; all else is answered 403.
 //
 // THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the
 // server, and the io_context must outlive the store's last callback (stop the store first).

@@ -1,4 +1,4 @@
-// `posthorn user suspend|resume|list`: who may send, whoever keeps the passwords.
+// `posthorn user suspend|resume|list`, `posthorn suspend|resume --user`: who may send, whoever keeps the passwords.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,6 +20,7 @@
 #include "auth/user_file.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "net/system_users.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -60,23 +61,56 @@ std::optional<auth::UserFile> users_of(const config::Config& config) {
 
 std::string shown(std::string_view name) { return text::safe_for_log(name, 300); }
 
+// Whom a name means: a login, and the system user of that name. Numbers are system users': "33", "uid=33", or as log and queue
+// have them where passwd knows no name, "uid33".
+struct Who {
+    std::string name;
+    std::optional<std::uint32_t> uid;
+
+    [[nodiscard]] std::string shown() const {
+        const std::string safe = text::safe_for_log(name, 300);
+        return uid && name != std::to_string(*uid) ? fmt::format("{} (uid {})", safe, *uid) : uid ? "uid " + safe : safe;
+    }
+    [[nodiscard]] std::string query() const {
+        return "?user=" + admin::url_encode(name) + (uid ? "&uid=" + std::to_string(*uid) : "");
+    }
+};
+
+Who who_is(const std::string& name, bool is_login) {
+    Who who{name, net::look_up_uid(name)};
+    std::string_view number = name;
+    for (const std::string_view prefix : {"uid=", "uid"}) {
+        if (!who.uid && number.starts_with(prefix)) number.remove_prefix(prefix.size());
+    }
+    if (!who.uid && !is_login) who.uid = net::look_up_uid(std::string(number));
+    const bool by_number = who.uid && number == std::to_string(*who.uid);
+    if (by_number && !is_login) {
+        const std::string known = net::look_up_user(*who.uid).name;
+        who.name = known.empty() ? std::string(number) : known;
+    }
+    return who;
+}
+
 // Straight into the file, while no daemon runs that would have to learn of it.
-int change_file(const AccountCommand& options, const config::Config& config, const std::string& name, bool suspend) {
+int change_file(const AccountCommand& options, const config::Config& config, const Who& who, bool suspend) {
     const std::string file = auth::suspensions_file(config.state_directory);
     const auto before = auth::Suspensions::load(file);
     if (!before) {
         complain(before.error().what);
         return exit_code::kNoInput;
     }
-    const bool changed = (before->find(name) != nullptr) != suspend;
-    const auto written = suspend ? auth::suspend(file, name, {wall_now(), options.reason}) : auth::resume(file, name);
+    const bool known = before->find(who.name) != nullptr || (who.uid && before->find_uid(*who.uid) != nullptr);
+    const bool changed = known != suspend;
+    const auto written = suspend ? auth::suspend(file, who.name, {wall_now(), options.reason, who.uid})
+                                 : auth::resume(file, who.name, who.uid);
     if (!written) {
         complain(written.error().what);
         return exit_code::kCannotCreate;
     }
     if (options.json) {
         json::object out;
-        out["user"] = admin::printable(name);
+        out["user"] = admin::printable(who.name);
+        if (who.uid) out["uid"] = *who.uid;
         out["suspended"] = suspend;
         out["changed"] = changed;
         out["running"] = false;
@@ -85,7 +119,7 @@ int change_file(const AccountCommand& options, const config::Config& config, con
     }
     print(fmt::format("{} is {} (written to {}). No daemon answers, so no mail was touched; one that starts, or reads its "
                       "configuration again, acts on it.\n",
-                      shown(name), suspend ? "suspended" : "resumed", file));
+                      who.shown(), suspend ? "suspended" : "resumed", file));
     return exit_code::kOk;
 }
 
@@ -95,24 +129,22 @@ int change(const AccountCommand& options, bool suspend) {
         complain(fault);
         return exit_code::kUsage;
     }
-    std::string name = options.name;
-    if (const auto users = users_of(loaded.config)) {
-        const auth::UserFile::User* user = users->find(name);
-        if (user != nullptr) {
-            name = user->name;
-        } else if (suspend) {
-            complain(fmt::format("{} has no user {}; he is suspended all the same, should Dovecot know him by that name",
-                                 loaded.config.auth.credentials.users_file, shown(name)));
-        }
+    const auto users = users_of(loaded.config);
+    const auth::UserFile::User* user = users ? users->find(options.name) : nullptr;
+    const Who who = who_is(user != nullptr ? user->name : options.name, user != nullptr);
+    if (users && user == nullptr && !who.uid && suspend) {
+        complain(fmt::format("{} has no user {}, nor has this machine; he is suspended all the same, should Dovecot know him by "
+                             "that name",
+                             loaded.config.auth.credentials.users_file, shown(options.name)));
     }
     if (nobody_answers(socket_of(options, loaded.config))) {
         if (!loaded.mistakes.empty()) {
             for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());
             return exit_code::kConfig;
         }
-        return change_file(options, loaded.config, name, suspend);
+        return change_file(options, loaded.config, who, suspend);
     }
-    std::string target = std::string(suspend ? "/v1/users/suspend" : "/v1/users/resume") + "?user=" + admin::url_encode(name);
+    std::string target = std::string(suspend ? "/v1/users/suspend" : "/v1/users/resume") + who.query();
     if (suspend && !options.reason.empty()) target += "&reason=" + admin::url_encode(options.reason);
     const Asked asked = ask(options, "POST", target);
     if (asked.code != exit_code::kOk) return asked.code;
@@ -126,12 +158,12 @@ int change(const AccountCommand& options, bool suspend) {
     const bool finished = body.at("finished").as_bool();
     std::string out;
     if (suspend) {
-        out = fmt::format("{} {} suspended: he cannot log in or send. Of his queued mail {} recipient{} held{}.\n", shown(name),
+        out = fmt::format("{} {} suspended: he cannot log in or send. Of his queued mail {} recipient{} held{}.\n", who.shown(),
                           changed ? "is" : "was already", recipients, recipients == 1 ? " is" : "s are",
                           finished ? "" : " so far; the rest follows");
-        out += fmt::format("`posthorn queue list` shows it, `posthorn user resume {}` lets it go on.\n", shown(name));
+        out += fmt::format("`posthorn queue list` shows it, `posthorn user resume {}` lets it go on.\n", shown(who.name));
     } else {
-        out = fmt::format("{} {}. {} recipient{} of his queued mail {} on{}.\n", shown(name),
+        out = fmt::format("{} {}. {} recipient{} of his queued mail {} on{}.\n", who.shown(),
                           changed ? "may log in and send again" : "was not suspended", recipients, recipients == 1 ? "" : "s",
                           recipients == 1 ? "goes" : "go", finished ? "" : " so far; the rest follows");
     }
@@ -160,6 +192,7 @@ int find_suspended(const AccountCommand& options, const config::Config& config, 
     for (const auto& [name, suspension] : list->users()) {
         json::object user = admin::to_json(suspension);
         user["user"] = admin::printable(name);
+        if (suspension.uid) user["uid"] = *suspension.uid;
         suspended.push_back(std::move(user));
     }
     return exit_code::kOk;
@@ -168,6 +201,9 @@ int find_suspended(const AccountCommand& options, const config::Config& config, 
 // One line a user: the bare name of one who may send, else what keeps him from it.
 std::string line_of(const json::object& user) {
     std::string line = shown(std::string(user.at("user").as_string()));
+    if (const json::value* uid = user.if_contains("uid"); uid != nullptr && json::serialize(*uid) != line) {
+        line += " (uid " + json::serialize(*uid) + ")";
+    }
     if (user.at("state").as_string() == "locked") line += "  locked: his hash begins with '!' or '*'";
     if (user.at("state").as_string() == "suspended") {
         line += "  suspended since " + std::string(user.at("since").as_string());
@@ -240,23 +276,40 @@ void add_account_commands(CLI::App& app, Action& action) {
     {
         const auto [command, options] =
             add("suspend", "Stop a user at once: no login, no mail, and what he has in the queue is held");
-        command->add_option("NAME", options->name, "The name that he logs in with")->required();
+        command->add_option("NAME", options->name, "The name that he logs in with, or a system user or his number")->required();
         command->add_option("--reason", options->reason, "Shown by `user list` and `queue show`; he does not see it")
             ->type_name("TEXT");
         command->footer(
-            "For a user whose password was stolen, whoever keeps the passwords: Posthorn's users file or Dovecot. Open "
-            "sessions of his end at their next message. It survives restarts, and works while the daemon is down.");
+            "For a user whose password was stolen, whoever keeps the passwords: Posthorn's users file or Dovecot; or for a system "
+            "user such as www-data one of whose sites was broken into: what he hands in by sendmail is refused, what is in the "
+            "spool stays there. Open sessions of his end at their next message. It survives restarts, and works while the daemon is down.");
         command->callback([options = options, &action] { action = [options] { return change(*options, true); }; });
     }
     {
         const auto [command, options] =
             add("resume", "Let a suspended user send again, and the mail go on that his suspension held");
-        command->add_option("NAME", options->name, "The name that he logs in with")->required();
+        command->add_option("NAME", options->name, "The name that he logs in with, or a system user or his number")->required();
         command->footer(
             "First change his password, and look through what is held: `posthorn queue list`; `posthorn queue delete` takes out "
             "what must not go. Mail that was held by `posthorn queue hold` stays held.");
         command->callback([options = options, &action] { action = [options] { return change(*options, false); }; });
     }
+    // The same by the words that come to mind for www-data.
+    const auto add_short = [&](const char* name, const char* help, bool suspend) {
+        auto* command = app.add_subcommand(name, help);
+        auto options = std::make_shared<AccountCommand>();
+        add_daemon_options(*command, *options);
+        command->add_option("--user", options->name, "The user, a login or a system user, or the latter's number")
+            ->required()
+            ->type_name("NAME");
+        if (suspend) {
+            command->add_option("--reason", options->reason, "Shown by `user list` and `queue show`; he does not see it")
+                ->type_name("TEXT");
+        }
+        command->callback([options, suspend, &action] { action = [options, suspend] { return change(*options, suspend); }; });
+    };
+    add_short("suspend", "Stop a user at once, as `user suspend` does", true);
+    add_short("resume", "Let a suspended user send again, as `user resume` does", false);
     {
         const auto [command, options] = add("list", "List the users, and who of them is locked or suspended");
         command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");

@@ -10,6 +10,7 @@
 #include "app/daemon_call.hpp"
 #include "app/queue_view.hpp"
 #include "base/queue_id.hpp"
+#include "net/system_users.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -20,6 +21,7 @@ struct QueueCommand : DaemonOptions {
     std::string id;
     std::string domain;
     std::string from;
+    std::string user;
     std::string after;
     std::uint32_t limit = 100;
 };
@@ -42,6 +44,11 @@ int list(const QueueCommand& options) {
         }
         if (!options.from.empty()) {
             target += "&from=" + admin::url_encode(options.from);
+        }
+        if (!options.user.empty()) {
+            target += "&user=" + admin::url_encode(options.user);
+            const auto uid = net::look_up_uid(options.user);
+            if (uid) target += "&uid=" + std::to_string(*uid);
         }
         Asked page = ask(options, "GET", target);
         if (page.code != exit_code::kOk) {
@@ -135,6 +142,13 @@ std::shared_ptr<QueueCommand> add_command(CLI::App& group, CLI::App*& command, c
     return options;
 }
 
+int flush(const QueueCommand& options) {
+    std::string target = "/mailq/flush";
+    if (!options.id.empty()) target += "?id=" + admin::url_encode(options.id);
+    if (!options.domain.empty()) target += "?site=" + admin::url_encode(options.domain);
+    return order(options, target);
+}
+
 }  // namespace
 
 void add_queue_commands(CLI::App& app, Action& action) {
@@ -149,6 +163,8 @@ void add_queue_commands(CLI::App& app, Action& action) {
     command->add_option("--after", listing->after, "Begin after this queue id")->type_name("ID");
     command->add_option("--domain", listing->domain, "Only mail to this domain");
     command->add_option("--from", listing->from, "Only mail from this envelope sender")->type_name("ADDRESS");
+    command->add_option("--user", listing->user, "Only mail that this user handed in: a login, a system user or his number")
+        ->type_name("NAME");
     command->callback([listing, &action] { action = [listing] { return list(*listing); }; });
 
     auto showing = add_command(*group, command, "show",
@@ -170,6 +186,26 @@ void add_queue_commands(CLI::App& app, Action& action) {
                  "given up; the sender is told");
     add_revision("delete", "Delete a message; its sender is not told", "DELETE", "",
                  "deleted; the sender is not told");
+
+    {
+        auto* flushing = group->add_subcommand("flush", "Try now what waits, as `sendmail -q`; held mail stays held");
+        auto options = std::make_shared<QueueCommand>();
+        add_config_option(*flushing, options->config_path);
+        flushing->add_option("--socket", options->socket, "The daemon's admin socket, instead of the configuration's")
+            ->type_name("PATH");
+        auto* id = flushing->add_option("--id", options->id, "Only this message")->type_name("ID");
+        flushing->add_option("--domain", options->domain, "Only mail to this domain")->excludes(id);
+        flushing->callback([options, &action] { action = [options] { return flush(*options); }; });
+    }
+    {
+        auto* listing_all = app.add_subcommand("mailq", "Print the queue in the form of Postfix's mailq");
+        auto options = std::make_shared<DaemonOptions>();
+        add_config_option(*listing_all, options->config_path);
+        listing_all->add_option("--socket", options->socket, "The daemon's admin socket, instead of the configuration's")
+            ->type_name("PATH");
+        listing_all->footer("Root sees all mail, every other user what he has handed in himself. Times are local.");
+        listing_all->callback([options, &action] { action = [options] { return print_answer(*options, "/mailq"); }; });
+    }
 }
 
 }  // namespace posthorn::app

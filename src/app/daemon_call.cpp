@@ -7,6 +7,7 @@
 #include <boost/json/parse.hpp>
 
 #include "admin/client.hpp"
+#include "base/text.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -36,6 +37,33 @@ Asked request(const DaemonOptions& options, const std::string& method, const std
     return asked;
 }
 
+int code_of(unsigned status) {
+    switch (status) {
+        case 200:
+            return exit_code::kOk;
+        case 400:
+            return exit_code::kUsage;
+        case 403:
+            return exit_code::kNoPermission;
+        case 404:
+            return exit_code::kNoInput;
+        case 429:
+        case 503:
+            return exit_code::kTempFail;
+        default:
+            return exit_code::kSoftware;
+    }
+}
+
+// An error in words, or as JSON where no endpoint was reached.
+std::string words_of(const std::string& body) {
+    boost::system::error_code ec;
+    const json::value value = json::parse(body, ec);
+    const json::value* what = !ec && value.is_object() ? value.as_object().if_contains("error") : nullptr;
+    if (what != nullptr && what->is_string()) return std::string(what->as_string());
+    return std::string(text::trim(body));
+}
+
 // Reads the JSON and tells what went wrong.
 void judge(Asked& asked, unsigned status) {
     boost::system::error_code ec;
@@ -49,9 +77,7 @@ void judge(Asked& asked, unsigned status) {
     const json::value* what = asked.body.as_object().if_contains("error");
     complain(what != nullptr && what->is_string() ? std::string(what->as_string())
                                                   : fmt::format("the daemon answered {}", status));
-    asked.code = status == 404   ? exit_code::kNoInput
-                 : status == 503 ? exit_code::kTempFail
-                                 : exit_code::kSoftware;
+    asked.code = code_of(status);
 }
 
 }  // namespace
@@ -68,6 +94,28 @@ Asked ask(const DaemonOptions& options, const std::string& method, const std::st
     Asked asked = request(options, method, target, status);
     if (asked.code == exit_code::kOk) judge(asked, status);
     return asked;
+}
+
+int print_answer(const DaemonOptions& options, const std::string& target) {
+    const auto answer = admin::request_long(socket_of(options), "GET", target, [](std::string_view piece) { print(piece); });
+    if (!answer) {
+        complain(answer.error().what);
+        return exit_code::kUnavailable;
+    }
+    if (answer->status != 200) complain(words_of(answer->body));
+    return code_of(answer->status);
+}
+
+int order(const DaemonOptions& options, const std::string& target) {
+    unsigned status = 0;
+    const Asked asked = request(options, "POST", target, status);
+    if (asked.code != exit_code::kOk) return asked.code;
+    if (status == 200) {
+        print(words_of(asked.text) + "\n");
+    } else {
+        complain(words_of(asked.text));
+    }
+    return code_of(status);
 }
 
 Asked ask_for_text(const DaemonOptions& options, const std::string& target) {

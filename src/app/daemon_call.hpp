@@ -28,6 +28,10 @@ struct Asked {
 
 // One request; target with its query, percent-encoded. Waits for the answer.
 [[nodiscard]] Asked ask(const DaemonOptions& options, const std::string& method, const std::string& target);
+// For long answers that are text: prints them as they come; the exit code.
+[[nodiscard]] int print_answer(const DaemonOptions& options, const std::string& target);
+// One request whose answer is words, good or bad: prints them; the exit code.
+[[nodiscard]] int order(const DaemonOptions& options, const std::string& target);
 // For answers that are not JSON when they are good (GET /metrics).
 [[nodiscard]] Asked ask_for_text(const DaemonOptions& options, const std::string& target);
 

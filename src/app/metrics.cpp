@@ -78,6 +78,15 @@ std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
     return all;
 }
 
+std::vector<Metric> local_metrics(const smtp::server::ServerFigures& figures, std::uint64_t messages) {
+    return {
+        counter("posthorn_local_messages_total", "Messages taken from system users of this machine who did not log in.", messages),
+        Metric("posthorn_local_refused_total", MetricKind::counter,
+               "Answers to such users who are over their limits (limit) or suspended (suspension).",
+               by("reason", {{"limit", figures.system_users_over_limit}, {"suspension", figures.system_users_suspended}})),
+    };
+}
+
 std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
                                      const std::vector<delivery::RelayTroubles::Trouble>& troubles) {
     std::vector<Metric::Sample> in_trouble;

@@ -14,6 +14,8 @@
 namespace posthorn::app {
 
 [[nodiscard]] std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures);
+// Of system users who did not log in: by sendmail, its spool, a unix socket.
+[[nodiscard]] std::vector<Metric> local_metrics(const smtp::server::ServerFigures& figures, std::uint64_t messages);
 [[nodiscard]] std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
                                                    const std::vector<delivery::RelayTroubles::Trouble>& troubles);
 // Sessions with receiving servers by how their TLS went, and MTA-STS policies.

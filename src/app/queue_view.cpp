@@ -157,6 +157,16 @@ std::string short_size(std::uint64_t octets) {
     return fmt::format("{:.1f}M", static_cast<double>(octets) / (1024 * 1024));
 }
 
+namespace {
+
+// Who handed it in, with what is known of his program.
+std::string submitter(const json::object& message) {
+    const std::string origin = text_of(message, "origin");
+    return origin.empty() ? text_of(message, "source") : origin;
+}
+
+}  // namespace
+
 std::string message_lines(const json::object& message, TimePoint now) {
     std::string out =
         cut(fmt::format("{:13}  {:>4}  {:>6}  {}", text_of(message, "id"), since(message, "accepted_at", now),
@@ -164,6 +174,9 @@ std::string message_lines(const json::object& message, TimePoint now) {
             kColumns) +
         "\n";
     constexpr std::size_t kShown = 5;
+    if (const std::string origin = text_of(message, "origin"); !origin.empty()) {
+        out += cut("    by " + text::safe_for_log(origin, 1000), kColumns) + "\n";
+    }
     if (const json::value* suspension = message.if_contains("suspension");
         suspension != nullptr && suspension->is_object()) {
         const std::string reason = text_of(suspension->as_object(), "reason");
@@ -193,7 +206,7 @@ std::string message_lines(const json::object& message, TimePoint now) {
 
 std::string message_page(const json::object& message, TimePoint now) {
     const auto dash = [](std::string text) {
-        return text.empty() ? std::string("-") : text::safe_for_log(text, 400);
+        return text.empty() ? std::string("-") : text::safe_for_log(text, 1000);
     };
     std::string out = fmt::format(
         "message     {}\nsender      {}\naccepted    {} ({} ago)\ngives up    {} ({})\nsize        {} "
@@ -201,7 +214,7 @@ std::string message_page(const json::object& message, TimePoint now) {
         "stream      {}\nrecipients  {} still waiting\n",
         text_of(message, "id"), sender(message), text_of(message, "accepted_at"),
         since(message, "accepted_at", now), text_of(message, "expires_at"), until(message, "expires_at", now),
-        number_of(message, "size"), dash(text_of(message, "source")), dash(text_of(message, "stream")),
+        number_of(message, "size"), dash(submitter(message)), dash(text_of(message, "stream")),
         number_of(message, "recipient_count"));
     if (message.contains("require_tls")) {
         out += "requires    TLS all the way to the mailbox (REQUIRETLS)\n";

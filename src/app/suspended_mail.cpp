@@ -64,10 +64,11 @@ void SuspendedMail::change(admin::SuspensionChange change, TimePoint now, Done d
 
 net::awaitable<void> SuspendedMail::carry_out(admin::SuspensionChange change, TimePoint now, Done done) {
     admin::SuspensionOutcome outcome;
-    outcome.changed = (list_.find(change.user) != nullptr) != change.suspend;
-    const auth::Suspension suspension{now, change.reason};
-    auto work = [file = file_, user = change.user, suspend = change.suspend, suspension] {
-        return suspend ? auth::suspend(file, user, suspension) : auth::resume(file, user);
+    const bool known = list_.find(change.user) != nullptr || (change.uid && list_.find_uid(*change.uid) != nullptr);
+    outcome.changed = known != change.suspend;
+    const auth::Suspension suspension{now, change.reason, change.uid};
+    auto work = [file = file_, user = change.user, uid = change.uid, suspend = change.suspend, suspension] {
+        return suspend ? auth::suspend(file, user, suspension) : auth::resume(file, user, uid);
     };
     Result<auth::Suspensions> written = co_await net::offload(disk_, std::move(work));
     if (!written && !change.suspend) {
@@ -79,7 +80,7 @@ net::awaitable<void> SuspendedMail::carry_out(admin::SuspensionChange change, Ti
     if (change.suspend) {
         list_.add(change.user, suspension);
     } else {
-        list_.remove(change.user);
+        list_.remove(change.user, change.uid);
     }
     if (!written) outcome.trouble = written.error().what;
     list_changed();
