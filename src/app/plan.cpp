@@ -18,8 +18,10 @@
 #include "delivery/relays.hpp"
 #include "delivery/routing.hpp"
 #include "net/certificate.hpp"
+#include "base/text.hpp"
 #include "mail/domain.hpp"
 #include "net/interfaces.hpp"
+#include "smtp/server/alias_files.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -149,6 +151,8 @@ std::shared_ptr<const smtp::server::Runtime> make_runtime(const config::Config& 
     rules->options = config.intake;
     if (!config.auth.domains.empty()) rules->first_domain = config.auth.domains.front().name;
     rules->sites = sites_of(config);
+    rules->local = local_names_of(config);
+    for (std::string& fault : smtp::server::local_name_faults(rules->local)) plan.warnings.push_back(std::move(fault));
 
     auto runtime = std::make_shared<smtp::server::Runtime>();
     runtime->hostname = config.hostname;
@@ -266,6 +270,23 @@ std::vector<smtp::server::ListenerOptions> unix_doors(const config::Config& conf
     add(config.server.local.socket, config.server.local.socket_mode, "local");
     for (const intake::SiteOptions& site : config.intake.sites) add(site.socket, site.socket_mode, "site " + site.name);
     return doors;
+}
+
+// SM-45. An own [[domain]] is none of them (SD-12).
+intake::LocalNames local_names_of(const config::Config& config) {
+    intake::LocalNames names;
+    names.options = config.intake.local;
+    names.hostname = config.hostname;
+    names.postmaster = postmaster_of(config);
+    for (const auth::DomainOptions& domain : config.auth.domains) names.own_domains.push_back(text::to_lower(domain.name));
+    names.domains = config.intake.local_domains;
+    names.domains.push_back(config.hostname);
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) == 0) names.domains.emplace_back(name.data());
+    names.domains.push_back(first_word_of(config.intake.sender.mailname_file));
+    for (std::string& domain : names.domains) text::lower_in_place(domain);
+    std::erase(names.domains, std::string());
+    return names;
 }
 
 Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) {

@@ -29,6 +29,9 @@ struct Plan {
 // The unix sockets that are opened beside the [[listener]]s: local.socket, and those of sites.
 [[nodiscard]] std::vector<smtp::server::ListenerOptions> unix_doors(const config::Config& config);
 
+// What this machine goes by, for mail to its users: asks the machine for its name, reads local.mailname_file.
+[[nodiscard]] intake::LocalNames local_names_of(const config::Config& config);
+
 // What differs between the two that a reload cannot change, in words for the log: "listeners", "queue.directory", ...
 [[nodiscard]] std::vector<std::string> needs_restart(const config::Config& running, const config::Config& wanted);
 

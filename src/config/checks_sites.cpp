@@ -70,6 +70,28 @@ void check_kept(const Config& config, intake::ForeignFrom from, const std::strin
                                   "dkim.unknown_domain");
 }
 
+// Mail for local names must not end at another local name.
+void check_users_to(const Config& config, const Places& places, Findings& findings) {
+    for (const std::string& address : config.intake.local.users_to) {
+        const auto at = address.rfind('@');
+        const std::string domain = at == std::string::npos ? std::string() : text::to_lower(address.substr(at + 1));
+        const bool plain = std::all_of(address.begin(), address.end(), [](char c) { return text::is_graphic(c) && c != '<' && c != '>'; });
+        if (at == 0 || !plain || !is_domain_name(domain)) {
+            findings.mistake(places.of("local.users_to"), "local.users_to has " + quote(address) +
+                                                              "; allowed: addresses with their domain, such as \"admin@example.com\"");
+            continue;
+        }
+        const auto& own = config.intake.local_domains;
+        const bool ours = is_one_of(signed_domains(config), domain);
+        if (!ours && (domain == config.hostname || domain.ends_with(".localdomain") || domain.ends_with(".localhost") ||
+                      std::find(own.begin(), own.end(), domain) != own.end())) {
+            findings.mistake(places.of("local.users_to"), "local.users_to has " + quote(address) +
+                                                              ", which is a name of this machine itself; allowed: an address whose mail "
+                                                              "arrives in a mailbox elsewhere");
+        }
+    }
+}
+
 void check_doors(const Config& config, const Places& places, Findings& findings) {
     Sockets sockets(findings);
     sockets.add(config.admin.socket, "admin.socket", places.of("admin.socket"));
@@ -126,6 +148,7 @@ void check_site(const Config& config, const intake::SiteOptions& site, const std
 }  // namespace
 
 void check_sites(const Config& config, const Places& places, Findings& findings) {
+    check_users_to(config, places, findings);
     const std::vector<intake::SiteOptions>& sites = config.intake.sites;
     std::map<std::string, std::string> owner_of;
     for (std::size_t i = 0; i < sites.size(); ++i) {

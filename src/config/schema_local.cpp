@@ -42,6 +42,22 @@ std::vector<Setting<Config>> local_settings() {
         {"local", "mailname_file", path<Config>(FIELD(intake.sender.mailname_file), true),
          "A file with a domain, as Debian keeps one. If it is one of [[domain]], names without a domain get it instead of the first "
          "[[domain]]'s; else it is one more name of this machine. Empty: none."},
+        {"local", "users_to", texts<Config>(FIELD(intake.local.users_to), "a list of addresses such as [\"admin@example.com\"]"),
+         "Who gets mail for names of this machine (root, www-data, root@localhost) that neither aliases_file nor a .forward sends "
+         "anywhere: cron's mail, above all. Empty: the alias of root; where there is none such mail is refused. The variable ROOT_ALIAS "
+         "says the same.",
+         "[\"admin@example.com\"]"},
+        {"local", "aliases_file", path<Config>(FIELD(intake.local.aliases_file), true),
+         "Who gets mail for which name of this machine, as aliases(5) has it. Changes count at once; there is no database to be made. "
+         "Commands and files in it are refused, /dev/null throws mail away. Empty: none."},
+        {"local", "forward_files", boolean<Config>(FIELD(intake.local.forward_files)),
+         "Whether the .forward files of the system's users count, where they are the user's own and nobody else may write to them."},
+        {"local", "storm_limit", integer<Config>(FIELD(intake.local.storm_limit), 0, 1000000),
+         "How many messages of one system user with one subject, numbers apart, to names of this machine are sent within storm_window: "
+         "a job of cron that fails each minute. What is beyond is not kept, but counted and told in one message. 0: no limit."},
+        {"local", "storm_window",
+         duration<Config>(FIELD(intake.local.storm_window), std::chrono::seconds(1), std::chrono::hours(7 * 24)),
+         "The time that storm_limit is about, and after which that one message comes."},
     };
 }
 
