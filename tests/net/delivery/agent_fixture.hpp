@@ -32,9 +32,25 @@ public:
         }
         MemoryStore::settle(std::move(settlement), std::move(done));
     }
+    void show(QueueId id, queue::Done<queue::QueueEntry> done) override {
+        if (unreadable > 0) {
+            --unreadable;
+            done(queue::StoreError{queue::StoreFault::io_error, "the disk is gone"});
+            return;
+        }
+        MemoryStore::show(id, std::move(done));
+    }
     [[nodiscard]] queue::StoreHealth health() const override {
         if (throws_at_health && throws_at_health()) throw std::runtime_error("no memory");
         return MemoryStore::health();
+    }
+    void message(QueueId id, queue::Done<mail::MessagePtr> done) override {
+        if (!holds_messages) return MemoryStore::message(id, std::move(done));
+        asked.emplace_back(id, std::move(done));
+    }
+    void let_messages_go() {
+        holds_messages = false;
+        for (auto& [id, done] : std::exchange(asked, {})) MemoryStore::message(id, std::move(done));
     }
     void let_go() {
         holds = false;
@@ -43,6 +59,9 @@ public:
 
     std::function<bool()> throws_at_health;
     bool holds = false;
+    bool holds_messages = false;
+    std::deque<std::pair<QueueId, queue::Done<mail::MessagePtr>>> asked;
+    int unreadable = 0;   // so many times nothing can be shown
     std::deque<std::pair<queue::Settlement, queue::Done<queue::Settled>>> held;
 };
 
@@ -68,7 +87,8 @@ protected:
 
     std::shared_ptr<const Settings> settings() {
         auto made = std::make_shared<Settings>(settings_);
-        made->keys = auth::dkim::KeyTable::build({}, made->dkim);
+        made->keys = auth::dkim::KeyTable::build(signs_, made->dkim,
+                                                 [this](const std::string&) { return Result<auth::dkim::PrivateKeyPtr>(key_); });
         return made;
     }
     // told: the agent hears of the store's health, as it does but for the moment it takes.
@@ -153,6 +173,8 @@ protected:
     net::asio::thread_pool crypto_{1};
     TrickyStore store_;
     Settings settings_;
+    std::vector<auth::DomainOptions> signs_;
+    auth::dkim::PrivateKeyPtr key_ = auth::dkim::PrivateKey::generate(auth::dkim::Algorithm::ed25519).value();
     auth::Suspensions suspensions_;
     QueueIdSource ids_{1};
     std::unique_ptr<dns::Resolver> resolver_;

@@ -22,6 +22,26 @@ protected:
         InDoubtFile file;
         return file.open(directory_);
     }
+    // What a process leaves that was killed: a message of doubt, and the mark of one that was recorded right before.
+    QueueId leave_in_doubt(const std::string& to) {
+        queue::NewMessage added = message(to);
+        const QueueId id = added.message->id;
+        queue::RecipientId row = 0;
+        store_.add(std::move(added), SteadyTime::max(), [&](auto result) { row = result->recipients.at(0).id; });
+        InDoubtFile before;
+        EXPECT_TRUE(before.open(directory_).empty());
+        InDoubtFile::Mark mark(before), gone(before);
+        Doubt doubt;
+        doubt.message = id;
+        doubt.domain = "dest.test";
+        doubt.host = "mx.dest.test[127.0.0.1]";
+        doubt.since = wall_now();
+        doubt.recipients = {row};
+        mark.note(doubt);
+        doubt.message = QueueId(99);   // recorded, and killed before the mark was cleared
+        gone.note(doubt);
+        return id;
+    }
     void start_with_doubts() {
         agent_ = std::make_unique<DeliveryAgent>(context_, store_, *resolver_, crypto_, settings());
         agent_->keep_doubts_in(directory_);
@@ -218,27 +238,23 @@ TEST_F(SettlementTest, AConnectionLostAfterTheFinalDotIsMarkedInTheQueue) {
     ASSERT_TRUE(until([&] { return doubts().empty(); }));   // the queue knows
 }
 
+// Whoever gives up recording it at the end leaves the mark for the next start.
+TEST_F(SettlementTest, AMarkOutlivesAStopThatCannotRecord) {
+    start_with_doubts();
+    sink_.stall(".");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    store_.fail_with(queue::StoreError{queue::StoreFault::io_error, "the disk is gone"});
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return agent_->figures().delivered == 1; }));
+    stop();
+    EXPECT_EQ(doubts().size(), 1U);
+}
+
 // What a killed process left behind is in the queue before anything is sent, and is not sent at once.
 TEST_F(SettlementTest, WhatWasLeftInDoubtIsMarkedAtTheStart) {
     settings_.retry.first = 1h;
-    queue::NewMessage added = message("bob@dest.test");
-    const QueueId id = added.message->id;
-    queue::RecipientId row = 0;
-    store_.add(std::move(added), SteadyTime::max(), [&](auto result) { row = result->recipients.at(0).id; });
-    {
-        InDoubtFile before;
-        ASSERT_TRUE(before.open(directory_).empty());
-        InDoubtFile::Mark mark(before), gone(before);
-        Doubt doubt;
-        doubt.message = id;
-        doubt.domain = "dest.test";
-        doubt.host = "mx.dest.test[127.0.0.1]";
-        doubt.since = wall_now();
-        doubt.recipients = {row};
-        mark.note(doubt);
-        doubt.message = QueueId(99);   // recorded, and killed before the mark was cleared
-        gone.note(doubt);
-    }
+    const QueueId id = leave_in_doubt("bob@dest.test");
     start_with_doubts();
     ASSERT_TRUE(until([&] { return !rows(id).empty() && !rows(id).front().in_doubt.empty(); }));
     EXPECT_EQ(rows(id).front().attempts, 1U);
@@ -249,6 +265,80 @@ TEST_F(SettlementTest, WhatWasLeftInDoubtIsMarkedAtTheStart) {
     store_.revise(id, queue::Revision::retry, wall_now(), [&](auto revised) { agent_->on_revised(revised->due); });
     ASSERT_TRUE(until([&] { return waiting() == 0; }));
     EXPECT_EQ(sink_.delivered().size(), 1U);
+}
+
+// A queue that cannot be read for a moment makes no doubt go away.
+TEST_F(SettlementTest, DoubtsWaitForAQueueThatCanBeRead) {
+    settings_.retry.first = 1h;
+    const QueueId id = leave_in_doubt("bob@dest.test");
+    store_.unreadable = 1;
+    start_with_doubts();
+    ASSERT_TRUE(until([&] { return store_.unreadable == 0; }));
+    EXPECT_EQ(doubts().size(), 2U);
+    ASSERT_TRUE(until([&] { return doubts().empty(); }));
+    ASSERT_EQ(rows(id).size(), 1U);
+    EXPECT_EQ(rows(id).front().in_doubt, "mx.dest.test[127.0.0.1]");
+    EXPECT_EQ(sink_.connections(), 0);
+}
+
+TEST_F(SettlementTest, DoubtsThatWereNotSettledAreLeftToTheNextStart) {
+    leave_in_doubt("bob@dest.test");
+    store_.unreadable = 1000;
+    start_with_doubts();
+    ASSERT_TRUE(until([&] { return store_.unreadable < 1000; }));
+    stop();
+    EXPECT_EQ(doubts().size(), 2U);
+    EXPECT_EQ(sink_.connections(), 0);
+}
+
+// The end is polite: a delivery that ends while the agent stops says QUIT, and no connection is left in the pool.
+TEST_F(SettlementTest, TheLastDeliverySaysQuit) {
+    settings_.delivery.idle_connection = 60s;
+    start();
+    sink_.stall(".");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    bool ended = false;
+    net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+    until([&] { return ended; }, 50ms);
+    sink_.go_on();
+    sink_.stall("QUIT");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return ended; }));
+    EXPECT_EQ(waiting(), 0U);
+    EXPECT_EQ(agent_->figures().connections, 0U);
+}
+
+// Nobody's descriptors are ours for longer than delivery.idle_connection says, and the sweep's second.
+TEST_F(SettlementTest, AnIdleConnectionGoesInTime) {
+    settings_.delivery.idle_connection = 100ms;
+    start();
+    sink_.stall("QUIT");
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    EXPECT_TRUE(until([&] { return sink_.waiting() == 1; }, 10s));
+    EXPECT_EQ(agent_->figures().connections, 0U);
+    sink_.go_on();
+}
+
+// What a crash may repeat is bounded: deliveries whose end is not on disk count against delivery.connections, though their
+// slots are free again.
+TEST_F(SettlementTest, NoMoreGoesOutThanMayBeRepeated) {
+    settings_.delivery.connections = 2;
+    start();
+    sink_.stall("connect");
+    for (const char* name : {"a", "b", "c", "d", "e"}) submit(std::string(name) + "@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    store_.fail_with(queue::StoreError{queue::StoreFault::busy, "too much to write"});
+    sink_.go_on();
+    ASSERT_TRUE(until([&] { return sink_.delivered().size() == 2; }));
+    until([] { return false; }, 300ms);
+    EXPECT_EQ(sink_.delivered().size(), 2U);
+    EXPECT_EQ(agent_->figures().deliveries, 0U);
+    store_.fail_with(std::nullopt);
+    ASSERT_TRUE(until([&] { return waiting() == 0; }));
+    EXPECT_EQ(sink_.delivered().size(), 5U);
 }
 
 // An operator gives a message up: its sender is told, with the last answer.
