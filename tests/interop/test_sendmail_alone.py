@@ -251,7 +251,7 @@ class Spool(Alone):
             self.addCleanup(shutil.rmtree, elsewhere, ignore_errors=True)
             elsewhere.chmod(0o755)
             shutil.copy(machine.sendmail(), elsewhere)
-            fake = FakeDaemon(str(elsewhere / "submission.sock"), keywords=("PIPELINING", "CHUNKING"))
+            fake = FakeDaemon(str(elsewhere / "submission.sock"), keywords=("PIPELINING", "CHUNKING", "XCALLER"))
             self.addCleanup(fake.stop)
             cover = f"mount -t tmpfs -o ro none /tmp && mount -t tmpfs -o ro none /var/tmp && exec {elsewhere}/sendmail -i root"
             subprocess.run(["unshare", "--mount", "sh", "-c", cover], input=b"Subject: x\n\n" + body, check=True,
