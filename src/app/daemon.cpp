@@ -17,6 +17,7 @@
 
 #include "app/guard_view.hpp"
 #include "app/metrics.hpp"
+#include "app/pickup_view.hpp"
 #include "app/route_view.hpp"
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
@@ -63,6 +64,8 @@ Result<void> Daemon::open() {
     suspended_mail_ = std::make_unique<SuspendedMail>(
         context, *store_, disk_, auth::suspensions_file(plan_.config.state_directory),
         [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); });
+    flush_ = std::make_unique<QueueFlush>(
+        context, *store_, [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); });
     // Who may not send must be known before anybody can.
     if (const Result<void> read = suspended_mail_->read(); !read) return read.error();
     agent_->heed(suspended_mail_->list());
@@ -85,6 +88,8 @@ Result<void> Daemon::open() {
     }
     if (const Result<void> opened = open_unix_doors(); !opened) return opened;
 
+    pickup_ = std::make_unique<Pickup>(context, disk_, *server_, *post_office_, *store_, *agent_);
+
     admin::Daemon lent;
     lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
     lent.status = [this] { return status_json(); };
@@ -94,6 +99,8 @@ Result<void> Daemon::open() {
         suspended_mail_->change(std::move(change), wall_now(), std::move(done));
     };
     lent.suspensions = &suspended_mail_->list();
+    lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
+    lent.senders = [this] { return post_office_->senders(); };
     lend_guard(lent, *server_);
     lend_tls_reports(lent, tls_results_, *tls_reporter_);
     lent.explain_route = [this](admin::RouteQuestion question, UniqueFunction<void(std::string)> done) {
@@ -134,6 +141,7 @@ void Daemon::run() {
         sts_->start();
         tls_reporter_->start(plan_.config.hostname, plan_.config.delivery);
         agent_->start();
+        serve_spools();
         certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
         suspended_mail_->start();
         wait_for_signal();
@@ -211,9 +219,18 @@ Result<void> Daemon::reload() {
     running.admin = plan_.config.admin;
     plan_ = std::move(plan);
     plan_.config = std::move(running);
+    serve_spools();
     certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
     log::info("reloaded").kv("file", config_path_);
     return {};
+}
+
+void Daemon::serve_spools() {
+    Pickup::Wanted wanted;
+    wanted.directories = spool_directories(plan_.config.intake);
+    wanted.options = plan_.config.intake.pickup;
+    wanted.runtime = plan_.runtime;
+    pickup_->serve(std::move(wanted));
 }
 
 void Daemon::use(std::shared_ptr<const net::ServerTls> tls) {
@@ -240,20 +257,24 @@ void Daemon::begin_shutdown() {
 net::awaitable<void> Daemon::shut_down() {
     // Side by side, so that the whole takes the longer of the two graces and not their sum.
     stages_->spawn(server_->stop());
+    pickup_->stop();
     // Posted: then the agent knows already that it stops, and counts no attempt for what waited for DNS.
     home_.post([this] {
         resolver_->close();
         sts_->stop();
     });
     suspended_mail_->stop();
+    flush_->stop();
     co_await agent_->stop();
     tls_reporter_->stop();   // what the last deliveries came to is in it
     const SteadyTime end =
         std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);
     co_await stages_->wait_idle(end);
     co_await suspended_mail_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await flush_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await sts_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await tls_reporter_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await pickup_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     admin_->stop();
     signals_->cancel();
     flush_timer_->cancel();
@@ -262,6 +283,7 @@ net::awaitable<void> Daemon::shut_down() {
 
 void Daemon::dismantle() {
     if (!store_) return;
+    if (pickup_) pickup_->join();
     crypto_.join();
     passwords_.join();
     disk_.join();
@@ -276,6 +298,7 @@ void Daemon::dismantle() {
         std::_Exit(EXIT_SUCCESS);
     }
     admin_.reset();
+    pickup_.reset();
     server_.reset();
     tls_reporter_.reset();
     post_office_.reset();
@@ -283,6 +306,7 @@ void Daemon::dismantle() {
     sts_.reset();
     memory_.reset();
     suspended_mail_.reset();
+    flush_.reset();
     resolver_.reset();
     stages_.reset();
     signals_.reset();
@@ -295,12 +319,14 @@ void Daemon::dismantle() {
 }
 
 std::size_t Daemon::unfinished() const {
-    return stages_->size() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + sts_->unfinished() +
-           tls_reporter_->unfinished();
+    return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() +
+           sts_->unfinished() + tls_reporter_->unfinished();
 }
 
 std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = server_metrics(server_->figures());
+    for (Metric& metric : local_metrics(server_->figures(), post_office_->local_messages())) all.push_back(std::move(metric));
+    for (Metric& metric : pickup_metrics(pickup_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : delivery_metrics(agent_->figures(), agent_->relay_troubles())) all.push_back(std::move(metric));
     for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
@@ -313,7 +339,7 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
@@ -322,7 +348,7 @@ std::string Daemon::status_json() const {
         ::getpid(), POSTHORN_VERSION,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
         certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), server.sessions, server.connections, server.connections_refused, server.messages,
+        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);

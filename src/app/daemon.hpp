@@ -6,8 +6,10 @@
 
 #include "admin/server.hpp"
 #include "app/certificate_rounds.hpp"
+#include "app/pickup.hpp"
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
+#include "app/queue_flush.hpp"
 #include "app/suspended_mail.hpp"
 #include "base/result.hpp"
 #include "delivery/agent.hpp"
@@ -46,6 +48,7 @@ private:
     [[nodiscard]] Result<void> open_unix_doors();
     void reload_and_log();
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
+    void serve_spools();                                   // those that the plan names
     void begin_shutdown();
     net::awaitable<void> shut_down();
     void dismantle();
@@ -68,7 +71,9 @@ private:
     std::unique_ptr<PostOffice> post_office_;
     std::unique_ptr<delivery::TlsReporter> tls_reporter_;
     std::unique_ptr<SuspendedMail> suspended_mail_;
+    std::unique_ptr<QueueFlush> flush_;
     std::unique_ptr<smtp::server::Server> server_;
+    std::unique_ptr<Pickup> pickup_;
     std::unique_ptr<admin::AdminServer> admin_;
     std::unique_ptr<net::TaskGroup> stages_;               // the steps of the end that run side by side
     std::unique_ptr<net::asio::signal_set> signals_;

@@ -118,10 +118,10 @@ std::vector<std::string> forgettable(const std::vector<queue::Pickup>& remembere
     for (const queue::Pickup& pickup : remembered) {
         const bool scanned = pickup.added_at + kRememberPickup <= scan.began;
         if (!scanned && pickup.added_at + kRememberUnseen > now) continue;
-        // "33/NAME", and "33/NAME#1" for further messages of the same hand-over.
+        // "33/NAME", and "33/NAME+1" or "33/NAME#r1" for further messages of the same hand-over.
         std::string_view name = pickup.key;
         name.remove_prefix(name.find('/') == std::string_view::npos ? 0 : name.find('/') + 1);
-        name = name.substr(0, name.find('#'));
+        name = name.substr(0, name.find_first_of("+#"));
         if (!scan.present(name)) keys.push_back(pickup.key);
     }
     return keys;
