@@ -13,7 +13,7 @@ from .daemon import program
 # Runs in new mount and UTS namespaces; nothing of it is seen outside, and it ends with them. The machine's own /usr/sbin/sendmail
 # (Postfix's) is only covered: mailq, newaliases and /usr/lib/sendmail are symlinks to it.
 SET_UP = """
-mount -t tmpfs -o mode=755 machine {scratch}
+{in_memory}
 cp -a /etc {scratch}/etc
 mkdir -p {scratch}/spool/cron {scratch}/spool/mail
 chmod 1777 {scratch}/spool/mail
@@ -29,7 +29,7 @@ mount --bind {scratch}/spool /var/spool
 mount -t tmpfs -o mode=755 machine /run
 hostname {hostname}
 {homes}
-mount --bind {sendmail} /usr/sbin/sendmail
+{sendmail}
 echo ready
 exec cat
 """
@@ -50,10 +50,11 @@ class Machine:
     """`with Machine("kusanagi71.localdomain", users={"httpd": 10048}) as m: m.run(["php", ...], user="httpd")`.
 
     Shares the network, /tmp and all programs with the machine it runs on. Users get a home below /run/home; root's is there, too.
-    It ends, at the latest, with the process that made it.
+    It ends, at the latest, with the process that made it. Its files are in memory, or, for measuring, in `directory`; `package` is a
+    package's tree (dpkg -x) whose /usr is laid over this one's in place of our sendmail.
     """
 
-    def __init__(self, hostname="web1.localdomain", users=None):
+    def __init__(self, hostname="web1.localdomain", users=None, directory=None, package=None):
         self.hostname = hostname
         self.users = {"root": 0} | (users or {})
         self._scratch = pathlib.Path(tempfile.mkdtemp(prefix="machine-"))
@@ -70,11 +71,14 @@ class Machine:
         (self._scratch / "shadow.new").write_text("\n".join(shadow) + "\n", encoding="utf-8")
         (self._scratch / "passwd.new").write_text("\n".join(passwd) + "\n", encoding="utf-8")
         (self._scratch / "group.new").write_text("\n".join(group) + "\n", encoding="utf-8")
-        root = self._scratch / "root"
-        root.mkdir()
+        root = pathlib.Path(directory or self._scratch / "root")
+        root.mkdir(exist_ok=True)
         script = SET_UP.format(scratch=root, passwd=self._scratch / "passwd.new", group=self._scratch / "group.new",
                                shadow=self._scratch / "shadow.new", hostname=hostname,
-                               homes="\n".join(homes), sendmail=shlex.quote(sendmail()))
+                               homes="\n".join(homes),
+                               in_memory="" if directory else f"mount -t tmpfs -o mode=755 machine {root}",
+                               sendmail=f"mount -t overlay -o lowerdir={package}/usr:/usr machine /usr" if package else
+                               f"mount --bind {shlex.quote(sendmail())} /usr/sbin/sendmail")
         self._started = []
         self.process = subprocess.Popen(["unshare", "--mount", "--uts", "--propagation", "private", "sh", "-e", "-c", script],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -164,5 +168,6 @@ class Machine:
         self.process.stderr.close()
         for path in ("passwd.new", "group.new", "shadow.new"):
             (self._scratch / path).unlink(missing_ok=True)
-        (self._scratch / "root").rmdir()   # the mounts went with the namespace
+        if (self._scratch / "root").exists():
+            (self._scratch / "root").rmdir()   # the mounts went with the namespace
         self._scratch.rmdir()
