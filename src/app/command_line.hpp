@@ -28,6 +28,8 @@ void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
 void add_route_commands(CLI::App& app, Action& action);
+void add_local_commands(CLI::App& app, Action& action);
+void add_senders_command(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 
