@@ -163,6 +163,8 @@ class Daemon:
             "delivery": {"port": delivery_port, "allow_private_addresses": True},
             "admin": {"socket": str(self.directory / "admin.sock")},
         }
+        if not machine:
+            self.tables["local"] = {"aliases_file": str(self.directory / "aliases")}   # not the host's
         if dns is not None:
             self.tables["dns"] = {"servers": [f"{dns.address}:{dns.port}"]}
         merge(self.tables, changes or {})

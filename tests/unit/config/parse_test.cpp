@@ -192,6 +192,22 @@ TEST(Environment, FileVariableReadsTheValueFromAFile) {
     std::remove(path);
 }
 
+// SM-44.
+TEST(Environment, RootAliasSaysWhoGetsRootsMail) {
+    const std::vector<std::string> admin = {"admin@example.com"}, two = {"a@example.com", "b@example.com"};
+    EXPECT_TRUE(good(kMinimal).intake.local.users_to.empty());
+    EXPECT_EQ(good(kMinimal, {{"ROOT_ALIAS", "admin@example.com"}}).intake.local.users_to, admin);
+    EXPECT_EQ(good(kMinimal + "[local]\nusers_to = [\"x@example.com\"]\n", {{"ROOT_ALIAS", "admin@example.com"}}).intake.local.users_to, admin);
+    EXPECT_EQ(good(kMinimal, {{"ROOT_ALIAS", "x@example.com"}, {"POSTHORN_LOCAL_USERS_TO", "a@example.com, b@example.com"}})
+                  .intake.local.users_to,
+              two);
+    const Loaded loaded = parse(kMinimal, "p.toml", {{"ROOT_ALIAS", "root"}});
+    ASSERT_EQ(loaded.mistakes.size(), 1U);
+    EXPECT_EQ(loaded.mistakes[0].to_string(),
+              "environment variable ROOT_ALIAS: local.users_to has \"root\"; allowed: addresses with their domain, such as "
+              "\"admin@example.com\"");
+}
+
 // Kubernetes sets POSTHORN_PORT and its kin for a service of that name: no reason not to start.
 TEST(Environment, UnknownVariableIsAWarningWithAGuess) {
     const Loaded loaded =
