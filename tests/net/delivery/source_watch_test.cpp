@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "delivery/agent.hpp"
 #include "dns/resolver.hpp"
 #include "support/dns_server.hpp"
@@ -90,6 +92,15 @@ TEST_F(SourceWatchTest, NoAnswerSaysNothing) {
     dns_.behave(reverse('1'), test::DnsServer::Behaviour::servfail);
     EXPECT_TRUE(look().allow_v6);  // what was found before stays
     EXPECT_FALSE(answered_);
+}
+
+// RFC 7208 s4.6.4's bound: whoever writes the reverse zone does not have us ask without end.
+TEST_F(SourceWatchTest, TenNamesOfAnAddressAreLookedUp) {
+    for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"})
+        dns_.ptr(reverse('1'), std::string(name) + ".example.test").exists(std::string(name) + ".example.test");
+    EXPECT_FALSE(look().allow_v6);
+    const std::vector<test::DnsServer::Query> asked = dns_.queries();
+    EXPECT_EQ(std::count_if(asked.begin(), asked.end(), [](const auto& query) { return query.type == 28; }), 10);
 }
 
 // One name is enough, also where DNS says nothing about the others: there is no need to look again soon.
