@@ -701,7 +701,8 @@ std::string qualify_domain(const Rules& rules, std::string_view reverse_path) {
 
 std::variant<JudgedHeader, Refusal> judge_header(std::string header, std::string_view received, const Rules& rules,
                                                  const Submission& submission, const mail::Envelope& envelope) {
-    if (header.empty()) return refuse(554, "5.6.0", "The message does not begin with a header");
+    // A program of this machine may hand in text alone (SM-22); from anywhere else that is a broken message.
+    if (header.empty() && !submission.caller) return refuse(554, "5.6.0", "The message does not begin with a header");
     return Judge(std::move(header), rules, submission, envelope).run(received);
 }
 

@@ -152,7 +152,7 @@ Handover::Step Handover::on_reply(const Reply& reply) {
                 return {};
             }
             stage_ = Stage::end;
-            return {{}, true, true, "QUIT\r\n", from_field()};
+            return {{}, true, true, "QUIT\r\n", header_for_strangers()};
         case Stage::end:
             conclude(reply);
             return {};
@@ -178,7 +178,7 @@ Handover::Step Handover::begin() {
 
 Handover::Step Handover::content() {
     stage_ = Stage::end;
-    std::string prefix = from_field();
+    std::string prefix = header_for_strangers();
     return {"BDAT " + std::to_string(prefix.size() + letter_->octets) + " LAST\r\n", true, false, "QUIT\r\n", std::move(prefix)};
 }
 
@@ -243,17 +243,24 @@ std::string Handover::sender_for_strangers() const {
     return sender;
 }
 
-std::string Handover::from_field() const {
+// A peer that knows nothing of the caller is given the name for a From field that is missing; and a header where there is none at all,
+// which any mail server may refuse. What begins with an empty line has that already.
+std::string Handover::header_for_strangers() const {
     const mail::Handoff& handoff = letter_->handoff;
-    if (knows_callers_ || letter_->has_from || handoff.name.empty()) return {};
+    if (knows_callers_ || letter_->has_from) return {};
     const std::string sender = sender_for_strangers();
-    if (sender.empty() || !text::is_utf8(handoff.name) || text::has_control(handoff.name)) return {};
-    std::string field = "From: \"";
-    for (const char c : handoff.name) {
-        if (c == '"' || c == '\\') field += '\\';
-        field += c;
+    std::string field;
+    if (!sender.empty() && !handoff.name.empty() && text::is_utf8(handoff.name) && !text::has_control(handoff.name)) {
+        field = "From: \"";
+        for (const char c : handoff.name) {
+            if (c == '"' || c == '\\') field += '\\';
+            field += c;
+        }
+        field += "\" <" + sender + ">\r\n";
     }
-    return field + "\" <" + sender + ">\r\n";
+    if (letter_->has_header) return field;
+    if (field.empty()) field = "Subject:\r\n";
+    return letter_->begins_with_text ? field + "\r\n" : field;
 }
 
 // reply: the last one, to the content or to what it did not come to.

@@ -17,6 +17,8 @@ struct Letter {
     mail::Handoff handoff;
     std::string author;            // author_of() its header, for peers that derive no sender; may be empty
     bool has_from = true;
+    bool has_header = true;        // false: text alone; the daemon makes one, a stranger must be given one
+    bool begins_with_text = false; // has_header is false, and no empty line stands before the text
     bool eight_bit = false;        // anywhere in it
     std::uint64_t octets = 0;
 };
@@ -63,7 +65,7 @@ public:
         bool content = false;
         bool stuffed = false;
         std::string after;
-        std::string prefix;        // octets that go before the message's own: a From field that a peer cannot make
+        std::string prefix;        // octets that go before the message's own: header_for_strangers
     };
 
     Handover(const Letter& letter, HandoverOptions options) : letter_(&letter), options_(std::move(options)) {}
@@ -84,7 +86,7 @@ private:
     [[nodiscard]] std::string mail_command() const;
     [[nodiscard]] std::string recipient_command(std::size_t index) const;
     [[nodiscard]] std::string sender_for_strangers() const;
-    [[nodiscard]] std::string from_field() const;
+    [[nodiscard]] std::string header_for_strangers() const;
     void conclude(const smtp::protocol::Reply& reply);
     void end(Fate fate, std::string words, int exit_code = 0);
 

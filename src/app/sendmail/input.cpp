@@ -53,25 +53,43 @@ void MessageInput::finish(std::string& out) {
 
 void MessageInput::text(std::string_view run, std::string& out) {
     while (!start_known_ && !run.empty()) {
-        start_ += run.front();
+        const char c = run.front();
+        start_ += c;
         run.remove_prefix(1);
+        // In the first line put() decides, and nothing is kept back for it.
+        Name name = Name::field;
+        if (part_ == Part::header && (start_.size() > 1 || !text::is_blank(c))) name = name_with(c);
         if (rules_.dot_ends && start_ == ".") continue;
         if (mbox_possible_ && rules_.drop_mbox_line && kMboxWord.starts_with(start_)) {
             if (start_.size() < kMboxWord.size()) continue;
             skipping_ = true;
         }
+        if (name == Name::undecided && start_.size() < kMaxHeaderOctets) continue;
         start_known_ = true;
         mbox_possible_ = false;
         const std::string held = std::move(start_);
         start_.clear();
-        put(std::string_view(held).substr(rules_.unstuff_dots && held.front() == '.' ? 1 : 0), out);
+        if (name == Name::no_field) begin_body(out);
+        put(unstuffed(held), out);
     }
     put(run, out);
 }
 
+void MessageInput::begin_body(std::string& out) {
+    header_octets_ = octets_;
+    part_ = Part::body;
+    out += "\r\n";
+    octets_ += 2;
+}
+
 void MessageInput::put(std::string_view octets, std::string& out) {
     if (skipping_ || octets.empty()) return;
-    if (part_ == Part::undecided) look_at_name(octets);
+    // The rule of mail/split.hpp: a first line that is no field makes all of the message body.
+    for (std::size_t at = 0; part_ == Part::undecided && at < octets.size(); ++at) {
+        const Name name = name_with(octets[at]);
+        if (name == Name::field) part_ = Part::header;
+        if (name == Name::no_field) part_ = Part::body;
+    }
     if (part_ == Part::header && octets.find('\0') != std::string_view::npos) return fail("has a NUL");
     if (part_ == Part::header && octets_ + octets.size() > kMaxHeaderOctets) {
         fault_ = "the header is longer than " + std::to_string(kMaxHeaderOctets) + " octets";
@@ -83,22 +101,21 @@ void MessageInput::put(std::string_view octets, std::string& out) {
     octets_ += octets.size();
 }
 
-// The rule of mail/split.hpp: a first line that is no field makes all of the message body.
-void MessageInput::look_at_name(std::string_view octets) {
-    for (const char c : octets) {
-        if (c == ':' && name_begun_) {
-            part_ = Part::header;
-        } else if (c != ':' && text::is_graphic(c) && !blank_in_name_) {
-            name_begun_ = true;
-            continue;
-        } else if (text::is_blank(c) && name_begun_) {
-            blank_in_name_ = true;
-            continue;
-        } else {
-            part_ = Part::body;
-        }
-        return;
+std::string_view MessageInput::unstuffed(std::string_view start) const {
+    return start.substr(rules_.unstuff_dots && start.starts_with('.') ? 1 : 0);
+}
+
+// One octet more of what may be a field's name.
+MessageInput::Name MessageInput::name_with(char c) {
+    if (c == ':' && name_begun_) return Name::field;
+    if (c != ':' && text::is_graphic(c) && !blank_in_name_) {
+        name_begun_ = true;
+    } else if (text::is_blank(c) && name_begun_) {
+        blank_in_name_ = true;
+    } else {
+        return Name::no_field;
     }
+    return Name::undecided;
 }
 
 void MessageInput::line_end(std::string& out) {
@@ -114,12 +131,14 @@ void MessageInput::line_end(std::string& out) {
         if (part_ == Part::header) header_octets_ = octets_;
         return;
     }
-    put(held, out);
+    if (part_ == Part::header && !held.empty()) begin_body(out);
+    put(unstuffed(held), out);
     if (part_ == Part::header && line_octets_ == 0) {
         header_octets_ = octets_;
         part_ = Part::body;
     }
     if (part_ == Part::undecided) part_ = Part::body;
+    name_begun_ = blank_in_name_ = false;
     out += "\r\n";
     octets_ += 2;
     line_octets_ = 0;

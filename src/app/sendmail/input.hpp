@@ -21,8 +21,10 @@ struct InputRules {
 //  - LF, CRLF and any number of CRs before an LF are one line end; PHP writes "\r\r\n" (SM-21);
 //  - a CR alone is a line end in the body and a fault in the header, where it would hide a field;
 //  - a NUL in the header is a fault; in the body it stays;
-//  - the last line gets its line end.
-// What is header: as mail/split.hpp says. GUARANTEE: any slicing gives the same octets and the same fault.
+//  - the last line gets its line end;
+//  - a line of the header that is neither field nor continuation begins the body, as with Postfix: an empty line is put before it.
+//    Scripts forget that line ("Subject: x", then text).
+// What is header otherwise: as mail/split.hpp says. GUARANTEE: any slicing gives the same octets and the same fault.
 class MessageInput {
 public:
     explicit MessageInput(InputRules rules) : rules_(rules) {}
@@ -42,13 +44,16 @@ private:
     enum class Part : std::uint8_t { undecided, header, body };
     void text(std::string_view run, std::string& out);
     void put(std::string_view octets, std::string& out);
-    void look_at_name(std::string_view octets);
+    enum class Name : std::uint8_t { undecided, field, no_field };
+    [[nodiscard]] Name name_with(char c);
+    void begin_body(std::string& out);
+    [[nodiscard]] std::string_view unstuffed(std::string_view start) const;
     void line_end(std::string& out);
     void lone_cr(std::string& out);
     void fail(const char* what);
 
     InputRules rules_;
-    // The line's first octets, while it may still be "." or begin with "From ".
+    // The line's first octets, while it may still be "." or begin with "From ", or, in the header, be no field.
     std::string start_;
     bool start_known_ = false;
     bool mbox_possible_ = true;

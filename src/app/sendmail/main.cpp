@@ -74,7 +74,10 @@ mail::Handoff claims_of(const Caller& caller, const std::string& full_name, bool
 }
 
 // What the message's own header tells the hand-over.
-void look_at_header(Letter& letter, const std::string& header) {
+void look_at_header(Letter& letter, const Content& content, std::uint64_t header_octets) {
+    const std::string header = content.front().substr(0, header_octets);
+    letter.has_header = !header.empty();
+    letter.begins_with_text = header.empty() && !content.front().starts_with("\r\n");
     letter.author = author_of(header);
     letter.has_from = mail::HeaderBlock(header).contains("From");
 }
@@ -119,16 +122,15 @@ int send_message(const Plan& plan, const Ways& ways, bool trust_environment, std
     if (!input.fault().empty()) return fail(words, exit_code::kDataError, "the message was NOT sent: " + input.fault());
     if (!something && plan.header_recipients) return fail(words, exit_code::kDataError, "no message on standard input");  // SM-26
 
-    const std::string header = content.front().substr(0, input.header_octets());
     Letter letter;
     letter.handoff = claims_of(find_caller(), plan.full_name, trust_environment);
     letter.handoff.sender_asked = plan.sender_asked;
     letter.handoff.envelope = plan.envelope;
     letter.eight_bit = input.eight_bit();
-    look_at_header(letter, header);
+    look_at_header(letter, content, input.header_octets());
     std::string unsound;
     if (plan.header_recipients)
-        unsound = take_header_recipients(plan, letter.handoff.envelope, content, header.size());
+        unsound = take_header_recipients(plan, letter.handoff.envelope, content, input.header_octets());
     if (letter.handoff.envelope.recipients.empty())
         return fail(words, exit_code::kDataError,
                     "the message was NOT sent: it names no recipients" + (unsound.empty() ? unsound : "; " + unsound));
@@ -162,7 +164,7 @@ int hold_dialogue(const Ways& ways, bool trust_environment, std::string& words) 
             letter.handoff.sender_asked = true;
             letter.handoff.envelope = dialogue.envelope();
             letter.eight_bit = dialogue.message().eight_bit();
-            look_at_header(letter, content.front().substr(0, dialogue.message().header_octets()));
+            look_at_header(letter, content, dialogue.message().header_octets());
             const Receipt receipt = submit(ways, letter, content, true);
             content.clear();
             const bool unsaved = receipt.exit_code == exit_code::kCannotCreate || receipt.exit_code == exit_code::kIoError;

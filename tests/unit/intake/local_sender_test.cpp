@@ -82,6 +82,17 @@ Taken accepted(Verdict verdict) {
 
 const std::string kRest = "To: bob@example.org\r\nSubject: x\r\nDate: Sat, 21 Nov 2026 20:00:00 +0100\r\nMessage-ID: <1@site.example>\r\n";
 
+// SM-22, SM-23: `echo text | sendmail bob`.
+TEST(LocalSender, TextAloneBecomesMail) {
+    for (const char* text : {"", "Hello there,\r\n"}) {
+        const Taken mail = accepted(take(text, {.full_name = "Night Watch"}));
+        EXPECT_EQ(mail.from, "Night Watch <httpd@site.example>") << text;
+        EXPECT_NE(mail.text.find("\r\nDate: "), std::string::npos) << mail.text;
+        EXPECT_NE(mail.text.find("\r\nMessage-ID: "), std::string::npos) << mail.text;
+        EXPECT_EQ(mail.text.find("Hello"), std::string::npos) << mail.text;
+    }
+}
+
 TEST(LocalSender, FieldReport0) {
     const Taken mail = accepted(take("From: httpd@kusanagi71.localdomain\r\n" + kRest));
     EXPECT_EQ(mail.path, "httpd@site.example");

@@ -129,6 +129,24 @@ TEST(SendmailHandover, AStrangerWithoutExtensions) {
     EXPECT_EQ(dialogue.outcome()->fate, Fate::stored);
 }
 
+TEST(SendmailHandover, AStrangerGetsAHeader) {
+    Letter mine = letter();
+    mine.has_from = mine.has_header = false;
+    const auto prefix = [&mine] {
+        Handover dialogue(mine, options());
+        return after_ehlo(dialogue, ehlo({"PIPELINING", "CHUNKING"})).prefix;
+    };
+    EXPECT_EQ(prefix(), "Subject:\r\n");
+    mine.begins_with_text = true;
+    EXPECT_EQ(prefix(), "Subject:\r\n\r\n");
+    mine.handoff.name = "Night Watch";
+    EXPECT_EQ(prefix(), "From: \"Night Watch\" <www-data@web1>\r\n\r\n");
+    mine.begins_with_text = false;
+    EXPECT_EQ(prefix(), "From: \"Night Watch\" <www-data@web1>\r\n");
+    Handover known(mine, options());
+    EXPECT_EQ(after_ehlo(known, posthorn()).prefix, "");
+}
+
 TEST(SendmailHandover, SendersForStrangers) {
     const auto sender = [](const Letter& mine) {
         Handover dialogue(mine, options());

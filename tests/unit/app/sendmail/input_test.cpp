@@ -88,6 +88,21 @@ TEST(SendmailInput, TheDotEndsUnlessTold) {  // SM-2
     EXPECT_EQ(read("A: b\r\n\r\n..\r\n.x\r\nFrom\r\n.\r\nQUIT\r\n", smtp).out, "A: b\r\n\r\n.\r\nx\r\nFrom\r\n");
 }
 
+// Scripts that forget the empty line; Postfix, too, lets the text begin there.
+TEST(SendmailInput, ALineThatIsNoFieldBeginsTheBody) {
+    EXPECT_EQ(read("Subject: x\nHello,\nyou: there\n").out, "Subject: x\r\n\r\nHello,\r\nyou: there\r\n");
+    EXPECT_EQ(read("Subject: x\nHello you\n\nz\n").out, "Subject: x\r\n\r\nHello you\r\n\r\nz\r\n");
+    EXPECT_EQ(read("Subject: x\nHello you\n").header, 12U);
+    EXPECT_EQ(read("Subject: x\n:y\n").out, "Subject: x\r\n\r\n:y\r\n");
+    EXPECT_EQ(read("Subject: x\n y z\n\tw\nTo : a\n\n").out, "Subject: x\r\n y z\r\n\tw\r\nTo : a\r\n\r\n");
+    EXPECT_EQ(read("Subject: x\n \nTo: a\n").out, "Subject: x\r\n \r\nTo: a\r\n");
+    EXPECT_EQ(read("Subject: x\nHello").out, "Subject: x\r\n\r\nHello\r\n");
+    EXPECT_EQ(read("Subject: x\n.\nHello").out, "Subject: x\r\n\r\n.\r\nHello\r\n");
+    EXPECT_EQ(read("Subject: x\n.\nHello", {true, false, true}).out, "Subject: x\r\n");
+    EXPECT_EQ(read("Subject: x\n..y\n", {true, true, true}).out, "Subject: x\r\n\r\n.y\r\n");
+    EXPECT_EQ(read("Subject: x\nHello\rBcc: a@b\n").fault, "line 2 of the header has a CR without LF");
+}
+
 TEST(SendmailInput, EightBit) {
     EXPECT_FALSE(read("A: b\n\nx\n").eight_bit);
     EXPECT_TRUE(read("A: b\n\nx\xfc\n").eight_bit);
