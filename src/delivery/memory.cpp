@@ -262,9 +262,16 @@ void DeliveryMemory::erase(std::string_view kind, std::string key) {
     state_->add({std::string(kind), std::move(key)}, std::nullopt, state_);
 }
 
-bool DeliveryMemory::flush() {
+bool DeliveryMemory::put_now(std::string_view kind, std::string key, std::string value, TimePoint expires) {
+    if (value.size() > kMaxValue) return false;
+    // Nobody else takes the write meanwhile, so that what becomes of it is known here.
     const std::lock_guard disk(state_->disk_mutex);
-    return state_->write_pending() && state_->connection != nullptr;
+    {
+        const std::lock_guard lock(state_->pending_mutex);
+        if (state_->stopped || state_->pending.size() >= kMaxPending) return false;
+        state_->pending.insert_or_assign({std::string(kind), std::move(key)}, State::Write{std::move(value), expires});
+    }
+    return state_->write_pending();
 }
 
 void DeliveryMemory::stop() {

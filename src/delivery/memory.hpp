@@ -40,10 +40,10 @@ public:
     void put(std::string_view kind, std::string key, std::string value, TimePoint expires);
     void erase(std::string_view kind, std::string key);
 
-    // Writes what is on its way and returns when it is in the file, safe from kill -9 (a power cut may take the last writes).
-    // False: it is not. Blocks: on a pool thread.
-    bool flush();
-    // The same, and then nothing more is taken. Blocks; idempotent.
+    // As put(), and returns when it is in the file, safe from kill -9 (a power cut may take the last writes). False: it is not.
+    // Blocks: on a pool thread.
+    [[nodiscard]] bool put_now(std::string_view kind, std::string key, std::string value, TimePoint expires);
+    // Writes what is on its way; then nothing more is taken. Blocks; idempotent.
     void stop();
 
 private:

@@ -201,11 +201,16 @@ net::awaitable<void> TlsReporter::report(Day day, std::string domain, RunPtr run
             continue;
         }
         sent_[day].insert(mark);
-        memory_.put(kSentKind, to_string(day) + ' ' + mark, std::string(), end_of(day) + kRemembered);
-        auto durable = [memory = &memory_] { return memory->flush(); };
-        co_await net::offload(disk_, std::move(durable));
+        auto durable = [memory = &memory_, key = to_string(day) + ' ' + mark, until = end_of(day) + kRemembered] {
+            return memory->put_now(kSentKind, key, std::string(), until);
+        };
+        const bool marked = co_await net::offload(disk_, std::move(durable));
         bool taken = false;
-        if (!tasks_.stopping()) taken = co_await hand_over(counted, to);
+        // Without its mark on disk a report might be sent twice.
+        if (!marked)
+            log::warning("tls_report").kv("domain", domain).kv("to", to.uri)
+                .kv("error", "that it is being sent could not be written to delivery.sqlite").kv("meaning", "tried again in an hour");
+        else if (!tasks_.stopping()) taken = co_await hand_over(counted, to);
         if (taken) {
             ++run->result.sent;
             continue;
