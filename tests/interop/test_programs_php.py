@@ -74,7 +74,7 @@ class Mail(Php):
         self.assertIs(self.mail("-d", "mail.add_x_header=On", header=f"From: {FROM}"), True)
         message = self.arrived()
         self.assertEqual(message.fields("X-PHP-Originating-Script"), [])
-        self.d.wait_for_log(r"10033:mail\.php")
+        self.d.wait_for_log(r" script=0:mail\.php ")   # its owner, who is root
 
     def test_daemon_down(self):
         """mail() says true, and means it: the message arrives when the daemon is back (SM-28)."""

@@ -99,7 +99,7 @@ class HttpsServer:
         body = stream.read(int(headers.get("content-length", "0")))
         with self._changed:
             self.requests.append({"method": method, "path": path, "headers": headers, "body": body,
-                                  "sni": self._names.get(id(connection))})
+                                  "peer": connection.getpeername()[0], "sni": self._names.get(id(connection))})
             answer = self._answers.get(path)
             self._changed.notify_all()
         if answer is None:

@@ -62,7 +62,7 @@ class Machine:
         passwd = [line for line in passwd if line.split(":")[0] not in self.users]
         homes = []
         for name, uid in self.users.items():
-            gecos = name if name == "root" else f"{name.capitalize()} of {hostname.split('.')[0]},,,"
+            gecos = f"{name.capitalize()} Blume,,,"
             passwd.append(f"{name}:x:{uid}:{uid}:{gecos}:/run/home/{name}:/bin/sh")
             homes += [f"mkdir -p -m 755 /run/home/{name}", f"chown {uid}:{uid} /run/home/{name}"]
         group = pathlib.Path("/etc/group").read_text(encoding="utf-8").splitlines()

@@ -29,13 +29,9 @@ class ProgramTest(world.WorldTest):
         self.m = machine.Machine(self.HOSTNAME, self.USERS)
         self.addCleanup(self.m.stop)
         self.m.write("/etc/aliases", self.ALIASES)
-        self.m.run(["mkdir", "-p", "/run/posthorn"])
-        self.w = self.world(machine=self.m, ours=(self.SITE,), changes=self.local_settings() | self.CHANGES)
+        changes = {"admin": {"socket": "/run/posthorn/admin.sock"}, "local": {"spool": "/var/spool/posthorn"}} | self.CHANGES   # the defaults
+        self.w = self.world(machine=self.m, ours=(self.SITE,), changes=changes)
         self.d = self.w.daemon
-
-    def local_settings(self):
-        return {"listener": [{"address": "unix:/run/posthorn/submission.sock", "tls": "none", "auth": "none"}],
-                "admin": {"socket": "/run/posthorn/admin.sock"}}
 
     def arrived(self, recipient=VISITOR, timeout=30.0):
         """The one message that came for somebody; it must pass."""
