@@ -436,7 +436,9 @@ private:
     bool carry_out(const std::optional<mail::Mailbox>& from) {
         using From = SenderDecision::From;
         if (decision_->from == From::made) {
-            if (!options_.add_from) return fail(550, "5.6.0", "The message has no From field");
+            // SUB-10: with the null sender somebody must be known who would answer for it.
+            const bool nobody = judged_.reverse_path->empty() && !submission_.caller;
+            if (!options_.add_from || nobody) return fail(550, "5.6.0", "The message has no From field");
             added_from_ = named_address(decision_->from_display, {}, decision_->from_address);
             return true;
         }
@@ -470,7 +472,7 @@ private:
     [[nodiscard]] std::string named_address(const std::string& display, const std::string& via, const std::string& address) const {
         const std::string phrase =
             mail::write_phrase(display.size() <= kMaxDisplay ? display : std::string(), via, kColumn, envelope_.smtputf8);
-        return phrase.empty() ? " " + address : " " + phrase + " <" + address + ">";
+        return " " + phrase + (phrase.empty() ? "<" : " <") + address + ">";
     }
 
     // What From is to hold by the decision, where that is more than another domain; nothing: what it holds.

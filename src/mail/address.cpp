@@ -193,9 +193,10 @@ AddressResult<ParsedPath> parse_path(std::string_view text, PathKind kind, bool 
     const std::size_t mailbox_begin = reader.at();
     if (auto fault = read_mailbox(reader, parsed.address)) {
         // RFC 5321 s4.1.1.3, s4.5.1: the one address that has no domain.
-        const bool names = kind == PathKind::reverse_or_name || kind == PathKind::forward_or_name;
+        const bool may_be_bare = kind == PathKind::reverse_or_name || kind == PathKind::forward_or_name;
+        const bool is_name = may_be_bare && path[reader.at() - 1] != '@';   // "<root@>" is none
         const bool is_postmaster = kind == PathKind::forward && text::iequals(path.substr(1), "postmaster>");
-        if (fault->fault != AddressFault::missing_domain || !(names || is_postmaster)) return *fault;
+        if (fault->fault != AddressFault::missing_domain || !(is_name || is_postmaster)) return *fault;
     }
     if (!reader.take('>') || reader.at() != path.size())
         return error(AddressFault::bad_domain, "the domain has a character that no domain has");

@@ -75,7 +75,7 @@ class LocalSender(world.WorldTest):
         return self.w.sink.messages[before]
 
     def check(self, message, sender, author):
-        """The envelope and From are these, DKIM passes, and all of them align (RFC 7489 s3.1)."""
+        """The envelope and From are these, DKIM passes, and all of them align (RFC 7489 s3.1, SD-2, SD-4, SD-43)."""
         self.assertEqual(message.sender, sender)
         (field,) = message.fields("From")
         self.assertEqual(field, author)
@@ -98,6 +98,7 @@ class LocalSender(world.WorldTest):
         self.w.daemon.wait_for_log(r'stored .*source="uid=33" origin="uid=33 user=www-data pid=812 script=33:mailer.php')
 
     def test_a_message_that_says_nothing(self):
+        """SM-23, SM-50."""
         self.begin()
         message = self.hand_in(WEB, "", parameters=f" XFROM=default XNAME={xtext('The Site')}")
         self.check(message, f"{WEB}@{SITE}", f"The Site <{WEB}@{SITE}>")

@@ -147,10 +147,10 @@ TEST(LocalSender, RefusedWhereThatIsWished) {
 
 TEST(LocalSender, AMissingFromIsMadeOfTheCaller) {
     EXPECT_EQ(accepted(take(kRest, {.full_name = "Apache, Inc."})).from, "\"Apache, Inc.\" <httpd@site.example>");
-    EXPECT_EQ(accepted(take(kRest)).from, "httpd@site.example");
+    EXPECT_EQ(accepted(take(kRest)).from, "<httpd@site.example>");
     const Taken null = accepted(take(kRest, {.sender = ""}));
     EXPECT_EQ(null.path, "");
-    EXPECT_EQ(null.from, "httpd@site.example");
+    EXPECT_EQ(null.from, "<httpd@site.example>");
     EXPECT_EQ(accepted(take(kRest, {.sender = "shop@site.example", .full_name = "J\xc3\xb6rg"})).from, "=?utf-8?B?SsO2cmc=?= <shop@site.example>");
 }
 
