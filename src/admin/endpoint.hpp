@@ -49,6 +49,9 @@ void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, R
 // Whether a message is there for this visitor: all are for operators, to others their own.
 [[nodiscard]] bool may_see(const Visitor& visitor, std::string_view source);
 
+// Method and path of all there are; for the test that walks them.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> endpoints();
+
 // Finds the endpoint; answers 403, 404 and 405 itself. What is not said to be everybody's is the operators' alone.
 void route(const CorePtr& core, const Request& request, Respond respond);
 

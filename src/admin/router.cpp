@@ -50,6 +50,31 @@ void route_message(const CorePtr& core, const Request& request, std::string_view
 
 constexpr std::string_view kMessages = "/v1/queue/";
 
+struct Place {
+    std::string_view path;
+    const char* method;
+    Simple endpoint;
+};
+constexpr Place kPlaces[] = {
+    {"/mailq", "GET", get_mailq},
+    {"/mailq/flush", "POST", post_flush},
+    {"/metrics", "GET", get_metrics},
+    {"/v1/guard", "GET", get_guard},
+    {"/v1/guard/forgive", "POST", post_forgive},
+    {"/v1/health", "GET", get_health},
+    {"/v1/queue", "GET", get_queue},
+    {"/v1/reload", "POST", post_reload},
+    {"/v1/route", "GET", get_route},
+    {"/v1/senders", "GET", get_senders},
+    {"/v1/status", "GET", get_status},
+    {"/v1/tls-reports", "GET", get_tls_reports},
+    {"/v1/tls-reports/send", "POST", post_tls_reports},
+    {"/v1/tls-reports/show", "GET", get_tls_report},
+    {"/v1/users/resume", "POST", post_resume},
+    {"/v1/users/suspend", "POST", post_suspend},
+    {"/v1/users/suspended", "GET", get_suspended},
+};
+
 // What every user of this machine may ask: endpoints that look at the visitor themselves. Of /v1/queue/ID only the message
 // itself: what follows a further slash changes something.
 bool is_everybodys(const Request& request) {
@@ -62,6 +87,16 @@ bool is_everybodys(const Request& request) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> endpoints() {
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const Place& place : kPlaces) all.emplace_back(place.method, place.path);
+    const std::string message = std::string(kMessages) + QueueId(1).to_string();
+    all.emplace_back("GET", message);
+    all.emplace_back("DELETE", message);
+    for (const char* revision : {"/retry", "/hold", "/release", "/bounce"}) all.emplace_back("POST", message + revision);
+    return all;
+}
 
 bool may_see(const Visitor& visitor, std::string_view source) {
     return visitor.all || source == auth::source_of_uid(visitor.uid);
@@ -78,20 +113,7 @@ void route(const CorePtr& core, const Request& request, Respond respond) {
                       std::move(respond));
         return;
     }
-    struct Place {
-        std::string_view path;
-        const char* method;
-        Simple endpoint;
-    };
-    for (const Place& place :
-         {Place{"/v1/queue", "GET", get_queue}, Place{"/mailq", "GET", get_mailq}, Place{"/mailq/flush", "POST", post_flush},
-          Place{"/v1/senders", "GET", get_senders}, Place{"/v1/health", "GET", get_health},
-          Place{"/v1/guard", "GET", get_guard}, Place{"/v1/guard/forgive", "POST", post_forgive},
-          Place{"/v1/status", "GET", get_status}, Place{"/metrics", "GET", get_metrics}, Place{"/v1/reload", "POST", post_reload},
-          Place{"/v1/users/suspended", "GET", get_suspended}, Place{"/v1/users/suspend", "POST", post_suspend},
-          Place{"/v1/users/resume", "POST", post_resume}, Place{"/v1/tls-reports", "GET", get_tls_reports},
-          Place{"/v1/tls-reports/show", "GET", get_tls_report}, Place{"/v1/tls-reports/send", "POST", post_tls_reports},
-          Place{"/v1/route", "GET", get_route}}) {
+    for (const Place& place : kPlaces) {
         if (request.path == place.path) {
             if (request.method == place.method) {
                 place.endpoint(core, request, std::move(respond));

@@ -159,7 +159,7 @@ TEST_F(AdminTest, SocketHasItsModeAndIsRemovedAtTheEnd) {
     start();
     struct stat found {};
     ASSERT_EQ(::stat(socket_.c_str(), &found), 0);
-    EXPECT_EQ(found.st_mode & 0777U, 0600U);
+    EXPECT_EQ(found.st_mode & 0777U, 0666U);  // SO_PEERCRED says who may what
     stop();
     EXPECT_NE(::stat(socket_.c_str(), &found), 0);
 }
@@ -284,6 +284,54 @@ TEST_F(AdminTest, UnknownPathsAndMethodsAreRefused) {
     ask("DELETE", "/v1/queue", 405);
     ask("GET", "/v1/reload", 405);
     EXPECT_NE(talk("PUT /v1/status HTTP/1.0\r\n\r\n").find("\r\nAllow: GET\r\n"), std::string::npos);
+}
+
+// A long listing comes in chunks, whole or recognisably cut off.
+TEST_F(AdminTest, MailqComesInPieces) {
+    for (int i = 1; i <= 250; ++i) add(i, "a@example.com", {"b@example.org"});
+    start();
+    std::string text;
+    std::size_t pieces = 0;
+    const auto answer = request_long(socket_, "GET", "/mailq", [&](std::string_view piece) {
+        text += piece;
+        pieces += piece.empty() ? 0 : 1;
+    });
+    ASSERT_TRUE(answer) << answer.error().what;
+    EXPECT_EQ(answer->status, 200U);
+    EXPECT_GE(pieces, 2U);
+    EXPECT_TRUE(text.starts_with("-Queue ID-"));
+    EXPECT_TRUE(text.ends_with("\n\n-- 8 Kbytes in 250 Requests.\n")) << text.substr(text.size() - 100);
+    EXPECT_NE(text.find("\n" + QueueId(250).to_string()), std::string::npos);
+    // The connection is good for the next request (RFC 9112 s7.1).
+    const std::string twice = talk("GET /mailq HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/health HTTP/1.0\r\n\r\n");
+    EXPECT_NE(twice.find("250 Requests.\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n"), std::string::npos);
+}
+
+// For programs that know no chunks: the end of the connection is the end of the text.
+TEST_F(AdminTest, MailqForHttp10HasNoChunks) {
+    start();
+    const std::string empty = talk("GET /mailq HTTP/1.0\r\n\r\n");
+    EXPECT_EQ(empty.substr(empty.find("\r\n\r\n")), "\r\n\r\nMail queue is empty\n");
+    EXPECT_EQ(empty.find("Content-Length"), std::string::npos);
+    EXPECT_EQ(empty.find("Transfer-Encoding"), std::string::npos);
+    EXPECT_NE(empty.find("Content-Type: text/plain"), std::string::npos);
+}
+
+TEST_F(AdminTest, FlushMakesOneMessageDue) {
+    const QueueId id = add(7, "a@example.com", {"b@example.org"});
+    start();
+    const auto flush = [&](const std::string& query) { return request(socket_, "POST", "/mailq/flush" + query, seconds(20)); };
+    EXPECT_EQ(flush("?id=" + id.to_string())->status, 200U);
+    EXPECT_EQ(ask("GET", "/v1/queue/" + id.to_string()).at("recipients").as_array()[0].as_object().at("due_at").as_string(),
+              "2026-11-21T00:00:00.000Z");
+    EXPECT_EQ(flush("?id=" + QueueId(8).to_string())->status, 404U);
+    EXPECT_EQ(flush("?id=x")->body, "\"x\" is no queue id; mailq shows them\n");
+    EXPECT_EQ(flush("?site=&id=x")->status, 400U);
+    EXPECT_EQ(flush("?sites=x")->status, 400U);
+    EXPECT_EQ(flush("?site=")->status, 400U);
+    EXPECT_EQ(flush("")->status, 501U);  // a daemon that lends none
+    stop();
+    EXPECT_EQ(revised_, (std::vector<std::string>{"example.org"}));
 }
 
 TEST_F(AdminTest, ConnectionIsKeptForMoreRequestsAlsoWhenTheyComeAtOnce) {
