@@ -303,6 +303,7 @@ TEST_F(SettlementTest, TheLastDeliverySaysQuit) {
     until([&] { return ended; }, 50ms);
     sink_.go_on();
     sink_.stall("QUIT");
+    ASSERT_TRUE(until([&] { return sink_.delivered().size() == 1; }));   // nobody waits at the dot any more
     ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
     sink_.go_on();
     ASSERT_TRUE(until([&] { return ended; }));
@@ -320,6 +321,82 @@ TEST_F(SettlementTest, AnIdleConnectionGoesInTime) {
     EXPECT_TRUE(until([&] { return sink_.waiting() == 1; }, 10s));
     EXPECT_EQ(agent_->figures().connections, 0U);
     sink_.go_on();
+}
+
+// PR-19: the limit that we know is kept before the peer shows it; a provider's own goes first.
+TEST_F(SettlementTest, AConnectionCarriesSoManyMessages) {
+    settings_.delivery.idle_connection = 60s;
+    settings_.delivery.messages_per_connection = 2;
+    start();
+    const auto deliver = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            submit("bob@dest.test");
+            ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+        }
+    };
+    deliver(5);
+    EXPECT_EQ(sink_.connections(), 3);
+    ProviderOptions provider;
+    provider.name = "theirs";
+    provider.mx = {"mx.dest.test"};
+    provider.messages_per_connection = 3;
+    settings_.delivery.providers = {provider};
+    agent_->reload(settings());
+    deliver(3);
+    EXPECT_EQ(sink_.connections(), 4);
+    deliver(1);
+    EXPECT_EQ(sink_.connections(), 5);
+}
+
+// What was about to be sent is nobody's at the end, so that the next process need not wait for a lease.
+TEST_F(SettlementTest, WhatWasReadyIsGivenBackAtTheStop) {
+    settings_.delivery.shutdown_grace = 100ms;
+    start();
+    sink_.stall(".");
+    submit("first@dest.test");
+    ASSERT_TRUE(until([&] { return sink_.waiting() == 1; }));
+    submit("second@other.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().ready == 1; }));
+    EXPECT_TRUE(unclaimed().empty());
+    stop();
+    EXPECT_TRUE(unclaimed().contains("other.test"));
+}
+
+// The one reason why the store refuses a settlement for its own sake: the id of its report is taken. It gets another.
+TEST_F(SettlementTest, AReportWhoseIdIsTakenIsRenamed) {
+    dns_.mx("example.test", 10, "mx.dest.test");
+    start();
+    sink_.reply("RCPT", "550 5.1.1 nobody here");
+    store_.holds = true;
+    submit("bob@dest.test");
+    ASSERT_TRUE(until([&] { return store_.held.size() == 1; }));
+    sink_.reply("RCPT", "");
+    ASSERT_EQ(store_.held.front().first.messages.size(), 1U);
+    queue::NewMessage other = message("carol@dest.test");
+    auto taken = std::make_shared<mail::Message>(*other.message);
+    taken->id = store_.held.front().first.messages.front().message->id;
+    other.message = taken;
+    other.recipients.front().due_at = wall_now() + 1h;
+    store_.add(std::move(other), SteadyTime::max(), [](auto result) { ASSERT_TRUE(result); });
+    store_.let_go();
+    ASSERT_TRUE(until([&] { return waiting() == 1 && agent_->figures().bounced == 1; }));   // carol's
+    EXPECT_EQ(sink_.delivered(), std::vector<std::string>{"alice@example.test"});
+}
+
+// The route by which we would leave: looked at anew at once when the operator has changed it.
+TEST_F(SettlementTest, AReloadLooksAtTheSourceAddressAnew) {
+    const auto reverse = [](char last) {
+        std::string name(1, last);
+        return name += ".0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+    };
+    settings_.delivery.family = IpFamily::automatic;
+    settings_.delivery.source_v6 = "2001:db8::1";
+    start();
+    ASSERT_TRUE(until([&] { return dns_.count(reverse('1')) == 1; }));
+    until([] { return false; }, 50ms);   // that look has ended
+    settings_.delivery.source_v6 = "2001:db8::2";
+    agent_->reload(settings());
+    EXPECT_TRUE(until([&] { return dns_.count(reverse('2')) == 1; }));
 }
 
 // What a crash may repeat is bounded: deliveries whose end is not on disk count against delivery.connections, though their
