@@ -74,7 +74,7 @@ class Unsigned(world.WorldTest):
         self.assertTrue(w.daemon.wait_for_log(r"^\S+ unsigned .*plain\.test"))
 
     def test_a_domain_that_is_not_ours_is_held(self):
-        w = self.world()
+        w = self.world(changes={"local": {"clients_from": "keep"}})   # else From would become ours (docs/SENDERS.md)
         self.submit_from(w, "visitor@elsewhere.test")
         w.daemon.wait_for_log(r"^\S+ deferred .*class=local.*elsewhere\.test")
         self.assertEqual(w.sink.messages, [])
