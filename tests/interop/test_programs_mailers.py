@@ -59,11 +59,28 @@ class Mailers(programs.ProgramTest):
         self.assertEqual(self.subject(message), "Disk is full")
 
     def test_bsd_mailx_with_its_senders_address(self):
-        """-a adds fields; -r becomes -f."""
-        self.m.run(["bsd-mailx", "-s", "Report", "-a", f"From: Reports <reports@{SITE}>", "-r", f"bounces@{SITE}", VISITOR],
-                   user="anna", stdin="Nothing new.\n")
+        """-a adds a field; -r makes From and -f of it. Both are two From fields, which nobody could choose from."""
+        def send(recipient, *options, status=0):
+            return self.m.run(["bsd-mailx", "-s", "Report", *options, recipient], user="anna", stdin="Nothing new.\n", status=status).stderr
+
+        reports = f"Reports <reports@{SITE}>"
+        send(VISITOR, "-a", f"From: {reports}")
         message = self.arrived()
-        self.assertEqual((message.sender, message.fields("From")), (f"bounces@{SITE}", [f"Reports <reports@{SITE}>"]))
+        self.assertEqual((message.sender, message.fields("From")), (f"reports@{SITE}", [reports]))
+        send("r1@dest.test", "-r", f"bounces@{SITE}")
+        message = self.arrived("r1@dest.test")
+        self.assertEqual((message.sender, message.fields("From")), (f"bounces@{SITE}", [f"bounces@{SITE}"]))
+        self.assertIn("more than one From field", send("r2@dest.test", "-a", f"From: {reports}", "-r", f"bounces@{SITE}", status=1))
+
+    def test_to_nobody(self):
+        """A name of the machine that leads nowhere goes where root's mail goes; else it is refused at once, and the mailer says why."""
+        self.m.run(["bsd-mailx", "-s", "Hello", "nobodyhere"], user="anna", stdin="Hello?\n")
+        self.arrived(ADMIN)
+        self.d.wait_for_empty_queue()
+        self.m.write("/etc/aliases", "# none\n")
+        run = self.m.run(["bsd-mailx", "-s", "Hello", "nobodyhere"], user="anna", stdin="Hello?\n", status=1)
+        self.assertIn("nobodyhere", run.stderr)
+        self.assertEqual(self.d.queue_ids(), [])
 
     def test_mutt(self):
         self.m.run(["mutt", "-F", "/dev/null", "-s", "Prüfung №7", "-a", self.file, "-b", "bcc@dest.test", "--", VISITOR], user="anna",

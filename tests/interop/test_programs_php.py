@@ -6,7 +6,7 @@ import json
 import pathlib
 import random
 
-from posthorn_test import programs
+from posthorn_test import programs, verify
 from posthorn_test.programs import SITE, VISITOR
 
 HERE = pathlib.Path(__file__).resolve().parent / "programs"
@@ -174,6 +174,34 @@ class FieldReport(Php):
     def test_as_wordpress(self):
         self.assertIs(self.mail(user="httpd", header="From: WordPress <wordpress@tsukarooohi.com>"), True)
         self.assertEqual(self.arrived().sender, "wordpress@tsukarooohi.com")
+
+
+class TwoSites(Php):
+    """Two sites on one server, each under a user of its own: whoever calls decides, not what he says."""
+
+    USERS = {"blog": 10001, "shop": 10002}
+    CHANGES = {"site": [{"name": "blog", "users": ["blog"], "domains": [f"blog.{SITE}"], "sender": f"wordpress@blog.{SITE}"},
+                        {"name": "shop", "users": ["10002"], "domains": [f"shop.{SITE}"], "from": "refuse"}]}
+
+    def test_each_is_itself(self):
+        for user, default in (("blog", f"wordpress@blog.{SITE}"), ("shop", f"shop@shop.{SITE}")):
+            with self.subTest(user=user):
+                self.assertIs(self.mail(user=user, to=f"{user}@dest.test"), True)
+                message = self.w.sink.wait_for_message(f"{user}@dest.test")
+                self.assertEqual(message.sender, default)
+                self.assertIn(f"<{default}>", message.fields("From")[0])
+                self.assertIsNone(verify.all_pass(message.data, self.w.dns))
+
+    def test_neither_is_the_other(self):
+        """blog's From is rewritten, shop's refused: PHP says false, and the error log why."""
+        self.assertIs(self.mail(user="blog", header=f"From: Shop <info@shop.{SITE}>"), True)
+        message = self.w.sink.wait_for_message(VISITOR)
+        self.assertEqual(message.sender, f"wordpress@blog.{SITE}")
+        self.assertIn(f"<wordpress@blog.{SITE}>", message.fields("From")[0])
+        run = self.php("mail.php", {"to": VISITOR, "subject": "x", "text": "x", "header": f"From: Blog <info@blog.{SITE}>"}, user="shop")
+        self.assertEqual(run.stdout, "false\n")
+        self.assertIn(f"info@blog.{SITE}", run.stderr)
+        self.assertEqual(self.w.sink.accepted, 1)
 
 
 if __name__ == "__main__":
