@@ -120,6 +120,7 @@ void Pickup::stop() {
 net::awaitable<void> Pickup::attend(SpoolPtr spool) {
     while (!stopping_ && !spool->ended) {
         const SteadyTime next = std::chrono::steady_clock::now() + wanted_.options.scan_interval;
+        spool->look_again = false;
         bool opened = spool->files != nullptr;
         if (!opened) opened = co_await open(spool);
         if (opened) co_await scan(spool);
@@ -180,7 +181,7 @@ net::awaitable<void> Pickup::listen(SpoolPtr spool) {
             }
         }
         if (arrivals.overrun || ended) spool->look_again = true;
-        if (ended) {
+        if (ended && spool->watch == watch) {
             spool->watch.reset();
             spool->files.reset();
         }
@@ -189,10 +190,18 @@ net::awaitable<void> Pickup::listen(SpoolPtr spool) {
 }
 
 net::awaitable<void> Pickup::scan(SpoolPtr spool) {
-    spool->look_again = false;
     const TimePoint began = wall_now();
     const std::uint64_t number = ++spool->scans;
     const std::shared_ptr<SpoolDirectory> files = spool->files;
+    auto look = [files] { return files->is_current(); };
+    const bool current = co_await net::offload(files_, std::move(look));
+    if (!current) {
+        if (spool->watch) spool->watch->close();
+        spool->watch.reset();
+        spool->files.reset();
+        spool->look_again = true;   // attend() opens it anew
+        co_return;
+    }
     auto clear = [files, began, after = wanted_.options.abandoned_after] { return files->clear_abandoned(began, after); };
     const std::size_t cleared = co_await net::offload(files_, std::move(clear));
     if (cleared > 0) {

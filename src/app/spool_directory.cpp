@@ -102,6 +102,12 @@ Result<std::shared_ptr<SpoolDirectory>> SpoolDirectory::open(const std::string& 
     return spool;
 }
 
+bool SpoolDirectory::is_current() const {
+    struct stat opened {}, there {};
+    return ::fstat(incoming_.get(), &opened) == 0 && ::stat((path_ + "/new").c_str(), &there) == 0 && opened.st_ino == there.st_ino &&
+           opened.st_dev == there.st_dev;
+}
+
 SpoolDirectory::Walk::~Walk() {
     if (stream_ != nullptr) ::closedir(stream_);
 }

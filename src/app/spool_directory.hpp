@@ -55,6 +55,9 @@ public:
     // What the operator should know of it: modes that let users at each other's mail.
     [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
+    // Whether the path still leads to what was opened: a volume may have been mounted over it, or made anew.
+    [[nodiscard]] bool is_current() const;
+
     // A walk through `new`, piece by piece, so that no directory is too long for it. Names that begin with a dot are passed over.
     class Walk {
     public:

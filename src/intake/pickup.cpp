@@ -58,9 +58,9 @@ std::string forged(const mail::Handoff& handoff) {
     const auto unclean = [](std::string_view octets) {
         return std::any_of(octets.begin(), octets.end(), [](char c) { return text::is_control(c); });
     };
-    if (!envelope.reverse_path.empty() &&
-        !mail::parse_path("<" + envelope.reverse_path + ">", mail::PathKind::reverse_or_name, true)) {
-        return "its sender is no address";
+    if (!envelope.reverse_path.empty()) {
+        const auto parsed = mail::parse_path("<" + envelope.reverse_path + ">", mail::PathKind::reverse_or_name, true);
+        if (!parsed || parsed->consumed != envelope.reverse_path.size() + 2) return "its sender is no address";
     }
     if (unclean(envelope.envid) || unclean(handoff.name)) return "a value in it has control characters";
     for (const mail::EnvelopeRecipient& recipient : envelope.recipients) {
