@@ -12,6 +12,7 @@
 #include "auth/dkim/keys.hpp"
 #include "auth/suspension.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/relays.hpp"
 #include "dns/resolver.hpp"
 #include "net/asio.hpp"
 #include "net/delivery/script_sink.hpp"
@@ -31,6 +32,17 @@ public:
             return;
         }
         MemoryStore::settle(std::move(settlement), std::move(done));
+    }
+    void claim(queue::DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
+               queue::Done<queue::Claimed> done) override {
+        if (!holds_claims) return MemoryStore::claim(destination, now, limit, lease_until, std::move(done));
+        MemoryStore::claim(destination, now, limit, lease_until, [this, done = std::move(done)](auto result) mutable {
+            claims.emplace_back([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+        });
+    }
+    void let_claims_go() {
+        holds_claims = false;
+        for (auto& answer : std::exchange(claims, {})) answer();
     }
     void show(QueueId id, queue::Done<queue::QueueEntry> done) override {
         if (unreadable > 0) {
@@ -58,6 +70,8 @@ public:
     }
 
     std::function<bool()> throws_at_health;
+    bool holds_claims = false;
+    std::vector<UniqueFunction<void()>> claims;   // carried out, and nobody knows yet
     bool holds = false;
     bool holds_messages = false;
     std::deque<std::pair<QueueId, queue::Done<mail::MessagePtr>>> asked;
@@ -89,6 +103,8 @@ protected:
         auto made = std::make_shared<Settings>(settings_);
         made->keys = auth::dkim::KeyTable::build(signs_, made->dkim,
                                                  [this](const std::string&) { return Result<auth::dkim::PrivateKeyPtr>(key_); });
+        std::vector<std::string> problems, warnings;
+        made->relays = Relays::load(made->delivery.relays, problems, warnings);
         return made;
     }
     // told: the agent hears of the store's health, as it does but for the moment it takes.

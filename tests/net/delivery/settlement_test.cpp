@@ -362,6 +362,40 @@ TEST_F(SettlementTest, WhatWasReadyIsGivenBackAtTheStop) {
     EXPECT_TRUE(unclaimed().contains("other.test"));
 }
 
+TEST_F(SettlementTest, WhatIsClaimedWhileTheAgentStopsIsGivenBack) {
+    store_.add(message("bob@dest.test"), SteadyTime::max(), [](auto result) { ASSERT_TRUE(result); });
+    store_.holds_claims = true;
+    start();
+    ASSERT_TRUE(until([&] { return store_.claims.size() == 1; }));
+    bool ended = false;
+    net::asio::co_spawn(context_, agent_->stop(), [&](std::exception_ptr) { ended = true; });
+    ASSERT_TRUE(until([&] { return ended; }));
+    EXPECT_TRUE(unclaimed().empty());
+    store_.let_claims_go();
+    EXPECT_TRUE(until([&] { return unclaimed().contains("dest.test"); }));
+    EXPECT_EQ(sink_.connections(), 0);
+}
+
+// A relay that will not have us will have no other message either: the first one learns it, and the site rests.
+TEST_F(SettlementTest, ARelayThatRefusesUsIsAskedOnce) {
+    RelayOptions relay;
+    relay.name = "smart";
+    relay.hosts = {{"127.0.0.1", sink_.port(), true}};
+    relay.tls = RelayTls::none;
+    RouteOptions route;
+    route.to = "smart";
+    settings_.delivery.relays = {relay};
+    settings_.delivery.routes = {route};
+    start();
+    sink_.reply("MAIL", "530 5.7.0 Authentication required");
+    submit("first@dest.test");
+    submit("second@other.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().deferred == 1 && agent_->figures().deliveries == 0; }));
+    until([] { return false; }, 300ms);
+    EXPECT_EQ(agent_->figures().attempts, 1U);
+    EXPECT_EQ(waiting(), 2U);
+}
+
 // The one reason why the store refuses a settlement for its own sake: the id of its report is taken. It gets another.
 TEST_F(SettlementTest, AReportWhoseIdIsTakenIsRenamed) {
     dns_.mx("example.test", 10, "mx.dest.test");
