@@ -16,6 +16,7 @@ Destination& Scheduler::State::get(DestinationId id, std::string_view domain, st
         known.id = known.id == 0 ? ++last_lane : known.id;
         known.members += 1;
         destination.lane_id = known.id;
+        destination.submitter = std::hash<std::string_view>()(submitter_of(lane));
         destination.bulk = is_bulk(lane);
         sites.at(kUnknownSite).members += 1;
     }
@@ -59,17 +60,17 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
     if (!site_known && !destination.resolving && !destination.in_resolves &&
         (!destination.ready.empty() || (due && asks_first))) {
         destination.in_resolves = true;
-        resolves.push(destination.lane_id, destination.bulk, id);
+        resolves.push(destination.submitter, destination.lane_id, destination.bulk, id);
     }
     if (site_known && !destination.ready.empty() && !destination.in_ring) {
         destination.in_ring = true;
-        site.ring.push(destination.lane_id, destination.bulk, id);
+        site.ring.push(destination.submitter, destination.lane_id, destination.bulk, id);
         consider_starts(destination.site, site, now);
     }
     if (due && !asks_first && destination.claiming == 0 && !destination.in_wants &&
         destination.ready.size() <= options.claim_batch / 2) {
         destination.in_wants = true;
-        site.wants.push(destination.lane_id, destination.bulk, id);
+        site.wants.push(destination.submitter, destination.lane_id, destination.bulk, id);
         consider_claims(destination.site, site, now);
     }
     set_wake(id, destination, due ? kNever : destination.next_due);

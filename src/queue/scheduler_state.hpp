@@ -61,6 +61,7 @@ struct Destination {
     TimePoint wake = kNever;  // its place in the timer
     SiteId site = kUnknownSite;
     LaneId lane_id = 0;
+    SubmitterId submitter = 0;   // two with one hash only share their turns
     std::uint32_t loaded = 0;    // of the ready ones
     std::uint32_t active = 0;    // deliveries under way
     std::uint32_t claiming = 0;  // the limit of the claim under way

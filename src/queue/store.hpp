@@ -21,10 +21,15 @@ using RecipientId = std::int64_t;
 using DestinationId = std::int64_t;
 
 // A lane tells mail of different senders and kinds to one domain apart (delivery/lane.hpp makes them). To the queue it is
-// opaque text, empty for mail queued before there were lanes, but for its first character: this one says that it is bulk
-// mail, which other mail of its site may overtake.
+// opaque text, empty for mail queued before there were lanes, but for two things. Its first character may say that it is bulk
+// mail, which other mail of its site may overtake; and whoever submitted it stands behind its space, or is all of it where
+// nobody in particular did: lanes of one submitter share his turns.
 inline constexpr char kBulkLane = '~';
 [[nodiscard]] constexpr bool is_bulk(std::string_view lane) { return !lane.empty() && lane.front() == kBulkLane; }
+[[nodiscard]] constexpr std::string_view submitter_of(std::string_view lane) {
+    const std::size_t space = lane.find(' ');
+    return lane.substr(space == std::string_view::npos ? (is_bulk(lane) ? 1 : 0) : space);
+}
 
 enum class StoreFault {
     busy,  // the inbox is at its bound, or the deadline passed before the operation began: 452, nothing was

@@ -1,10 +1,11 @@
-// Whose turn it is: among the lanes of a site, and among sites of different standing.
+// Whose turn it is: among the submitters and lanes of a site, and among sites of different standing.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 
 #include "queue/fifo.hpp"
 #include "queue/store.hpp"
@@ -12,19 +13,21 @@
 namespace posthorn::queue {
 
 using LaneId = std::uint32_t;
+using SubmitterId = std::uint64_t;
 
-// Destinations of one site, lane by lane in turn, and within a lane in the order they came: a sender with a
-// thousand domains has as many turns as one with a single domain. Of kBulkTurn turns one is for bulk lanes
-// while there is other mail, so that a letter overtakes a newsletter and the newsletter still gets on. May
-// hold ids that the caller no longer means; it skips them.
+// Destinations of one site: submitter by submitter in turn, of each of them lane by lane, and within a lane in the order they
+// came. So whoever sends under a thousand domains, or to a thousand, has as many turns as one with a single domain. Of
+// kBulkTurn turns one is for bulk lanes while there is other mail, so that a letter overtakes a newsletter and the newsletter
+// still gets on. May hold ids that the caller no longer means; it skips them.
 class LaneTurns {
 public:
     static constexpr std::uint32_t kBulkTurn = 5;
 
-    void push(LaneId lane, bool bulk, DestinationId id) {
+    // A lane is one submitter's, and bulk or not, for ever.
+    void push(SubmitterId submitter, LaneId lane, bool bulk, DestinationId id) {
         Fifo<DestinationId>& waiting = waiting_[lane];
         if (waiting.empty()) {
-            (bulk ? bulk_ : letters_).push_back(lane);
+            (bulk ? bulk_ : letters_).push(submitter, lane);
         }
         waiting.push_back(id);
     }
@@ -35,21 +38,48 @@ public:
     DestinationId pop() {
         const bool bulk = letters_.empty() || (!bulk_.empty() && letters_since_bulk_ + 1 >= kBulkTurn);
         letters_since_bulk_ = bulk ? 0 : letters_since_bulk_ + 1;
-        Fifo<LaneId>& turns = bulk ? bulk_ : letters_;
-        const LaneId lane = turns.pop_front();
+        Submitters& kind = bulk ? bulk_ : letters_;
+        const auto [submitter, lane] = kind.pop();
         const auto it = waiting_.find(lane);
         const DestinationId id = it->second.pop_front();
         if (it->second.empty()) {
             waiting_.erase(it);
         } else {
-            turns.push_back(lane);
+            kind.push(submitter, lane);
         }
         return id;
     }
 
 private:
+    // Lanes with something to do, by their submitters, who are in turn.
+    class Submitters {
+    public:
+        void push(SubmitterId submitter, LaneId lane) {
+            Fifo<LaneId>& theirs = lanes_[submitter];
+            theirs.push_back(lane);
+            if (theirs.size() == 1) {
+                turns_.push_back(submitter);
+            }
+        }
+        [[nodiscard]] bool empty() const { return turns_.empty(); }
+        std::pair<SubmitterId, LaneId> pop() {
+            const SubmitterId submitter = turns_.pop_front();
+            const auto it = lanes_.find(submitter);
+            const LaneId lane = it->second.pop_front();
+            if (it->second.empty()) {
+                lanes_.erase(it);
+            } else {
+                turns_.push_back(submitter);
+            }
+            return {submitter, lane};
+        }
+
+    private:
+        std::unordered_map<SubmitterId, Fifo<LaneId>> lanes_;  // none is empty
+        Fifo<SubmitterId> turns_;
+    };
     std::unordered_map<LaneId, Fifo<DestinationId>> waiting_;  // none is empty
-    Fifo<LaneId> letters_, bulk_;
+    Submitters letters_, bulk_;
     std::uint32_t letters_since_bulk_ = 0;
 };
 

@@ -191,6 +191,43 @@ TEST_F(FairnessTest, ASenderWithAThousandDomainsHasOneTurnOfTwo) {
     EXPECT_GE(turns, 48);
 }
 
+// Issue 4, "messages of one sender or stream can't starve another's": whoever submits under a hundred domains has no more turns
+// than the one who has a single domain; mail of nobody in particular is its domain's.
+TEST_F(FairnessTest, ASubmitterWithAHundredSenderDomainsHasOneTurnOfThree) {
+    prove("mx");
+    for (int i = 0; i < 100; ++i) {
+        add("d" + std::to_string(i) + ".example", "s" + std::to_string(i) + ".example user=greedy", "mx", 3);
+    }
+    auto under_way = pump();
+    const DestinationId modest = add("one.example", "modest.example user=modest", "mx", 100);
+    const DestinationId nobodys = add("one.example", "gateway.example", "mx", 100);
+    std::map<DestinationId, int> turns;
+    std::set<DestinationId> others;
+    for (int i = 0; i < 150; ++i) {
+        finish(under_way.front());
+        under_way.erase(under_way.begin());
+        for (StartDelivery& start : pump()) {
+            turns[start.destination] += 1;
+            if (start.destination != modest && start.destination != nobodys) {
+                others.insert(start.destination);
+            }
+            under_way.push_back(std::move(start));
+        }
+    }
+    EXPECT_GE(turns[modest], 36);
+    EXPECT_GE(turns[nobodys], 36);
+    EXPECT_GE(others.size(), 20U) << "of his turns each of his lanes has its own";
+}
+
+TEST(SubmitterOfALane, IsWhatStandsBehindTheSpaceOrAllOfIt) {
+    EXPECT_EQ(submitter_of("a.example user=alice"), submitter_of("b.example user=alice"));
+    EXPECT_EQ(submitter_of("~a.example stream=news"), submitter_of("b.example stream=news"));
+    EXPECT_EQ(submitter_of("~a.example"), submitter_of("a.example"));
+    EXPECT_NE(submitter_of("a.example"), submitter_of("b.example"));
+    EXPECT_NE(submitter_of("user=alice"), submitter_of("a.example user=alice"));
+    EXPECT_EQ(submitter_of(""), "");
+}
+
 TEST_F(FairnessTest, ProvidersLimitHoldsOverTheirSites) {
     for (const char* site : {"mx.a", "mx.b", "mx.c"}) {
         limit_provider(site, "giant", 7);

@@ -296,6 +296,7 @@ TEST_F(SchedulerTest, AnotherConfigurationOpensWhatWasClosedToUs) {
             scheduler_.resolved(resolve->destination, {resolve->destination == 2 ? "dead" : "relay"}, kStart + 24h, kStart);
         } else if (const auto* claim = std::get_if<ClaimDue>(&action)) {
             claimed.push_back(claim->destination);
+            scheduler_.claimed(claim->destination, {}, std::nullopt, kStart);
         } else {
             more = false;
         }
