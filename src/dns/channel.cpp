@@ -78,8 +78,8 @@ ssize_t send_socket(ares_socket_t fd, const iovec* parts, int count, void*) {
 
 }  // namespace
 
-Channel::Channel(asio::any_io_executor executor, bool trust_ad)
-    : executor_(executor), timer_(std::move(executor)), trust_ad_(trust_ad) {}
+Channel::Channel(asio::any_io_executor executor, bool trust_ad, bool plain)
+    : executor_(executor), timer_(std::move(executor)), trust_ad_(trust_ad), plain_(plain) {}
 
 Result<std::vector<Endpoint>> Channel::servers_of(const DnsOptions& options) {
     for (const Endpoint& server : options.servers) {
@@ -104,14 +104,14 @@ Result<std::vector<Endpoint>> Channel::servers_of(const DnsOptions& options) {
 }
 
 Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor, const Endpoint& server,
-                                                 const DnsOptions& options) {
+                                                 const DnsOptions& options, bool plain) {
     if (Result<void> ready = library_ready(); !ready) {
         return ready.error();
     }
-    std::shared_ptr<Channel> made(new Channel(std::move(executor), options.trust_ad));
+    std::shared_ptr<Channel> made(new Channel(std::move(executor), options.trust_ad, plain));
     ares_options settings{};
     // A reply is handed on whatever its code: another server is chosen in servers.cpp.
-    settings.flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP;
+    settings.flags = ARES_FLAG_NOCHECKRESP | (plain ? 0 : ARES_FLAG_EDNS);
     settings.ednspsz = kUdpSize;
     settings.timeout = static_cast<int>(std::clamp<std::int64_t>(options.timeout.count(), 1, 60'000));
     settings.tries = static_cast<int>(std::clamp<std::uint32_t>(options.tries, 1, 10));
@@ -155,7 +155,7 @@ std::uint16_t Channel::fresh_id() {
     return id;
 }
 
-void Channel::query(const std::string& name, RecordType type, bool plain, OnReply on_reply) {
+void Channel::query(const std::string& name, RecordType type, OnReply on_reply) {
     if (pending_.size() >= kMaxPending) {
         Reply none(ARES_ENOMEM);
         none.shortage = true;
@@ -166,7 +166,7 @@ void Channel::query(const std::string& name, RecordType type, bool plain, OnRepl
     unsigned char* octets = nullptr;
     int length = 0;
     const int made = ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, 1, &octets, &length,
-                                       plain ? 0 : kUdpSize);
+                                       plain_ ? 0 : kUdpSize);
     if (made != ARES_SUCCESS) {
         Reply none(made);
         none.shortage = made == ARES_ENOMEM;

@@ -36,17 +36,18 @@ public:
 
     // Those of the options, or else of /etc/resolv.conf. Errors: servers that are no IP addresses.
     [[nodiscard]] static Result<std::vector<Endpoint>> servers_of(const DnsOptions& options);
+    // plain: all questions go without EDNS. A channel of its own: where EDNS is on, c-ares answers a FORMERR by
+    // cutting eleven octets off the question, which are its end when there is no OPT record.
     [[nodiscard]] static Result<std::shared_ptr<Channel>> create(net::asio::any_io_executor executor,
                                                                  const Endpoint& server,
-                                                                 const DnsOptions& options);
+                                                                 const DnsOptions& options, bool plain = false);
     // Calls what is pending back with ARES_EDESTRUCTION. REQUIRES: not from inside an OnReply.
     ~Channel();
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
-    // plain: without EDNS. The reply may come before this returns. It must not call into this channel, nor
-    // destroy it.
-    void query(const std::string& name, RecordType type, bool plain, OnReply on_reply);
+    // The reply may come before this returns. It must not call into this channel, nor destroy it.
+    void query(const std::string& name, RecordType type, OnReply on_reply);
     // Calls what is pending back with ARES_ECANCELLED. REQUIRES: not from inside an OnReply.
     void cancel();
 
@@ -73,7 +74,7 @@ private:
         explicit Pending(std::uint64_t so_far) : shortages(so_far) {}
     };
 
-    Channel(net::asio::any_io_executor executor, bool trust_ad);
+    Channel(net::asio::any_io_executor executor, bool trust_ad, bool plain);
     // The sockets of c-ares are made and read here: giving it one function of its own means giving it all.
     static ares_socket_t open_socket(int domain, int type, int protocol, void* self);
     static ssize_t receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
@@ -94,6 +95,7 @@ private:
     std::map<std::uint16_t, Pending> pending_;  // by the id of the query
     std::uint64_t shortages_ = 0;
     bool trust_ad_ = false;
+    bool plain_ = false;
 };
 
 }  // namespace posthorn::dns

@@ -69,7 +69,7 @@ Result<std::shared_ptr<Servers>> Servers::create(asio::any_io_executor executor,
         if (!channel) {
             return channel.error();
         }
-        made->servers_.emplace_back(std::move(*channel), server.to_string());
+        made->servers_.emplace_back(std::move(*channel), server);
     }
     made->order_ = ServerOrder(made->servers_.size());
     return made;
@@ -79,6 +79,7 @@ Servers::~Servers() {
     closed_ = true;
     for (Server& server : servers_) {
         server.channel.reset();
+        server.without_edns.reset();
     }
 }
 
@@ -102,8 +103,8 @@ void Servers::ask_server(const std::shared_ptr<Question>& question, std::size_t 
     ++question->open;
     ++servers_[server].figures.queries;
     // A copy, as a reply may end what holds this.
-    const std::shared_ptr<Channel> channel = servers_[server].channel;
-    channel->query(question->name, question->type, servers_[server].plain,
+    const std::shared_ptr<Channel> channel = channel_of(servers_[server]);
+    channel->query(question->name, question->type,
                    [this, question, server, asked](const Channel::Reply& reply) {
                        --question->open;
                        replied(question, server, asked, reply);
@@ -111,6 +112,16 @@ void Servers::ask_server(const std::shared_ptr<Question>& question, std::size_t 
     if (!question->landed && question->open > 0) {
         wait_for_patience(question, server, asked);
     }
+}
+
+std::shared_ptr<Channel> Servers::channel_of(Server& server) {
+    if (server.plain && !server.without_edns) {
+        Result<std::shared_ptr<Channel>> made = Channel::create(executor_, server.endpoint, options_, true);
+        if (made) {
+            server.without_edns = std::move(*made);
+        }
+    }
+    return server.plain && server.without_edns ? server.without_edns : server.channel;
 }
 
 void Servers::wait_for_patience(const std::shared_ptr<Question>& question, std::size_t server,
@@ -229,6 +240,9 @@ void Servers::close() {
     closed_ = true;
     for (const Server& server : servers_) {
         server.channel->cancel();
+        if (server.without_edns) {
+            server.without_edns->cancel();
+        }
     }
 }
 

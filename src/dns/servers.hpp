@@ -42,16 +42,19 @@ private:
     struct Question;
     struct Server {
         std::shared_ptr<Channel> channel;
+        std::shared_ptr<Channel> without_edns;  // null: not needed yet
         bool plain = false;  // it does not understand EDNS (RFC 6891 s6.2.2)
+        Endpoint endpoint;
         ServerFigures figures;
 
-        Server(std::shared_ptr<Channel> made, std::string address)
-            : channel(std::move(made)), figures(std::move(address)) {}
+        Server(std::shared_ptr<Channel> made, Endpoint at)
+            : channel(std::move(made)), endpoint(std::move(at)), figures(endpoint.to_string()) {}
     };
 
     Servers(net::asio::any_io_executor executor, const DnsOptions& options);
     void ask_next(const std::shared_ptr<Question>& question);
     void ask_server(const std::shared_ptr<Question>& question, std::size_t server);
+    std::shared_ptr<Channel> channel_of(Server& server);
     void wait_for_patience(const std::shared_ptr<Question>& question, std::size_t server, SteadyTime asked);
     void replied(const std::shared_ptr<Question>& question, std::size_t server, SteadyTime asked,
                  const Channel::Reply& reply);

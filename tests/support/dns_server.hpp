@@ -31,7 +31,7 @@ class DnsServer {
 public:
     // truncate_only: truncated by UDP, and TCP is hung up on. lame: neither records nor their absence, but a
     // referral without recursion. empty: nothing at all, from a server that is no authority and asks nobody.
-    // no_edns: FORMERR to questions with an OPT record. wrong_id, wrong_question: an answer to something
+    // no_edns: FORMERR to questions with an OPT record. formerr_and_opt: to all, with an OPT record where one came. wrong_id, wrong_question: an answer to something
     // else.
     enum class Behaviour {
         normal,
@@ -44,6 +44,7 @@ public:
         lame,
         empty,
         no_edns,
+        formerr_and_opt,
         wrong_id,
         wrong_question
     };
@@ -171,6 +172,11 @@ public:
         return *this;
     }
 
+    // What came that was no question at all.
+    [[nodiscard]] std::size_t malformed() const {
+        const std::lock_guard lock(mutex_);
+        return malformed_;
+    }
     [[nodiscard]] std::vector<Query> queries() const {
         const std::lock_guard lock(mutex_);
         return queries_;
@@ -248,6 +254,7 @@ private:
         const std::lock_guard lock(mutex_);
         delay = delay_;
         if (query.size() < 17) {
+            ++malformed_;
             return {};
         }
         std::size_t end = 12;
@@ -255,6 +262,7 @@ private:
             end += static_cast<unsigned char>(query[end]) + 1U;
         }
         if (end + 5 > query.size()) {
+            ++malformed_;
             return {};
         }
         const std::string question = query.substr(12, end + 5 - 12);
@@ -279,7 +287,7 @@ private:
             flags |= behaviour == Behaviour::servfail ? 2 : 5;
         } else if ((behaviour == Behaviour::truncate || behaviour == Behaviour::truncate_only) && !tcp) {
             flags |= 0x0200;
-        } else if (behaviour == Behaviour::no_edns && edns) {
+        } else if ((behaviour == Behaviour::no_edns && edns) || behaviour == Behaviour::formerr_and_opt) {
             flags |= 1;
         } else if (behaviour == Behaviour::lame) {
             flags = 0x8100;
@@ -322,6 +330,10 @@ private:
         }
         std::string reply = query.substr(0, 2) + number(flags) + number(1) + number(answer_count) +
                             number(authority_count) + number(0) + question + answers + authority;
+        if (behaviour == Behaviour::formerr_and_opt && edns) {
+            reply[11] = 1;
+            reply += std::string("\0\0\x29\x04\xD0\0\0\0\0\0\0", 11);
+        }
         if (behaviour == Behaviour::wrong_id) {
             reply[1] = static_cast<char>(reply[1] ^ 1);
         }
@@ -413,6 +425,7 @@ private:
     std::map<std::string, Behaviour> behaviours_;
     std::vector<Query> queries_;
     std::chrono::milliseconds delay_{0};
+    std::size_t malformed_ = 0;
     bool chase_ = true;
     bool soa_ = true;
     bool ad_ = false;

@@ -136,6 +136,23 @@ TEST(Failover, AServerWithoutEdnsIsAskedWithoutIt) {  // RFC 6891 s6.2.2
     EXPECT_TRUE(server.queries().front().edns);
 }
 
+// It knows EDNS, and does not understand the question all the same: c-ares must not cut that off, as it does where it has put
+// an OPT record there; nobody answers such octets, and the question would last as long as all its tries.
+TEST(Failover, AQuestionWithoutEdnsStaysWhole) {
+    DnsServer server;
+    server.mx("a.test", 10, "mx.test").behave("*", Behaviour::formerr_and_opt);
+    test::run([&](asio::io_context& context) -> awaitable<void> {
+        auto resolver = resolver_for(context, options_for({&server}, milliseconds(300)));
+        for (int i = 0; i < 2; ++i) {
+            const MxAnswer answer = co_await resolver->mx("a.test");
+            EXPECT_EQ(answer.status, Status::temporary);
+            EXPECT_NE(answer.detail.find("FORMERR"), std::string::npos) << answer.detail;
+        }
+    });
+    EXPECT_EQ(server.malformed(), 0U);
+    EXPECT_FALSE(server.queries().back().edns);
+}
+
 // A dead first server costs its time-out once.
 TEST(Failover, ASilentServerIsPassedOver) {
     DnsServer dead;
