@@ -116,7 +116,20 @@ net::awaitable<HttpsAnswer> converse(const HttpsRequest& request, net::Stream& s
     }
 }
 
+std::optional<IpAddress> address_of(const std::string& text) {
+    const Result<IpAddress> address = IpAddress::parse(text);
+    return address ? std::optional(*address) : std::nullopt;
+}
+
 }  // namespace
+
+HttpsRequest::HttpsRequest(std::string name, std::uint16_t number, std::string path, const DeliveryOptions& rules)
+    : host(std::move(name)),
+      port(number),
+      target(std::move(path)),
+      allow_private_addresses(rules.allow_private_addresses),
+      source_v4(address_of(rules.source_v4)),
+      source_v6(address_of(rules.source_v6)) {}
 
 net::awaitable<HttpsAnswer> https_request(HttpsRequest request, dns::Resolver& resolver, net::ClientTls& tls,
                                           net::TaskGroup& stop_with) {
@@ -134,7 +147,7 @@ net::awaitable<HttpsAnswer> https_request(HttpsRequest request, dns::Resolver& r
     for (const IpAddress& address : choice.addresses) {
         if (++tried > kMaxHttpsAddresses || stop_with.stopping()) break;
         if (std::chrono::steady_clock::now() >= end) co_return time_is_over(request);
-        std::optional<IpAddress> source;
+        const std::optional<IpAddress> source = address.is_v4() ? request.source_v4 : request.source_v6;
         net::ConnectResult connected = co_await net::connect(address, request.port, source, end, &stop_with);
         if (!connected.ok()) {
             last = HttpsAnswer(HttpsEnd::unreachable, "no connection to " + address.to_string() + ": " + connected.error.message());

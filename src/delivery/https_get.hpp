@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/endpoint.hpp"
 #include "delivery/options.hpp"
 #include "net/asio.hpp"
 
@@ -29,9 +31,10 @@ struct HttpsRequest {
     std::size_t max_answer = 64 * 1024;        // octets of the answer's body
     Duration limit = std::chrono::minutes(1);  // for all of it
     bool allow_private_addresses = false;
+    std::optional<IpAddress> source_v4, source_v6;   // where it is asked from; nothing: the kernel chooses
 
-    HttpsRequest(std::string name, std::uint16_t number, std::string path)
-        : host(std::move(name)), port(number), target(std::move(path)) {}
+    // By the rules of delivery: which addresses may be asked, and from which of ours (source_v4, source_v6 of [delivery]).
+    HttpsRequest(std::string name, std::uint16_t number, std::string path, const DeliveryOptions& rules);
 };
 
 // How far it came. Redirects are answers like any other: nothing is followed (STS-2).

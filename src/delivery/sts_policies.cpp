@@ -38,6 +38,7 @@ struct StsPolicies::Domain {
     std::shared_ptr<const StsPolicy> policy;
     std::optional<StsFailure> failure;
     std::string why;                           // there is no policy
+    bool says_none = false;                    // DNS has no record of its kind: a sound answer, no failure
     bool looking = false;
     SteadyTime began{};                        // the look under way
     SteadyTime looked{};                       // when the last look ended
@@ -73,6 +74,7 @@ void StsPolicies::start() {
 }
 
 void StsPolicies::reload(const DeliveryOptions& options) {
+    none_.clear();
     if (options.tls_ca_file != options_.tls_ca_file) tls_.reset();
     options_ = options;
 }
@@ -80,8 +82,7 @@ void StsPolicies::reload(const DeliveryOptions& options) {
 void StsPolicies::stop() {
     tasks_.request_stop();
     wake_.notify();
-    for (net::Event* turn : turns_) turn->set();
-    turns_.clear();
+    turns_.dismiss([](net::Event* turn) { turn->set(); });
     for (auto& [name, domain] : domains_) domain->tell();
 }
 
@@ -130,8 +131,9 @@ net::awaitable<void> StsPolicies::look_and_tell(DomainPtr domain) {
     domain->looking = false;
     domain->looked = std::chrono::steady_clock::now();
     domain->tell();
-    // Domains without MTA-STS, most of them, are not kept: DNS' cache knows them.
+    // Domains without MTA-STS, most of them, are not kept but by their names.
     if (!domain->policy && !domain->failure && domain->hurry_until <= domain->looked) {
+        if (domain->says_none) note_none(*domain);
         const auto at = domains_.find(domain->name);
         if (at != domains_.end() && at->second == domain) domains_.erase(at);
     }
@@ -141,6 +143,7 @@ net::awaitable<void> StsPolicies::look_up(DomainPtr domain) {
     const dns::TxtAnswer answer = co_await resolver_.txt("_mta-sts." + domain->name);
     if (tasks_.stopping()) co_return;
     StsRecord record;
+    domain->says_none = answer.status != dns::Status::ok && answer.status != dns::Status::temporary;
     if (answer.status == dns::Status::ok) {
         record = parse_sts_record(answer.texts);
         domain->why = record.why;
@@ -154,16 +157,19 @@ net::awaitable<void> StsPolicies::look_up(DomainPtr domain) {
     std::string id;
     if (record.id) id = *record.id;
     else if (domain->policy) id = domain->policy->id;
-    const bool turn = co_await take_turn();
+    // A server that failed, which may be by silence, is no better than one that nobody knows.
+    const Fetch kind = in_force(domain->policy, wall_now()) && !domain->failure ? Fetch::refresh : Fetch::other;
+    const bool turn = co_await take_turn(kind);
     if (!turn) co_return;
     struct Turn {
-        explicit Turn(StsPolicies& policies) : of(policies) {}
-        ~Turn() { of.give_turn(); }
+        Turn(StsPolicies& policies, Fetch which) : of(policies), kind(which) {}
+        ~Turn() { of.give_turn(kind); }
         Turn(const Turn&) = delete;
         Turn& operator=(const Turn&) = delete;
         StsPolicies& of;
+        const Fetch kind;
     };
-    const Turn mine(*this);
+    const Turn mine(*this, kind);
     co_await fetch(domain, std::move(id));
 }
 
@@ -171,9 +177,8 @@ net::awaitable<void> StsPolicies::fetch(DomainPtr domain, std::string id) {
     if (!tls_) tls_ = std::make_shared<net::ClientTls>(options_.tls_ca_file);
     tls_used_ = std::chrono::steady_clock::now();
     const std::shared_ptr<net::ClientTls> tls = tls_;
-    HttpsRequest request("mta-sts." + domain->name, options_.mta_sts_port, std::string(kPath));
+    HttpsRequest request("mta-sts." + domain->name, options_.mta_sts_port, std::string(kPath), options_);
     request.max_answer = kMaxStsPolicySize;
-    request.allow_private_addresses = options_.allow_private_addresses;
     const HttpsAnswer answer = co_await https_request(std::move(request), resolver_, *tls, tasks_);
     if (tasks_.stopping()) co_return;
     const std::string server = "mta-sts." + domain->name + ": ";
@@ -233,25 +238,31 @@ void StsPolicies::note_failure(Domain& domain, TlsResultType type, const std::st
                             : std::string("there is no policy to go by; asked again in five minutes at the soonest"));
 }
 
-net::awaitable<bool> StsPolicies::take_turn() {
-    if (fetching_ < kFetchesAtOnce) {
-        ++fetching_;
-        co_return true;
-    }
-    if (turns_.size() >= kMaxTurns) co_return false;
+net::awaitable<bool> StsPolicies::take_turn(Fetch kind) {
+    if (turns_.take(kind)) co_return true;
     net::Event turn(executor_);
-    turns_.push_back(&turn);
+    const bool waits = turns_.wait(kind, &turn);
+    if (!waits) co_return false;
     co_await turn.wait();      // whoever gives it counts for us; at the end nobody counts
     co_return !tasks_.stopping();
 }
 
-void StsPolicies::give_turn() {
-    if (turns_.empty()) {
-        --fetching_;
-        return;
-    }
-    turns_.front()->set();
-    turns_.pop_front();
+void StsPolicies::give_turn(Fetch kind) {
+    if (net::Event* const next = turns_.give(kind)) next->set();
+}
+
+bool StsPolicies::has_none(const std::string& domain) {
+    const auto at = none_.find(domain);
+    if (at == none_.end()) return false;
+    if (std::chrono::steady_clock::now() < at->second) return true;
+    none_.erase(at);
+    return false;
+}
+
+void StsPolicies::note_none(const Domain& domain) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (none_.size() >= kMaxNone) std::erase_if(none_, [now](const auto& entry) { return entry.second <= now; });
+    if (none_.size() < kMaxNone) none_[domain.name] = now + kLookInterval;
 }
 
 // Until the look that is under way ends, and no longer than kFirstWait after it began: who asks twice waits once (STS-9).
@@ -276,6 +287,7 @@ net::awaitable<StsAnswer> StsPolicies::policy(std::string domain_name) {
     if (!options_.mta_sts) co_return StsAnswer("MTA-STS is off (delivery.mta_sts)");
     if (domain_name.empty() || mail::is_address_literal(domain_name)) co_return StsAnswer("an address has no MTA-STS policy");
     text::lower_in_place(domain_name);
+    if (has_none(domain_name)) co_return StsAnswer(domain_name + " has no MTA-STS policy");
     const DomainPtr domain = domain_of(domain_name);
     domain->used = std::chrono::steady_clock::now();
     if (in_force(domain->policy, wall_now())) {
@@ -334,6 +346,7 @@ net::awaitable<void> StsPolicies::refresh_rounds() {
             look(domain);
             ++begun;
         }
+        std::erase_if(none_, [ended = std::chrono::steady_clock::now()](const auto& entry) { return entry.second <= ended; });
         if (tls_ && std::chrono::steady_clock::now() - tls_used_ >= kTlsIdle) tls_.reset();
     }
 }

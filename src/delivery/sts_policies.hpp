@@ -3,11 +3,11 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
+#include "delivery/fetch_turns.hpp"
 #include "delivery/memory.hpp"
 #include "delivery/mta_sts.hpp"
 #include "delivery/options.hpp"
@@ -70,8 +70,7 @@ public:
 
     static constexpr Duration kFirstWait = std::chrono::seconds(5);
     static constexpr std::size_t kMaxDomains = 10000;     // known at once
-    static constexpr std::size_t kFetchesAtOnce = 16;
-    static constexpr std::size_t kMaxTurns = 1000;        // domains that wait for their turn to be fetched
+    static constexpr std::size_t kMaxNone = 10000;        // domains without a policy that are remembered at once
 
 private:
     struct Domain;
@@ -84,8 +83,10 @@ private:
     net::awaitable<void> look_up(DomainPtr domain);
     net::awaitable<void> fetch(DomainPtr domain, std::string id);
     net::awaitable<void> await_look(DomainPtr domain);
-    net::awaitable<bool> take_turn();
-    void give_turn();
+    net::awaitable<bool> take_turn(Fetch kind);
+    void give_turn(Fetch kind);
+    [[nodiscard]] bool has_none(const std::string& domain);
+    void note_none(const Domain& domain);
     net::awaitable<void> refresh_rounds();
     void accept(Domain& domain, StsPolicy policy);
     void note_failure(Domain& domain, TlsResultType type, const std::string& what, std::string id);
@@ -97,8 +98,10 @@ private:
     std::shared_ptr<net::ClientTls> tls_;                 // made for the first fetch; given back when none was for a while
     SteadyTime tls_used_{};
     std::unordered_map<std::string, DomainPtr> domains_;  // with a policy, a failure or a look under way
-    std::size_t fetching_ = 0;
-    std::deque<net::Event*> turns_;                       // who waits to fetch, in order
+    FetchTurns<net::Event> turns_;
+    // Domains that said lately that they have no policy, and until when that is believed: behind a resolver that gives no SOA,
+    // DNS' cache does not know it (RFC 2308 s5), and the rate of mail must not become a rate of questions.
+    std::unordered_map<std::string, SteadyTime> none_;
     net::TaskGroup tasks_;
     net::Signal wake_;                                    // of refresh_rounds(): the end
     net::asio::any_io_executor executor_;

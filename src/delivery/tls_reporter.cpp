@@ -248,11 +248,10 @@ net::awaitable<bool> TlsReporter::mail(const TlsDay& day, const ReportAddress& t
 }
 
 net::awaitable<bool> TlsReporter::post(const TlsDay& day, const ReportAddress& to) {
-    HttpsRequest request(to.host, to.port, to.target);
+    HttpsRequest request(to.host, to.port, to.target, options_);
     request.content_type = std::string(kReportMediaType);
     request.body = gzipped(report_json(who_, day));
     request.max_answer = kMaxHttpAnswer;
-    request.allow_private_addresses = options_.allow_private_addresses;
     const std::shared_ptr<net::ClientTls> tls = tls_;
     const HttpsAnswer answer = co_await https_request(std::move(request), resolver_, *tls, tasks_);
     // RPT-5: 200 and 201 are "taken"; a body that is too long changes nothing about the status before it.

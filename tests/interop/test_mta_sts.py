@@ -54,7 +54,7 @@ class MtaSts(WorldTest):
         self.assertEqual(request["sni"], "mta-sts.dest.test")
         self.assertEqual(request["headers"]["host"], f"mta-sts.dest.test:{self.web.port}")
         self.assertRegex(w.daemon.wait_for_log(r"\bmta_sts .*domain=dest\.test")[0], r"mode=enforce id=1 ")
-        w.daemon.wait_for_log(r"\bconnect .*policy=mta-sts|\bconnect .*verified=true")
+        w.daemon.wait_for_log(r"\bconnected .*policy=mta-sts|\bconnected .*verified=true")
 
     def test_mx_is_not_in_the_policy(self):   # STS-6
         w = self.sts_world(mx=("other.dest.test", "*.mx.dest.test"))
@@ -126,6 +126,29 @@ class MtaSts(WorldTest):
         w.daemon.send("bob@dest.test")
         self.assert_delivered(w)
         self.assertEqual(self.web.connections, 0)
+
+    def test_no_record_is_asked_for_once_a_minute(self):   # STS-5: also behind a resolver that says not how long that holds
+        w = self.sts_world(record=None)
+        for n in range(5):
+            w.daemon.send(f"bob{n}@dest.test")
+            self.assert_delivered(w, f"bob{n}@dest.test")
+        self.assertEqual(w.dns.asked("_mta-sts.dest.test", "TXT"), 1)
+        w.daemon.reload()   # asks anew
+        w.daemon.wait_for_log(r"\breloaded\b")
+        w.daemon.send("carol@dest.test")
+        self.assert_delivered(w, "carol@dest.test")
+        self.assertEqual(w.dns.asked("_mta-sts.dest.test", "TXT"), 2)
+
+    def test_asked_from_the_address_that_mail_leaves_from(self):
+        w = self.sts_world()
+        own = loopback_address()
+        w.daemon.tables["delivery"]["source_v4"] = own
+        w.daemon.write_config()
+        w.daemon.reload()
+        w.daemon.wait_for_log(r"\breloaded\b")
+        w.daemon.send("bob@dest.test")
+        self.assert_delivered(w)
+        self.assertEqual(self.web.wait_for_requests(1)[0]["peer"], own)
 
     def test_two_records_are_none(self):   # STS-1
         w = self.sts_world(record=None, mx=("other.dest.test",))
