@@ -94,6 +94,8 @@ std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
         in_trouble.push_back({{{"relay", trouble.relay}, {"fault", std::string(delivery::to_string(trouble.fault))}}, 1.0});
     return {
         gauge("posthorn_delivery_destinations", "Destinations with mail that waits.", figures.destinations),
+        gauge("posthorn_queue_oldest_seconds", "Age of the message that waits longest; 0 where none does.",
+              std::chrono::duration_cast<std::chrono::seconds>(figures.oldest).count()),
         gauge("posthorn_delivery_sites", "Sites with deliveries or back-offs.", figures.sites),
         gauge("posthorn_delivery_running", "Deliveries under way.", figures.deliveries),
         gauge("posthorn_delivery_ready", "Deliveries that wait for a free connection.", figures.ready),

@@ -129,6 +129,7 @@ AgentFigures DeliveryAgent::figures() const {
     figures.hot_octets = now.hot_octets;
     figures.connections = now.deliveries + state_->pool.size();
     figures.blocked_sites = state_->ways.blocked.size();
+    if (state_->oldest) figures.oldest = std::max(Duration(0), wall_now() - *state_->oldest);
     return figures;
 }
 
@@ -246,6 +247,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
         wake();
         co_return;
     }
+    ways.learn_of_no_plan(outcome, now);
     // DNS is silent: those we were about to try are put off with the reason; the rest stays where it is.
     std::vector<queue::ReadyRecipient> ready = scheduler.unresolved(action.destination, now);
     wake();
@@ -321,8 +323,20 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
             say_goodbye(std::move(connection));
         }
         send_summaries(budget.due(std::chrono::steady_clock::now()));
-        if (round % kExpirySweeps == 1 || round == 1) co_await expire();
+        if (round % kExpirySweeps != 1 && round != 1) continue;
+        co_await expire();
+        co_await look_for_the_oldest();
     }
+}
+
+net::awaitable<void> DeliveryAgent::State::look_for_the_oldest() {
+    queue::ListQuery query;
+    query.limit = 1;
+    auto ask = [this, query = std::move(query)](auto done) mutable { store.list(std::move(query), std::move(done)); };
+    auto page = co_await net::callback_result<queue::StoreResult<std::vector<queue::QueueEntry>>>(std::move(ask));
+    if (!page) co_return;
+    oldest.reset();
+    if (!page->empty()) oldest = page->front().accepted_at;
 }
 
 // What is still known of a message whose body or header cannot be read: enough to tell its sender. Null when nothing is.

@@ -73,6 +73,7 @@ struct AgentFigures {
     std::size_t destinations = 0, sites = 0, deliveries = 0, ready = 0, connections = 0;
     std::uint64_t hot_octets = 0;
     std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0, bounces_put_off = 0;
+    Duration oldest{};                                    // the age of the message that waits longest; looked for every five seconds
     std::size_t blocked_sites = 0;                        // whose mail goes, or will soon go, by a fallback
 };
 

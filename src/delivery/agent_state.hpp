@@ -49,6 +49,7 @@ struct DeliveryAgent::State {
     void made_due(const std::vector<queue::DestinationDue>& due);
     net::awaitable<void> sweep();          // idle connections and expired mail
     net::awaitable<void> expire();
+    net::awaitable<void> look_for_the_oldest();
     net::awaitable<mail::MessagePtr> remains_of(QueueId id);
     // Recipients that were claimed and are not tried now after all; the scheduler asks for them again.
     void give_back(const std::vector<queue::Recipient>& rows, const std::string& domain, TimePoint again);
@@ -124,6 +125,7 @@ struct DeliveryAgent::State {
     QueueIdSource ids;                     // of DSNs
     std::minstd_rand random;
     AgentFigures counted;
+    std::optional<TimePoint> oldest;       // when the message that waits longest was accepted
 
     PrefixCache<Prefix> prefixes;          // signatures of messages under way
     std::unordered_map<std::string, std::weak_ptr<Conversion>> conversions;   // of messages being sent, by id

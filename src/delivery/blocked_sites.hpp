@@ -14,21 +14,29 @@ namespace posthorn::delivery {
 inline constexpr Duration kFallbackHold = std::chrono::hours(1);
 inline constexpr std::size_t kMaxBlockedSites = 10000;
 
-// Pure. True when a peer of direct delivery refuses us as a sender: class auth, or words about the reputation or the listing
-// of our address. Never for what is about the recipient or the content.
-[[nodiscard]] bool refuses_us(const Outcome& outcome);
+// Whom a peer of direct delivery refuses.
+enum class Refused : std::uint8_t {
+    nobody,   // it is about the recipient, the content, or a passing trouble
+    sender,   // mail of this sender's domain, which is not authenticated (SPF, DKIM, DMARC)
+    host,     // this machine: its address' reputation, listing or name (PTR record)
+};
+[[nodiscard]] Refused refused_by(const Outcome& outcome);   // pure
+[[nodiscard]] inline bool refuses_us(const Outcome& outcome) { return refused_by(outcome) != Refused::nobody; }
 
 // Pure. True when no host of the site could be connected to.
 [[nodiscard]] bool found_nobody(const Outcome& outcome);
 
-// Owned by the delivery agent, on the home shard; keeps at most kMaxBlockedSites. Only sites of routes with a fallback.
+// Owned by the delivery agent, on the home shard; keeps at most kMaxBlockedSites. Only sites of routes with a fallback. A site
+// is blocked for everybody, or for one sender's domain: one whose SPF is wrong must not send the others' mail by the relay.
 class BlockedSites {
 public:
-    // A delivery to the site, made directly, ended so. A refusal of us blocks at once; no connection to any host blocks when
-    // it has been so for `after`; anything else that the site said ends the blockade. True: the site has just become blocked.
-    bool note(const std::string& site_key, const Outcome& outcome, Duration after, TimePoint now);
-    // Mail for the site goes by the fallback relay now. `why` gets a sentence.
-    [[nodiscard]] bool blocked(const std::string& site_key, TimePoint now, std::string* why = nullptr) const;
+    // A delivery to the site, made directly for that domain's mail, ended so. A refusal of us blocks at once, for this sender or
+    // for all; no connection to any host blocks when it has been so for `after`; anything else that the site said ends the
+    // blockade, for all and for this sender. True: one has just begun.
+    bool note(const std::string& site_key, const std::string& sender_domain, const Outcome& outcome, Duration after, TimePoint now);
+    // Such mail for the site goes by the fallback relay now. `why` gets a sentence.
+    [[nodiscard]] bool blocked(const std::string& site_key, const std::string& sender_domain, TimePoint now,
+                               std::string* why = nullptr) const;
     [[nodiscard]] std::size_t size() const { return sites_.size(); }
 
 private:
@@ -37,7 +45,7 @@ private:
         TimePoint blocked_until{};       // before now: the direct way is tried
         std::string words;               // why
     };
-    std::unordered_map<std::string, Site> sites_;
+    std::unordered_map<std::string, Site> sites_;   // by site, or by site, NUL and sender's domain
 };
 
 }  // namespace posthorn::delivery

@@ -25,6 +25,7 @@ struct Outcome {
     smtp::protocol::Stage stage = smtp::protocol::Stage::greeting;
     smtp::protocol::Reply reply;         // the peer's, or one we made from our own error (code 0: none)
     std::string host;                    // "mx.example.com[192.0.2.1]"
+    std::string relay;                   // by which it was to go, where no plan could be made for that
     bool maybe_delivered = false;        // the connection was lost after the final dot
     // We are short of something ourselves (descriptors, memory, local ports): says nothing of the peer or the message, is no
     // attempt, and is not recorded.

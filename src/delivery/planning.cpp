@@ -30,6 +30,7 @@ void add_hosts(Route& route, const Route& of_domain, const RelayHost& domain, st
 Outcome no_relay(const std::string& name) {
     Outcome outcome = own_outcome(Disposition::deferred, Class::local, Scope::site, 451, {4, 3, 5},
                                   "Held here: the configuration's routes name the relay " + name + ", which is not there");
+    outcome.relay = name;
     return outcome;
 }
 
@@ -76,7 +77,7 @@ net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnsw
     if (plan.mx_secure) plan.why.push_back("DNSSEC vouches for the MX records of " + plan.domain);
 
     std::string blocked;
-    if (plan.fallback && blocked_ != nullptr && blocked_->blocked(plan.site_key, wall_now(), &blocked)) {
+    if (plan.fallback && blocked_ != nullptr && blocked_->blocked(plan.site_key, plan.sender_domain, wall_now(), &blocked)) {
         plan.why.push_back(blocked);
         const std::string name = plan.fallback->name;
         co_return co_await plan_relay(std::move(plan), name);
@@ -130,6 +131,7 @@ net::awaitable<PlanDecision> Dialler::plan_relay(DeliveryPlan plan, std::string 
         Outcome outcome = std::move(*obstacle);
         outcome.result = Disposition::deferred;
         if (outcome.failure_class != Class::dns) outcome.failure_class = Class::local;
+        outcome.relay = relay.name;
         co_return outcome;
     }
     plan.site_key = relay.site_key();

@@ -72,6 +72,8 @@ std::string_view to_string(RelayFault fault) {
             return "sender";
         case RelayFault::quota:
             return "quota";
+        case RelayFault::host:
+            return "host";
         case RelayFault::identity:
             return "identity";
     }
@@ -113,6 +115,8 @@ std::optional<RelayFault> relay_fault(Stage stage, const Reply& reply) {
 
 std::optional<RelayFault> heed_relay(Outcome& outcome) {
     if (outcome.result == Disposition::delivered) return std::nullopt;
+    // Nobody was asked: what DNS or the configuration says of the relay's hosts is of no use.
+    if (outcome.failure_class == Class::local && outcome.stage == Stage::connect) return RelayFault::host;
     const std::optional<RelayFault> fault = relay_fault(outcome.stage, outcome.reply);
     if (!fault) return std::nullopt;
     outcome.result = Disposition::deferred;
@@ -141,6 +145,9 @@ void RelayTroubles::note(const std::string& relay, RelayFault fault, const Outco
             break;
         case RelayFault::quota:
             meaning = "we may send no more for now; look at the account there";
+            break;
+        case RelayFault::host:
+            meaning = "there is no host of it to connect to; check the host of the [[relay]], and what DNS says of it";
             break;
         case RelayFault::identity:
             meaning =

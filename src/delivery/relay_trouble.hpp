@@ -21,6 +21,7 @@ enum class RelayFault : std::uint8_t {
     relaying,   // we may not relay there (5.7.1 "relay access denied")
     sender,     // we may not send as this sender ("sender address rejected: not owned by user")
     quota,      // we have sent too much for now, or have not paid
+    host,       // it has no address that we could connect to
     identity,   // the relay does not prove that it is itself: the password is not said to it
 };
 [[nodiscard]] std::string_view to_string(RelayFault fault);
@@ -28,7 +29,7 @@ enum class RelayFault : std::uint8_t {
 // Pure. What the reply of a relay says about us; nothing: it is about the recipient, the message, or a passing trouble.
 [[nodiscard]] std::optional<RelayFault> relay_fault(smtp::protocol::Stage stage, const smtp::protocol::Reply& reply);
 
-// Pure. The outcome of mail given to a relay: where the fault is ours the mail waits (class local: not counted, tried again
+// Pure. The outcome of mail given to a relay, or that could not be, for want of a host: where the fault is ours the mail waits (class local: not counted, tried again
 // every retry.local_interval and at each reload), whatever the code said. Anything else stays as it is. Gives the fault.
 std::optional<RelayFault> heed_relay(Outcome& outcome);
 

@@ -85,6 +85,7 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     PlanDecision decision = co_await dialler.plan(attempt.domain, std::move(lane.sender_domain), attempt.settings);
     if (const auto* outcome = std::get_if<Outcome>(&decision)) {
         attempt.shortage = outcome->shortage;
+        ways.learn_of_no_plan(*outcome, wall_now());
         if (!stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, *outcome);
         co_return nullptr;
     }

@@ -16,7 +16,8 @@ bool was_taken(const Judged& item) {
 
 }  // namespace
 
-Way::Way(const DeliveryPlan& plan) : site_key(plan.site_key), fallback_after(plan.fallback_after) {
+Way::Way(const DeliveryPlan& plan)
+    : site_key(plan.site_key), sender_domain(plan.sender_domain), fallback_after(plan.fallback_after) {
     if (plan.relay)
         relay = plan.relay->name;
     else if (plan.fallback)
@@ -26,6 +27,11 @@ Way::Way(const DeliveryPlan& plan) : site_key(plan.site_key), fallback_after(pla
 Ways::Lesson Ways::learn(const Way& way, std::vector<Judged>& judged, TimePoint now) {
     if (!way.relay.empty()) return learn_of_relay(way, judged, now);
     return way.fallback.empty() ? Lesson() : learn_of_site(way, judged, now);
+}
+
+void Ways::learn_of_no_plan(Outcome outcome, TimePoint now) {
+    if (outcome.relay.empty()) return;
+    if (const std::optional<RelayFault> fault = heed_relay(outcome)) troubles.note(outcome.relay, *fault, outcome, now);
 }
 
 Ways::Lesson Ways::learn_of_relay(const Way& way, std::vector<Judged>& judged, TimePoint now) {
@@ -52,9 +58,9 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
         telling = std::find_if(judged.begin(), judged.end(),
                                [](const Judged& item) { return refuses_us(item.outcome); });
     if (telling == judged.end()) telling = judged.begin();
-    lesson.plan_anew = blocked.note(way.site_key, telling->outcome, way.fallback_after, now);
+    lesson.plan_anew = blocked.note(way.site_key, way.sender_domain, telling->outcome, way.fallback_after, now);
     std::string why;
-    if (!blocked.blocked(way.site_key, now, &why)) return lesson;
+    if (!blocked.blocked(way.site_key, way.sender_domain, now, &why)) return lesson;
     if (lesson.plan_anew)
         log::warning("fallback")
             .kv("site", way.site_key)

@@ -17,6 +17,7 @@ struct DeliveryPlan;
 struct Way {
     std::string relay;                   // by which it went; empty: directly
     std::string site_key;
+    std::string sender_domain;           // of the mail
     std::string fallback;                // a relay's name; empty: none
     Duration fallback_after{};
 
@@ -35,6 +36,8 @@ public:
     // Corrects what became of the recipients of one attempt: where the fault is ours the mail waits; what a blocked site
     // refused for what we are, or did not take at all, is due again at once, and goes by the fallback then.
     Lesson learn(const Way& way, std::vector<Judged>& judged, TimePoint now);
+    // There is no plan: where that is a relay's fault the operator is told.
+    void learn_of_no_plan(Outcome outcome, TimePoint now);
 
     RelayTroubles troubles;
     BlockedSites blocked;

@@ -73,46 +73,75 @@ TEST(BlockedSites, RefusalsOfUs) {
 TEST(BlockedSites, ARefusalOfUsBlocksAtOnceForAnHour) {
     BlockedSites sites;
     const Outcome refusal = answered(Stage::mail, 550, "5.7.1 blocked using zen.spamhaus.org");
-    EXPECT_TRUE(sites.note("mx", refusal, kAfter, kStart));
+    EXPECT_TRUE(sites.note("mx", "example.test", refusal, kAfter, kStart));
     std::string why;
-    EXPECT_TRUE(sites.blocked("mx", kStart + seconds(1), &why));
+    EXPECT_TRUE(sites.blocked("mx", "example.test", kStart + seconds(1), &why));
     EXPECT_NE(why.find("zen.spamhaus.org"), std::string::npos);
-    EXPECT_FALSE(sites.blocked("other", kStart));
-    EXPECT_FALSE(sites.note("mx", refusal, kAfter, kStart + seconds(2)));  // said once
-    EXPECT_FALSE(sites.blocked("mx", kStart + seconds(2) + kFallbackHold));
+    EXPECT_FALSE(sites.blocked("other", "example.test", kStart));
+    EXPECT_FALSE(sites.note("mx", "example.test", refusal, kAfter, kStart + seconds(2)));  // said once
+    EXPECT_FALSE(sites.blocked("mx", "example.test", kStart + seconds(2) + kFallbackHold));
     // The direct way is tried again, and refuses again.
-    EXPECT_TRUE(sites.note("mx", refusal, kAfter, kStart + seconds(3) + kFallbackHold));
+    EXPECT_TRUE(sites.note("mx", "example.test", refusal, kAfter, kStart + seconds(3) + kFallbackHold));
+}
+
+// A sender whose SPF or DMARC fails is refused for himself; our address' listing or missing PTR record is everybody's.
+TEST(BlockedSites, AnUnauthenticatedSenderBlocksNobodyElse) {
+    const Outcome unauthenticated = answered(Stage::end_of_data, 550, "5.7.26 This mail is unauthenticated (DMARC)");
+    const Outcome nameless = answered(Stage::end_of_data, 550, "5.7.25 The sending IP address has no PTR record");
+    const Outcome listed = answered(Stage::greeting, 554, "5.7.1 blocked using zen.spamhaus.org");
+    EXPECT_EQ(refused_by(unauthenticated), Refused::sender);
+    EXPECT_EQ(refused_by(nameless), Refused::host);
+    EXPECT_EQ(refused_by(listed), Refused::host);
+    EXPECT_EQ(refused_by(kTaken), Refused::nobody);
+
+    BlockedSites sites;
+    EXPECT_TRUE(sites.note("mx", "shop.test", unauthenticated, kAfter, kStart));
+    std::string why;
+    EXPECT_TRUE(sites.blocked("mx", "shop.test", kStart + seconds(1), &why));
+    EXPECT_NE(why.find("it refuses mail of shop.test: "), std::string::npos);
+    EXPECT_FALSE(sites.blocked("mx", "example.test", kStart + seconds(1)));
+    // That the others' mail is taken says nothing of this sender's; that his own is ends it.
+    EXPECT_FALSE(sites.note("mx", "example.test", kTaken, kAfter, kStart + seconds(2)));
+    EXPECT_TRUE(sites.blocked("mx", "shop.test", kStart + seconds(2)));
+    EXPECT_FALSE(sites.note("mx", "shop.test", kTaken, kAfter, kStart + seconds(3)));
+    EXPECT_EQ(sites.size(), 0U);
+
+    EXPECT_TRUE(sites.note("mx", "shop.test", nameless, kAfter, kStart));
+    EXPECT_TRUE(sites.blocked("mx", "example.test", kStart + seconds(1)));
+    // It refuses one sender: so it listens to this machine again.
+    EXPECT_TRUE(sites.note("mx", "shop.test", unauthenticated, kAfter, kStart + kFallbackHold));
+    EXPECT_FALSE(sites.blocked("mx", "example.test", kStart + kFallbackHold));
 }
 
 TEST(BlockedSites, SilenceBlocksAfterItsTime) {
     BlockedSites sites;
-    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart));
-    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart + minutes(14)));
-    EXPECT_FALSE(sites.blocked("mx", kStart + minutes(14)));
-    EXPECT_TRUE(sites.note("mx", kUnreachable, kAfter, kStart + minutes(15)));
-    EXPECT_TRUE(sites.blocked("mx", kStart + minutes(16)));
+    EXPECT_FALSE(sites.note("mx", "example.test", kUnreachable, kAfter, kStart));
+    EXPECT_FALSE(sites.note("mx", "example.test", kUnreachable, kAfter, kStart + minutes(14)));
+    EXPECT_FALSE(sites.blocked("mx", "example.test", kStart + minutes(14)));
+    EXPECT_TRUE(sites.note("mx", "example.test", kUnreachable, kAfter, kStart + minutes(15)));
+    EXPECT_TRUE(sites.blocked("mx", "example.test", kStart + minutes(16)));
     // Still silent when it is tried again: it does not wait another 15 minutes.
     const TimePoint again = kStart + minutes(15) + kFallbackHold;
-    EXPECT_FALSE(sites.blocked("mx", again));
-    EXPECT_TRUE(sites.note("mx", kUnreachable, kAfter, again));
+    EXPECT_FALSE(sites.blocked("mx", "example.test", again));
+    EXPECT_TRUE(sites.note("mx", "example.test", kUnreachable, kAfter, again));
     // It answers: the direct way is the way again.
-    EXPECT_FALSE(sites.note("mx", kTaken, kAfter, again + kFallbackHold));
+    EXPECT_FALSE(sites.note("mx", "example.test", kTaken, kAfter, again + kFallbackHold));
     EXPECT_EQ(sites.size(), 0U);
 }
 
 TEST(BlockedSites, AnyOtherAnswerEndsIt) {
     BlockedSites sites;
-    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart));
-    EXPECT_FALSE(sites.note("mx", answered(Stage::rcpt, 550, "5.1.1 unknown"), kAfter, kStart + minutes(10)));
-    EXPECT_FALSE(sites.note("mx", kUnreachable, kAfter, kStart + minutes(20)));  // counts anew
-    EXPECT_FALSE(sites.blocked("mx", kStart + minutes(20)));
-    EXPECT_TRUE(sites.note("now", kUnreachable, Duration::zero(), kStart));  // fallback_after = "0s"
+    EXPECT_FALSE(sites.note("mx", "example.test", kUnreachable, kAfter, kStart));
+    EXPECT_FALSE(sites.note("mx", "example.test", answered(Stage::rcpt, 550, "5.1.1 unknown"), kAfter, kStart + minutes(10)));
+    EXPECT_FALSE(sites.note("mx", "example.test", kUnreachable, kAfter, kStart + minutes(20)));  // counts anew
+    EXPECT_FALSE(sites.blocked("mx", "example.test", kStart + minutes(20)));
+    EXPECT_TRUE(sites.note("now", "example.test", kUnreachable, Duration::zero(), kStart));  // fallback_after = "0s"
 }
 
 TEST(BlockedSites, AreBounded) {
     BlockedSites sites;
     for (std::size_t i = 0; i < kMaxBlockedSites + 10; ++i)
-        sites.note(std::to_string(i), kUnreachable, kAfter, kStart);
+        sites.note(std::to_string(i), "example.test", kUnreachable, kAfter, kStart);
     EXPECT_LE(sites.size(), kMaxBlockedSites);
 }
 

@@ -49,9 +49,11 @@ TEST(Ways, AreReadFromThePlan) {
     relay->name = "isp";
     DeliveryPlan plan;
     plan.site_key = "mx.b.example";
+    plan.sender_domain = "shop.test";
     plan.fallback = relay;
     plan.fallback_after = minutes(3);
     EXPECT_EQ(Way(plan).fallback, "isp");
+    EXPECT_EQ(Way(plan).sender_domain, "shop.test");
     EXPECT_EQ(Way(plan).relay, "");
     EXPECT_EQ(Way(plan).fallback_after, minutes(3));
     plan.relay = relay;  // the fallback is in use
@@ -105,7 +107,7 @@ TEST(Ways, ABlockedSitesRefusalIsDueAgainAtOnce) {
     EXPECT_FALSE(judged[0].split);
     EXPECT_EQ(judged[1].outcome.result, Disposition::deferred);
     EXPECT_TRUE(judged[1].split);  // due now, not counted: verdict_of()
-    EXPECT_TRUE(ways.blocked.blocked("mx.b.example", kNow));
+    EXPECT_TRUE(ways.blocked.blocked("mx.b.example", "example.test", kNow));
     EXPECT_FALSE(ways.learn(with_fallback(), judged, kNow).plan_anew);
 }
 
@@ -114,7 +116,7 @@ TEST(Ways, OneThatWasTakenCountsMore) {
     std::vector<Judged> judged = {said(Stage::rcpt, 550, "5.7.1 blocked using zen.spamhaus.org"),
                                   said(Stage::end_of_data, 250, "2.0.0 Ok")};
     (void)ways.learn(with_fallback(), judged, kNow);
-    EXPECT_FALSE(ways.blocked.blocked("mx.b.example", kNow));
+    EXPECT_FALSE(ways.blocked.blocked("mx.b.example", "example.test", kNow));
     EXPECT_EQ(judged[0].outcome.result, Disposition::failed);
 }
 
