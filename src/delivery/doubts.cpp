@@ -44,8 +44,8 @@ net::awaitable<bool> DeliveryAgent::State::settle_doubt(const Doubt& doubt) {
     std::vector<Judged> judged = judge_doubt(doubt, *entry);
     if (judged.empty()) co_return true;
     for (const Judged& item : judged)
-        log::warning("in-doubt").kv("id", doubt.message.to_string()).kv("from", entry->reverse_path).kv("to", item.recipient.address)
-            .kv("host", doubt.host).kv("meaning", "may have been delivered there; it is sent again when its time comes");
+        log::warning("in-doubt").kv("id", doubt.message.to_string()).kv("from", entry->reverse_path)
+            .kv("to", item.recipient.address.empty() ? "one at " + doubt.domain : item.recipient.address).kv("host", doubt.host).kv("meaning", "may have been delivered there; it is sent again when its time comes");
 
     auto load = [this, id = doubt.message](auto done) { store.message(id, std::move(done)); };
     auto loaded = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));

@@ -119,6 +119,8 @@ void DeliveryAgent::State::note_due(const Recording& recording) {
     for (std::size_t i = 0; i < recording.judged.size(); ++i) {
         const Judged& item = recording.judged[i];
         if (item.outcome.result != Disposition::deferred) continue;
+        // Of a doubt about more recipients than the queue shows: the start finds them in the store, whose they are.
+        if (item.recipient.destination == 0) continue;
         scheduler.on_due(item.recipient.destination, mail::destination_of(item.recipient.address), item.recipient.lane,
                          recording.settlement.verdicts[i].due_at);
         any = true;

@@ -56,7 +56,8 @@ net::awaitable<std::shared_ptr<Prefix>> DeliveryAgent::State::prefix_of(mail::Me
         prefix->ready.set();
         co_return prefix;
     }
-    prefixes.put(key, prefix, std::chrono::steady_clock::now());
+    // Of an attempt that began before a reload it is nobody else's: its key may be the one that was replaced.
+    if (current == settings) prefixes.put(key, prefix, std::chrono::steady_clock::now());
 
     auto work = [plan = std::move(plan), message, directory = store.spool_directory(), now] {
         return std::make_shared<Result<std::string>>(render_prefix(plan, *message, directory, now));

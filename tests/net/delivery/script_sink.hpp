@@ -87,6 +87,11 @@ public:
         const std::lock_guard lock(mutex_);
         return delivered_;
     }
+    // Of all messages that were sent, taken or not, in order.
+    [[nodiscard]] std::vector<std::string> lines() const {
+        const std::lock_guard lock(mutex_);
+        return lines_;
+    }
 
 private:
     void accept() {
@@ -145,7 +150,11 @@ private:
             const std::string line = buffer.substr(0, end);
             buffer.erase(0, end + 2);
             if (data) {
-                if (line != ".") continue;
+                if (line != ".") {
+                    const std::lock_guard lock(mutex_);
+                    lines_.push_back(line);
+                    continue;
+                }
                 data = false;
                 if (!answer(fd, ".", "250 2.0.0 Ok", recipients)) return;
                 recipients.clear();
@@ -167,7 +176,7 @@ private:
     std::string stalled_;
     std::list<int> open_;
     std::list<std::thread> sessions_;
-    std::vector<std::string> delivered_;
+    std::vector<std::string> delivered_, lines_;
     int connections_ = 0;
     int waiting_ = 0;
     bool stopping_ = false;
