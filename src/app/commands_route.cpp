@@ -1,5 +1,6 @@
 // `posthorn route test`: what would happen to mail for an address, and why. Never sends anything.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -30,6 +31,11 @@ struct Question {
     std::string domain;
     std::string sender_domain;
 };
+
+// Who waits before a terminal is told for what.
+void tell(const std::string& what) {
+    if (::isatty(STDERR_FILENO) != 0) complain(what);
+}
 
 // The running daemon knows more: which hosts do not answer, what is blocked, policies that it has fetched.
 Result<json::object> ask_daemon(const std::string& socket, const Question& question) {
@@ -75,6 +81,10 @@ std::optional<json::object> find_out_here(const std::string& config_path, const 
         delivery::SourceWatch sources(io.get_executor(), **resolver);
         delivery::Dialler dialler(**resolver, files);
         dialler.heed(nullptr, &sources);
+        tell(fmt::format("asking DNS, for at most {} s", delivery::kExplainLimit / std::chrono::seconds(1)));
+        explained.decision = delivery::not_found_out_in_time();
+        net::asio::steady_timer limit(io, delivery::kExplainLimit);
+        limit.async_wait([&io](const net::error_code&) { io.stop(); });
         auto work = find_out(dialler, sources, plan.settings, question, explained);
         net::asio::co_spawn(io, std::move(work),
                             [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
@@ -179,6 +189,7 @@ int test(const RouteCommand& command) {
     const std::string socket =
         command.socket.empty() ? config::load(command.config_path).config.admin.socket : command.socket;
     std::optional<json::object> route;
+    tell(fmt::format("asking the daemon, which asks DNS for at most {} s", delivery::kExplainLimit / std::chrono::seconds(1)));
     Result<json::object> told = ask_daemon(socket, question);
     if (told)
         route = std::move(*told);

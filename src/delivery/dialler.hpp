@@ -81,6 +81,7 @@ private:
     net::awaitable<void> add_sts(DeliveryPlan& plan);
     net::awaitable<Dialled> dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with, bool& by_sts);
     net::awaitable<HostView> look_at(const DeliveryPlan& plan, DeliveryTerms terms, RouteHost host);
+    net::awaitable<void> put_ourselves_first(const DeliveryPlan& plan, std::vector<RouteHost>& order, std::size_t begin);
     net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);
     net::awaitable<bool> try_resting(Attempt& attempt);
     net::awaitable<bool> try_address(Attempt& attempt, smtp::client::Target target, const HostSecurity& security);
@@ -105,6 +106,7 @@ private:
     BrokenTls broken_tls_;
     HostHealth health_;
     Seldom shortage_said_{std::chrono::minutes(1)};
+    Seldom alias_said_{std::chrono::hours(1)};
 };
 
 }  // namespace posthorn::delivery

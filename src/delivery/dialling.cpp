@@ -125,9 +125,11 @@ net::awaitable<Dialled> Dialler::dial(const DeliveryPlan& plan, DeliveryTerms te
 net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with,
                                            bool& by_sts) {
     Attempt attempt(plan, terms, stop_with);
-    const std::vector<RouteHost> order = attempt_order(plan.route.hosts, random_);
+    std::vector<RouteHost> order = attempt_order(plan.route.hosts, random_);
     bool all_asked = true;
-    for (const RouteHost& host : order) {
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        if (i == 0 || order[i].preference != order[i - 1].preference) co_await put_ourselves_first(plan, order, i);
+        const RouteHost& host = order[i];
         if (host.preference >= attempt.loops_at) break;
         if (attempt.enough()) {
             all_asked = false;
@@ -145,6 +147,22 @@ net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTer
     // Final is only what every host refused; the others have their turn another time.
     if (!all_asked || !attempt.resting.empty()) dialled.failure.result = Disposition::deferred;
     co_return dialled;
+}
+
+// RFC 5321 s5.1: hosts that are no better than ourselves are out, so none of our equals may be tried before that is known.
+net::awaitable<void> Dialler::put_ourselves_first(const DeliveryPlan& plan, std::vector<RouteHost>& order, std::size_t begin) {
+    const DeliveryOptions& options = plan.settings->delivery;
+    std::size_t end = begin;
+    while (end < order.size() && order[end].preference == order[begin].preference) ++end;
+    if (end - begin < 2 || plan.settings->own.listeners.empty()) co_return;
+    for (std::size_t i = begin; i < end; ++i) {
+        if (order[i].literal) continue;
+        const dns::AddressAnswer answer = co_await resolver_.addresses(order[i].name, family_of(options.family));
+        const std::uint16_t port = order[i].port != 0 ? order[i].port : options.port;
+        if (!usable_addresses(answer, options, &plan.settings->own, port).leads_back) continue;
+        std::swap(order[begin], order[i]);
+        co_return;
+    }
 }
 
 net::awaitable<Dialler::HostView> Dialler::look_at(const DeliveryPlan& plan, DeliveryTerms terms, RouteHost host) {
@@ -224,6 +242,11 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
         co_return false;
     }
     const HostSecurity& security = view.security;
+    if (!view.facts.alias.empty() && !attempt.plan.relay) {   // SMTP-26: against the standard, and followed all the same
+        if (const auto times = alias_said_.happened(std::chrono::steady_clock::now()))
+            log::info("mx_alias").kv("domain", attempt.plan.domain).kv("mx", host.name).kv("alias_of", view.facts.alias)
+                .kv("times", *times).kv("note", "an MX record should not name an alias (RFC 5321 s5.1); said once an hour");
+    }
     if (!security.usable) {
         attempt.by_sts |= security.security == Security::sts;
         report(attempt, host.name, security, security.finding.value_or(TlsResultType::validation_failure), nullptr,

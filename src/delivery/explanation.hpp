@@ -20,6 +20,11 @@ struct Explained {
     std::string doubt;                               // DNSSEC was to be believed, and is not there to believe; or empty
 };
 
+// Somebody sits before it: with servers that say nothing, DNS takes as long as all its tries.
+inline constexpr Duration kExplainLimit = std::chrono::seconds(10);
+// What is said when that has passed.
+[[nodiscard]] Outcome not_found_out_in_time();
+
 // By the dialler's DNS and by what it knows of the hosts. REQUIRES: the dialler outlives it.
 net::awaitable<Explained> explain(Dialler& dialler, std::string domain, std::string sender_domain,
                                   std::shared_ptr<const Settings> settings);

@@ -107,7 +107,7 @@ OpeningFacts facts_of(const smtp::client::Opened& opened) {
 
 void log_connection(const smtp::client::Connection& connection, const DeliveryPlan& plan, const HostSecurity& security) {
     const net::TlsFacts& facts = connection.tls_facts();
-    auto line = log::info("connect");
+    auto line = log::info("connected");
     line.kv("to", connection.target().to_string()).kv("domain", plan.domain)
         .kv("tls", facts.version.empty() ? std::string("none") : facts.version + " " + facts.cipher)
         .kv("verified", verified_by(facts)).kv("policy", to_string(security.security));

@@ -23,7 +23,7 @@ namespace posthorn::delivery {
 [[nodiscard]] bool is_own_shortage(const net::error_code& error);
 // IPv6 is not there at all: no route, no address to send from.
 [[nodiscard]] bool lacks_v6(const IpAddress& address, const net::error_code& error);
-// The line "connect": version and cipher, by what the certificate was verified, and which policy asked for that (TLS-8).
+// The line "connected": version and cipher, by what the certificate was verified, and which policy asked for that (TLS-8).
 void log_connection(const smtp::client::Connection& connection, const DeliveryPlan& plan, const HostSecurity& security);
 
 }  // namespace posthorn::delivery

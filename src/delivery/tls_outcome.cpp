@@ -30,10 +30,14 @@ Outcome waiting(smtp::protocol::EnhancedCode code, smtp::protocol::Stage stage, 
 Outcome not_secured(const HostSecurity& security, const OpeningFacts& facts, std::string_view host) {
     const std::string name(host);
     const std::string demand = security.why.empty() ? std::string() : " (" + security.why + ")";
-    if (!facts.shook_hands)
+    if (!facts.shook_hands) {
+        // What the session says of itself begins with what is said here.
+        static constexpr std::string_view kDemanded = "TLS is required, and ";
+        std::string words = facts.words;
+        if (const auto at = words.find(kDemanded); at != std::string::npos) words.erase(0, at + kDemanded.size());
         return waiting({4, 7, 10}, smtp::protocol::Stage::starttls, host,
-                       "TLS is demanded of " + name + ", which does not offer it: " + facts.words + demand +
-                           "; nothing was sent there");
+                       "TLS is demanded of " + name + demand + ": " + words + "; nothing was sent there");
+    }
     const std::string what = facts.fault == net::CertificateFault::none
                                  ? "TLS is demanded of " + name + ", and failed: "
                                  : "the certificate of " + name + " is not what is demanded: ";

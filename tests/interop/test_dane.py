@@ -84,7 +84,7 @@ class Dane(unittest.TestCase):
         to = f"bob@{domain}"
         self.daemon.send(to, **header)
         message = sink.wait_for_message(to)
-        line = self.daemon.wait_for_log(rf"\bconnect\b.*domain={domain}\b")[-1]
+        line = self.daemon.wait_for_log(rf"\bconnected\b.*domain={domain}\b")[-1]
         self.assertIn(f"verified={verified}", line)
         self.assertIn(f"policy={policy}", line)
         return message, sink.sessions[message.connection - 1]
@@ -219,7 +219,7 @@ class Dane(unittest.TestCase):
                 self.assertEqual(session["sni"], "mx.resume.test")
                 seen.append(session["resumed"])
         self.assertEqual(seen, [False, False, True, True])
-        for line in self.daemon.wait_for_log(r"\bconnect\b.*domain=resume\.test\b", 2):
+        for line in self.daemon.wait_for_log(r"\bconnected\b.*domain=resume\.test\b", 2):
             self.assertIn("verified=dane", line)
 
 

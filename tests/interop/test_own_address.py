@@ -28,7 +28,7 @@ class OwnAddress(world.unittest.TestCase):
 
     def no_visit(self):
         """This daemon has never opened a session with its own listener."""
-        self.assertEqual(self.daemon.log(r"\bconnect\b.*\bto=\S*\[" + self.daemon.address.replace(".", r"\.") + r"\]"), [])
+        self.assertEqual(self.daemon.log(r"\bconnected\b.*\bto=\S*\[" + self.daemon.address.replace(".", r"\.") + r"\]"), [])
 
     def test_only_our_address(self):
         self.dns.mx("circle.test", ("some.circle.test", self.daemon.address))
@@ -48,6 +48,18 @@ class OwnAddress(world.unittest.TestCase):
         self.better.forget(refusal)
         self.better.wait_for_message("carol@backup.test")
         self.assertEqual(self.worse.to("carol@backup.test") + self.worse.to("bob@backup.test"), [])
+        self.no_visit()
+
+    def test_those_of_our_own_preference_are_not_used(self):
+        """Whichever the shuffle puts first: they are no better than ourselves."""
+        self.dns.set("equal.test", "MX", "10 w.equal.test", "10 we.equal.test")
+        self.dns.set("w.equal.test", "A", self.worse.address)
+        self.dns.set("we.equal.test", "A", self.daemon.address)
+        for n in range(8):
+            self.daemon.send(f"erin{n}@equal.test")
+        for n in range(8):
+            self.daemon.wait_for_log(rf"\bfailed\b.*\bto=erin{n}@equal\.test\b.*5\.4\.6")
+        self.assertEqual([m for m in self.worse.messages if "equal.test" in str(m.recipients)], [])
         self.no_visit()
 
     def test_worse_ones_are_not_asked_though_the_better_is_down(self):

@@ -1,6 +1,7 @@
 """`posthorn route test` where something is not as the operator thinks: no host can take mail, no DNSSEC, no daemon."""
 
 import json
+import time
 
 from posthorn_test.world import WorldTest, main
 
@@ -32,6 +33,27 @@ class RouteTest(WorldTest):
         self.assertIn(words, self.asked(w, "bob@dest.test", code=75))
         w.daemon.send("bob@dest.test")
         self.assertIn(words, w.daemon.wait_for_log(r"\bdeferred\b.*class=local")[0])
+        self.assertIn(words, w.daemon.wait_for_log(r"relay-trouble\b.*level=error relay=isp fault=host")[0])
+
+    def test_a_relay_whose_domain_names_no_host(self):
+        """mx = true, and there is no such record: nothing can be planned, and the operator hears of it all the same."""
+        w = self.world(changes={"relay": [{"name": "isp", "host": "nowhere.test", "mx": True}], "route": [{"to": "isp"}]})
+        w.daemon.send("bob@dest.test")
+        w.daemon.wait_for_log(r"relay-trouble\b.*level=error relay=isp fault=host")
+        self.assertIn("isp", w.daemon.wait_for_output("relay troubles", "status"))
+
+    def test_servers_that_say_nothing(self):
+        """The answer comes in 10 s, however long DNS itself would go on; with the daemon and without it."""
+        w = self.world(changes={"dns": {"timeout": "20s", "tries": 2}})
+        w.dns.fail("silent.test", "silent")
+        for daemon in ("asked", "not there"):
+            with self.subTest(daemon=daemon):
+                begun = time.monotonic()
+                self.assertIn("DNS gave no answer within 10 s", self.asked(w, "bob@silent.test", code=75))
+                self.assertLess(time.monotonic() - begun, 19)
+                if daemon == "asked":
+                    self.assertEqual(w.daemon.stop(), 0)
+        w.daemon.start()
 
     def test_dnssec_that_nobody_checks(self):
         """DA-1: dns.trust_ad is set, and the server does not say even of the signed root that it was checked."""

@@ -84,7 +84,7 @@ class TransportSecurity(WorldTest):
         w, relay = self.relay_world("isp", "implicit", implicit_tls=True)
         w.daemon.send("bob@dest.test")
         relay.wait_for_message("bob@dest.test")
-        line = w.daemon.wait_for_log(r"\bconnect\b.*relay=isp")[0]
+        line = w.daemon.wait_for_log(r"\bconnected\b.*relay=isp")[0]
         self.assertIn("verified=pkix policy=relay", line)
         self.assertEqual(w.sink.accepted, 0)
 
