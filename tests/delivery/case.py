@@ -93,6 +93,7 @@ class Server:
     name: str
     rules: list
     starttls: bool = True
+    implicit: bool = False       # TLS from the first octet
     listening: bool = True
     extensions: list = None      # instead of the usual ones
     without: list = dataclasses.field(default_factory=list)
@@ -116,7 +117,7 @@ class Case:
     rounds: int
     retries: int
     policy: dict      # of MTA-STS, or None
-    tables: dict      # [[relay]] and [[route]] of its own
+    tables: dict      # [[provider]], [[relay]] and [[route]] of its own
     expect: dict
 
     @property
@@ -158,7 +159,7 @@ def merged(base, more):
 
 
 KEYS = {"about", "settings", "servers", "rules", "starttls", "listening", "extensions", "without", "more", "certificate", "tls_max",
-        "zone", "secure", "message", "rounds", "retries", "policy", "relay", "route", "expect"}
+        "zone", "secure", "message", "rounds", "retries", "policy", "provider", "relay", "route", "expect"}
 POLICY = {"mode", "mx", "max_age", "text", "status", "content_type", "certificate", "hang", "record", "listening"}
 EXPECTED = {"attempts", "to", "copies", "dsn", "dsn_says", "log", "says", "never", "asked", "not_asked", "received", "unsigned"}
 
@@ -209,13 +210,16 @@ def _read(path, table):
     policy = table.get("policy")
     if policy is not None and (unknown := set(policy) - POLICY):
         raise Wrong(f"unknown in [policy]: {', '.join(sorted(unknown))}")
-    tables = {"relay": [dict(r) for r in table.get("relay", [])], "route": [dict(r) for r in table.get("route", [])]}
+    tables = {"provider": [{"mx": [f"*.{name}.test"]} | dict(p) for p in table.get("provider", [])], "relay": [dict(r) for r in table.get("relay", [])], "route": [dict(r) for r in table.get("route", [])]}
     own = {r["name"] for r in tables["relay"]}
-    for entry in tables["relay"]:   # many cases share a daemon: names are the case's own, and so is the mail that a route is about
+    providers = {p["name"] for p in tables["provider"]}
+    for entry in tables["provider"] + tables["relay"]:   # many cases share a daemon: names are the case's own, and so is the mail that a route is about
         entry["name"] = f"{name}-{entry['name']}"
     for entry in tables["route"]:
         if not {"recipients", "senders", "providers"} & set(entry):
             entry["recipients"] = [name + ".test"]
         entry |= {k: f"{name}-{entry[k]}" for k in ("to", "fallback") if entry.get(k) in own}
+        if "providers" in entry:
+            entry["providers"] = [f"{name}-{p}" if p in providers else p for p in entry["providers"]]
     return Case(name, path, about, settings, servers, zone, [name + ".test"] if secure is True else secure or [], message, to,
                 table.get("rounds", 1), table.get("retries", 0), policy, tables, expect)

@@ -94,7 +94,7 @@ class Group:
         self.port = self.home.port
         self.dns.mx(HOME, (f"mx.{HOME}", self.home.address))
         self.https_port = posthorn.free_port()
-        settings = members[0].settings | {kind: found for kind in ("relay", "route")
+        settings = members[0].settings | {kind: found for kind in ("provider", "relay", "route")
                                           if (found := [entry for member in members for entry in member.tables[kind]])}
         for what, value in (("{ca}", str(certificates.authority.file)), ("{port}", str(self.port))):
             settings = json.loads(json.dumps(settings).replace(what, value))
@@ -186,7 +186,7 @@ class Runner:
             certificate = self.certificates[name] = self.group.certificates.of(server.certificate, name, self.case.domain)
             for attempt in range(20):   # an address on which that port is free
                 try:
-                    one = sink.Sink(server.address or posthorn.loopback_address(), port=self.group.port, starttls=server.starttls,
+                    one = sink.Sink(server.address or posthorn.loopback_address(), port=self.group.port, starttls=server.starttls, implicit_tls=server.implicit,
                                     certificate=certificate, name=f"{name}.{self.case.domain}", extensions=extensions)
                     break
                 except OSError:
