@@ -113,12 +113,10 @@ private:
     void decide_envelope() {
         if (claim_.asked && claim_.reverse_path.empty()) return;
         std::string& path = out_.reverse_path;
-        if (asked_ && asked_->standing == Standing::ours) {
+        if (asked_ && may_stay(*asked_)) {
             path = claim_.reverse_path;
         } else if (from_ && from_->standing == Standing::ours) {
             path = from_->text();
-        } else if (asked_ && may_stay(*asked_)) {
-            path = claim_.reverse_path;
         } else if (asked_ && asked_->standing == Standing::machine) {
             path = at_site(*asked_);
         } else if (from_ && from_->standing == Standing::machine) {

@@ -124,6 +124,7 @@ const Case kCases[] = {
     {"-f of the visitor, From ours", "visitor@gmail.com", "info@tsukarooohi.com", "info@tsukarooohi.com", "info@tsukarooohi.com", From::keep,
      "sender visitor@gmail.com -> info@tsukarooohi.com"},
     {"keep", "visitor@gmail.com", "visitor@gmail.com", "visitor@gmail.com", "visitor@gmail.com", From::keep, "", kKeep},
+    {"keep, -f of somebody else", "till@shop.test", "info@tsukarooohi.com", "till@shop.test", "info@tsukarooohi.com", From::keep, "", kKeep},
     {"keep, derived", kNotAsked, "visitor@gmail.com", "httpd@tsukarooohi.com", "visitor@gmail.com", From::keep, "", kKeep},
     // The null sender stays, From must be ours all the same.
     {"null sender", "", "info@tsukarooohi.com", "", "info@tsukarooohi.com", From::keep},
