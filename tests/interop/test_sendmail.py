@@ -205,6 +205,30 @@ class Sendmail(world.WorldTest):
         message = self.arrived("you@dest.test")
         self.assertEqual(message.sender, "alice@example.test")
 
+    def test_a_container_that_has_only_tcp(self):
+        """SM-37: what it kept while the daemon was away goes with the next message, once, and no daemon looks into its spool."""
+        self.begin()
+        address, port = self.d.endpoint()
+        where = {"POSTHORN_SOCKET": "", "POSTHORN_HOST": f"{address}:{port}"}
+        self.d.stop()
+        for number in range(3):
+            self.sendmail("-i", f"kept{number}@dest.test", **where)
+        self.sendmail("-i", "fresh@dest.test", **where)
+        self.sendmail("-i", "bad@dest..test", **where)
+        *kept, fresh, bad = sorted(self.spooled(), key=lambda path: path.name)   # by age
+        for path in (*kept, bad):
+            os.utime(path, (time.time() - 600,) * 2)
+        self.d.start()
+        with concurrent.futures.ThreadPoolExecutor(4) as callers:   # at once: each file is one program's
+            runs = [callers.submit(subprocess.run, [machine.sendmail(), f"next{n}@dest.test"], input=MESSAGE, stderr=subprocess.PIPE,
+                                   env=self.environment | where) for n in range(4)]
+        said = b"".join(run.result().stderr for run in runs).decode()
+        self.assertEqual([run.result().returncode for run in runs], [0] * 4)
+        self.assertEqual({path.name for path in self.spooled()}, {fresh.name, bad.name + "-refused"})
+        self.assertEqual(said.count("refused"), 2, said)   # the word and the file's name
+        for recipient in ("kept0", "kept1", "kept2", "next0", "next3"):
+            self.arrived(recipient + "@dest.test")
+
     def test_the_operator_sees_who_called(self):
         """Attribution: uid by the kernel, the caller's command line and directory as claimed."""
         self.begin()

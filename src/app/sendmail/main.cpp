@@ -18,6 +18,7 @@
 #include "app/sendmail/input.hpp"
 #include "app/sendmail/options.hpp"
 #include "app/sendmail/stdio_dialogue.hpp"
+#include "app/sendmail/stragglers.hpp"
 #include "app/sendmail/submission.hpp"
 #include "app/sendmail/surroundings.hpp"
 #include "base/sysexits.hpp"
@@ -136,9 +137,14 @@ int send_message(const Plan& plan, const Ways& ways, bool trust_environment, std
                     "the message was NOT sent: it names no recipients" + (unsound.empty() ? unsound : "; " + unsound));
     Receipt receipt = submit(ways, letter, content);
     words = std::move(receipt.words);
-    if (unsound.empty()) return receipt.exit_code;
-    words = words.empty() ? "sent, but not to everybody: " + unsound : words + "; " + unsound;
-    return receipt.exit_code == 0 ? exit_code::kDataError : receipt.exit_code;
+    int code = receipt.exit_code;
+    if (!unsound.empty()) {
+        words = words.empty() ? "sent, but not to everybody: " + unsound : words + "; " + unsound;
+        if (code == 0) code = exit_code::kDataError;
+    }
+    if (receipt.by_tcp)
+        if (const std::string older = send_stragglers(ways); !older.empty()) words += (words.empty() ? "" : "\n") + older;
+    return code;
 }
 
 // -bs: one message after the other, each durable before its 250.

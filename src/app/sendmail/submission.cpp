@@ -10,7 +10,7 @@
 namespace posthorn::app::sendmail {
 namespace {
 
-Outcome hand_over(const Ways& ways, const Letter& letter, Content& content, const HandoverOptions& options) {
+Outcome hand_over(const Ways& ways, const Letter& letter, Content& content, const HandoverOptions& options, bool& by_tcp) {
     Outcome outcome;
     std::string tried;
     const auto add = [&tried](const std::string& words) { tried.append(tried.empty() ? "" : "; ").append(words); };
@@ -21,6 +21,7 @@ Outcome hand_over(const Ways& ways, const Letter& letter, Content& content, cons
     }
     if (!ways.host.empty()) {
         outcome = hand_over_tcp(ways, letter, content, options);
+        by_tcp = outcome.fate == Fate::stored;
         if (outcome.fate != Fate::unanswered) return outcome;
         add(outcome.words);
     }
@@ -32,11 +33,11 @@ Outcome hand_over(const Ways& ways, const Letter& letter, Content& content, cons
 Receipt keep(const Ways& ways, const std::string& name, const mail::Handoff& handoff, Content& content, const std::string& why) {
     const std::string before = why.empty() ? "" : why + "; ";
     if (ways.spool.empty())
-        return {exit_code::kCannotCreate, "the message was NOT sent: " + before + "and no spool directory is set (POSTHORN_SPOOL)", {}};
+        return {exit_code::kCannotCreate, "the message was NOT sent: " + before + "and no spool directory is set (POSTHORN_SPOOL)", {}, false};
     Spooled spooled = write_spool(ways.spool, name, handoff, content);
     if (!spooled.done)
-        return {spooled.exit_code, "the message was NOT sent: " + before + "it cannot be kept in the spool either: " + spooled.words, {}};
-    return {0, {}, "kept in the spool as " + name};
+        return {spooled.exit_code, "the message was NOT sent: " + before + "it cannot be kept in the spool either: " + spooled.words, {}, false};
+    return {0, {}, "kept in the spool as " + name, false};
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ Receipt keep(const Ways& ways, const std::string& name, const mail::Handoff& han
 Receipt submit(const Ways& ways, Letter& letter, Content& content, bool all_or_nothing) {
     const std::string name = unique_name();
     letter.octets = content.size();
-    Outcome outcome = hand_over(ways, letter, content, {host_name(), name, all_or_nothing});
+    bool by_tcp = false;
+    Outcome outcome = hand_over(ways, letter, content, {host_name(), name, all_or_nothing}, by_tcp);
     switch (outcome.fate) {
         case Fate::unanswered:
         case Fate::postponed:
@@ -55,9 +57,9 @@ Receipt submit(const Ways& ways, Letter& letter, Content& content, bool all_or_n
             break;
     }
     const auto& recipients = letter.handoff.envelope.recipients;
-    Receipt receipt{0, {}, outcome.words};
+    Receipt receipt{0, {}, outcome.words, by_tcp};
     if (outcome.fate == Fate::refused && outcome.left.empty())
-        return {outcome.exit_code, "the message was refused: " + outcome.words, outcome.words};
+        return {outcome.exit_code, "the message was refused: " + outcome.words, outcome.words, false};
 
     mail::Handoff rest = letter.handoff;
     rest.envelope.recipients.clear();

@@ -14,6 +14,7 @@ struct Receipt {
     int exit_code = 0;      // 0: durable for every recipient
     std::string words;      // one line for standard error; empty with 0
     std::string answer;     // the daemon's words, or where the spool has it: for -bs
+    bool by_tcp = false;    // it went to a host, which is up: send_stragglers()
 };
 
 // all_or_nothing: see HandoverOptions.
