@@ -20,6 +20,7 @@
 #include "net/certificate.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
+#include "net/system_users.hpp"
 #include "net/interfaces.hpp"
 #include "smtp/server/alias_files.hpp"
 
@@ -44,9 +45,9 @@ void look_for_dovecot(const std::string& path, Plan& plan) {
 // Limits of a name that nobody has bind nobody.
 void look_for_accounts(const auth::AuthOptions& options, const auth::UserFile& users, Plan& plan) {
     for (const auth::AccountOptions& account : options.accounts) {
-        if (users.find(account.name) != nullptr) continue;
+        if (users.find(account.name) != nullptr || net::look_up_uid(account.name)) continue;  // a system user is bound, too
         plan.warnings.push_back("[[user]] name = \"" + account.name + "\" is about nobody: " + options.credentials.users_file +
-                                " has no such user; `posthorn user list` shows all");
+                                " has no such user (`posthorn user list` shows all), nor has this machine");
     }
 }
 

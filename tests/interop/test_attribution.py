@@ -5,10 +5,11 @@ The callers are children of this test that have become www-data and nobody, so i
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import unittest
 
-from posthorn_test import sink, world
+from posthorn_test import machine, sink, world
 
 PYTHON = "/usr/bin/python3"
 TALK = """
@@ -213,6 +214,66 @@ class Suspension(SystemUsers):
         self.send(WWW)
         self.d.command("resume", "--user", "nobody")
         self.send(NOBODY)
+
+
+class Program(SystemUsers):
+    """The same through the sendmail program, as PHP and cron call it."""
+
+    def begin(self, **changes):
+        self.start(**changes)
+        self.program = self.d.directory / "sendmail"   # where others may not look into the build's folder
+        shutil.copy(machine.sendmail(), self.program)
+        self.program.chmod(0o755)
+        self.spool = self.d.directory / "handed-over"
+        for part in ("tmp", "new"):
+            (self.spool / part).mkdir(parents=True)
+        for folder in (self.spool, self.spool / "tmp", self.spool / "new"):
+            folder.chmod(0o3733)
+
+    def sendmail(self, user, *arguments, message="From: shop@example.test\nTo: a@dest.test\nSubject: x\n\nHello\n", directory="/"):
+        return subprocess.run([self.program, *arguments], user=user.pw_uid, group=user.pw_gid, extra_groups=[], cwd=directory,
+                              input=message, capture_output=True, text=True, timeout=60,
+                              env={"PATH": "/usr/bin:/bin", "POSTHORN_SOCKET": self.d.unix_socket, "POSTHORN_ADMIN": self.admin,
+                                   "POSTHORN_SPOOL": str(self.spool)})
+
+    def test_too_much_is_a_failure_and_not_spooled(self):
+        self.begin(local={"messages_per_hour": 1})
+        self.assertEqual(self.sendmail(WWW, "-t", "-i").returncode, 0)
+        refused = self.sendmail(WWW, "-t", "-i")
+        self.assertEqual(refused.returncode, 69, refused.stderr)   # not 75: PHP 8.5 takes that for success
+        self.assertIn("may send 1 messages an hour; try again in", refused.stderr)
+        self.assertEqual(list((self.spool / "new").iterdir()) + list((self.spool / "tmp").iterdir()), [])
+        self.assertEqual(self.sendmail(NOBODY, "-t", "-i").returncode, 0)
+
+    def test_a_suspended_user_is_told(self):
+        self.begin()
+        self.d.command("suspend", "--user", "www-data")
+        refused = self.sendmail(WWW, "-t", "-i")
+        self.assertIn(refused.returncode, (69, 77), refused.stderr)
+        self.assertIn("disabled", refused.stderr)
+        self.assertEqual(list((self.spool / "new").iterdir()), [])
+        self.d.command("resume", "--user", "www-data")
+        self.assertEqual(self.sendmail(WWW, "-t", "-i").returncode, 0)
+
+    def test_mailq_origin_and_flush(self):
+        """SM-6, SM-9: each his own; the directory and the program that called."""
+        self.begin()
+        self.w.sink.rule("rcpt", sink.GREYLISTED)
+        self.assertIn("Mail queue is empty", self.sendmail(WWW, "-bp").stdout)
+        self.assertEqual(self.sendmail(WWW, "-t", "-i", directory="/usr/share").returncode, 0)
+        self.assertEqual(self.sendmail(NOBODY, "-t", "-i").returncode, 0)
+        (message,) = self.queue("--user", "www-data")
+        self.assertIn(f"pid={os.getpid()} cwd=/usr/share cmd=", message["origin"])
+        self.assertIn("test_attribution", message["origin"])
+        self.d.wait_for_output("Greylisting", "mailq")
+        listing = self.sendmail(WWW, "-bp")
+        self.assertEqual(listing.returncode, 0, listing.stderr)
+        self.assertIn(message["id"], listing.stdout)
+        self.assertIn("in 1 Request.", listing.stdout)
+        self.w.sink.forget()
+        flushed = self.sendmail(WWW, "-q")
+        self.assertEqual(flushed.returncode, 0, flushed.stderr)
+        self.w.sink.wait_for_message("a@dest.test")
 
 
 class WhoSeesWhat(SystemUsers):

@@ -55,8 +55,10 @@ std::optional<protocol::Verdict> Session::refused_by_account(std::string_view st
     log_refused(stage, refusal->reply);
     if (refusal->suspended) {
         ++premises_.figures.users_suspended;
-        if (!core_.authenticated()) ++premises_.figures.system_users_suspended;
-        return protocol::Verdict::disable(std::move(refusal->reply));
+        if (core_.authenticated()) return protocol::Verdict::disable(std::move(refusal->reply));
+        // The session of a login ends; a program of this machine is to read its 550, and not a 421 that means "later".
+        ++premises_.figures.system_users_suspended;
+        return protocol::Verdict::refuse(std::move(refusal->reply));
     }
     if (const auto& overrun = refusal->overrun) {
         ++premises_.figures.users_over_limit;
