@@ -35,7 +35,8 @@ void check_sender(const std::string& key, const std::string& sender, const std::
     const std::string domain = at == std::string::npos ? std::string() : text::to_lower(sender.substr(at + 1));
     const std::string_view local = std::string_view(sender).substr(0, sender.size() - domain.size());
     const bool plain = std::all_of(local.begin(), local.end(), [](char c) { return text::is_graphic(c) && c != '"' && c != ','; });
-    if (at == 0 || !plain || sender.find_first_of("<>()") != std::string::npos || !is_domain_name(domain)) {
+    if (at == 0 || !plain || sender.find_first_of("<>()") != std::string::npos || sender.find("..") != std::string::npos ||
+        !is_domain_name(domain)) {
         findings.mistake(place, key + " is " + quote(sender) + "; allowed: an address such as \"wordpress@example.com\", or \"\"");
     } else if (!domains.empty() && !is_one_of(domains, domain)) {
         findings.mistake(place, fmt::format("{} is {}, which is at none of the domains it may send as; allowed: an address at {}{}", key,

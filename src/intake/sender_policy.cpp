@@ -36,6 +36,10 @@ std::string written(std::string_view local, std::string_view domain) {
     return domain.empty() ? std::string(local) : std::string(local) + "@" + std::string(domain);
 }
 
+bool is_address(std::string_view text) {
+    return mail::parse_address(text).has_value();
+}
+
 // An address of the envelope or a field, and what it is to the policy.
 struct Named {
     std::string local, domain;
@@ -49,7 +53,9 @@ public:
     Decision(const SenderPolicy& policy, const SenderClaim& claim) : policy_(policy), claim_(claim) {}
 
     SenderDecision run() {
-        if (!claim_.reverse_path.empty()) asked_ = split(claim_.reverse_path);
+        // A spool file's record may ask for anything; what is no address is as good as nobody.
+        if (Named one = split(claim_.reverse_path); is_address(written(one.local, one.domain.empty() ? "x.example" : one.domain)))
+            asked_ = std::move(one);
         if (claim_.from != nullptr) from_ = named(claim_.from->local, claim_.from->domain);
         if (claim_.sender != nullptr) sender_ = named(claim_.sender->local, claim_.sender->domain);
         if (from_ && from_->standing == Standing::foreign && policy_.foreign == ForeignFrom::refuse) {
@@ -124,7 +130,8 @@ private:
         } else {
             path = spokesman();
         }
-        if (asked_ && path != claim_.reverse_path) {
+        if (!is_address(path)) path = default_address();   // a local part that a field may have, and no envelope
+        if (!claim_.reverse_path.empty() && path != claim_.reverse_path) {
             out_.done.push_back("sender " + shown(claim_.reverse_path) + " -> " + shown(path));
         }
     }
