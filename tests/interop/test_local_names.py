@@ -131,6 +131,25 @@ class AliasFiles(world.WorldTest):
             self.assertLess(time.monotonic(), deadline, "spool files stay")
             time.sleep(0.05)
 
+    def test_what_is_handed_in_twice_comes_once_also_where_it_is_several_messages(self):
+        self.start("one: one@dest.test\ntwo: two@dest.test\nnoise: /dev/null\n")
+        client = self.client()
+        data = simple_message("root")
+        for _ in range(2):
+            self.assertEqual(client.command("MAIL FROM:<alice@example.test> XHANDOFF=0006443a1c9d2e40.812.9f86d081884c7d65").code, 250)
+            for name in ("one", "two", "three@dest.test", "noise"):
+                self.assertEqual(client.command(f"RCPT TO:<{name}>").code, 250)
+            self.assertEqual(client.command("DATA").code, 354)
+            client.send(data + b".\r\n")
+            reply = client.reply()
+            self.assertEqual(reply.code, 250)
+        self.assertIn("queued already", reply.text)
+        self.send("one", client, subject="the end")
+        self.w.sink.wait(lambda sink: len(sink.messages) >= 4)
+        self.d.wait_for_empty_queue()
+        self.assertEqual(sorted(m.recipients[0] for m in self.w.sink.messages),
+                         ["one@dest.test", "one@dest.test", "three@dest.test", "two@dest.test"])
+
     def test_check_config_and_local_test_tell(self):
         self.start("root admin@dest.test\nbox: /var/mail/box\nok: ok@dest.test\n")
         told = self.d.command("check-config", check=False)
