@@ -11,10 +11,11 @@
 namespace posthorn::intake {
 namespace {
 
-// Names that are given to machines of a house and mean nothing in the public DNS: RFC 6761 s6.3, s6.4, RFC 6762 s3, RFC 8375,
-// ICANN's "internal", and those that RFC 6762 appendix G found in use.
-constexpr std::array<std::string_view, 11> kPrivateNames = {"localdomain", "localhost", "local", "internal",  "lan",    "home",
-                                                            "home.arpa",   "corp",      "intranet", "private", "invalid"};
+// Names that are given to machines of a house and mean nothing in the public DNS: RFC 6761 s6.3, s6.4, RFC
+// 6762 s3, RFC 8375, ICANN's "internal", and those that RFC 6762 appendix G found in use.
+constexpr std::array<std::string_view, 11> kPrivateNames = {
+    "localdomain", "localhost", "local",    "internal", "lan",    "home",
+    "home.arpa",   "corp",      "intranet", "private",  "invalid"};
 constexpr std::size_t kMostShown = 100;  // octets of an address in log and reply
 
 // As names are compared: A-labels, lower case; as they stand where they are no names.
@@ -54,7 +55,8 @@ public:
 
     SenderDecision run() {
         // A spool file's record may ask for anything; what is no address is as good as nobody.
-        if (Named one = split(claim_.reverse_path); is_address(written(one.local, one.domain.empty() ? "x.example" : one.domain)))
+        if (Named one = split(claim_.reverse_path);
+            is_address(written(one.local, one.domain.empty() ? "x.example" : one.domain)))
             asked_ = std::move(one);
         if (claim_.from != nullptr) from_ = named(claim_.from->local, claim_.from->domain);
         if (claim_.sender != nullptr) sender_ = named(claim_.sender->local, claim_.sender->domain);
@@ -82,12 +84,14 @@ private:
         return bare ? named(address, {}) : named(address.substr(0, at), address.substr(at + 1));
     }
     [[nodiscard]] bool may_stay(const Named& one) const {
-        return one.standing == Standing::ours || (one.standing == Standing::foreign && policy_.foreign == ForeignFrom::keep);
+        return one.standing == Standing::ours ||
+               (one.standing == Standing::foreign && policy_.foreign == ForeignFrom::keep);
     }
 
     [[nodiscard]] std::string domains_in_words() const {
         std::string words = policy_.domains.front();
-        if (policy_.domains.size() > 1) words += " or " + std::to_string(policy_.domains.size() - 1) + " more of our domains";
+        if (policy_.domains.size() > 1)
+            words += " or " + std::to_string(policy_.domains.size() - 1) + " more of our domains";
         return words;
     }
 
@@ -96,12 +100,13 @@ private:
         const std::string& domain = policy_.domains.front();
         std::string address = std::string(claim_.user) + "@" + domain;
         // Not each name that a user can have is a local part.
-        if (claim_.user.empty() || !mail::parse_address(address, false)) address = policy_.fallback + "@" + domain;
+        if (claim_.user.empty() || !mail::parse_address(address, false))
+            address = policy_.fallback + "@" + domain;
         return address;
     }
 
-    // What stands for an address at a name of this machine. The caller's own name there is what a program makes up that was told
-    // nothing, so it means the default; "wordpress@localhost" was chosen by somebody.
+    // What stands for an address at a name of this machine. The caller's own name there is what a program
+    // makes up that was told nothing, so it means the default; "wordpress@localhost" was chosen by somebody.
     [[nodiscard]] std::string at_site(const Named& one) const {
         if (!claim_.user.empty() && text::iequals(one.local, claim_.user)) return default_address();
         return one.local + "@" + policy_.domains.front();
@@ -130,7 +135,8 @@ private:
         } else {
             path = spokesman();
         }
-        if (!is_address(path)) path = default_address();   // a local part that a field may have, and no envelope
+        if (!is_address(path))
+            path = default_address();  // a local part that a field may have, and no envelope
         if (!claim_.reverse_path.empty() && path != claim_.reverse_path) {
             out_.done.push_back("sender " + shown(claim_.reverse_path) + " -> " + shown(path));
         }
@@ -196,16 +202,19 @@ Sites::Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites
     // The domain that completes names stands first.
     std::vector<std::string> domains = facts.domains;
     const auto put_first = [](std::vector<std::string>& names, std::string name) {
-        if (const auto found = std::find(names.begin(), names.end(), name); found != names.end()) names.erase(found);
+        if (const auto found = std::find(names.begin(), names.end(), name); found != names.end())
+            names.erase(found);
         names.insert(names.begin(), std::move(name));
     };
-    // /etc/mailname is the machine's own name as a rule: it counts where somebody made a [[domain]] of it (SD-52).
+    // /etc/mailname is the machine's own name as a rule: it counts where somebody made a [[domain]] of it
+    // (SD-52).
     const std::string mailname = facts.mailname.empty() ? std::string() : plain(facts.mailname);
     const std::string qualify = facts.qualify_domain.empty() ? std::string() : plain(facts.qualify_domain);
     if (is_among(facts.domains, mailname)) put_first(domains, mailname);
     if (!qualify.empty() && (domains.empty() || all.allow("any", qualify))) put_first(domains, qualify);
 
-    const auto make = [&](std::string name, std::vector<std::string> ours, std::string address, ForeignFrom foreign) {
+    const auto make = [&](std::string name, std::vector<std::string> ours, std::string address,
+                          ForeignFrom foreign) {
         auto policy = std::make_shared<SenderPolicy>();
         policy->site = std::move(name);
         policy->domains = std::move(ours);
@@ -214,13 +223,16 @@ Sites::Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites
         policy->foreign = foreign;
         for (const std::string& given : facts.machine_names) {
             std::string machine = plain(given);
-            if (!machine.empty() && !is_among(policy->domains, machine)) policy->machine_names.push_back(std::move(machine));
+            if (!machine.empty() && !is_among(policy->domains, machine))
+                policy->machine_names.push_back(std::move(machine));
         }
-        if (!mailname.empty() && !is_among(policy->domains, mailname)) policy->machine_names.push_back(mailname);
+        if (!mailname.empty() && !is_among(policy->domains, mailname))
+            policy->machine_names.push_back(mailname);
         return Ptr(std::move(policy));
     };
 
-    // Without a [[domain]] nobody's mail is known to be ours: names are completed, and nothing else is touched.
+    // Without a [[domain]] nobody's mail is known to be ours: names are completed, and nothing else is
+    // touched.
     if (domains.empty()) {
         others_ = make({}, {plain(facts.hostname)}, options.address, ForeignFrom::keep);
     } else {
@@ -229,8 +241,10 @@ Sites::Sites(const SenderOptions& options, const std::vector<SiteOptions>& sites
     }
     for (const SiteOptions& site : sites) {
         std::vector<std::string> ours = site.domains.empty() ? others_->domains : site.domains;
-        if (const std::string own = mail::destination_of(site.sender); site.domains.empty() && !own.empty()) put_first(ours, plain(own));
-        const Ptr policy = make(site.name, std::move(ours), site.sender, domains.empty() ? ForeignFrom::keep : site.from);
+        if (const std::string own = mail::destination_of(site.sender); site.domains.empty() && !own.empty())
+            put_first(ours, plain(own));
+        const Ptr policy =
+            make(site.name, std::move(ours), site.sender, domains.empty() ? ForeignFrom::keep : site.from);
         if (!site.socket.empty()) by_door_[site.socket] = policy;
         if (!site.spool.empty()) by_door_[site.spool] = policy;
         for (const std::string& user : site.users) by_user_[user] = policy;

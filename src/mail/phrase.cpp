@@ -11,7 +11,8 @@ namespace {
 
 bool needs_quotes(std::string_view words) {
     return !std::all_of(words.begin(), words.end(), [](char c) {
-        return text::is_alnum(c) || c == ' ' || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+        return text::is_alnum(c) || c == ' ' ||
+               std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
     });
 }
 

@@ -10,8 +10,10 @@ TEST(Phrase, IsWrittenAsItMust) {
     EXPECT_EQ(write_phrase("Anna Visitor", "", 6, false), "Anna Visitor");
     EXPECT_EQ(write_phrase("Anna Visitor", "via example.com", 6, false), "\"Anna Visitor via example.com\"");
     EXPECT_EQ(write_phrase("O'Neill, \"Jo\" \\", "", 6, false), "\"O'Neill, \\\"Jo\\\" \\\\\"");
-    EXPECT_EQ(write_phrase("=?UTF-8?B?w4lyaWM=?=", "via example.com", 6, false), "=?UTF-8?B?w4lyaWM=?= \"via example.com\"");
-    EXPECT_EQ(write_phrase("=?UTF-8?Q?=C3=89?= =?UTF-8?Q?ric?=", "", 6, false), "=?UTF-8?Q?=C3=89?= =?UTF-8?Q?ric?=");
+    EXPECT_EQ(write_phrase("=?UTF-8?B?w4lyaWM=?=", "via example.com", 6, false),
+              "=?UTF-8?B?w4lyaWM=?= \"via example.com\"");
+    EXPECT_EQ(write_phrase("=?UTF-8?Q?=C3=89?= =?UTF-8?Q?ric?=", "", 6, false),
+              "=?UTF-8?Q?=C3=89?= =?UTF-8?Q?ric?=");
     EXPECT_EQ(write_phrase("", "", 6, false), "");
     EXPECT_EQ(write_phrase("\r\n ", "via a", 6, false), "via a");
 }
@@ -24,7 +26,8 @@ TEST(Phrase, LosesControlCharactersAndWhatIsNoText) {
 }
 
 TEST(Phrase, EncodesWhatIsNotAscii) {
-    EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, false), "=?utf-8?Q?=C3=89ric_via_a=2Eexample?=");
+    EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, false),
+              "=?utf-8?Q?=C3=89ric_via_a=2Eexample?=");
     EXPECT_EQ(write_phrase("\xc3\x89ric", "via a.example", 6, true), "\"\xc3\x89ric via a.example\"");
 }
 
