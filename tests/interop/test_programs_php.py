@@ -3,10 +3,12 @@
 
 import base64
 import json
+import os
 import pathlib
 import random
+import subprocess
 
-from posthorn_test import programs, verify
+from posthorn_test import machine, programs, verify, world
 from posthorn_test.programs import SITE, VISITOR
 
 HERE = pathlib.Path(__file__).resolve().parent / "programs"
@@ -202,6 +204,34 @@ class TwoSites(Php):
         self.assertEqual(run.stdout, "false\n")
         self.assertIn(f"info@blog.{SITE}", run.stderr)
         self.assertEqual(self.w.sink.accepted, 1)
+
+
+class WithoutRoot(world.WorldTest):
+    """Whoever runs it: sendmail_path names our program, the environment says where the daemon is (SM-37)."""
+
+    def php(self, **environment):
+        order = json.dumps({"to": VISITOR, "subject": "Bestellung", "text": TEXT, "header": f"From: {FROM}"})
+        return subprocess.run(["php", "-d", f"sendmail_path={machine.sendmail()} -t -i", HERE / "mail.php", order], timeout=60, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"]} | environment)
+
+    def arrived(self, w):
+        message = w.sink.wait_for_message(VISITOR)
+        self.assertEqual((message.sender, message.fields("From")), (FROM, [FROM]))
+        self.assertIsNone(verify.all_pass(message.data, w.dns))
+        w.sink.clear()
+
+    def test_environment(self):
+        w = self.world()
+        address, port = w.daemon.endpoint("plain")
+        spool = w.daemon.directory / "none"
+        for way in ({"POSTHORN_SOCKET": w.daemon.unix_socket}, {"POSTHORN_SOCKET": str(spool), "POSTHORN_HOST": f"{address}:{port}"}):
+            with self.subTest(way=way):
+                run = self.php(**way, POSTHORN_SPOOL=str(spool))
+                self.assertEqual((run.stdout, run.stderr), ("true\n", ""))
+                self.arrived(w)
+        run = self.php(POSTHORN_SOCKET=str(spool), POSTHORN_SPOOL=str(spool))
+        self.assertEqual(run.stdout, "false\n")
+        self.assertIn("NOT sent", run.stderr)
 
 
 if __name__ == "__main__":
