@@ -150,6 +150,7 @@ class AliasFiles(world.WorldTest):
         self.assertEqual(sorted(m.recipients[0] for m in self.w.sink.messages),
                          ["one@dest.test", "one@dest.test", "three@dest.test", "two@dest.test"])
 
+    # SM-44.
     def test_check_config_and_local_test_tell(self):
         self.start("root admin@dest.test\nbox: /var/mail/box\nok: ok@dest.test\n")
         told = self.d.command("check-config", check=False)
@@ -209,6 +210,7 @@ class ForwardFiles(programs.ProgramTest):
     def to_anna(self):
         self.m.run(["sendmail", "anna"], user="web", stdin="Subject: For Anna\n\nHello.\n")
 
+    # SM-43.
     def test_a_forward_file_counts_if_it_can_only_be_hers(self):
         self.m.write("/run/home/anna/.forward", "anna.away@dest.test, \\anna\n", owner="anna")
         self.to_anna()

@@ -80,7 +80,7 @@ protected:
     Expansion last;
 };
 
-// SM-45, SD-12.
+// SM-45, SD-12, SD-70.
 TEST_F(LocalNamesTest, WhatIsLocal) {
     for (const char* local : {"root", "www-data", "root@localhost", "root@LOCALHOST", "root@localhost.localdomain", "httpd@kusanagi71.localdomain",
                               "root@web1.example.com", "root@Web1", "root@[127.0.0.1]", "root@[IPv6:::1]", "\"a@b\"@localhost", "x@app.localhost"})

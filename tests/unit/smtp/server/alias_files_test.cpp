@@ -31,6 +31,7 @@ protected:
     AliasFiles files_;
 };
 
+// SD-69: no database, so no newaliases.
 TEST_F(AliasFilesTest, AChangedFileIsReadAgainAnUnchangedOneIsNot) {
     EXPECT_EQ(files_.aliases(path_).state, State::missing);
     write("one: a@example.com\n");
