@@ -103,7 +103,11 @@ void Pickup::serve(Wanted wanted) {
         spool = std::make_shared<Spool>(path, home_);
         tasks_.spawn(attend(spool));
     }
-    if (!std::exchange(started_, true)) tasks_.spawn(forget_old());
+    if (std::exchange(started_, true)) {
+        hour_.notify();  // old keys are looked at now
+    } else {
+        tasks_.spawn(forget_old());
+    }
 }
 
 void Pickup::stop() {
