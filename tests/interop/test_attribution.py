@@ -1,4 +1,4 @@
-"""Who of this machine sent what: origins in log and queue, limits and suspensions of system users, and who may see and do what.
+"""Who of this machine sent what: origins in log and queue, limits and suspensions of system users (AUTH-9), and who may see and do what.
 
 The callers are children of this test that have become www-data and nobody, so it needs root."""
 

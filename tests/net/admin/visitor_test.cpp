@@ -1,4 +1,4 @@
-// What the users of this machine may ask of the daemon: their own mail, and nothing else (default deny).
+// What the users of this machine may ask of the daemon: their own mail (SM-6), and nothing else (default deny).
 #include <gtest/gtest.h>
 
 #include <boost/json/array.hpp>

@@ -1,4 +1,4 @@
-// Who has sent how much of late: windows, order, and the bounds against names that are made up.
+// Who has sent how much of late (AUTH-9): windows, order, and the bounds against names that are made up.
 #include "auth/sender_tally.hpp"
 
 #include <gtest/gtest.h>

@@ -59,7 +59,7 @@ TEST_F(SystemAccount, IsToldWhenToComeBack) {
     EXPECT_FALSE(check(kWww).at_recipient(1, kNow + 30min));
 }
 
-// A login and a system user of one name are two people as far as counts go: neither can use up what the other has.
+// AUTH-9. A login and a system user of one name are two people as far as counts go: neither can use up what the other has.
 TEST_F(SystemAccount, ALoginOfItsNameHasItsOwnAllowance) {
     auth::AuthOptions options;
     options.account = options.system_account = limits("", 1, 100);
