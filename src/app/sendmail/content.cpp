@@ -28,7 +28,7 @@ void Content::clear() {
 }
 
 bool Content::open_file(const std::string& spool) {
-    const char* chosen = ::getenv("TMPDIR");
+    const char* chosen = ::secure_getenv("TMPDIR");
     const std::string own = spool.empty() ? spool : spool + "/tmp";
     for (const char* directory : {own.c_str(), chosen == nullptr ? "" : chosen, "/var/tmp", "/tmp"}) {
         if (*directory == '\0') continue;

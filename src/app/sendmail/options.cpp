@@ -267,8 +267,11 @@ AddressList read_addresses(std::string_view text) {
         if (place.sound) {
             std::string address = without_blanks(place.local.of(text));
             if (!place.domain.empty()) address.append("@").append(without_blanks(place.domain.of(text)));
-            list.addresses.push_back(std::move(address));
-            continue;
+            // It becomes part of a line of SMTP: what a quoted string could hide there, a fold behind a backslash, is no address (SM-24).
+            if (!address.empty() && !text::has_control(address)) {
+                list.addresses.push_back(std::move(address));
+                continue;
+            }
         }
         if (place.in_angle && place.local.empty() && place.domain.empty()) continue;  // "undisclosed recipients <>" is nobody
         std::size_t begin = text.size();

@@ -165,6 +165,9 @@ TEST(SendmailAddresses, OfFields) {
     EXPECT_TRUE(read_addresses("undisclosed-recipients:;").addresses.empty());
     EXPECT_TRUE(read_addresses("undisclosed-recipients:;").unsound.empty());
     EXPECT_TRUE(read_addresses("").addresses.empty());
+    // A fold behind a backslash would be a CR within RCPT's line.
+    EXPECT_TRUE(read_addresses("\"a\\\r\n b\"@c").addresses.empty());
+    EXPECT_EQ(read_addresses("\"a\\\r\n b\"@c, d@e").unsound.size(), 1U);
 }
 
 }  // namespace
