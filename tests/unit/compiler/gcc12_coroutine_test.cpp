@@ -140,8 +140,9 @@ TEST_F(GoodForm, ALambdaOfReferencesMayStandInTheExpression) {
 }
 
 TEST_F(GoodForm, OffloadTakesANamedLambda) {
-    asio::thread_pool pool(1);
-    test::run([&](asio::io_context&) -> awaitable<void> {
+    asio::io_context context(1);
+    asio::thread_pool pool(1);   // ends before the context
+    test::run_on(context, [&](asio::io_context&) -> awaitable<void> {
         Counted counted;
         auto work = [counted = std::move(counted)] { return counted.size(); };
         const std::size_t size = co_await net::offload(pool, std::move(work));
