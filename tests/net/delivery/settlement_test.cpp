@@ -348,6 +348,20 @@ TEST_F(SettlementTest, AConnectionCarriesSoManyMessages) {
     EXPECT_EQ(sink_.connections(), 5);
 }
 
+// Many sites do not use up the descriptors: beyond delivery.connections none is kept.
+TEST_F(SettlementTest, ThePoolIsBounded) {
+    settings_.delivery.idle_connection = 60s;
+    settings_.delivery.connections = 2;
+    start();
+    for (const char* name : {"a", "b", "c", "d"}) {
+        const std::string domain = std::string(name) + ".test";
+        dns_.mx(domain, 10, "mx." + domain).a("mx." + domain, "127.0.0.1");
+        submit("bob@" + domain);
+        ASSERT_TRUE(until([&] { return waiting() == 0 && agent_->figures().deliveries == 0; }));
+    }
+    EXPECT_EQ(agent_->figures().connections, 2U);
+}
+
 // What was about to be sent is nobody's at the end, so that the next process need not wait for a lease.
 TEST_F(SettlementTest, WhatWasReadyIsGivenBackAtTheStop) {
     settings_.delivery.shutdown_grace = 100ms;

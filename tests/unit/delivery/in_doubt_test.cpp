@@ -98,10 +98,12 @@ TEST_F(InDoubtTest, WhatWasNotSettledIsLeft) {
     EXPECT_EQ(found.front(), doubt(2, {5, 6}));
     // Until it is forgotten its slot is nobody else's.
     {
-        InDoubtFile::Mark mark(next);
+        InDoubtFile::Mark mark(next), more(next);
         mark.note(doubt(3));
-        EXPECT_EQ(left().size(), 2U);
+        more.note(doubt(4));
+        EXPECT_EQ(left().size(), 3U);
         mark.settled();
+        more.settled();
     }
     EXPECT_EQ(left().size(), 1U);
     next.forget_left();
