@@ -57,6 +57,19 @@ class InDoubt(world.WorldTest):
         w.sink.wait_for_message("dave@dest.test")
         self.assertEqual(len(w.daemon.log(r"\bin-doubt\b")), said)
 
+    def test_whom_the_peer_had_refused_is_in_no_doubt(self):
+        w = self.world(changes=HELD)
+        stalled = w.sink.rule("dot", stall=True)
+        w.sink.rule("rcpt", "550 5.1.1 gone", recipient="carol")
+        id_ = re.search(r"queued as (\w{13})", w.daemon.send(["bob@dest.test", "carol@dest.test"]))[1]
+        self.assertTrue(w.sink.wait(lambda _: stalled.used == 1), "the sink has the whole message")
+        w.daemon.kill()
+        w.sink.forget(stalled)
+        w.daemon.start()
+        w.daemon.wait_for_log(rf"\bin-doubt\b.*id={id_}.*to=bob@dest\.test")
+        w.daemon.wait_for_log(rf"\bfailed\b.*id={id_}.*to=carol@dest\.test.*5\.1\.1 gone")   # asked again, and at once
+        self.assertEqual(w.daemon.log(r"\bin-doubt\b.*carol"), [])
+
     def test_it_is_sent_again_when_its_time_comes(self):
         w, id_ = self.killed_at_the_dot(changes={"retry": {"first": "1s", "max": "2s", "jitter": 0.0}})
         w.daemon.start()

@@ -174,12 +174,14 @@ class TlsReports(WorldTest):
         self.wait_for_reports(w, 1)
         w.daemon.wait_for_log(r"\btls_report .*error=\"answered 503\"")
         w.daemon.wait_for_log(r"\btls_report sent=1 unwanted=1 later=1\b")
+        self.web.answer("/v1/tlsrpt?a=b", status="202 Accepted")   # taken is 200 and 201 alone
+        self.assertIn("0 reports sent", w.daemon.command("tlsrpt", "send", "--day", day).stdout)
         self.web.answer("/v1/tlsrpt?a=b", status="201 Created")
         self.assertIn("1 reports sent", w.daemon.command("tlsrpt", "send", "--day", day).stdout)
         posts = [r for r in self.web.requests if r["method"] == "POST"]
-        self.assertEqual(len(posts), 2)
-        self.assertEqual(posts[1]["headers"]["content-type"], "application/tlsrpt+gzip")
-        self.check_json(posts[1]["body"], day, "dest.test")
+        self.assertEqual(len(posts), 3)
+        self.assertEqual(posts[2]["headers"]["content-type"], "application/tlsrpt+gzip")
+        self.check_json(posts[2]["body"], day, "dest.test")
         self.assertIn("0 reports sent", w.daemon.command("tlsrpt", "send").stdout)
         self.assertEqual(len(self.reports(w)), 1)   # the mail went the first time
 
