@@ -69,6 +69,11 @@ class Failure(world.WorldTest):
         w.sink.rule("mail", "530 5.7.0 Must issue a STARTTLS command first", times=1)
         w.daemon.send("bob@dest.test")
         self.assertEqual(w.sink.wait_for_message("bob@dest.test").tls, "TLSv1.3")
+        w.daemon.wait_for_empty_queue()
+        self.assertEqual(w.daemon.stop(), 0)
+        w.daemon.start()   # nor does the next process remember that it was broken
+        w.daemon.send("carol@dest.test")
+        self.assertEqual(w.sink.wait_for_message("carol@dest.test").tls, "TLSv1.3")
 
     def test_damaged_spool_file_is_told_to_operator_and_sender(self):
         """The body is gone: the message waits where the operator sees why, its expiry is told, and it holds up no other."""
