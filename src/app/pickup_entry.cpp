@@ -127,6 +127,7 @@ net::awaitable<void> Pickup::begin_message(Handing& handing) {
             handing.refused.push_back({std::move(recipient), expansion.code, expansion.enhanced, std::move(expansion.text)});
         }
     }
+    handing.beyond = intake::recipients_beyond(known);
     handing.envelope.recipients = std::move(kept);
     if (handing.envelope.recipients.empty()) co_return;
     handing.reception.emplace(disk_, postbox_, rules, submission, handing.envelope);
@@ -173,7 +174,7 @@ net::awaitable<Pickup::End> Pickup::hand_over(Handing& handing) {
     const intake::EntryVerdict verdict = intake::judge(handing.reader.finish());
     if (verdict.kind == intake::EntryVerdict::Kind::leave) co_return stays(spool, entry, true, verdict.reason);
     if (verdict.kind != intake::EntryVerdict::Kind::take) co_return co_await put_aside(handing.spool, entry, verdict.reason);
-    if (!may_send(handing, static_cast<std::uint32_t>(handing.envelope.recipients.size()))) co_return End::stays;
+    if (!may_send(handing, static_cast<std::uint32_t>(handing.envelope.recipients.size() + handing.beyond))) co_return End::stays;
 
     bool told = false;
     const bool reported = co_await report_refused_recipients(handing, told);

@@ -59,6 +59,7 @@ struct Pickup::Handing {
     std::string not_now;                     // a local name that cannot be looked up for now
     std::string forged;                      // why it cannot be our program's
     bool too_large = false;
+    std::size_t beyond = 0;                  // recipients that its local names come to, beyond one each
 };
 
 }  // namespace posthorn::app

@@ -424,6 +424,12 @@ bool LocalNames::is_own(std::string_view address) const {
                        [&](const std::string& own) { return domain == own || domain.ends_with("." + own); });
 }
 
+std::size_t recipients_beyond(const std::vector<Expansion>& expansions) {
+    std::size_t beyond = 0;
+    for (const Expansion& expansion : expansions) beyond += std::max<std::size_t>(expansion.targets.size(), 1) - 1;
+    return beyond;
+}
+
 Expansion expand(const LocalNames& names, NameFiles& files, std::string_view recipient) {
     std::size_t steps = 0;
     return Walk(names, files, steps).run(recipient, true);

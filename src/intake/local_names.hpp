@@ -99,4 +99,7 @@ struct Expansion {
 // REQUIRES: names.is_local(recipient).
 [[nodiscard]] Expansion expand(const LocalNames& names, NameFiles& files, std::string_view recipient);
 
+// How many recipients these names come to beyond one each: a user's .forward must not be a way around his limits.
+[[nodiscard]] std::size_t recipients_beyond(const std::vector<Expansion>& expansions);
+
 }  // namespace posthorn::intake

@@ -150,6 +150,18 @@ class AliasFiles(world.WorldTest):
         self.assertEqual(sorted(m.recipients[0] for m in self.w.sink.messages),
                          ["one@dest.test", "one@dest.test", "three@dest.test", "two@dest.test"])
 
+    def test_a_list_is_no_way_around_a_users_limit(self):
+        crowd = ", ".join(f"u{i}@dest.test" for i in range(30))
+        self.start(f"crowd: {crowd}\nroot: admin@dest.test\n", recipients_per_hour=20)
+        client = self.client()
+        self.send("root", client)
+        self.assertEqual(client.command("MAIL FROM:<alice@example.test>").code, 250)
+        self.assertEqual(client.command("RCPT TO:<crowd>").code, 250)
+        refused = client.command("DATA")
+        self.assertEqual(refused.code // 10, 45, refused)
+        self.w.sink.wait_for_message("admin@dest.test")
+        self.assertEqual(len(self.w.sink.messages), 1)
+
     # SM-44.
     def test_check_config_and_local_test_tell(self):
         self.start("root admin@dest.test\nbox: /var/mail/box\nok: ok@dest.test\n")

@@ -104,6 +104,7 @@ net::awaitable<intake::Expansion> LocalDesk::expand(std::shared_ptr<const intake
 }
 
 bool LocalDesk::admit(intake::StormMail mail, const intake::LocalOptions& options, QueueId id) {
+    if (stopping_) return true;   // nobody would write it down any more
     const std::string source = mail.source, subject = mail.subject;
     if (storms_.admit(std::move(mail), options.storm_limit, options.storm_window, wall_now())) return true;
     log::info("held_back").kv("id", id.to_string()).kv("source", source).kv("subject", subject)

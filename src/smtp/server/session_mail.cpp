@@ -113,6 +113,10 @@ intake::Submission Session::submission() const {
         intake::read_claim(claims.claim, *submission.caller);
         sight_.show(*submission.caller, !claims.claim.empty());
         submission.sender_asked = claims.sender_asked;
+        if (!claims.handoff.empty()) {   // from the sendmail program; what it leaves in the spool says the same
+            submission.helo.clear();
+            submission.protocol = "local";
+        }
         submission.full_name = claims.full_name.empty() ? caller_->full_name : claims.full_name;
         submission.sender_policy = runtime_->rules->sites.of(*caller_);
         submission.source = intake::source_of(*caller_);
@@ -132,7 +136,7 @@ protocol::Verdict Session::begin_data() {
         return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
     }
     if (const auto check = account()) {
-        const auto recipients = static_cast<std::uint32_t>(core_.envelope().recipients.size());
+        const auto recipients = static_cast<std::uint32_t>(core_.envelope().recipients.size() + intake::recipients_beyond(expansions_));
         const auto now = std::chrono::steady_clock::now();
         if (auto no = refused_by_account("data", check->at_data(recipients, now))) return *no;
     }

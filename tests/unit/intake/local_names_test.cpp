@@ -338,6 +338,13 @@ TEST_F(LocalNamesTest, AnOwnerWhoCannotBeTheSenderIsNot) {
     EXPECT_EQ(to("news"), "a@example.net<boss@gmail.com");
 }
 
+TEST_F(LocalNamesTest, WhatANameComesToCounts) {
+    aliases("three: a@example.net, b@example.net, c@example.net\none: a@example.net\nnone: /dev/null\n");
+    std::vector<Expansion> all;
+    for (const char* name : {"three", "one", "none", "three"}) all.push_back(expand(names, files, name));
+    EXPECT_EQ(recipients_beyond(all), 4U);
+}
+
 TEST_F(LocalNamesTest, TheStepsTellTheWay) {
     aliases("www-data: root\nroot: admin@example.com\n");
     EXPECT_EQ(to("www-data@localhost"), "admin@example.com");

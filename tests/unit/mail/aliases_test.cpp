@@ -1,4 +1,4 @@
-// aliases(5) as it is written in the wild, and the mistakes made there, with their lines (SM-39, SM-40, SM-41, SM-46).
+// aliases(5) as it is written in the wild, and the mistakes made there, with their lines (SM-39, SM-40, SM-41, SM-46, SD-69).
 #include "mail/aliases.hpp"
 
 #include <gtest/gtest.h>
