@@ -59,6 +59,7 @@ class ProgramTest(world.WorldTest):
         leaks = [line for line in seen for name in local
                  if re.search(rf"\b{re.escape(name)}\b", line) and line.split(":")[0] not in told and "DKIM-Signature" not in line]
         self.assertEqual(leaks, [])
+        self.assertRegex(message.fields("Received")[0], r"^by mail\.example\.test with local id ")
         for name in ("Date", "Message-ID", "To"):
             self.assertEqual(len(message.fields(name)), 1, message.header)
         self.assertEqual(message.fields("Bcc"), [])
