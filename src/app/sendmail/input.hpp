@@ -24,7 +24,7 @@ struct InputRules {
 //  - the last line gets its line end;
 //  - a line of the header that is neither field nor continuation begins the body, as with Postfix: an empty line is put before it.
 //    Scripts forget that line ("Subject: x", then text).
-// What is header otherwise: as mail/split.hpp says. GUARANTEE: any slicing gives the same octets and the same fault.
+// What is header otherwise: as mail/split.hpp says. GUARANTEE: any slicing gives the same octets, or the same fault.
 class MessageInput {
 public:
     explicit MessageInput(InputRules rules) : rules_(rules) {}
