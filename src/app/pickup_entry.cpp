@@ -107,7 +107,7 @@ net::awaitable<void> Pickup::begin_message(Handing& handing) {
             const std::string domain = mail::destination_of(recipient.address);
             const auto denial = smtp::server::may_receive(domain, true);
             if (denial) {
-                handing.refused.push_back({std::move(recipient), static_cast<std::uint16_t>(denial->code), denial->enhanced, std::string(denial->text)});
+                handing.refused.push_back({std::move(recipient), denial->code, denial->enhanced, std::string(denial->text)});
             } else {
                 kept.push_back(std::move(recipient));
             }
@@ -205,7 +205,8 @@ net::awaitable<Pickup::End> Pickup::hand_over(Handing& handing) {
             if (!stored.repaired.empty()) event.kv("repaired", fmt::format("{}", fmt::join(stored.repaired, ", ")));
         }
         for (const std::string& warning : stored.warnings) {
-            log::warning("message").kv("id", handing.submission.id.to_string()).kv("from", stored.message->reverse_path).kv("reason", warning);
+            log::warning("message").kv("id", handing.submission.id.to_string()).kv("from", stored.message->reverse_path)
+                .kv("reason", warning);
         }
     }
     co_return co_await clear(handing);
