@@ -1,4 +1,4 @@
-// DirectoryWatch: what is moved in is told with its name, what is only written there is not, and the end is told.
+// DirectoryWatch: what is moved in is told with its name (SM-33), what is only written there is not, and the end is told.
 #include "net/inotify.hpp"
 
 #include <gtest/gtest.h>
