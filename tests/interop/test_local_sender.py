@@ -193,6 +193,16 @@ class DefaultSocket(world.WorldTest):
             client.expect(220)
             self.assertIn("XCALLER", " ".join(client.hello().lines))
 
+    def test_one_that_cannot_be_made_is_told_and_no_more(self):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-test-"))
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        (directory / "submission.sock").write_text("not ours")
+        w = self.world(directory=directory)
+        self.assertIn("no socket", w.daemon.wait_for_log("no_local_socket level=warning")[0])
+        self.assertEqual((directory / "submission.sock").read_text(), "not ours")
+        w.daemon.send("bob@dest.test")
+        self.assertTrue(w.sink.wait_for_messages(1))
+
     def test_without_it_the_daemon_runs(self):
         w = self.world(changes={"local": {"socket": ""}})
         self.assertFalse((w.daemon.directory / "submission.sock").exists())
