@@ -155,9 +155,13 @@ void check_listener(const Config& config, const ListenerOptions& listener, const
 
 void check_listeners(const Config& config, const Places& places, Findings& findings) {
     const auto& listeners = config.server.listeners;
-    if (listeners.empty() && !places.given("listener")) {
+    // A server whose own programs are all that sends needs none.
+    const auto& sites = config.intake.sites;
+    const bool has_socket = !config.server.local.socket.empty() ||
+                            std::any_of(sites.begin(), sites.end(), [](const auto& site) { return !site.socket.empty(); });
+    if (listeners.empty() && !places.given("listener") && !has_socket) {
         findings.mistake({},
-                         "there is no [[listener]], so no mail could come in; add one, such as [[listener]] "
+                         "there is no [[listener]] and no local.socket, so no mail could come in; add one, such as [[listener]] "
                          "with address = "
                          "\"127.0.0.1:25\"");
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the system itself sends: cron's, at's and batch's jobs, logwatch's report (SM-43 to SM-50)."""
+"""What the system itself sends: cron's, at's and batch's jobs, logwatch's report (SM-43, SM-46, SM-50)."""
 
 import time
 
@@ -38,6 +38,7 @@ class Jobs(programs.ProgramTest):
         self.assertEqual(self.arrived("anna.blume@dest.test").body, b"done\r\n")
 
     def test_cron_with_the_daemon_down(self):
+        """SM-28."""
         self.d.stop()
         self.m.write("/etc/cron.d/backup", "@reboot root echo done\n")
         self.cron()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PHP sends by sendmail as its applications do: mail(), PHPMailer, Symfony's mailer (SM-1 to SM-7, SM-21, SM-28; SD-2)."""
+"""PHP sends by sendmail as its applications do: mail(), PHPMailer, Symfony's mailer (SM-1, SM-2, SM-7, SM-21, SM-28; SD-2)."""
 
 import base64
 import json
@@ -179,7 +179,7 @@ class FieldReport(Php):
 
 
 class TwoSites(Php):
-    """Two sites on one server, each under a user of its own: whoever calls decides, not what he says."""
+    """Two sites on one server, each under a user of its own: whoever calls decides, not what he says (SD-17)."""
 
     USERS = {"blog": 10001, "shop": 10002}
     CHANGES = {"site": [{"name": "blog", "users": ["blog"], "domains": [f"blog.{SITE}"], "sender": f"wordpress@blog.{SITE}"},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Debian's WordPress with its MariaDB, nginx and php-fpm, on the machine of field report 0: what it mails by itself (SD-1 to SD-4, SD-17, SD-18)."""
+"""Debian's WordPress with its MariaDB, nginx and php-fpm, on the machine of field report 0: what it mails by itself (SD-2, SD-4, SD-17, SD-18, SD-43)."""
 
 import http.cookiejar
 import re

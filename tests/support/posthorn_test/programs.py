@@ -29,7 +29,8 @@ class ProgramTest(world.WorldTest):
         self.m = machine.Machine(self.HOSTNAME, self.USERS)
         self.addCleanup(self.m.stop)
         self.m.write("/etc/aliases", self.ALIASES)
-        changes = {"admin": {"socket": "/run/posthorn/admin.sock"}, "local": {"spool": "/var/spool/posthorn"}} | self.CHANGES   # the defaults
+        changes = {"listener": None, "admin": {"socket": "/run/posthorn/admin.sock"},
+                   "local": {"spool": "/var/spool/posthorn"}} | self.CHANGES   # the defaults, and no other way in
         self.w = self.world(machine=self.m, ours=(self.SITE,), changes=changes)
         self.d = self.w.daemon
 

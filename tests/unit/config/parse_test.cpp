@@ -328,8 +328,16 @@ TEST(Mistakes, AreAllToldInTheOrderOfTheFile) {
     for (const Mistake& mistake : loaded.mistakes) {
         where.push_back(mistake.where);
     }
-    EXPECT_EQ(where, (std::vector<std::string>{"p.toml", "p.toml", "p.toml:2:9", "p.toml:4:9", "p.toml:6:8",
+    EXPECT_EQ(where, (std::vector<std::string>{"p.toml", "p.toml:2:9", "p.toml:4:9", "p.toml:6:8",
                                                "environment variable POSTHORN_LOG_FORMAT"}));
+}
+
+// A web server whose own programs are all that sends.
+TEST(Mistakes, ListenersAreNotNeededWhereThereIsALocalSocket) {
+    const std::string text = "hostname = \"mail.example.com\"\n";
+    EXPECT_TRUE(parse(text, "p.toml", {}).mistakes.empty());
+    EXPECT_EQ(parse(text + "[admin]\nsocket = \"\"\n", "p.toml", {}).mistakes.size(), 1U);
+    EXPECT_TRUE(parse(text + "[admin]\nsocket = \"\"\n[[site]]\nname = \"a\"\nsocket = \"/run/a.sock\"\n", "p.toml", {}).mistakes.empty());
 }
 
 TEST(Load, MissingFileSaysHowToNameAnother) {
