@@ -144,6 +144,7 @@ TEST_F(SettlementTest, IdleConnectionsOfFormerSettingsAreClosed) {
 
 // No deadlock: a settlement that fails frees the slot, and no peer is kept waiting for our disk.
 TEST_F(SettlementTest, AStoreThatFailsKeepsNeitherSlotNorConnection) {
+    settings_.delivery.idle_connection = 60s;
     start();
     sink_.stall(".");
     submit("first@dest.test");
