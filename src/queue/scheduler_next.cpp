@@ -183,15 +183,18 @@ SchedulerAction Scheduler::next(TimePoint now) {
         return GiveBack{std::exchange(s.dropped, {})};
     }
     // Starts last: what is claimed and resolved meanwhile needs no slot, and keeps the slots busy later.
-    if (auto action = s.next_resolve(now)) {
-        return *std::move(action);
-    }
-    if (auto action = s.next_claim(now)) {
-        return *std::move(action);
-    }
-    if (auto action = s.next_start(now)) {
-        return *std::move(action);
-    }
+    do {
+        if (auto action = s.next_resolve(now)) {
+            return *std::move(action);
+        }
+        if (auto action = s.next_claim(now)) {
+            return *std::move(action);
+        }
+        if (auto action = s.next_start(now)) {
+            return *std::move(action);
+        }
+        // Whose place was found to be old when its turn came is to be resolved: nobody would come back for it.
+    } while (!s.resolves.empty() && s.resolving < kMaxResolving);
     if (!s.dropped.empty()) {
         return GiveBack{std::exchange(s.dropped, {})};
     }

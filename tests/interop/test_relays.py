@@ -186,6 +186,7 @@ class Relays(WorldTest):
         self.assertEqual(len(w.daemon.wait_for_queue(3)), 3)
         self.assertEqual(isp.accepted, 0)
         self.assertEqual(len(w.daemon.log("relay-trouble")), 1)   # once, however much mail there is
+        w.daemon.wait_for_output(r"posthorn_queue_oldest_seconds [1-9]", "metrics")
         self.assertEqual(w.daemon.log(r"\bfailed\b.*to="), [])
         isp.forget(wrong)
         w.daemon.reload()

@@ -307,6 +307,21 @@ TEST_F(SchedulerTest, AnotherConfigurationOpensWhatWasClosedToUs) {
     EXPECT_EQ(expect_next<WaitUntil>(kStart).when, kStart + 60s);
 }
 
+// A reload while all connections of a site are busy: when one comes free, the next in line has an old place, and nothing else
+// is to be done.
+TEST_F(SchedulerTest, WhoseTurnComesWithAnOldPlaceIsResolvedAtOnce) {
+    SchedulerOptions options;
+    options.connections_per_site = 1;
+    scheduler_.set_options(options);
+    make_ready(1, "a.example", "mx", 1);
+    make_ready(2, "b.example", "mx", 1);
+    const auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 1U);
+    scheduler_.forget_places();
+    (void)scheduler_.finished(started[0].site, started[0].destination, {}, kStart + 1s);
+    EXPECT_EQ(expect_next<ResolveSite>(kStart + 1s).destination, 3 - started[0].destination);
+}
+
 TEST_F(SchedulerTest, ThrottlingHalvesTheWindowOnceAndSuccessRegrowsIt) {
     SchedulerOptions options;
     options.connections_per_site = 8;
