@@ -238,6 +238,18 @@ TEST_F(AgentTest, AFullConnectionIsReplacedAtMail) {
     EXPECT_EQ(sink_.connections(), 2);
 }
 
+// RFC 5321 s5.1 lets a client limit the addresses it tries: no domain with many dead hosts keeps a delivery for long.
+TEST_F(AgentTest, AnAttemptAsksSoManyHosts) {
+    for (const char* host : {"a.many.test", "b.many.test", "c.many.test"})
+        dns_.mx("many.test", 10, host).a(host, "127.0.0.1");
+    settings_.delivery.hosts_per_attempt = 2;
+    start();
+    sink_.reply("connect", "421 4.3.2 later");
+    submit("bob@many.test");
+    ASSERT_TRUE(until([&] { return agent_->figures().deferred == 1; }));
+    EXPECT_EQ(sink_.connections(), 2);
+}
+
 TEST_F(AgentTest, MailOfASuspendedUserIsStoppedBeforeItIsSent) {
     suspensions_.add("alice", {wall_now(), "hacked"});
     start();
