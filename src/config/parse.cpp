@@ -348,7 +348,7 @@ void derive_local(Config& config, const Places& places) {
                            : (std::filesystem::path(config.admin.socket).parent_path() / "submission.sock").string();
     }
     // A second daemon does not serve the first one's spool.
-    if (!places.given("local.spool") && places.given("state_directory")) config.intake.pickup.directory.clear();
+    if (!places.given("local.spool") && config.state_directory != Config{}.state_directory) config.intake.pickup.directory.clear();
     // Where mail of unknown domains may leave unsigned, clients' From need not become ours.
     if (!places.given("local.clients_from") && config.auth.dkim.unknown_domain == auth::UnsignedPolicy::send_unsigned) {
         config.intake.sender.clients_from = intake::ForeignFrom::keep;
@@ -404,6 +404,15 @@ void derive(Config& config, const Places& places) {
     }
 }
 
+// Programs would hear of it only when the daemon is down.
+void look_for_spool(const Config& config, const Places& places, Findings& findings) {
+    const bool programs = config.server.relay.trust_unix_socket && !config.server.local.socket.empty();
+    if (!programs || places.given("local.spool") || !config.intake.pickup.directory.empty()) return;
+    findings.warning(places.of("state_directory"),
+                     "with this state_directory there is no default for local.spool: what programs send by sendmail while Posthorn is down is "
+                     "refused, not kept; set local.spool = \"/var/spool/posthorn\" in one daemon of this machine, and \"\" in others");
+}
+
 // A password in the file of the configuration is everybody's who may read that file.
 void look_at_mode(const std::string& path, Loaded& loaded) {
     const auto& relays = loaded.config.delivery.relays;
@@ -430,6 +439,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         reader.read(toml.root);
         reader.read_environment(environment);
         derive(loaded.config, places);
+        look_for_spool(loaded.config, places, findings);
         check_identity(loaded.config, places, findings);
         check_listeners(loaded.config, places, findings);
         check_domains(loaded.config, places, findings);

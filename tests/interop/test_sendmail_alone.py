@@ -121,8 +121,7 @@ class Spool(Alone):
         """SM-29: not 75, which PHP from 8.5 on takes for success."""
         shutil.rmtree(self.spool)
         run = self.sendmail("root", status=73)
-        self.assertIn("NOT sent", run.stderr)
-        self.assertIn(str(self.socket), run.stderr)
+        self.assertIn("NOT sent: the mail server cannot be reached (" + str(self.socket), run.stderr)
         self.assertIn("No such file or directory", run.stderr)
         self.sendmail("root", status=73, POSTHORN_SPOOL="")
 
@@ -302,8 +301,14 @@ class Daemons(Alone):
         self.sendmail("root")
         run = self.sendmail("-bp", status=69, stdin=b"")
         self.assertIn("the daemon is not running", run.stderr)
+        self.assertIn("1 message waits for it", run.stderr)
         self.assertIn(self.spooled()[0].name.encode(), run.stdout)
         self.sendmail("-q", status=69, stdin=b"")
+        if ROOT:
+            self.assertIn("whose list only root may see", self.sendmail("-bp", status=69, stdin=b"", prefix=NOBODY).stderr)
+        shutil.rmtree(self.spool)   # nothing waits where nothing can be left
+        self.assertIn("No such file or directory, so mail is refused until it runs", self.sendmail("-bp", status=69, stdin=b"").stderr)
+        self.assertIn("no spool is set", self.sendmail("-bp", status=69, stdin=b"", POSTHORN_SPOOL="").stderr)
 
     def test_newaliases(self):
         """SM-8, Debian Policy 11.6: it is there and ends with 0."""

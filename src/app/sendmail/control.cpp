@@ -61,13 +61,20 @@ ssize_t read_some(int fd, char* buffer, std::size_t size) {
 }
 
 int daemon_is_down(const Ways& ways, const Plan& plan, std::string& words) {
-    words = "the daemon is not running (" + ways.admin + ": " + std::strerror(errno) + ")";
+    words = "the daemon is not running (" + ways.admin + ": " + std::strerror(errno) + "); ";
+    const std::string no_place = ", so mail is refused until it runs";
+    if (ways.spool.empty()) {
+        words += "no spool is set (POSTHORN_SPOOL)" + no_place;
+        return exit_code::kUnavailable;
+    }
     const SpoolListing waiting = list_spool(ways.spool);
     if (plan.mode == Mode::list_queue) (void)write_all(STDOUT_FILENO, waiting.text);
-    if (waiting.readable) {
-        words += "; " + std::to_string(waiting.messages) + " messages wait for it in " + ways.spool;
+    if (waiting.error == 0) {
+        words += std::to_string(waiting.messages) + (waiting.messages == 1 ? " message waits" : " messages wait") + " for it in " + ways.spool;
+    } else if (waiting.error == EACCES) {
+        words += "new mail waits for it in " + ways.spool + ", whose list only root may see";
     } else {
-        words += "; new mail waits for it in " + ways.spool + ", whose list only root may see";
+        words += ways.spool + "/new: " + std::strerror(waiting.error) + no_place;
     }
     return exit_code::kUnavailable;
 }

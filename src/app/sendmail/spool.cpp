@@ -130,8 +130,10 @@ SpoolListing list_spool(const std::string& spool) {
     SpoolListing listing;
     const std::string directory = spool + "/new";
     DIR* entries = ::opendir(directory.c_str());
-    if (entries == nullptr) return listing;
-    listing.readable = true;
+    if (entries == nullptr) {
+        listing.error = errno;
+        return listing;
+    }
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(entries))
         if (mail::is_handoff_name(entry->d_name)) names.emplace_back(entry->d_name);

@@ -21,7 +21,7 @@ struct Spooled {
 
 // What waits in SPOOL/new, as far as this user may see it, as text for mailq; empty: nothing, or nothing that may be seen.
 struct SpoolListing {
-    bool readable = false;
+    int error = 0;            // errno: EACCES, its list is not for this user; ENOENT, there is none
     std::uint64_t messages = 0;
     std::string text;
 };

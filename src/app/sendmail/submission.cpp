@@ -49,6 +49,8 @@ Receipt submit(const Ways& ways, Letter& letter, Content& content, bool all_or_n
     Outcome outcome = hand_over(ways, letter, content, {host_name(), name, all_or_nothing}, by_tcp);
     switch (outcome.fate) {
         case Fate::unanswered:
+            return keep(ways, name, letter.handoff, content,
+                        outcome.words.empty() ? outcome.words : "the mail server cannot be reached (" + outcome.words + ")");
         case Fate::postponed:
         case Fate::doubtful:  // the same name: exactly once (mail/handoff.hpp)
             return keep(ways, name, letter.handoff, content, outcome.words);

@@ -38,6 +38,9 @@ dkim = [{ selector = "demo", key_file = "keys/demo.pem" }]
 
 [admin]
 socket = "admin.sock"
+
+[local]
+spool = "spool"
 """
 
 

@@ -155,6 +155,24 @@ TEST(Parse, RelativePathsBeginAtTheFilesDirectory) {
               "/b");
 }
 
+// A second daemon with a directory of its own takes nothing of the first one's, but nobody is left without a spool unawares.
+TEST(Parse, AnotherStateDirectoryHasNoSpoolAndSaysSo) {
+    const auto spool = [](const std::string& top, const std::string& end = "") {
+        const Loaded loaded = parse(top + kMinimal + end, "p.toml", {});
+        EXPECT_TRUE(loaded.mistakes.empty());
+        return std::pair(loaded.config.intake.pickup.directory, loaded.warnings.empty() ? "" : loaded.warnings[0].to_string());
+    };
+    EXPECT_EQ(spool(""), std::pair(std::string("/var/spool/posthorn"), std::string()));
+    EXPECT_EQ(spool("state_directory = \"/var/lib/posthorn\"\n"), spool(""));
+    const auto [directory, warning] = spool("state_directory = \"/srv/posthorn\"\n");
+    EXPECT_EQ(directory, "");
+    EXPECT_TRUE(warning.starts_with("p.toml:1:")) << warning;
+    EXPECT_NE(warning.find("set local.spool"), std::string::npos) << warning;
+    EXPECT_EQ(spool("state_directory = \"/srv/posthorn\"\n", "[local]\nspool = \"\"\n").second, "");
+    EXPECT_EQ(spool("state_directory = \"/srv/posthorn\"\n", "[local]\nspool = \"/srv/s\"\n"), std::pair(std::string("/srv/s"), std::string()));
+    EXPECT_EQ(spool("state_directory = \"/srv/posthorn\"\n", "[admin]\nsocket = \"\"\n").second, "");   // no socket for programs
+}
+
 TEST(Environment, OverridesEveryTypeOfTheFile) {
     const Config config =
         good(kMinimal + "[delivery]\nport = 26\n", {{"HOME", "/root"},
