@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import socket
 import time
 
 from posthorn_test import programs, verify, world
@@ -97,6 +98,17 @@ class AliasFiles(world.WorldTest):
         self.assertRegex(str(looped), r"^554.5\.4\.6 ")
         self.d.wait_for_empty_queue()
         self.assertEqual([m.recipients for m in self.w.sink.messages], [["www-data@example.test"]])
+
+    def test_root_of_this_machine_whatever_it_is_called(self):
+        """SM-45; RFC 6409 s4.2 is about other single labels."""
+        self.start("root: admin@dest.test\n")
+        names = ["root", "root@localhost", "ROOT@LocalHost", "root@mail.localhost", "root@web1.localdomain", "root@[127.0.0.1]",
+                 "root@mail.example.test", f"root@{socket.gethostname()}"]
+        client = self.client()
+        for name in names:
+            self.assertEqual(self.send(name, client).code, 250, name)
+        self.w.sink.wait(lambda sink: len(sink.to("admin@dest.test")) == len(names))
+        self.assertEqual(self.rcpt(client, "root@otherlabel").code, 554)
 
     def test_changes_count_at_once(self):
         self.start("root: first@dest.test\n")

@@ -56,15 +56,17 @@ protocol::Verdict Session::check_mail() {
 
 protocol::Verdict Session::check_recipient() {
     const mail::Address& recipient = core_.rcpt_command().recipient;
-    if (const auto denial = may_receive(recipient.domain, caller_ || !runtime_->rules->postmaster.empty())) {
-        return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
+    const std::string address = recipient.to_string();
+    if (recipient.domain.empty() || !runtime_->rules->is_local(address)) {   // root@localhost is a name of this machine (SM-45)
+        if (const auto denial = may_receive(recipient.domain, caller_ || !runtime_->rules->postmaster.empty())) {
+            return protocol::Verdict::refuse(refuse("rcpt", denial->code, denial->enhanced, denial->text));
+        }
     }
     if (const auto check = account()) {
         const auto with_this = static_cast<std::uint32_t>(core_.envelope().recipients.size() + 1);
         const auto now = std::chrono::steady_clock::now();
         if (auto no = refused_by_account("rcpt", check->at_recipient(with_this, now))) return *no;
     }
-    const std::string address = recipient.to_string();
     const std::uint64_t octets = address.size() + core_.rcpt_command().orcpt.size() + sizeof(mail::EnvelopeRecipient);
     count_memory();
     if (premises_.figures.intake_octets + octets > runtime_->limits.max_intake_memory) {
