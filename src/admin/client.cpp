@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::admin {
@@ -20,22 +21,6 @@ namespace posthorn::admin {
 namespace http = boost::beast::http;
 
 namespace {
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 // False when the deadline passed.
 bool wait_for(int fd, short events, SteadyTime deadline) {

@@ -43,6 +43,7 @@ void describe(const struct stat& status, intake::SpoolEntry& entry) {
     entry.kind = S_ISREG(status.st_mode) ? Kind::file : S_ISLNK(status.st_mode) ? Kind::symlink : Kind::other;
     entry.uid = status.st_uid;
     entry.gid = status.st_gid;
+    entry.mode = status.st_mode & 07777U;
     entry.links = status.st_nlink;
     entry.size = static_cast<std::uint64_t>(status.st_size);
     entry.modified = time_of(status.st_mtim);
@@ -71,10 +72,6 @@ Result<Descriptor> open_part(int spool, const std::string& path, const char* nam
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
 
 Result<std::shared_ptr<SpoolDirectory>> SpoolDirectory::open(const std::string& path) {
     Descriptor top(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -160,6 +157,8 @@ SpoolDirectory::Opened SpoolDirectory::look(const std::string& name) const {
         return opened;
     }
     describe(status, entry);
+    struct stat written_in {};
+    if (::fstat(unfinished_.get(), &written_in) == 0 && (written_in.st_mode & S_ISGID) != 0) entry.spool_gid = written_in.st_gid;
     return opened;
 }
 

@@ -12,30 +12,13 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/descriptor.hpp"
 #include "base/result.hpp"
 #include "intake/pickup.hpp"
 
 struct __dirstream;
 
 namespace posthorn::app {
-
-// A descriptor that closes itself.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor();
-    [[nodiscard]] int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-
-private:
-    int fd_ = -1;
-};
 
 // <spool>/tmp and <spool>/new (3733: anybody may put files there, nobody may list them or touch another's), and <spool>/refused
 // (0700), where what can never be mail is put aside. Below the spool nothing is ever looked for by a path: each name is one

@@ -12,25 +12,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/descriptor.hpp"
+
 namespace posthorn::auth {
 namespace {
 
 constexpr std::size_t kMaxSize = 1 << 20;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-    int close() { return ::close(std::exchange(fd_, -1)); }
-
-private:
-    int fd_;
-};
 
 // Removes the temporary file unless it has become the real one.
 class TemporaryFile {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/descriptor.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::smtp::server {
@@ -18,20 +19,6 @@ namespace {
 using intake::NameFile;
 
 constexpr std::size_t kMaxForward = 64 * 1024;   // users' own; mail.aliases' bound is for root's
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 void unreadable(NameFile& file, std::string trouble) {
     file.state = NameFile::State::unreadable;
