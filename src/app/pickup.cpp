@@ -231,8 +231,8 @@ net::awaitable<void> Pickup::scan(SpoolPtr spool) {
         more = !found.names.empty();
         whole = whole && found.whole;
         for (std::string& name : found.names) {
-            // What arrives does not wait for the end of a long walk.
-            while (!spool->arrived.empty()) {
+            // What arrives does not wait for the end of a long walk, nor the walk for who leaves files without end: in turns.
+            if (!spool->arrived.empty()) {
                 std::string arrived = std::move(spool->arrived.front());
                 spool->arrived.pop_front();
                 co_await begin(spool, std::move(arrived));

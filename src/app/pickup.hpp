@@ -81,7 +81,11 @@ private:
     net::awaitable<End> hand_over(Handing& handing);
     net::awaitable<std::string> read_all(Handing& handing);          // what went wrong, or empty
     net::awaitable<void> begin_message(Handing& handing);            // when the record's head is known
-    [[nodiscard]] bool may_send(Handing& handing, std::uint32_t recipients);
+    struct NotNow {
+        std::string reason;
+        std::uint32_t at_once = 0;   // recipients, of a message that has more than will ever be allowed; else 0
+    };
+    [[nodiscard]] std::optional<NotNow> may_send(Handing& handing, std::uint32_t recipients);   // nothing: he may
     // Tells the sender; false: not now. Where there is nobody to be told, `told` stays as it is.
     net::awaitable<bool> report(Handing& handing, std::vector<mail::EnvelopeRecipient> recipients, const intake::Refusal& refusal,
                                 std::size_t part, bool& told);

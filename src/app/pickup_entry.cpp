@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kPiece = 256 * 1024;
 constexpr std::size_t kBeginning = 64 * 1024;  // of the message, for a report: no header that people read is longer
+constexpr std::size_t kMostReported = 100;     // recipients of a message to more than its user may send to: who it was is in the message
 constexpr Duration kLongestWait = std::chrono::minutes(10);  // for a user's allowance, before it is asked again
 
 // The header as far as it can stand in a report: whole fields without anything that would break it.
@@ -174,7 +175,19 @@ net::awaitable<Pickup::End> Pickup::hand_over(Handing& handing) {
     const intake::EntryVerdict verdict = intake::judge(handing.reader.finish());
     if (verdict.kind == intake::EntryVerdict::Kind::leave) co_return stays(spool, entry, true, verdict.reason);
     if (verdict.kind != intake::EntryVerdict::Kind::take) co_return co_await put_aside(handing.spool, entry, verdict.reason);
-    if (!may_send(handing, static_cast<std::uint32_t>(handing.envelope.recipients.size() + handing.beyond))) co_return End::stays;
+    const auto recipients = static_cast<std::uint32_t>(handing.envelope.recipients.size() + handing.beyond);
+    if (const std::optional<NotNow> not_now = may_send(handing, recipients)) {
+        if (not_now->at_once == 0) co_return stays(spool, entry, false, not_now->reason);
+        // As at the socket, or the spool would be the way around the limit.
+        intake::Refusal refusal;
+        refusal.code = 550;
+        refusal.enhanced = "5.5.3";
+        refusal.text = "The message has " + std::to_string(recipients) + " recipients, and its user may send to " +
+                       std::to_string(not_now->at_once) + " at once; send it in several messages";
+        auto& reported = handing.envelope.recipients;
+        if (reported.size() > kMostReported) reported.resize(kMostReported);
+        co_return co_await refused(handing, refusal);
+    }
 
     bool told = false;
     const bool reported = co_await report_refused_recipients(handing, told);
@@ -212,13 +225,19 @@ net::awaitable<Pickup::End> Pickup::hand_over(Handing& handing) {
     co_return co_await clear(handing);
 }
 
-bool Pickup::may_send(Handing& handing, std::uint32_t recipients) {
+std::optional<Pickup::NotNow> Pickup::may_send(Handing& handing, std::uint32_t recipients) {
+    using What = auth::Allowances::Overrun::What;
     const SteadyTime now = std::chrono::steady_clock::now();
-    const auto refusal = server_.system_account(handing.entry.uid, handing.caller.user).at_pickup(recipients, now);
-    if (!refusal) return true;
-    std::string reason = "its user is suspended";
+    const auto refusal = server_.system_account(handing.entry.uid, handing.caller.user).at_data(recipients, now);
+    if (!refusal) return std::nullopt;
+    NotNow not_now;
+    not_now.reason = "its user is suspended";
     if (const auto& overrun = refusal->overrun) {
-        reason = "its user has sent too much";
+        not_now.reason = "its user has sent too much";
+        if (overrun->what == What::one_message) {
+            not_now.at_once = overrun->at_once;
+            return not_now;
+        }
         // Others of his files need not be read until he may send again.
         not_before_[handing.entry.uid] = now + std::min<Duration>(overrun->wait, kLongestWait);
         if (overrun->report) {
@@ -227,8 +246,7 @@ bool Pickup::may_send(Handing& handing, std::uint32_t recipients) {
                 .kv("meaning", "his mail waits in the spool until he may send again: a newsletter, or a site that was broken into");
         }
     }
-    stays(*handing.spool, handing.entry, false, reason);
-    return false;
+    return not_now;
 }
 
 net::awaitable<bool> Pickup::report(Handing& handing, std::vector<mail::EnvelopeRecipient> recipients, const intake::Refusal& refusal,

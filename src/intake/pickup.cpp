@@ -15,6 +15,8 @@ namespace {
 
 using Kind = EntryVerdict::Kind;
 
+constexpr std::uint32_t kWritableByOthers = 022;
+
 EntryVerdict judge_error(int error) {
     switch (error) {
         case ENOENT:
@@ -42,6 +44,12 @@ EntryVerdict judge(const SpoolEntry& entry) {
     if (entry.error != 0) return judge_error(entry.error);
     // Whoever links another's file here would have it sent, read back by a DSN, and removed.
     if (entry.links != 1) return {Kind::refuse, "it has " + std::to_string(entry.links) + " names (hard links)"};
+    // Who may rename another's file (a site's directory that www-data may write to, with files of the site's owner in it) could move it
+    // here, and what he had written into it would be the owner's mail. Files that are written here have the spool's group.
+    if (entry.spool_gid && entry.gid != *entry.spool_gid)
+        return {Kind::refuse, "it was not written in this spool: it has the group " + std::to_string(entry.gid) + ", and not the spool's, " +
+                                  std::to_string(*entry.spool_gid)};
+    if ((entry.mode & kWritableByOthers) != 0) return {Kind::refuse, "others than its owner may write to it"};
     if (!mail::is_handoff_name(entry.name)) return {Kind::refuse, "its name is none that the sendmail program gives"};
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct SpoolEntry {
     Kind kind = Kind::file;    // of the opened file, or of the name where it was not opened
     std::uint32_t uid = 0;     // of the owner: who hands over (SM-32)
     std::uint32_t gid = 0;
+    std::uint32_t mode = 0640;
+    // What the setgid bit of the spool gives to all that is written there; nothing where the directory has no such bit.
+    std::optional<std::uint32_t> spool_gid;
     std::uint64_t links = 1;
     std::uint64_t size = 0;
     TimePoint modified{};

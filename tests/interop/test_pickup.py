@@ -370,6 +370,25 @@ class Users(PickupTest):
         self.assertIn("user=nobody", line)
         self.assertNotIn(f"uid={self.www}", line)
 
+    def test_a_file_of_somebody_else_that_was_moved_here_is_not_his_mail(self):
+        """A site of alice's in a directory that www-data may write to, as WordPress wants it: he fills her file, and moves it."""
+        w = self.start()
+        record = spool.record(self.message(), "bob@dest.test", sender=None)
+        for mode in (0o664, 0o644):   # where he may write to it; and where it came to hold what he wrote by other ways
+            with self.subTest(oct(mode)):
+                site = w.daemon.directory / f"site{mode:o}"
+                site.mkdir()
+                os.chown(site, self.www, self.www)
+                page, name = site / "index.php", spool.name()
+                page.write_bytes(record)
+                os.chown(page, self.nobody, self.www)
+                page.chmod(mode)
+                spool.as_user(self.www, lambda: page.rename(self.spool / "new" / name))
+                w.daemon.wait_for_log(rf"\bpickup_put_aside\b.*file={name}.*not written in this spool")
+        self.wait_until_empty()
+        self.assertEqual(w.daemon.queue_ids(), [])
+        self.assertEqual(w.sink.to("bob@dest.test"), [])
+
     def test_others_can_neither_list_nor_read_nor_remove_nor_replace(self):
         w = self.start(started=False)
         w.daemon.start()
@@ -428,6 +447,8 @@ class Users(PickupTest):
         w.sink.wait_for_message("carol@dest.test")
         self.assertEqual(self.files(), [name])
         self.assertEqual(w.sink.to("bob@dest.test"), [])
+        w.daemon.wait_for_empty_queue()
+        self.assertIn("(1 message in the sendmail program's spool is not in the queue yet", w.daemon.command("mailq"))
         w.daemon.command("user", "resume", "nobody")
         w.sink.wait_for_message("bob@dest.test")
 
@@ -441,6 +462,23 @@ class Users(PickupTest):
         spool.as_user(self.www, lambda: spool.leave(self.spool, other))
         w.sink.wait_for_message("carol@dest.test")
         self.assertEqual(len(self.files()), 2)
+
+    def test_no_more_recipients_than_at_the_socket(self):
+        """AUTH-9: a message to more than the bucket ever holds is no way around it; it comes back."""
+        w = self.start(scan=FAST, ours=("example.test",), changes={"user": [{"name": "nobody", "recipients_per_hour": 5}]})
+        w.dns.mx("example.test", ("mx.dest.test", w.sink.address))
+        record = spool.record(self.message(), [f"n{i}@dest.test" for i in range(300)], sender="alice@example.test")
+        spool.as_user(self.nobody, lambda: spool.leave(self.spool, record))
+        report = w.sink.wait_for_message("alice@example.test")
+        self.assertIn(b"5.5.3", report.data)
+        self.assertIn(b"300 recipients", b" ".join(report.data.split()))
+        self.assertEqual(report.data.count(b"Final-Recipient"), 100)
+        self.wait_until_empty()
+        self.assertEqual(w.sink.to("n0@dest.test"), [])
+        # What is within it still goes.
+        record = spool.record(self.message(), [f"m{i}@dest.test" for i in range(5)], sender="alice@example.test")
+        spool.as_user(self.nobody, lambda: spool.leave(self.spool, record))
+        w.sink.wait_for_message("m4@dest.test")
 
 
 class Killed(PickupTest):

@@ -71,10 +71,4 @@ std::optional<AccountRefusal> AccountCheck::at_data(std::uint32_t recipients, St
     return over_limit(*overrun);
 }
 
-std::optional<AccountRefusal> AccountCheck::at_pickup(std::uint32_t recipients, SteadyTime now) const {
-    std::optional<AccountRefusal> refusal = at_data(recipients, now);
-    if (!refusal || !refusal->overrun || refusal->overrun->what != Overrun::What::one_message) return refusal;
-    return at_data(refusal->overrun->at_once, now);
-}
-
 }  // namespace posthorn::smtp::server

@@ -59,9 +59,6 @@ public:
     // At DATA: takes the message and its recipients from the allowance. Several sessions of one user may come so far
     // with the same tokens in view; here one of them gets them.
     [[nodiscard]] std::optional<AccountRefusal> at_data(std::uint32_t recipients, SteadyTime now) const;
-    // For mail that waits in a spool and whose program has ended: as at_data, but a message to more recipients than the bucket
-    // ever holds takes all of it, for nobody is there to send the rest in another message.
-    [[nodiscard]] std::optional<AccountRefusal> at_pickup(std::uint32_t recipients, SteadyTime now) const;
     // At the end of the data: suspended meanwhile?
     [[nodiscard]] std::optional<AccountRefusal> at_end_of_data() const;
 

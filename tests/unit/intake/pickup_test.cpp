@@ -54,6 +54,26 @@ TEST(SpoolEntryRules, WhatIsNoPlainFileIsPutAside) {
     }
 }
 
+// A file of alice's that www-data may write to and rename, moved here with a record in it, is not her mail (SM-32).
+TEST(SpoolEntryRules, WhatWasWrittenElsewhereOrMayBeWrittenByOthersIsPutAside) {
+    SpoolEntry entry = good_entry();
+    entry.gid = 33;
+    EXPECT_EQ(judge(entry).kind, Kind::take) << "no setgid bit, so groups say nothing";
+    entry.spool_gid = 25;
+    EXPECT_EQ(judge(entry).kind, Kind::refuse);
+    EXPECT_NE(judge(entry).reason.find("33"), std::string::npos);
+    entry.gid = 25;
+    EXPECT_EQ(judge(entry).kind, Kind::take);
+    for (const std::uint32_t mode : {0660U, 0646U, 0622U, 04666U}) {
+        entry.mode = mode;
+        EXPECT_EQ(judge(entry).kind, Kind::refuse) << mode;
+    }
+    for (const std::uint32_t mode : {0640U, 0644U, 0600U}) {
+        entry.mode = mode;
+        EXPECT_EQ(judge(entry).kind, Kind::take) << mode;
+    }
+}
+
 TEST(SpoolEntryRules, OurOwnTroubleLeavesItForLater) {
     SpoolEntry entry = good_entry();
     entry.error = ENOENT;

@@ -70,19 +70,6 @@ TEST_F(SystemAccount, ALoginOfItsNameHasItsOwnAllowance) {
     EXPECT_TRUE(check(kWww).at_data(1, kNow));
 }
 
-// Mail in the spool cannot be split by a program that has ended: it takes the whole bucket, and is not refused for ever.
-TEST_F(SystemAccount, TooManyRecipientsInTheSpoolTakeTheWholeBucket) {
-    auth::AuthOptions options;
-    options.system_account = limits("", 100, 10);
-    use(options);
-    EXPECT_EQ(check(kWww).at_data(50, kNow)->overrun->what, auth::Allowances::Overrun::What::one_message);
-    EXPECT_FALSE(check(kWww).at_pickup(50, kNow));
-    const auto refusal = check(kWww).at_pickup(50, kNow + 6min);
-    ASSERT_TRUE(refusal && refusal->overrun);
-    EXPECT_EQ(refusal->overrun->wait, 54min);
-    EXPECT_FALSE(check(kWww).at_pickup(50, kNow + 60min));
-}
-
 TEST_F(SystemAccount, IsSuspendedByNameAndByNumber) {
     EXPECT_FALSE(check(kWww).suspended());
     suspensions_.add("www-data", {});  // known by name only
@@ -92,7 +79,7 @@ TEST_F(SystemAccount, IsSuspendedByNameAndByNumber) {
     suspensions_.add("33", {TimePoint{}, "", 33});
     EXPECT_TRUE(check(kWww).suspended());
     EXPECT_TRUE(check({33, "uid33"}).suspended());
-    EXPECT_TRUE(check(kWww).at_pickup(1, kNow)->suspended);
+    EXPECT_TRUE(check(kWww).at_data(1, kNow)->suspended);
     EXPECT_EQ(check(kWww).at_recipient(1, kNow)->reply.code, 550);
     EXPECT_FALSE(login("www-data").suspended());
 }
