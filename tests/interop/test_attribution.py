@@ -40,7 +40,7 @@ import socket, sys
 held = []
 for _ in range(int(sys.argv[2])):
     s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect(sys.argv[1]); held.append(s)
-print(held[-1].makefile("rb").read().decode()); sys.stdout.flush()
+print((held[-1].makefile("rb").readline() if "220" in sys.argv else held[-1].makefile("rb").read()).decode()); sys.stdout.flush()
 sys.stdin.read()
 """
 
@@ -167,6 +167,21 @@ class Limits(SystemUsers):
         self.assertEqual(self.metric('posthorn_local_refused_total{reason="limit"}'), 2)
         self.d.wait_for_empty_queue()
         self.assertEqual(sorted(m.recipients[0] for m in self.w.sink.messages), ["a@dest.test", "b@dest.test", "d@dest.test"])
+
+
+class Crowd(SystemUsers):
+    def test_who_opens_connections_and_is_silent_keeps_nobody_out(self):
+        """All places are www-data's; others' mail goes, and he has to wait for his own."""
+        self.start(**{"submission.limits": {"max_connections": 20}})
+        crowd = subprocess.Popen([PYTHON, "-c", CROWD, self.d.unix_socket, "20", "220"], user=WWW.pw_uid, group=WWW.pw_gid, extra_groups=[],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(crowd.wait)
+        self.addCleanup(crowd.stdin.close)
+        self.addCleanup(crowd.stdout.close)
+        self.assertEqual(crowd.stdout.readline()[:3], "220")
+        self.assertIn("421", self.talk(WWW)[0])
+        self.send(NOBODY)
+        self.w.sink.wait_for_message("a@dest.test")
 
 
 class Suspension(SystemUsers):

@@ -11,6 +11,14 @@ std::array<std::uint8_t, 16> Client::counted_as() const {
     return octets;
 }
 
+std::array<std::uint8_t, 16> Client::owner() const {
+    if (address) return counted_as();
+    std::array<std::uint8_t, 16> octets{};
+    octets[0] = 0xff;   // a multicast address is nobody's
+    for (std::size_t i = 0; i < 4; ++i) octets[i + 1] = static_cast<std::uint8_t>(uid >> (8 * i));
+    return octets;
+}
+
 std::uint32_t places_for(const Client& client, const ServerLimits& limits) {
     return client.local() ? limits.max_connections : limits.max_connections - limits.max_connections / 10;
 }

@@ -19,6 +19,7 @@ struct Client {
     bool unix_socket = false;
     std::optional<IpAddress> address;            // set unless unix_socket
     std::string text;                            // for logs and Received: "192.0.2.1", "2001:db8::1", "unix"
+    std::uint32_t uid = 0;                       // of the process at a unix socket
     // It came through a proxy that did not say who it is; the address is the proxy's. Never trusted, never local.
     bool veiled = false;
 
@@ -26,6 +27,8 @@ struct Client {
     [[nodiscard]] bool local() const { return !veiled && (unix_socket || (address && address->is_loopback())); }
     // What that limit counts: the address, over IPv6 its /64, for one host there has 2^64 to come from. REQUIRES: address.
     [[nodiscard]] std::array<std::uint8_t, 16> counted_as() const;
+    // Whose connection it is when every place is taken: the user's of this machine, else as it is counted.
+    [[nodiscard]] std::array<std::uint8_t, 16> owner() const;
 };
 
 // How many sessions there may be in all for this client to get one. The last tenth is kept for this machine: a crowd of

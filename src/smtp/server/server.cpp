@@ -15,6 +15,7 @@ namespace {
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);   // when the process has no descriptors left
 constexpr Duration kTurnAway = std::chrono::seconds(5);
 constexpr Duration kAbortGrace = std::chrono::seconds(5);
+constexpr std::uint32_t kBearableCrowd = 4;                         // of a trusted client's: that part of all places
 constexpr std::size_t kTurnedAwayAtOnce = 100;                      // beyond them connections are closed without a word
 
 Client client_of(const net::Stream& stream) {
@@ -23,6 +24,10 @@ Client client_of(const net::Stream& stream) {
     client.unix_socket = peer.is_unix();
     client.address = peer.ip;
     client.text = peer.ip ? peer.ip->to_string() : "unix";
+    if (client.unix_socket) {
+        const auto credentials = stream.credentials();
+        client.uid = credentials ? static_cast<std::uint32_t>(credentials->uid) : UINT32_MAX;
+    }
     return client;
 }
 
@@ -134,7 +139,10 @@ const char* Server::why_full(const Client& client) {
         }
     }
     const bool full = premises_.figures.sessions >= places_for(client, limits);
-    return full && !premises_.strangers.displace() ? "Too many connections, try again later" : nullptr;
+    if (!full || premises_.strangers.displace()) return nullptr;
+    // One user of this machine, or one that is trusted, who opens connections and says nothing must not keep all others out.
+    if (premises_.waiting.displace_crowd(client.owner(), limits.max_connections / kBearableCrowd)) return nullptr;
+    return "Too many connections, try again later";
 }
 
 const char* Server::why_guarded(const Client& client) {

@@ -76,6 +76,7 @@ struct Premises {
     net::SystemUsers system_users{disk};      // whose programs come through unix sockets
     ReadBuffers buffers;
     Strangers strangers;
+    Strangers waiting;                        // trusted ones, while nothing comes from them
     ServerFigures figures;
     auth::Allowances allowances;              // what users have sent of late
     Sights sights;

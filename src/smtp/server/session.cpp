@@ -230,8 +230,12 @@ net::awaitable<Session::Action> Session::read() {
     count_memory();
     set_deadline();
     reading_ = true;
+    // While it is waited for what comes, and never between the end of a message and its reply.
+    std::optional<Strangers::Seat> waits;
+    if (trusted_) waits.emplace(premises_.waiting, client_.owner(), [this] { give_way(); });
     // An idle session holds no buffer: it is borrowed when there is something to read.
     const net::error_code readable = co_await stream_.wait_readable();
+    waits.reset();
     if (!readable && !timed_out_ && !stopping()) {
         const ReadBuffers::Loan buffer(premises_.buffers);
         const net::IoResult got = co_await stream_.read_some(buffer.span());

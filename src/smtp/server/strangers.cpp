@@ -27,18 +27,26 @@ void Strangers::Seat::leave() {
     }
 }
 
-bool Strangers::displace() {
+Strangers::Seat* Strangers::first_of_most() const {
     // The first of those that are largest: max_element gives that one.
     const auto most = std::max_element(seats_.begin(), seats_.end(), [](const Seat* one, const Seat* other) {
         return one->of_address_->second < other->of_address_->second;
     });
-    if (most == seats_.end()) {
-        return false;
-    }
-    Seat& seat = **most;
-    seat.leave();
-    seat.give_way_();
+    return most == seats_.end() ? nullptr : *most;
+}
+
+bool Strangers::displace() {
+    Seat* const seat = first_of_most();
+    if (seat == nullptr) return false;
+    seat->leave();
+    seat->give_way_();
     return true;
+}
+
+bool Strangers::displace_crowd(const Address& newcomer, std::uint32_t bearable) {
+    const Seat* const seat = first_of_most();
+    if (seat == nullptr || seat->of_address_->second <= bearable || seat->of_address_->first == newcomer) return false;
+    return displace();
 }
 
 }  // namespace posthorn::smtp::server

@@ -40,8 +40,12 @@ public:
 
     // Of the address that has the most seats, who came first gives way. False: there is no stranger.
     bool displace();
+    // Of the address that has the most seats, if they are more than `bearable` and it is not the newcomer's, who came first gives way.
+    bool displace_crowd(const Address& newcomer, std::uint32_t bearable);
 
 private:
+    [[nodiscard]] Seat* first_of_most() const;      // null: there is none
+
     std::list<Seat*> seats_;                        // in the order they came
     std::map<Address, std::uint32_t> per_address_;
 };

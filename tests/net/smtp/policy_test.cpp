@@ -33,6 +33,15 @@ TEST(Policy, ConnectionsAreCountedByAddressAndOverIpv6ByNetwork) {
     EXPECT_NE(at("2001:db8:1:2::1").counted_as(), at("2001:db8:1:3::1").counted_as());
 }
 
+TEST(Policy, AtAUnixSocketConnectionsAreTheUsers) {
+    Client www = unix_client(), nobody = unix_client();
+    www.uid = 33;
+    nobody.uid = 65534;
+    EXPECT_NE(www.owner(), nobody.owner());
+    EXPECT_NE(unix_client().owner(), at("::").owner());
+    EXPECT_EQ(at("192.0.2.1").owner(), at("192.0.2.1").counted_as());
+}
+
 TEST(Policy, StrangersLeavePlacesForThisMachine) {
     ServerLimits limits;
     limits.max_connections = 1000;

@@ -55,6 +55,21 @@ TEST(Strangers, TheAddressWithTheMostSeatsPaysFirst) {
     EXPECT_EQ(room.gone, "abf");
 }
 
+// Trusted clients give way to others only, and only where one of them has more than his part.
+TEST(Strangers, ACrowdGivesWayToOthers) {
+    Room room;
+    EXPECT_FALSE(room.strangers.displace_crowd(address(9), 0));
+    const auto first = room.seat('f', 1);
+    const auto a = room.seat('a', 2);
+    const auto b = room.seat('b', 2);
+    const auto c = room.seat('c', 2);
+    EXPECT_FALSE(room.strangers.displace_crowd(address(9), 3));
+    EXPECT_FALSE(room.strangers.displace_crowd(address(2), 2)) << "he would only gain by it";
+    EXPECT_TRUE(room.strangers.displace_crowd(address(9), 2));
+    EXPECT_FALSE(room.strangers.displace_crowd(address(9), 2)) << "now it is bearable";
+    EXPECT_EQ(room.gone, "a");
+}
+
 TEST(Strangers, WhoIsKnownOrGoneIsNotAskedAndCountsNoMore) {
     Room room;
     auto a = room.seat('a', 1);
