@@ -11,6 +11,8 @@ namespace posthorn::admin {
 namespace {
 
 constexpr std::size_t kPage = 100;  // messages; of 100 recipients each a piece has some megabytes
+constexpr Duration kFlushPause = std::chrono::minutes(1);
+constexpr std::size_t kMostFlushed = 1000;  // messages within that time, of all visitors
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 Answer in_words(const queue::StoreError& error) { return plain_text(answer_for(error).status, error.what); }
@@ -36,7 +38,10 @@ void next_piece(const std::shared_ptr<Listing>& listing, Respond respond) {
             piece.content_type = kText;
             for (const queue::QueueEntry& entry : *page) piece.body += listing->text.add(entry);
             if (page->size() < listing->query.limit) {
-                piece.more = [listing](Respond last) { last(plain_text(200, listing->text.end())); };
+                piece.more = [listing](Respond last) {
+                    const auto& spooled = listing->core->daemon.spooled;
+                    last(plain_text(200, listing->text.end(spooled && listing->query.sources.empty() ? spooled() : 0)));
+                };
             } else {
                 listing->query.after = page->back().id;
                 piece.more = [listing](Respond next) { next_piece(listing, std::move(next)); };
@@ -45,6 +50,19 @@ void next_piece(const std::shared_ptr<Listing>& listing, Respond respond) {
         });
     };
     listing->core->store.list(listing->query, std::move(done));
+}
+
+// Whether a visitor may have it tried now: each try is a connection to somebody's server, from an address that all users share.
+bool may_flush(Core& core, QueueId id) {
+    const TimePoint now = core.daemon.now();
+    const auto before = core.flushed.find(id);
+    if (before != core.flushed.end() && before->second <= now && now - before->second < kFlushPause) return false;
+    if (core.flushed.size() >= kMostFlushed) {
+        std::erase_if(core.flushed, [now](const auto& one) { return now - one.second >= kFlushPause || one.second > now; });
+        if (core.flushed.size() >= kMostFlushed) return false;
+    }
+    core.flushed[id] = now;
+    return true;
 }
 
 // One message, if it is the visitor's.
@@ -61,6 +79,10 @@ void flush_message(const CorePtr& core, QueueId id, const Visitor& visitor, Resp
             if (!entry || !may_see(visitor, entry->source)) {
                 const bool missing = entry || entry.error().fault == queue::StoreFault::not_found;
                 respond(missing ? plain_text(404, unknown) : in_words(entry.error()));
+                return;
+            }
+            if (!visitor.all && !may_flush(*core, id)) {
+                respond(plain_text(429, "this message was tried less than a minute ago; try again later"));
                 return;
             }
             core->store.revise(id, queue::Revision::flush, core->daemon.now(),

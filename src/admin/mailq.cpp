@@ -65,9 +65,14 @@ std::string MailqListing::add(const queue::QueueEntry& entry) {
     return out + "\n";
 }
 
-std::string MailqListing::end() const {
-    if (messages_ == 0) return "Mail queue is empty\n";
-    return fmt::format("-- {} Kbytes in {} Request{}.\n", (octets_ + 1023) / 1024, messages_, messages_ == 1 ? "" : "s");
+std::string MailqListing::end(std::uint64_t spooled) const {
+    std::string out;
+    if (spooled > 0) {
+        out = fmt::format("({} message{} in the sendmail program's spool {} not in the queue yet; the log says why: pickup_)\n", spooled,
+                          spooled == 1 ? "" : "s", spooled == 1 ? "is" : "are");
+    }
+    if (messages_ == 0) return out + "Mail queue is empty\n";
+    return out + fmt::format("-- {} Kbytes in {} Request{}.\n", (octets_ + 1023) / 1024, messages_, messages_ == 1 ? "" : "s");
 }
 
 }  // namespace posthorn::admin

@@ -15,8 +15,9 @@ public:
     // Three lines and more: id with `*` (a delivery has it) or `!` (held), size, time, sender; what was said at the last attempt in
     // parentheses, once for all that follow it; the recipients; an empty line.
     [[nodiscard]] std::string add(const queue::QueueEntry& entry);
-    // "-- 12 Kbytes in 3 Requests." or "Mail queue is empty"; without it a listing is not whole.
-    [[nodiscard]] std::string end() const;
+    // "-- 12 Kbytes in 3 Requests." or "Mail queue is empty"; without it a listing is not whole. `spooled`: messages that stay in spool
+    // directories, as those of suspended users do, and are not in the queue yet.
+    [[nodiscard]] std::string end(std::uint64_t spooled = 0) const;
 
 private:
     std::uint64_t messages_ = 0;

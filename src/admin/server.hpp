@@ -92,6 +92,8 @@ struct Daemon {
     const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
     // Makes waiting mail due, in the background. The error says why not now. Optional.
     std::function<Result<void>(FlushOrder)> flush;
+    // How many files stay in spool directories. Optional.
+    std::function<std::uint64_t()> spooled;
     // Who has sent how much of late. Optional.
     std::function<std::vector<auth::SenderUse>()> senders;
     // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.

@@ -137,6 +137,11 @@ int change(const AccountCommand& options, bool suspend) {
                              "that name",
                              loaded.config.auth.credentials.users_file, shown(options.name)));
     }
+    if (loaded.config.auth.credentials.users_file.empty() && !who.uid && suspend) {
+        complain(fmt::format("this machine has no user {}; is the name right? `posthorn senders` shows who sends. The name is suspended all the same{}",
+                             shown(options.name),
+                             loaded.config.auth.credentials.dovecot_socket.empty() ? "" : ", should Dovecot know a user by it"));
+    }
     if (nobody_answers(socket_of(options, loaded.config))) {
         if (!loaded.mistakes.empty()) {
             for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());

@@ -120,6 +120,13 @@ class CommandLine(unittest.TestCase):
         self.assertIn('no command "user change"; `posthorn user --help`',
                       self.run_program("user", "change", "alice", code=64).stderr)
 
+    def test_suspending_nobody_is_told(self):
+        """A slip of the pen must not look as if the hacked site were stopped."""
+        self.config.write_text(f'state_directory = "{self.directory}"\n' + self.config.read_text().replace('users_file = "users"', ""))
+        self.assertIn("this machine has no user shpo; is the name right?", self.run_program("suspend", "--user", "shpo").stderr)
+        self.assertEqual(self.run_program("resume", "--user", "shpo").stderr, "")
+        self.assertNotIn("is the name right", self.run_program("suspend", "--user", "root").stderr)
+
     def test_warnings_about_users(self):
         """Limits of a name that nobody has; a Dovecot that is not there (yet): no mistakes, but told."""
         plain = self.config.read_text()

@@ -448,7 +448,7 @@ class Users(PickupTest):
         self.assertEqual(self.files(), [name])
         self.assertEqual(w.sink.to("bob@dest.test"), [])
         w.daemon.wait_for_empty_queue()
-        self.assertIn("(1 message in the sendmail program's spool is not in the queue yet", w.daemon.command("mailq"))
+        self.assertIn("(1 message in the sendmail program's spool is not in the queue yet", w.daemon.command("mailq").stdout)
         w.daemon.command("user", "resume", "nobody")
         w.sink.wait_for_message("bob@dest.test")
 

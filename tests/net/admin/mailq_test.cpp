@@ -37,6 +37,14 @@ protected:
 
 TEST_F(Mailq, AnEmptyQueueSaysSo) { EXPECT_EQ(listing_.end(), "Mail queue is empty\n"); }
 
+// The last line stays what scripts look for.
+TEST_F(Mailq, TellsOfWhatIsNotInTheQueueYet) {
+    EXPECT_TRUE(listing_.end(1).starts_with("(1 message in the sendmail program's spool is not in the queue yet"));
+    EXPECT_TRUE(listing_.end(2).ends_with("pickup_)\nMail queue is empty\n"));
+    (void)listing_.add(entry({"a@example.org"}));
+    EXPECT_TRUE(listing_.end(2).ends_with(")\n-- 2 Kbytes in 1 Request.\n"));
+}
+
 TEST_F(Mailq, HasColumnsAndTotals) {
     EXPECT_EQ(listing_.add(entry({"a@example.org", "b@example.org"})),
               "-Queue ID-----  --Size-- ----Arrival Time---- -Sender/Recipient-------\n" + QueueId(1).to_string() +
