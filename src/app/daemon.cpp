@@ -99,6 +99,7 @@ Result<void> Daemon::open() {
         suspended_mail_->change(std::move(change), wall_now(), std::move(done));
     };
     lent.suspensions = &suspended_mail_->list();
+    lent.spooled = [this] { return pickup_->figures().waiting; };
     lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
     lent.senders = [this] { return post_office_->senders(); };
     lend_guard(lent, *server_);
