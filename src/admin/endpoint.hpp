@@ -3,12 +3,14 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "admin/http.hpp"
 #include "admin/server.hpp"
+#include "base/clock.hpp"
 #include "base/queue_id.hpp"
 #include "queue/store.hpp"
 
@@ -21,6 +23,7 @@ struct Core {
     queue::QueueStore& store;
     Daemon daemon;
     bool stopped = false;  // then nothing of the daemon is called any more
+    std::map<QueueId, TimePoint> flushed;   // single messages that visitors had tried, and when: not more often than once a minute
 };
 using CorePtr = std::shared_ptr<Core>;
 
