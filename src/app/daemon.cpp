@@ -284,13 +284,14 @@ net::awaitable<void> Daemon::shut_down() {
 
 void Daemon::dismantle() {
     if (!store_) return;
-    if (pickup_) pickup_->join();
+    if (pickup_ && pickup_->unfinished() == 0) pickup_->join();  // a volume that hangs is not waited for: see below
     crypto_.join();
     passwords_.join();
     disk_.join();
     if (memory_) memory_->stop();
     store_->stop();          // finishes its batch: what was answered 250 is on disk, what was delivered is struck out
-    if (stages_ && server_ && unfinished() > 0) {
+    // The pickup is the last of those that are counted; where open() failed before it, nothing has run.
+    if (pickup_ && unfinished() > 0) {
         // A session or delivery did not end although its socket was closed. Its frame refers to what we would destroy next, so
         // we leave here: the queue is closed, and nothing else is worth keeping.
         log::error("shutdown").kv("stage", "a session did not end").kv("sessions", server_->figures().sessions)

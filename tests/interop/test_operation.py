@@ -150,7 +150,7 @@ class Life(world.WorldTest):
         other.write_text(text.replace("submit.sock", "submit2.sock").replace("admin.sock", "admin2.sock"))
         run = subprocess.run([program(), "serve", "--config", str(other)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              text=True, timeout=30)
-        self.assertNotEqual(run.returncode, 0)
+        self.assertEqual(run.returncode, 75, run.stdout)   # EX_TEMPFAIL
         self.assertIn(str(w.daemon.pid), run.stdout)
         w.daemon.send("bob@dest.test")
         w.sink.wait_for_message("bob@dest.test")
@@ -163,7 +163,7 @@ class Life(world.WorldTest):
                                                                            f"{w.daemon.address}:{w.daemon.ports['plain']}"))
         run = subprocess.run([program(), "serve", "--config", str(other.config_file)], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, timeout=30)
-        self.assertNotEqual(run.returncode, 0)
+        self.assertEqual(run.returncode, 71, run.stdout)   # EX_OSERR: not a crash
         self.assertIn(f"{w.daemon.address}:{w.daemon.ports['plain']}", run.stdout)
 
 
