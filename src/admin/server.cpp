@@ -35,6 +35,7 @@ struct Session {
     steady_timer answered;  // cancelled when `answer` is there, or at stop
     std::optional<Answer> answer;
     bool waiting = false;  // an answer that comes after its time is not wanted
+    std::uint64_t questions = 0;  // nor is it the next one's
     Visitor visitor;
     bool turned_away = false;  // there are too many of his kind
 };
@@ -119,6 +120,9 @@ void AdminServer::State::spawn(SessionPtr session) {
         if (failed) {
             log::error("admin_session").kv("error", "an exception left it");
         }
+        // An answer that is still to come keeps the session, and must not keep the connection open.
+        session->deadline.clear();
+        session->stream.close();
         self->sessions.remove(session);
         self->room.cancel();
     };
@@ -130,8 +134,8 @@ net::awaitable<Answer> AdminServer::State::answer_of(std::shared_ptr<State> self
                                                      UniqueFunction<void(Respond)> ask) {
     session->answer.reset();
     session->waiting = true;
-    Respond respond = [session](Answer given) {
-        if (session->waiting) {
+    Respond respond = [session, question = ++session->questions](Answer given) {
+        if (session->waiting && session->questions == question) {
             session->answer = std::move(given);
             session->answered.cancel();
         }

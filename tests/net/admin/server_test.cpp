@@ -41,6 +41,28 @@ private:
     char path_[32] = "/tmp/posthorn-admin-XXXXXX";
 };
 
+// What comes back for these octets until the server closes (or is silent for 20 s, which fails what is expected of it).
+std::string talk_to(const std::string& path, const std::string& octets, std::promise<void>* sent = nullptr) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    timeval limit{20, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(::send(fd, octets.data(), octets.size(), MSG_NOSIGNAL), static_cast<ssize_t>(octets.size()));
+    if (sent != nullptr) {
+        sent->set_value();
+    }
+    std::string all;
+    char block[4096];
+    for (ssize_t n = 0; (n = ::recv(fd, block, sizeof block, 0)) > 0;) {
+        all.append(block, static_cast<std::size_t>(n));
+    }
+    ::close(fd);
+    return all;
+}
+
 // A server on a thread of its own, as the home shard is.
 class AdminTest : public testing::Test {
 protected:
@@ -121,29 +143,7 @@ protected:
         return json::parse(answer->body).as_object();
     }
 
-    // What comes back for these octets until the server closes (or is silent for 20 s, which fails what is
-    // expected of it).
-    std::string talk(const std::string& octets, std::promise<void>* sent = nullptr) const {
-        const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strncpy(address.sun_path, socket_.c_str(), sizeof address.sun_path - 1);
-        EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-        timeval limit{20, 0};
-        ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        EXPECT_EQ(::send(fd, octets.data(), octets.size(), MSG_NOSIGNAL),
-                  static_cast<ssize_t>(octets.size()));
-        if (sent != nullptr) {
-            sent->set_value();
-        }
-        std::string all;
-        char block[4096];
-        for (ssize_t n = 0; (n = ::recv(fd, block, sizeof block, 0)) > 0;) {
-            all.append(block, static_cast<std::size_t>(n));
-        }
-        ::close(fd);
-        return all;
-    }
+    std::string talk(const std::string& octets, std::promise<void>* sent = nullptr) const { return talk_to(socket_, octets, sent); }
 
     TempDirectory directory_;
     std::string socket_ = directory_ / "admin.sock";
@@ -411,6 +411,38 @@ TEST(AdminServerAlone, StoreThatDoesNotAnswerIsGivenUp) {
         for (auto& work : parked) {
             work();  // now it comes, for nobody
         }
+        server.stop();
+    });
+    runner.join();
+}
+
+// On a connection that goes on: the late answer to one request is not given to the next, nor waited for.
+TEST(AdminServerAlone, LateAnswerIsNotTheNextOnes) {
+    const TempDirectory directory;
+    boost::asio::io_context io;
+    std::vector<UniqueFunction<void()>> parked;
+    queue::MemoryStore store({}, [&](UniqueFunction<void()> work) {
+        parked.push_back(std::move(work));
+        if (parked.size() == 2) {
+            boost::asio::post(io, [&] { parked.front()(); });
+        }
+    });
+    AdminOptions options;
+    options.socket = directory / "admin.sock";
+    ServerBounds bounds;
+    bounds.answer = milliseconds(100);
+    AdminServer server(io, options, store, {}, bounds);
+    ASSERT_TRUE(server.start());
+    std::thread runner([&] { io.run(); });
+    const SteadyTime began = std::chrono::steady_clock::now();
+    const std::string all = talk_to(options.socket, "GET /v1/queue HTTP/1.1\r\nHost: p\r\n\r\n"
+                                                    "GET /v1/queue HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(all.find("HTTP/1.1 200"), std::string::npos) << all;
+    EXPECT_NE(all.rfind("HTTP/1.1 504"), all.find("HTTP/1.1 504")) << all;
+    // What is parked does not keep the connection open.
+    EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(15));
+    boost::asio::post(io, [&] {
+        parked.clear();
         server.stop();
     });
     runner.join();
