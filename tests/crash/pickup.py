@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 of the daemon and of sendmail programs at random moments: every message whose sendmail ended with 0 arrives, once.
 
-The law (SM-34, mail/handoff.hpp). Each message bears a number. A caller writes a number down when his sendmail has ended with 0,
+The law (SM-27, SM-34, mail/handoff.hpp). Each message bears a number. A caller writes a number down when his sendmail has ended with 0,
 whether the daemon took the message or it went to the spool. Nothing can be delivered while things are killed, so the two windows for
 duplicates of docs/QUEUE.md are closed. At the end, with the daemon running undisturbed and the receiver there:
   1. every number that was written down arrives, exactly once;

@@ -75,7 +75,7 @@ class LocalSender(world.WorldTest):
         return self.w.sink.messages[before]
 
     def check(self, message, sender, author):
-        """The envelope and From are these, DKIM passes, and all of them align (RFC 7489 s3.1, SD-2, SD-4, SD-43)."""
+        """The envelope and From are these, DKIM passes, and all of them align (RFC 7489 s3.1, SD-2, SD-3, SD-4, SD-43)."""
         self.assertEqual(message.sender, sender)
         (field,) = message.fields("From")
         self.assertEqual(field, author)

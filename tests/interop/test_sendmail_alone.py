@@ -89,6 +89,22 @@ class Spool(Alone):
                          ["recipient: root 1 -", "recipient: you@dest.test 1 -", "recipient: secret@dest.test 1 -"])
         self.assertEqual(message, b"To: You <you@dest.test>\r\n\r\nline\r\n.\r\nlast\r\n")
 
+    @unittest.skipUnless(shutil.which("strace"), "needs strace")
+    def test_0_is_said_when_it_is_on_disk(self):
+        """SM-27: the file, its move and its directory are synced in this order, and nothing is written to them afterwards."""
+        trace = self.directory / "trace"
+        self.sendmail("root", prefix=("strace", "-qq", "-f", "-y", "-e", "trace=openat,write,writev,fsync,fdatasync,/^rename,/^link,exit_group",
+                                      "-o", str(trace)))
+        (done,) = self.spooled()
+        steps = [line.split(" ", 1)[1].strip() for line in trace.read_text().splitlines() if str(self.spool) in line or "exit_group" in line]
+        kinds = [re.match(r"\w+", step)[0] for step in steps]
+        last_write = max(i for i, kind in enumerate(kinds) if kind.startswith("write"))
+        moved = next(i for i, step in enumerate(steps) if kinds[i].startswith(("rename", "link")) and done.name in step)
+        synced = [i for i, kind in enumerate(kinds) if kind in ("fsync", "fdatasync")]
+        self.assertTrue(any(last_write < i < moved and done.name in steps[i] for i in synced), steps)
+        self.assertTrue(any(moved < i and f"{self.spool}/new>" in steps[i] for i in synced), steps)
+        self.assertEqual((kinds[-1], steps[-1][:13]), ("exit_group", "exit_group(0)"))
+
     def test_umask_and_closed_descriptors(self):
         """The daemon can read it whatever the caller's umask is; no file of ours lands on a descriptor that was closed."""
         self.sendmail("root", prefix=["sh", "-c", 'umask 077; exec "$@" >&- 2>&-', "sh"])
@@ -328,6 +344,24 @@ class Static(Alone):
         self.assertIn("no dynamic section", said)
         self.assertNotIn("INTERP", said)
         self.assertLess(os.stat(machine.sendmail()).st_size, 2_000_000)
+        self.assertNotIn(b"SQLite format", pathlib.Path(machine.sendmail()).read_bytes())   # SM-35: the queue's file is the daemon's
+
+    @unittest.skipUnless(machine.possible(), "needs a setuid program")
+    def test_setuid_it_listens_to_nobody(self):
+        """SM-36: a caller's variables would make it read files that are not his."""
+        secret = self.directory / "secret"
+        secret.write_text("secret words\n")
+        secret.chmod(0o600)
+        program = self.directory / "newaliases"
+        shutil.copy(machine.sendmail(), program)
+        own = self.sendmail(stdin=b"", program=program, POSTHORN_ALIASES=str(secret))
+        self.assertIn("secret words", own.stderr)
+        if os.statvfs(program).f_flag & os.ST_NOSUID:
+            self.skipTest("no setuid programs here")
+        for mode in (0o4755, 0o2755):
+            program.chmod(mode)
+            others = self.sendmail(stdin=b"", program=program, prefix=NOBODY, POSTHORN_ALIASES=str(secret))
+            self.assertNotIn(str(secret), others.stderr + others.stdout.decode())
 
     @unittest.skipUnless(machine.possible(), "needs a root directory of its own")
     def test_in_an_empty_root(self):

@@ -186,7 +186,9 @@ int check_aliases(const std::string& path, std::string& words) {
     for (const mail::AliasFault& fault : table.faults) tell(fault.line, fault.what);
     for (const mail::Alias& alias : table.aliases)
         for (const mail::AliasValue& value : alias.values)
-            if (const std::string_view why = mail::why_refused(value.kind); !why.empty()) tell(value.line, why);
+            if (const std::string_view why = mail::why_refused(value.kind); !why.empty())
+                tell(value.line, (value.kind == mail::AliasValue::Kind::command ? "|" : "") + text::safe_for_log(value.text, 80) + " is refused: " +
+                                     std::string(why));
     if (table.more_faults > 0) words += path + ": and " + std::to_string(table.more_faults) + " mistakes more\n";
     if (words.ends_with('\n')) words.pop_back();
     const std::string summary = path + ": " + std::to_string(table.aliases.size()) + " aliases\n";

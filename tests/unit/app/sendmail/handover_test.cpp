@@ -75,6 +75,7 @@ TEST(SendmailHandover, TheEnvelopesParameters) {
     envelope.recipients = {{"\xc3\xbc@b", "rfc822;x+y@b", mail::Notify::success | mail::Notify::delay}};
     Handover dialogue(mine, options());
     const std::string text = after_ehlo(dialogue, posthorn()).text;
+    // SM-13, SM-14, DSN-14
     EXPECT_TRUE(text.starts_with("MAIL FROM:<a@b> SIZE=100 BODY=7BIT SMTPUTF8 RET=HDRS ENVID=QQ+3D1 XCALLER=")) << text;
     EXPECT_NE(text.find("RCPT TO:<\xc3\xbc@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@b\r\n"), std::string::npos) << text;
     EXPECT_EQ(text.find("XFROM"), std::string::npos);

@@ -68,7 +68,7 @@ TEST(SendmailOptions, TheNameOfTheProgram) {
     EXPECT_EQ(plan({"-b", "p"}).mode, Mode::list_queue);
     EXPECT_EQ(plan({"-bi"}).mode, Mode::check_aliases);
     EXPECT_EQ(plan({"-I"}).mode, Mode::check_aliases);
-    EXPECT_EQ(plan({"-bm", "a"}).mode, Mode::send);
+    EXPECT_EQ(plan({"-bm", "a"}).mode, Mode::send);  // SM-5
 }
 
 TEST(SendmailOptions, Senders) {  // SM-3
@@ -123,7 +123,7 @@ TEST(SendmailOptions, Queue) {  // SM-9
 
 TEST(SendmailOptions, Refused) {
     for (const std::string_view mode : {"-bd", "-bD", "-bl"}) expect_refused({mode}, exit_code::kUsage, "posthorn serve");  // SM-10
-    expect_refused({"-bv", "a"}, exit_code::kUsage, "route test");
+    expect_refused({"-bv", "a"}, exit_code::kUsage, "route test");  // SM-11
     for (const std::string_view mode : {"-bt", "-bh", "-bH"}) expect_refused({mode}, exit_code::kUsage, "not offered");  // SM-12
     expect_refused({"-Z", "a"}, exit_code::kUsage, "-Z");
     expect_refused({"--help"}, exit_code::kUsage, "--help");
@@ -135,7 +135,7 @@ TEST(SendmailOptions, Refused) {
     expect_refused({"-R", "x", "a"}, exit_code::kUsage, "-R");
 }
 
-// SM-15 to SM-18: accepted, and nothing else becomes of the arguments beside them.
+// SM-15, SM-16, SM-17, SM-18: accepted, and nothing else becomes of the arguments beside them.
 TEST(SendmailOptions, Ignored) {
     for (const std::string_view option :
          {"-odi", "-odb", "-odq", "-odd", "-odf", "-oem", "-oep", "-oeq", "-oew", "-oee", "-om", "-m", "-oo", "-os", "-n", "-U", "-x", "-G", "-v",
@@ -147,7 +147,7 @@ TEST(SendmailOptions, Ignored) {
     EXPECT_EQ(recipients(plan({"-oA", "anna"})), Addresses{"anna"});
 }
 
-TEST(SendmailOptions, Envelope) {  // SM-13 to SM-15
+TEST(SendmailOptions, Envelope) {  // SM-13, SM-14, SM-15
     const Plan result = plan({"-B7bit", "-R", "FULL", "-VQQ=1", "-Orequiretls=yes", "-O", "smtputf8=yes", "-Nsuccess,Failure", "a"});
     EXPECT_EQ(result.envelope.body, mail::BodyType::seven_bit);
     EXPECT_EQ(result.envelope.ret, mail::DsnReturn::full);
