@@ -18,9 +18,11 @@ namespace {
 constexpr mode_t kPutHere = 03733;  // sticky, setgid, write and search for all: put files there, and nothing else
 constexpr mode_t kMine = 0700;
 
+// Users give their files what time they like: the year 2300 in nanoseconds is more than an integer holds.
 TimePoint time_of(const timespec& time) {
-    return TimePoint(std::chrono::duration_cast<TimePoint::duration>(std::chrono::seconds(time.tv_sec) +
-                                                                     std::chrono::nanoseconds(time.tv_nsec)));
+    constexpr std::int64_t kFar = 100'000'000'000;  // seconds: three thousand years
+    const std::chrono::seconds whole(std::clamp<std::int64_t>(time.tv_sec, -kFar, kFar));
+    return TimePoint(whole + std::chrono::duration_cast<TimePoint::duration>(std::chrono::nanoseconds(time.tv_nsec)));
 }
 
 std::string because(int error) { return std::strerror(error); }
