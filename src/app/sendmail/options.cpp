@@ -14,6 +14,8 @@ namespace {
 constexpr std::string_view kWithValue = "ABCFLNORVXbefhopr";
 constexpr std::string_view kWithJoinedValue = "dq";
 constexpr std::string_view kFlags = "GIUcimnstvx";
+constexpr std::string_view kUsage =
+    "; usage: sendmail [-t] [-i] [-f SENDER] [-F NAME] [RECIPIENT...], with the message on standard input; mailq; newaliases";
 
 struct Refusal {
     int code;
@@ -100,7 +102,7 @@ private:
                 }
                 return;
             } else {
-                return refuse_usage("unknown option -" + text::safe_for_log(whole, 60));
+                return refuse_usage("unknown option -" + text::safe_for_log(whole, 60) + (letter == '-' ? std::string(kUsage) : ""));
             }
         }
     }

@@ -126,7 +126,7 @@ TEST(SendmailOptions, Refused) {
     expect_refused({"-bv", "a"}, exit_code::kUsage, "route test");  // SM-11
     for (const std::string_view mode : {"-bt", "-bh", "-bH"}) expect_refused({mode}, exit_code::kUsage, "not offered");  // SM-12
     expect_refused({"-Z", "a"}, exit_code::kUsage, "-Z");
-    expect_refused({"--help"}, exit_code::kUsage, "--help");
+    expect_refused({"--help"}, exit_code::kUsage, "--help; usage: sendmail");
     expect_refused({"-f"}, exit_code::kUsage, "needs a value");
     expect_refused({"-BUTF8", "a"}, exit_code::kUsage, "-B");
     expect_refused({"-N", "sometimes", "a"}, exit_code::kUsage, "-N");
