@@ -56,7 +56,13 @@ Rule next(Rule rule) {
 
 class Walk {
 public:
-    Walk(const LocalNames& names, NameFiles& files, std::size_t& steps) : names_(names), files_(files), steps_(steps) {
+    // What was spent on one name, on its owner- alias too.
+    struct Spent {
+        std::size_t steps = 0;
+        std::size_t octets = 0;
+    };
+
+    Walk(const LocalNames& names, NameFiles& files, Spent& spent) : names_(names), files_(files), spent_(spent) {
         const std::string& path = names_.options.aliases_file;
         if (!path.empty()) aliases_ = files_.aliases(path);
         if (aliases_.state == NameFile::State::unreadable) warn("cannot read " + path + ": " + aliases_.trouble);
@@ -88,15 +94,26 @@ private:
     void say(std::string line) { out_.steps.push_back(std::string(2 * stack_.size(), ' ') + std::move(line)); }
     void warn(std::string line) {
         say(line);
-        out_.warnings.push_back(std::move(line));
+        if (out_.warnings.size() < kMaxAliasWarnings) {
+            out_.warnings.push_back(std::move(line));
+        } else if (out_.warnings.size() == kMaxAliasWarnings) {
+            out_.warnings.emplace_back("and more");
+        }
     }
     // Too much for one name: nobody gets it, rather than some.
     void give_up(std::string why) {
         if (over_.empty()) over_ = std::move(why);
     }
     [[nodiscard]] bool counted() {
-        if (++steps_ > kMaxAliasSteps) give_up("it names more than " + std::to_string(kMaxAliasSteps) + " members on its way");
+        if (++spent_.steps > kMaxAliasSteps) give_up("it names more than " + std::to_string(kMaxAliasSteps) + " members on its way");
         return over_.empty();
+    }
+    // A file that is included again and again would else keep the disk's thread for minutes.
+    NameFile read(const std::string& path, bool linked) {
+        NameFile file = files_.file(path, linked);
+        spent_.octets += file.text.size();
+        if (spent_.octets > kMaxAliasOctets) give_up("its files have more than " + std::to_string(kMaxAliasOctets) + " octets in all");
+        return file;
     }
     [[nodiscard]] static std::string at(const Source& source, std::uint32_t line) {
         return source.file + ":" + std::to_string(line);
@@ -181,7 +198,7 @@ private:
         if (!owners_ || name.starts_with(kOwner)) return std::nullopt;
         const std::string owner = std::string(kOwner) + name;
         if (aliases_.table->find(owner) == nullptr) return std::nullopt;
-        Expansion expansion = Walk(names_, files_, steps_).run(owner, false);
+        Expansion expansion = Walk(names_, files_, spent_).run(owner, false);
         if (expansion.targets.size() != 1) {
             warn(owner + " comes to " + std::to_string(expansion.targets.size()) + " addresses; it is used as sender only if it is one");
             return std::nullopt;
@@ -207,7 +224,7 @@ private:
         source.trusted = user->uid;
         source.owner = owner;
         if (!user->home.starts_with('/')) return std::nullopt;
-        const NameFile file = files_.file(user->home + (user->home.ends_with('/') ? "" : "/") + ".forward", false);
+        const NameFile file = read(user->home + (user->home.ends_with('/') ? "" : "/") + ".forward", false);
         if (file.state == NameFile::State::missing) {
             say(source.file + ": there is none");
             return std::nullopt;
@@ -301,7 +318,8 @@ private:
             give_up("it goes through more than " + std::to_string(kMaxAliasDepth) + " :include: files one in the other");
             return false;
         }
-        const NameFile file = files_.file(value.text, true);
+        const NameFile file = read(value.text, true);
+        if (!over_.empty()) return false;
         const PasswdEntry owner{source.trusted.value_or(files_.own_uid()), {}};
         std::string fault = file.state == NameFile::State::missing ? "there is no such file" : fault_of(file, owner, !source.trusted);
         if (!fault.empty()) {
@@ -391,7 +409,7 @@ private:
 
     const LocalNames& names_;
     NameFiles& files_;
-    std::size_t& steps_;
+    Spent& spent_;
     bool owners_ = true;
     NameFiles::Aliases aliases_;
     std::vector<Frame> stack_;
@@ -431,8 +449,8 @@ std::size_t recipients_beyond(const std::vector<Expansion>& expansions) {
 }
 
 Expansion expand(const LocalNames& names, NameFiles& files, std::string_view recipient) {
-    std::size_t steps = 0;
-    return Walk(names, files, steps).run(recipient, true);
+    Walk::Spent spent;
+    return Walk(names, files, spent).run(recipient, true);
 }
 
 }  // namespace posthorn::intake

@@ -17,6 +17,8 @@ namespace posthorn::intake {
 inline constexpr unsigned kMaxAliasDepth = 20;           // names one behind the other
 inline constexpr std::size_t kMaxAliasRecipients = 1000; // one name may come to
 inline constexpr std::size_t kMaxAliasSteps = 10000;     // looked at for one name, so that nothing takes long
+inline constexpr std::size_t kMaxAliasOctets = 8 * 1024 * 1024;   // of .forward and :include: files read for one name
+inline constexpr std::size_t kMaxAliasWarnings = 100;    // about one name
 inline constexpr std::size_t kMaxLocalNames = 100;       // in one transaction: each may become a message of its own
 
 // What holds until the next reload; app fills in what the machine is called.

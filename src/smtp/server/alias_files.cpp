@@ -1,4 +1,4 @@
-// Opens, looks at what was opened, reads: never the other way round.
+// Looks at what stands there, opens that and nothing else, reads.
 #include "smtp/server/alias_files.hpp"
 
 #include <fcntl.h>
@@ -25,24 +25,42 @@ void unreadable(NameFile& file, std::string trouble) {
     file.trouble = std::move(trouble);
 }
 
+// Of a file that was looked at and is regular. No other can come in between; where there is no /proc, one by its name.
+int open_found(const Descriptor& place, const std::string& path, bool follow) {
+    // A lease that its owner has on it must not hold the thread up.
+    constexpr int kHow = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int opened = ::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(), kHow);
+    if (opened >= 0 || errno != ENOENT) return opened;
+    return ::open(path.c_str(), kHow | (follow ? 0 : O_NOFOLLOW));
+}
+
 // `found` is of the file whose text was read.
 NameFile read_file(const std::string& path, bool follow, std::size_t most, struct stat& found) {
     NameFile file;
-    // Neither a FIFO nor a device must hold the thread up.
-    const Descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW)));
-    if (opened.get() < 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return file;
-        unreadable(file, errno == ELOOP && !follow ? "it is a symbolic link" : std::strerror(errno));
+    // Looked at before it is opened: users name these files, and opening a device can do things. A watchdog's restarts the machine.
+    const Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)));
+    if (!place || ::fstat(place.get(), &found) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) unreadable(file, std::strerror(errno));
         return file;
     }
-    if (::fstat(opened.get(), &found) != 0) {
+    if (S_ISLNK(found.st_mode)) {
+        unreadable(file, "it is a symbolic link");
+        return file;
+    }
+    const auto describe = [&] {
+        file.state = NameFile::State::read;
+        file.regular = S_ISREG(found.st_mode);
+        file.owner = found.st_uid;
+        file.mode = found.st_mode & 07777U;
+    };
+    describe();
+    if (!file.regular) return file;
+    const Descriptor opened(open_found(place, path, follow));
+    if (!opened || ::fstat(opened.get(), &found) != 0) {
         unreadable(file, std::strerror(errno));
         return file;
     }
-    file.state = NameFile::State::read;
-    file.regular = S_ISREG(found.st_mode);
-    file.owner = found.st_uid;
-    file.mode = found.st_mode & 07777U;
+    describe();
     if (!file.regular) return file;
     char buffer[16 * 1024];
     for (;;) {

@@ -18,7 +18,9 @@ public:
     std::map<std::string, PasswdEntry> users;
 
     Aliases aliases(const std::string&) override { return alias_file; }
+    std::size_t reads = 0;
     NameFile file(const std::string& path, bool) override {
+        ++reads;
         const auto found = files.find(path);
         return found == files.end() ? NameFile{} : found->second;
     }
@@ -359,6 +361,24 @@ TEST_F(LocalNamesTest, RepliesAreOneLineOfAscii) {
         return last.text;
     }();
     for (const char c : text) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << text;
+}
+
+// A .forward of nothing but one large file, again and again: gigabytes to read for each RCPT, on a thread that others wait for.
+TEST_F(LocalNamesTest, AFileIncludedAgainAndAgainEndsSomewhere) {
+    std::string text;
+    for (int i = 0; i < 3000; ++i) text += ":include:/home/alice/large\n";
+    forward(text);
+    files.files["/home/alice/large"] = read(std::string(1024 * 1024, '#') + "\n\"\n", kAlice);
+    EXPECT_EQ(to("alice"), "554 5.4.6");
+    EXPECT_LE(files.reads, 12U);
+}
+
+TEST_F(LocalNamesTest, WhatTheLogIsToldOfOneNameIsBounded) {
+    std::string text = "bob@example.net\n";
+    for (int i = 0; i < 1000; ++i) text += ":include:/home/alice/missing\n";
+    forward(text);
+    EXPECT_EQ(to("alice"), "bob@example.net");
+    EXPECT_EQ(last.warnings.size(), kMaxAliasWarnings + 1);
 }
 
 }  // namespace

@@ -2,12 +2,15 @@
 #include "smtp/server/alias_files.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include "base/descriptor.hpp"
 
 namespace posthorn::smtp::server {
 namespace {
@@ -56,6 +59,17 @@ TEST_F(AliasFilesTest, WhatIsNoFileIsNoneAndHoldsNothingUp) {
     EXPECT_EQ(files_.aliases(folder_).state, State::unreadable);
     EXPECT_EQ(files_.file(folder_ + "/none/.forward", false).state, State::missing);
 }
+
+// Users name these files: opening a watchdog's device would restart the machine.
+TEST_F(AliasFilesTest, WhatIsNoRegularFileIsNotEvenOpened) {
+    ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+    const Descriptor watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    ASSERT_GE(::inotify_add_watch(watch.get(), path_.c_str(), IN_OPEN), 0);
+    for (const bool follow : {true, false}) EXPECT_FALSE(files_.file(path_, follow).regular);
+    char events[4096];
+    EXPECT_EQ(::read(watch.get(), events, sizeof events), -1) << "it was opened";
+}
+
 
 TEST_F(AliasFilesTest, AForwardFileIsNoLinkAndHasItsBound) {
     write("a@example.com\n");
