@@ -37,6 +37,14 @@ std::string written(std::string_view local, std::string_view domain) {
     return domain.empty() ? std::string(local) : std::string(local) + "@" + std::string(domain);
 }
 
+// RFC 5890 s2.3.2.1: in an envelope names are A-labels, whatever letters a field or a spool file has. SPF is asked of nothing else.
+std::string with_ascii_domain(std::string path) {
+    const std::size_t at = path.rfind('@');
+    if (at == std::string::npos || text::is_ascii(std::string_view(path).substr(at + 1))) return path;
+    if (const Result<std::string> ascii = mail::to_ascii(std::string_view(path).substr(at + 1))) path.replace(at + 1, std::string::npos, *ascii);
+    return path;
+}
+
 bool is_address(std::string_view text) {
     return mail::parse_address(text).has_value();
 }
@@ -135,6 +143,7 @@ private:
         } else {
             path = spokesman();
         }
+        path = with_ascii_domain(std::move(path));
         if (!is_address(path))
             path = default_address();  // a local part that a field may have, and no envelope
         if (!claim_.reverse_path.empty() && path != claim_.reverse_path) {

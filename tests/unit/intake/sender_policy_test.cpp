@@ -57,7 +57,11 @@ const Case kCases[] = {
     {"case and trailing dot", "A@Example.ORG", "B@EXAMPLE.org.", "A@Example.ORG", "B@EXAMPLE.org.", From::keep},
     {"VERP", "b+ann=gmail.com@example.org", "n@example.org", "b+ann=gmail.com@example.org", "n@example.org", From::keep},
     {"quoted local part with an @", "\"a@b\"@example.org", "n@example.org", "\"a@b\"@example.org", "n@example.org", From::keep},
+    {"letters that are another way to write ours", "a@\xef\xbd\x85xample.org", "b@\xef\xbd\x85xample.org", "a@example.org",
+     "b@\xef\xbd\x85xample.org", From::keep, "sender a@\xef\xbd\x85xample.org -> a@example.org"},
     // No -f: From, then the default.
+    {"derived from letters that are another way to write ours", kNotAsked, "b@\xef\xbd\x85xample.org", "b@example.org",
+     "b@\xef\xbd\x85xample.org", From::keep},
     {"derived from From (WordPress)", kNotAsked, "wordpress@tsukarooohi.com", "wordpress@tsukarooohi.com", "wordpress@tsukarooohi.com",
      From::keep},
     {"nothing at all (PHP's mail())", kNotAsked, "", "httpd@tsukarooohi.com", "httpd@tsukarooohi.com", From::made},
