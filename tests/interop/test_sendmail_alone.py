@@ -236,6 +236,14 @@ class HostileInput(Alone):
         self.sendmail("root", stdin=b"Subject: x\n\na\0b\n")
         self.assertEqual(record(self.spooled()[0])[1], b"Subject: x\r\n\r\na\0b\r\n")
 
+    def test_a_name_of_several_lines_becomes_one(self):
+        """SM-4: what a web form put into -F adds no field; the daemon would put such a record aside, and nobody would hear of it."""
+        for arguments, environment in ((["-F", "x\r\nBcc: y@dest.test"], {}), ([], {"NAME": "x\r\nBcc: y@dest.test"})):
+            self.sendmail(*arguments, "root", **environment)
+            [path] = self.spooled()
+            self.assertIn(b"name: x+20+20Bcc:+20y@dest.test\n", path.read_bytes())
+            path.unlink()
+
     def test_bad_surroundings_are_told(self):
         self.assertIn("POSTHORN_HOST", self.sendmail("root", status=78, POSTHORN_HOST="mta:x").stderr)
 

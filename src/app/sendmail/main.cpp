@@ -4,6 +4,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -71,6 +72,8 @@ mail::Handoff claims_of(const Caller& caller, const std::string& full_name, bool
     handoff.directory = caller.directory;
     const char* variable = trust_environment ? ::getenv("NAME") : nullptr;
     handoff.name = !full_name.empty() ? full_name : variable != nullptr && *variable != '\0' ? variable : caller.gecos;
+    // What a form on a web page made of it: a line break is a try to add fields, and else costs the message.
+    std::replace_if(handoff.name.begin(), handoff.name.end(), [](char c) { return text::is_control(c); }, ' ');
     return handoff;
 }
 
