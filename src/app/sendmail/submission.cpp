@@ -83,7 +83,7 @@ Receipt submit(const Ways& ways, Letter& letter, Content& content, bool all_or_n
     if (!refused.empty()) {
         const std::size_t others = recipients.size() - outcome.left.size();
         receipt.words = "not sent to " + refused;
-        if (others > 0) receipt.words += " (sent to the other " + std::to_string(others) + ")";
+        if (others > 0) receipt.words += others == 1 ? "; the other one gets it" : "; the other " + std::to_string(others) + " get it";
     }
     return receipt;
 }
