@@ -86,7 +86,7 @@ net::awaitable<void> Pickup::begin_message(Handing& handing) {
     handing.forged = intake::forged(handoff);
     handing.envelope = handoff.envelope;
     handing.refused = intake::refuse_malformed(handing.envelope);
-    handing.caller.caller_pid = static_cast<std::int32_t>(handoff.pid);
+    handing.caller.caller_pid = handoff.pid <= INT32_MAX ? static_cast<std::int32_t>(handoff.pid) : 0;
     handing.caller.command = handoff.command;
     handing.caller.directory = handoff.directory;
     intake::Submission& submission = handing.submission;
@@ -278,9 +278,13 @@ net::awaitable<bool> Pickup::report(Handing& handing, std::vector<mail::Envelope
 }
 
 net::awaitable<bool> Pickup::report_refused_recipients(Handing& handing, bool& told) {
-    // One report for each reason.
+    // One report for each reason, as long as they are few: a hundred names that nobody has must not be a hundred messages.
+    constexpr std::size_t kMostReports = 5;
     std::map<std::string, std::vector<const intake::RefusedRecipient*>> reasons;
-    for (const intake::RefusedRecipient& one : handing.refused) reasons[one.text].push_back(&one);
+    for (const intake::RefusedRecipient& one : handing.refused) {
+        const bool room = reasons.size() < kMostReports || reasons.contains(one.text);
+        reasons[room ? one.text : "These recipients are refused, each for a reason of its own; the log of this server tells them"].push_back(&one);
+    }
     std::size_t part = 0;
     for (const auto& [text, of_it] : reasons) {
         intake::Refusal refusal;

@@ -17,6 +17,19 @@ using Kind = EntryVerdict::Kind;
 
 constexpr std::uint32_t kWritableByOthers = 022;
 
+constexpr std::size_t kMaxEnvid = 100;   // RFC 3461 s4.4, s4.2
+constexpr std::size_t kMaxOrcpt = 500;
+
+// Its type goes into RCPT's line as it is, and of the type utf-8 all of it.
+bool may_be_orcpt(std::string_view orcpt) {
+    if (orcpt.empty()) return true;
+    const std::size_t semicolon = orcpt.find(';');
+    if (semicolon == std::string_view::npos || semicolon == 0 || orcpt.size() > kMaxOrcpt) return false;
+    const std::string_view type = orcpt.substr(0, semicolon), address = orcpt.substr(semicolon + 1);
+    if (!std::all_of(type.begin(), type.end(), [](char c) { return text::is_alnum(c) || c == '-'; })) return false;
+    return !text::iequals(type, "utf-8") || (address.find(' ') == std::string_view::npos && text::is_utf8(address));
+}
+
 EntryVerdict judge_error(int error) {
     switch (error) {
         case ENOENT:
@@ -71,8 +84,10 @@ std::string forged(const mail::Handoff& handoff) {
         if (!parsed || parsed->consumed != envelope.reverse_path.size() + 2) return "its sender is no address";
     }
     if (unclean(envelope.envid) || unclean(handoff.name)) return "a value in it has control characters";
+    if (envelope.envid.size() > kMaxEnvid || !text::is_ascii(envelope.envid)) return "its ENVID is none (RFC 3461 s4.4)";
     for (const mail::EnvelopeRecipient& recipient : envelope.recipients) {
         if (unclean(recipient.address) || unclean(recipient.orcpt)) return "a recipient in it has control characters";
+        if (!may_be_orcpt(recipient.orcpt)) return "an ORCPT in it is none (RFC 3461 s4.2)";
     }
     return {};
 }

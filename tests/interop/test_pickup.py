@@ -226,6 +226,17 @@ class Refused(PickupTest):
         self.assertIn(b"5.1.3", report.data)
         self.wait_until_empty()
 
+    def test_many_reasons_are_few_reports(self):
+        """One record of names that nobody has is no way to send hundreds of messages to one of our addresses."""
+        w = self.start()
+        w.dns.mx("example.test", ("mx.dest.test", w.sink.address))
+        self.leave(["bob@dest.test"] + [f"nobody-here-{i}" for i in range(90)])
+        w.sink.wait_for_message("bob@dest.test")
+        w.daemon.wait_for_queue(0)
+        reports = w.sink.to("alice@example.test")
+        self.assertEqual(len(reports), 6)
+        self.assertEqual(sum(r.data.count(b"Final-Recipient") for r in reports), 90)
+
     def test_too_large(self):
         w = self.start(changes={"submission.limits": {"max_message_size": "64KiB"}})
         w.dns.mx("example.test", ("mx.dest.test", w.sink.address))

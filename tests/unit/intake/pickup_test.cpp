@@ -147,6 +147,26 @@ TEST(ForgedRecords, OctetsThatWouldReachTheWireAreFound) {
     EXPECT_NE(forged(record), "");
 }
 
+TEST(ForgedRecords, ParametersThatSmtpWouldNotHaveTakenAreFound) {
+    mail::Handoff record = handoff("a@example.org", {"bob@example.net"});
+    record.envelope.envid = std::string(101, 'x');
+    EXPECT_NE(forged(record), "");
+    record.envelope.envid = "caf\xe9";
+    EXPECT_NE(forged(record), "");
+    record.envelope.envid = "QQ 314159+";
+    std::string& orcpt = record.envelope.recipients[0].orcpt;
+    for (const char* good : {"", "rfc822;bob smith@example.net", "x-local;bob", "utf-8;b\xc3\xb6" "b@example.net"}) {
+        orcpt = good;
+        EXPECT_EQ(forged(record), "") << good;
+    }
+    for (const char* bad : {"bob", ";bob", "rfc822 NOTIFY=NEVER;bob", "rfc822> X;bob", "utf-8;a@b NOTIFY=NEVER", "UTF-8;\xff"}) {
+        orcpt = bad;
+        EXPECT_NE(forged(record), "") << bad;
+    }
+    orcpt = "rfc822;" + std::string(500, 'x');
+    EXPECT_NE(forged(record), "");
+}
+
 TEST(ForgedRecords, RecipientsThatAreNoAddressesAreTakenOut) {
     mail::Envelope envelope = handoff("", {"bob@EXAMPLE.net", "a b", "root", "x@y>z", "two@@example.net", "\"a b\""}).envelope;
     const auto refused = refuse_malformed(envelope);
