@@ -84,6 +84,7 @@ public:
 
 private:
     [[nodiscard]] Named named(std::string_view local, std::string_view domain) const {
+        if (domain.ends_with('.')) domain.remove_suffix(1);   // DNS writes names so, addresses do not (RFC 5321 s2.3.5)
         return {std::string(local), std::string(domain), standing_of(policy_, domain)};
     }
     [[nodiscard]] Named split(std::string_view address) const {
@@ -161,6 +162,10 @@ private:
         }
         if (may_stay(*from_)) {
             out_.from_address = from_->text();
+            if (from_->standing == Standing::ours && claim_.from->domain.ends_with('.')) {
+                out_.from = From::address;
+                out_.done.push_back("rewrote From " + shown(from_->text()) + ". -> " + shown(out_.from_address));
+            }
             return;
         }
         if (from_->standing == Standing::machine) {

@@ -125,6 +125,14 @@ TEST(LocalSender, AVisitorBecomesWhomToAnswer) {
 }
 
 // RFC 5322 s2.2: nothing that a form's visitor writes can begin a field of ours.
+// RFC 5321 s2.3.5: a name in an address has no dot at its end; receivers refuse such a From.
+TEST(LocalSender, ADotBehindOurDomainGoes) {
+    const Taken taken = accepted(take("From: Shop <orders@Site.example.>\r\nSubject: x\r\n"));
+    EXPECT_EQ(taken.from, "Shop <orders@Site.example>");
+    EXPECT_EQ(taken.path, "orders@Site.example");
+    EXPECT_NE(taken.repaired.find("rewrote From orders@Site.example. -> orders@Site.example"), std::string::npos) << taken.repaired;
+}
+
 TEST(LocalSender, AVisitorsNameCannotMakeFields) {
     const Taken mail = accepted(take("From: \"Eve\\\"\r\n X\" <e@gmail.com>\r\n" + kRest));
     EXPECT_EQ(mail.from, "\"Eve\\\" X via site.example\" <httpd@site.example>");
