@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -240,7 +241,16 @@ private:
             return std::nullopt;
         }
         say(name + ": " + source.file);
+        // Whose alias lists a user must not lose everybody's mail by what that user wrote.
+        const auto kept = std::tuple(spent_, reached_, seen_, out_.targets.size());
         const bool reached = members(list.values, source);
+        if (!over_.empty() && stack_.size() > 1) {
+            warn(source.file + " is not used: " + std::exchange(over_, {}));
+            std::size_t targets = 0;
+            std::tie(spent_, reached_, seen_, targets) = kept;
+            out_.targets.erase(out_.targets.begin() + static_cast<std::ptrdiff_t>(targets), out_.targets.end());
+            return std::nullopt;
+        }
         if (!reached && dead_end_.empty()) dead_end_ = source.file;
         return reached;
     }

@@ -143,7 +143,8 @@ private:
                 return;
             case 'V':
                 refusal_ = control_in("option -V", value);
-                if (!refusal_ && value.size() > 100) refuse_usage("option -V: an ENVID has at most 100 octets (RFC 3461 s4.4)");
+                if (!refusal_ && (value.size() > 100 || !text::is_ascii(value)))
+                    refuse_usage("option -V: an ENVID has at most 100 octets of ASCII (RFC 3461 s4.4)");
                 plan_.envelope.envid = value;
                 return;
             default: return;  // SM-17, SM-18

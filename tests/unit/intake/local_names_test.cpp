@@ -381,5 +381,16 @@ TEST_F(LocalNamesTest, WhatTheLogIsToldOfOneNameIsBounded) {
     EXPECT_EQ(last.warnings.size(), kMaxAliasWarnings + 1);
 }
 
+// Root's mail goes to whoever else is listed, however much one of them wrote into his .forward.
+TEST_F(LocalNamesTest, AUserCannotKeepAListFromTheOthers) {
+    aliases("root: alice, carol, ops@example.net\ncarol: carol@example.net\n");
+    std::string text = "carol\n";
+    for (int i = 0; i < 1500; ++i) text += "a" + std::to_string(i) + "@example.org\n";
+    forward(text);
+    EXPECT_EQ(to("root"), "carol@example.net ops@example.net");
+    EXPECT_TRUE(warned("~alice/.forward is not used"));
+    EXPECT_EQ(to("alice"), "554 5.4.6") << "his own mail is his own business";
+}
+
 }  // namespace
 }  // namespace posthorn::intake

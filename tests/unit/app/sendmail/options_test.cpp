@@ -94,6 +94,7 @@ TEST(SendmailOptions, ControlCharactersAreRefused) {
     expect_refused({"-f", "a\n@b", "x"}, exit_code::kDataError, "control character");
     expect_refused({"a@b\nc@d"}, exit_code::kDataError, "control character");
     expect_refused({"-V", "a\rb", "x"}, exit_code::kDataError, "control character");
+    expect_refused({"-V", "caf\xe9", "x"}, exit_code::kUsage, "ASCII");
     expect_refused({"-qRa\nb"}, exit_code::kDataError, "control character");
 }
 
