@@ -16,7 +16,7 @@ import time
 import unittest
 
 from posthorn_test import spool, world
-from posthorn_test.daemon import simple_message, toml
+from posthorn_test.daemon import program, simple_message, toml
 
 FAST = "200ms"
 
@@ -113,7 +113,9 @@ class Found(PickupTest):
         self.leave("large@dest.test", message=self.message(body=body))
         arrived = w.sink.wait_for_message("large@dest.test", timeout=120)
         self.assertIn(body.encode(), arrived.data)
-        self.assertLess(self.peak(w) - before, 16_000, "KiB")
+        octets = pathlib.Path(program()).read_bytes()
+        if b"__asan_init" not in octets and b"__tsan_init" not in octets:   # a sanitizer keeps what is freed
+            self.assertLess(self.peak(w) - before, 16_000, "KiB")
         self.wait_until_empty()
 
     @staticmethod
@@ -157,6 +159,16 @@ class Found(PickupTest):
         self.assertIn("posthorn_spool_closed 0", metrics)
         status = w.daemon.command("status").stdout
         self.assertRegex(status, r"picked up +1")
+
+    def test_a_file_of_the_year_2400_is_not_old(self):
+        """Its owner gives it what time he likes; nanoseconds of that are more than 63 bits."""
+        w = self.start()
+        w.daemon.stop()
+        name = spool.leave(self.spool, spool.record(self.message(), "bob@dest.test", version=b"posthorn-handoff 2\n"))
+        os.utime(self.spool / "new" / name, (13569465600,) * 2)
+        w.daemon.start()
+        w.daemon.wait_for_log(rf"\bpickup_stuck\b.*file={name}")
+        self.assertRegex(w.daemon.command("metrics").stdout, r"(?m)^posthorn_spool_oldest_seconds 0$")
 
     def test_unfinished_files_go_when_they_are_old(self):
         w = self.start(scan=FAST, changes={"local": {"spool_abandoned_after": "1h"}})
