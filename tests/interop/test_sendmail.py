@@ -5,6 +5,7 @@ Field for field what PHP, cron and mailers make of it is in test_php_mail.py and
 
 import concurrent.futures
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -65,6 +66,7 @@ class Sendmail(world.WorldTest):
     def begin(self, changes=None, **how):
         self.w = self.world(changes={"local": dict(UNBOUND)} | (changes or {}), **how)
         self.d = self.w.daemon
+        self.program = machine.sendmail()
         self.spool = self.d.directory / "handed-over"
         for part in ("tmp", "new"):
             (self.spool / part).mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ class Sendmail(world.WorldTest):
                             "POSTHORN_ADMIN": str(self.d.directory / "admin.sock")}
 
     def sendmail(self, *arguments, stdin=MESSAGE, status=0, prefix=(), timeout=120, **environment):
-        run = subprocess.run([*prefix, machine.sendmail(), *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        run = subprocess.run([*prefix, self.program, *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              env=self.environment | environment, timeout=timeout)
         run.stdout, run.stderr = run.stdout.decode(), run.stderr.decode()
         self.assertEqual(run.returncode, status, run.stderr)
@@ -235,6 +237,7 @@ class Sendmail(world.WorldTest):
         prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] if os.geteuid() == 0 else []
         if os.geteuid() == 0:
             self.d.directory.chmod(0o755)
+            self.program = shutil.copy(self.program, self.d.directory / "sendmail")   # others need not be able to reach where it was built
         self.sendmail("-i", "who@dest.test", prefix=[*prefix, "env", "-C", "/usr/share"])
         self.arrived("who@dest.test")
         [line] = self.d.wait_for_log(r"\buid=\d+.*sendmail|origin=.*uid=")[:1]

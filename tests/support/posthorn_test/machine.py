@@ -90,7 +90,7 @@ class Machine:
     # What makes a command one of this machine's.
     @property
     def prefix(self):
-        return ["nsenter", "--target", str(self.process.pid), "--mount", "--uts", "--"]
+        return ["nsenter", "--target", str(self.process.pid), "--mount", "--uts", "--root", "--wd", "--"]
 
     def _command(self, arguments, user):
         as_user = []
