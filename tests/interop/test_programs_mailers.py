@@ -126,7 +126,7 @@ class Mailers(programs.ProgramTest):
         """npm's nodemailer, which Debian packs: `sendmail -i -f SENDER RECIPIENT...`."""
         order = {"options": {}, "from": ANNA, "to": VISITOR, "bcc": "bcc@dest.test", "subject": "Prüfung №7", "text": TEXT,
                  "octets": base64.b64encode(self.octets).decode()} | order
-        return self.m.run(["node", HERE / "nodemailer.js", json.dumps(order)], user="web", NODE_PATH="/usr/share/nodejs")
+        return self.m.run(["node", self.script(HERE / "nodemailer.js"), json.dumps(order)], user="web", NODE_PATH="/usr/share/nodejs")
 
     def test_nodemailer(self):
         """`sendmail: true`, and with line ends as nodemailer makes them by `newline`."""

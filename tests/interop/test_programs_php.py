@@ -19,7 +19,7 @@ FROM = f"shop@{SITE}"
 class Php(programs.ProgramTest):
     def php(self, script, order, *options, user="web", **how):
         """Debian's php with its own php.ini: sendmail_path is not set there, which means `/usr/sbin/sendmail -t -i`."""
-        return self.m.run(["php", *options, HERE / script, json.dumps(order)], user=user, **how)
+        return self.m.run(["php", *options, self.script(HERE / script), json.dumps(order)], user=user, **how)
 
     def mail(self, *options, user="web", **order):
         order = {"to": VISITOR, "subject": "Bestellung", "text": TEXT, "header": ""} | order

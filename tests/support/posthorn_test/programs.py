@@ -3,8 +3,11 @@
 import email
 import email.policy
 import email.utils
+import pathlib
 import re
+import shutil
 import socket
+import tempfile
 
 from . import machine, verify, world
 from .clients import decoded
@@ -33,6 +36,17 @@ class ProgramTest(world.WorldTest):
                    "local": {"spool": "/var/spool/posthorn"}} | self.CHANGES   # the defaults, and no other way in
         self.w = self.world(machine=self.m, ours=(self.SITE,), changes=changes)
         self.d = self.w.daemon
+
+    def script(self, path):
+        """A copy that every user can read: he need not be able to reach where the sources are."""
+        if not hasattr(self, "scripts"):
+            self.scripts = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-scripts-"))
+            self.addCleanup(shutil.rmtree, self.scripts, ignore_errors=True)
+            self.scripts.chmod(0o755)
+        copy = self.scripts / path.name
+        shutil.copyfile(path, copy)
+        copy.chmod(0o644)
+        return copy
 
     def arrived(self, recipient=VISITOR, timeout=30.0):
         """The one message that came for somebody; it must pass."""
