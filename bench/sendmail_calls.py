@@ -147,7 +147,7 @@ class Field:
         self.stack.callback(server.stop)
         command = [machine.sendmail(), "-t", "-i"]
         yield Calls("Posthorn", command, environment={"POSTHORN_SOCKET": server.unix_socket}, pids=[server.pid],
-                    queued=lambda: len(server.queue_ids()))
+                    queued=lambda: len(server.queue_ids(limit=1000000)))
         yield Calls("Posthorn, daemon down: its spool", command, queued=lambda: files_below(spool / "new"),
                     environment={"POSTHORN_SOCKET": str(self.directory / "none"), "POSTHORN_SPOOL": str(spool)})
 

@@ -314,9 +314,9 @@ class Daemon:
             raise AssertionError(f"posthorn {' '.join(arguments)} ended with {run.returncode}: {run.stderr or run.stdout}")
         return run
 
-    def queue_ids(self):
-        """The ids of all waiting messages, oldest first."""
-        return re.findall(r"^[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list").stdout, re.MULTILINE)
+    def queue_ids(self, limit=100):
+        """The ids of waiting messages, oldest first."""
+        return re.findall(r"^[0-9a-hjkmnp-tv-z]{13}\b", self.command("queue", "list", "--limit", str(limit)).stdout, re.MULTILINE)
 
     # What one party has seen another need not know yet: the receiver has a message before the queue has recorded that it went,
     # and the log's lines are written every 100 ms. So tests wait for what they expect of queue, metrics and log.
