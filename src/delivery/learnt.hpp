@@ -3,6 +3,7 @@
 
 namespace posthorn::delivery {
 
+class AlarmSink;
 class DeliveryMemory;
 class StsPolicies;
 class TlsResults;
@@ -12,6 +13,7 @@ struct Learnt {
     StsPolicies* sts = nullptr;                // MTA-STS: policy(), renewed()
     TlsResults* tls_results = nullptr;         // note() once for each session in which TLS was decided
     DeliveryMemory* memory = nullptr;
+    AlarmSink* alarms = nullptr;               // alarm.hpp: what the operator must hear of at once
 };
 
 }  // namespace posthorn::delivery
