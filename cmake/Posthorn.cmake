@@ -23,7 +23,6 @@ pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
 pkg_check_modules(IDN REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(PSL REQUIRED IMPORTED_TARGET libpsl)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
-pkg_check_modules(PSL REQUIRED IMPORTED_TARGET libpsl)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 
