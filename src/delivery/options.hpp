@@ -83,6 +83,12 @@ struct TlsReportOptions {
     Duration delay = std::chrono::hours(4);              // the longest time after midnight UTC
 };
 
+// Addresses that were refused for good ([suppression]): whose mail to them is stopped here.
+enum class SuppressedMail : std::uint8_t { off, streams, all };
+struct SuppressionOptions {
+    SuppressedMail mail = SuppressedMail::streams;       // off: nobody is put on the list either
+};
+
 struct DeliveryOptions {
     std::uint16_t port = 25;
     TlsPolicy tls = TlsPolicy::opportunistic;
@@ -91,6 +97,7 @@ struct DeliveryOptions {
     bool mta_sts = true;                                 // RFC 8461
     std::uint16_t mta_sts_port = 443;                    // for tests: where policies are fetched
     TlsReportOptions tls_report;
+    SuppressionOptions suppression;
     // Shown to peers that ask for a certificate; both empty: none.
     std::string tls_certificate_file, tls_key_file;
     IpFamily family = IpFamily::automatic;

@@ -29,10 +29,10 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
         judged.outcome.reply = result.reply;
         judged.outcome.host = host;
         judged.outcome.maybe_delivered = result.maybe_delivered;
-        judged.split = result.fate == Fate::split;
+        judged.at_once = result.fate == Fate::split;
         if (result.fate == Fate::delivered) {
             judged.outcome.result = Disposition::delivered;
-        } else if (judged.split) {
+        } else if (judged.at_once) {
             judged.outcome.result = Disposition::deferred;
             judged.outcome.failure_class = Class::temp;
         } else {
@@ -116,7 +116,7 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     verdict.host = judged.outcome.host;
     if (judged.outcome.maybe_delivered) verdict.in_doubt = judged.outcome.host;
     if (recipient.state == queue::RecipientState::held) verdict.kind = queue::Verdict::Kind::hold;   // an operator said so
-    if (judged.split) {
+    if (judged.at_once) {
         verdict.due_at = now;
         verdict.count_attempt = false;
         return verdict;

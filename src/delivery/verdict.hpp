@@ -21,7 +21,9 @@ struct Judged {
     queue::Recipient recipient;
     Outcome outcome;
     std::optional<Duration> wait;          // asked for by the peer
-    bool split = false;                    // not refused: to be sent at once in a transaction of its own
+    // Due now, and no attempt: something else is tried than what was refused (another transaction, IPv4, TLS, another relay), and
+    // nobody else is to draw conclusions from it.
+    bool at_once = false;
 };
 
 // The peer's results for the recipients of one transaction, in order. REQUIRES: equal sizes.

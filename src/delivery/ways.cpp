@@ -71,7 +71,7 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
         const bool waits = refuses_us(item.outcome) || found_nobody(item.outcome);
         if (!waits) continue;
         item.outcome.result = Disposition::deferred;
-        item.split = true;  // due at once, and no attempt is counted
+        item.at_once = true;  // due at once, and no attempt is counted
     }
     return lesson;
 }

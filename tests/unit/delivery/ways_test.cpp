@@ -104,9 +104,9 @@ TEST(Ways, ABlockedSitesRefusalIsDueAgainAtOnce) {
                                   said(Stage::rcpt, 550, "5.7.1 Client host blocked using zen.spamhaus.org")};
     EXPECT_TRUE(ways.learn(with_fallback(), judged, kNow).plan_anew);
     EXPECT_EQ(judged[0].outcome.result, Disposition::failed);  // never for a recipient's failure
-    EXPECT_FALSE(judged[0].split);
+    EXPECT_FALSE(judged[0].at_once);
     EXPECT_EQ(judged[1].outcome.result, Disposition::deferred);
-    EXPECT_TRUE(judged[1].split);  // due now, not counted: verdict_of()
+    EXPECT_TRUE(judged[1].at_once);  // due now, not counted: verdict_of()
     EXPECT_TRUE(ways.blocked.blocked("mx.b.example", "example.test", kNow));
     EXPECT_FALSE(ways.learn(with_fallback(), judged, kNow).plan_anew);
 }
@@ -124,9 +124,9 @@ TEST(Ways, SilenceIsWaitedOutFirst) {
     Ways ways;
     std::vector<Judged> judged = {said(Stage::connect, 0, "")};
     EXPECT_FALSE(ways.learn(with_fallback(), judged, kNow).plan_anew);
-    EXPECT_FALSE(judged[0].split);
+    EXPECT_FALSE(judged[0].at_once);
     EXPECT_TRUE(ways.learn(with_fallback(), judged, kNow + minutes(15)).plan_anew);
-    EXPECT_TRUE(judged[0].split);
+    EXPECT_TRUE(judged[0].at_once);
 }
 
 }  // namespace
