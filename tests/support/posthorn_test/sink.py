@@ -93,6 +93,8 @@ class Rule:
     raw: bytes = b""           # send these octets in place of a reply, whatever they are
     stall: bool = False        # say nothing until the client has gone
     over: int = -1             # at `rcpt`: only when the transaction has that many recipients already
+    tls: bool = None           # only under TLS, only in clear text; None: both
+    carried: int = 0           # only on a connection that has carried so many messages
     used: int = 0
 
 
@@ -148,12 +150,14 @@ class Sink:
         with self._changed:
             self._rules = [] if rule is None else [r for r in self._rules if r is not rule]
 
-    def _match(self, stage, sender, recipients, taken=0):
+    def _match(self, stage, sender, recipients, taken=0, dialogue=None):
         with self._changed:
             for rule in self._rules:
                 if rule.stage != stage or 0 <= rule.times <= rule.used:
                     continue
                 if taken < rule.over:
+                    continue
+                if dialogue and (dialogue.transactions < rule.carried or rule.tls not in (None, bool(dialogue.tls))):
                     continue
                 if rule.sender and not re.search(rule.sender, sender):
                     continue
@@ -314,7 +318,7 @@ class _Dialogue:
     def _answer(self, stage, usual, recipients=None):
         """Gives the scripted reply or the usual one; returns whether it was positive."""
         rule = self.sink._match(stage, self.sender or "", self.recipients if recipients is None else recipients,
-                                len(self.recipients))
+                                len(self.recipients), self)
         reply = usual
         if rule is not None:
             self._delay(rule)
@@ -384,7 +388,7 @@ class _Dialogue:
         if not self.sink.starttls or self.tls:
             self._say("503 5.5.1 Not now")
             return None
-        rule = self.sink._match("starttls", "", [])
+        rule = self.sink._match("starttls", "", [], dialogue=self)
         if rule is not None:
             self._delay(rule)
             self._misbehave(rule)
@@ -454,7 +458,7 @@ class _Dialogue:
         if not self._answer("data", "354 End data with <CR><LF>.<CR><LF>"):
             self._reset()
             return
-        inside = self.sink._match("inside", self.sender, self.recipients)
+        inside = self.sink._match("inside", self.sender, self.recipients, dialogue=self)
         if inside is not None:
             self._fill()
             raise Drop
@@ -464,7 +468,7 @@ class _Dialogue:
         self.transactions += 1
         message = Message(0, self.session["number"], self.transactions, self.helo, self.sender, list(self.recipients),
                           self.parameters, self.tls, self.cipher, data, time.time())
-        rule = self.sink._match("dot", self.sender, self.recipients)
+        rule = self.sink._match("dot", self.sender, self.recipients, dialogue=self)
         self.last_recipient = self.recipients[0]
         if rule is None:
             self.sink._keep(message)
