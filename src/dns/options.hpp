@@ -20,6 +20,13 @@ struct DnsOptions {
     // Believe the AD bit (DNSSEC was checked) of these servers. Only for a validating resolver on this
     // machine.
     bool trust_ad = false;
+    // The servers of the zones themselves, which a diagnosis asks (authorities.hpp).
+    std::uint32_t authority_servers = 4;                    // of one zone, at most; 0: never ask them
+    Duration authority_timeout = std::chrono::seconds(3);   // of one try; two are made
+    // Addresses of such servers that are not of the public Internet are passed over unless this is set: where the resolver has its own view
+    // of private zones.
+    bool authority_private = false;
+    std::uint16_t authority_port = 53;                      // for tests
 };
 
 }  // namespace posthorn::dns
