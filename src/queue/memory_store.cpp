@@ -2,6 +2,7 @@
 #include "queue/memory_store.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 #include <utility>
 
@@ -39,6 +40,9 @@ struct MemoryStore::State {
     std::map<Name, DestinationId> destinations;
     std::map<DestinationId, Name> names;
     std::map<std::string, TimePoint> pickups;
+    std::deque<JournalEntry> journal;
+    JournalOptions journal_options;
+    std::map<std::string, Suppression> suppressed;
     RecipientId last_row = 0;
     std::optional<StoreError> fault;
     bool stopped = false;
@@ -63,6 +67,8 @@ struct MemoryStore::State {
         health.messages = messages.size();
         health.recipients = rows.size();
         health.operations = health.batches = operations;
+        health.journal_first = journal.empty() ? 0 : journal.front().seq;
+        health.journal_last = journal.empty() ? 0 : journal.back().seq;
         return health;
     }
 
@@ -179,6 +185,26 @@ struct MemoryStore::State {
         index(row);
     }
 
+    void write(JournalEntry entry, TimePoint now) {
+        if (journal_options.max_rows == 0) {
+            return;
+        }
+        entry.seq = journal.empty() ? 1 : journal.back().seq + 1;
+        journal.push_back(std::move(entry));
+        while (journal.size() > 1 &&
+               (journal.size() > journal_options.max_rows || journal.front().at < now - journal_options.keep)) {
+            journal.pop_front();
+        }
+    }
+
+    std::uint64_t suppress(const std::vector<Suppression>& fresh) {
+        const std::size_t before = suppressed.size();
+        for (const Suppression& entry : fresh) {
+            suppressed.try_emplace(entry.address, entry);
+        }
+        return suppressed.size() - before;
+    }
+
     std::optional<TimePoint> first_free(DestinationId destination, TimePoint now) const {
         for (auto it = due.lower_bound({destination, TimePoint::min()});
              it != due.end() && it->first.first == destination; ++it) {
@@ -282,10 +308,12 @@ void answer(const MemoryStore::Executor& executor, Done<T> done, StoreResult<T> 
 
 }  // namespace
 
-MemoryStore::MemoryStore(std::string spool_directory, Executor executor)
+MemoryStore::MemoryStore(std::string spool_directory, Executor executor, const JournalOptions& journal)
     : spool_directory_(std::move(spool_directory)),
       executor_(std::move(executor)),
-      state_(std::make_unique<State>()) {}
+      state_(std::make_unique<State>()) {
+    state_->journal_options = journal;
+}
 
 MemoryStore::~MemoryStore() = default;
 
@@ -322,6 +350,10 @@ void MemoryStore::settle(Settlement settlement, Done<Settled> done) {
         for (const Verdict& verdict : settlement.verdicts) {
             state_->apply(verdict, spool_directory_);
         }
+        for (JournalEntry& entry : settlement.journal) {
+            state_->write(std::move(entry), wall_now());
+        }
+        state_->suppress(settlement.suppressions);
         for (const NewMessage& message : settlement.messages) {
             settled.messages.push_back(state_->add(message, wall_now()));
         }
@@ -368,6 +400,78 @@ void MemoryStore::pickups(std::string after, std::size_t limit, Done<std::vector
         std::vector<Pickup> found;
         for (auto it = state_->pickups.upper_bound(after); it != state_->pickups.end() && found.size() < limit; ++it) {
             found.push_back({it->first, it->second});
+        }
+        return found;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::suppress(std::vector<Suppression> suppressions, Done<std::uint64_t> done) {
+    auto result = [&]() -> StoreResult<std::uint64_t> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        state_->operations += 1;
+        return state_->suppress(suppressions);
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::unsuppress(std::vector<std::string> addresses, Done<std::uint64_t> done) {
+    auto result = [&]() -> StoreResult<std::uint64_t> {
+        const std::lock_guard lock(state_->mutex);
+        if (auto refusal = state_->refusal()) {
+            return *std::move(refusal);
+        }
+        std::uint64_t found = 0;
+        for (const std::string& address : addresses) {
+            found += state_->suppressed.erase(address);
+        }
+        state_->operations += 1;
+        return found;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::journal(JournalQuery query, Done<JournalPage> done) {
+    auto result = [&]() -> StoreResult<JournalPage> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        JournalPage page;
+        page.first = state_->journal.empty() ? 0 : state_->journal.front().seq;
+        page.last = state_->journal.empty() ? 0 : state_->journal.back().seq;
+        const JournalPage::Range range = page.range(query);
+        const std::size_t limit = std::min(query.limit, JournalQuery::kMost);
+        for (std::uint64_t i = range.low; i <= range.high && page.entries.size() < limit; ++i) {
+            const std::uint64_t seq = query.newest_first ? range.high - (i - range.low) : i;
+            JournalEntry entry = state_->journal[seq - page.first];
+            if (!matches(query, entry.message, entry.to, entry.group)) {
+                continue;
+            }
+            if (!query.details) {
+                entry.diagnosis.clear();
+                entry.transcript.clear();
+            }
+            page.entries.push_back(std::move(entry));
+        }
+        page.note_end(query, range);
+        return page;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) {
+    auto result = [&]() -> StoreResult<std::vector<Suppression>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::vector<Suppression> found;
+        for (auto it = state_->suppressed.upper_bound(after); it != state_->suppressed.end() && found.size() < limit; ++it) {
+            found.push_back(it->second);
         }
         return found;
     }();

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 
+#include "queue/options.hpp"
 #include "queue/store.hpp"
 
 namespace posthorn::queue {
@@ -18,13 +19,15 @@ class MemoryStore : public QueueStore {
 public:
     using Executor = std::function<void(UniqueFunction<void()>)>;
 
-    explicit MemoryStore(std::string spool_directory = {}, Executor executor = {});
+    explicit MemoryStore(std::string spool_directory = {}, Executor executor = {}, const JournalOptions& journal = {});
     ~MemoryStore() override;
 
     void add(NewMessage message, SteadyTime deadline, Done<Added> done) override;
     void settle(Settlement settlement, Done<Settled> done) override;
     void revise(QueueId message, Revision revision, TimePoint now, Done<Revised> done) override;
     void forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) override;
+    void suppress(std::vector<Suppression> suppressions, Done<std::uint64_t> done) override;
+    void unsuppress(std::vector<std::string> addresses, Done<std::uint64_t> done) override;
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                Done<Claimed> done) override;
     void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
@@ -38,6 +41,8 @@ public:
                            Done<std::vector<QueueId>> done) override;
     void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override;
     void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override;
+    void journal(JournalQuery query, Done<JournalPage> done) override;
+    void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;
     void show(QueueId id, Done<QueueEntry> done) override;
     [[nodiscard]] StoreHealth health() const override;

@@ -8,6 +8,14 @@
 
 namespace posthorn::queue {
 
+// [journal]: what became of mail, after it has left the queue.
+struct JournalOptions {
+    // Entries, one for each recipient in each attempt; some 400 octets each. 0: none are written.
+    std::uint64_t max_rows = 200'000;
+    // Older entries go as new ones come.
+    Duration keep = std::chrono::hours(14 * 24);
+};
+
 struct QueueOptions {
     // Directory of queue.sqlite and spool/. Must be on a local file system (WAL is not safe on NFS or SMB).
     std::string directory = "/var/lib/posthorn/queue";
@@ -28,6 +36,7 @@ struct QueueOptions {
     // How long a client waits for the disk before it gets 452 (its own timeout is 10 minutes, RFC 5321
     // s4.5.3.2.6).
     Duration store_deadline = std::chrono::seconds(30);
+    JournalOptions journal;
 };
 
 struct RetryOptions {

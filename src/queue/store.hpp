@@ -13,6 +13,7 @@
 #include "base/queue_id.hpp"
 #include "base/unique_function.hpp"
 #include "mail/message.hpp"
+#include "queue/journal.hpp"
 
 namespace posthorn::queue {
 
@@ -143,13 +144,15 @@ struct Verdict {
     std::string in_doubt;         // sticky: not empty sets the mark, see Recipient::in_doubt
 };
 
-// One transaction: all verdicts and all new messages (DSNs about them), or nothing. Removes the claims of its
+// One transaction: all verdicts, all new messages (DSNs about them) and what the journal says of them, or nothing. Removes the claims of its
 // recipients when it is durable, and when it fails leaves both rows and claims as they were: settle again or
 // unclaim. A verdict on a row that is gone is no error. A due time after the message's expiry is stored as
 // the expiry.
 struct Settlement {
     std::vector<Verdict> verdicts;
     std::vector<NewMessage> messages;
+    std::vector<JournalEntry> journal;       // not kept where QueueOptions::journal says so
+    std::vector<Suppression> suppressions;   // of an address that is suppressed already: nothing happens
 };
 
 // In the order of Settlement::messages.
@@ -251,6 +254,8 @@ struct StoreHealth {
     std::uint64_t operations = 0;  // in them
     std::uint64_t wal_bytes = 0;
     std::uint64_t last_commit_microseconds = 0;
+    std::uint64_t journal_first = 0;  // the first and last number in the journal; 0: it is empty
+    std::uint64_t journal_last = 0;
 };
 
 // Keeps messages from acceptance to settlement.
@@ -274,6 +279,11 @@ public:
     // Forgets hand-overs (NewMessage::pickup): for when nobody can bring them again, because the removal of their spool files
     // is on disk. Answers how many it knew.
     virtual void forget_pickups(std::vector<std::string> keys, Done<std::uint64_t> done) = 0;
+
+    // Answers how many were not suppressed before; those that were keep their entry.
+    virtual void suppress(std::vector<Suppression> suppressions, Done<std::uint64_t> done) = 0;
+    // Answers how many were suppressed.
+    virtual void unsuppress(std::vector<std::string> addresses, Done<std::uint64_t> done) = 0;
 
     // Claims.
     //
@@ -304,6 +314,10 @@ public:
     virtual void sources(SourceQuery query, Done<std::vector<MessageSource>> done) = 0;
     // The hand-overs that are remembered, by key, `after` exclusive, at most `limit`; never in the way of claims.
     virtual void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) = 0;
+    // Entries of the journal; never in the way of claims.
+    virtual void journal(JournalQuery query, Done<JournalPage> done) = 0;
+    // By address, `after` exclusive, at most `limit`; never in the way of claims.
+    virtual void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 

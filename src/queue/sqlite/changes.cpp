@@ -34,12 +34,13 @@ void DestinationCache::clear() {
 }
 
 Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_directory,
-                 std::size_t destination_cache)
+                 std::size_t destination_cache, const JournalOptions& journal)
     : connection_(connection),
       claims_(claims),
       spool_directory_(std::move(spool_directory)),
       destinations_(destination_cache),
       next_recipient_(connection.value("SELECT max(id) FROM recipient") + 1),
+      journal_(connection, journal),
       insert_message_(connection,
                       "INSERT INTO message (id, accepted_at, expires_at, flags, body_size, longest_line, "
                       "reverse_path, envid,"
@@ -74,7 +75,10 @@ Changes::Changes(Connection& connection, ClaimTable& claims, std::string spool_d
                      "UPDATE recipient SET due_at = min(due_at, ?2), last_class = 'bounced' WHERE id = ?1"),
       removed_message_(connection, "SELECT message_id FROM recipient WHERE id = ?1 AND state = 2"),
       insert_pickup_(connection, "INSERT INTO pickup (key, added_at) VALUES (?,?) ON CONFLICT DO NOTHING"),
-      delete_pickup_(connection, "DELETE FROM pickup WHERE key = ?") {}
+      delete_pickup_(connection, "DELETE FROM pickup WHERE key = ?"),
+      suppress_(connection,
+                "INSERT INTO suppressed (address, since, class, reply, message_id) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING"),
+      unsuppress_(connection, "DELETE FROM suppressed WHERE address = ?") {}
 
 void Changes::apply(Operation& operation, TimePoint now) {
     if (auto* op = std::get_if<AddOperation>(&operation.what)) {
@@ -89,6 +93,10 @@ void Changes::apply(Operation& operation, TimePoint now) {
         revise(*revision);
     } else if (auto* forgetting = std::get_if<ForgetOperation>(&operation.what)) {
         forget(*forgetting);
+    } else if (auto* suppressing = std::get_if<SuppressOperation>(&operation.what)) {
+        suppressing->result = suppress(suppressing->suppressions);
+    } else if (auto* unsuppressing = std::get_if<UnsuppressOperation>(&operation.what)) {
+        unsuppress(*unsuppressing);
     } else {
         sweep(std::get<SweepOperation>(operation.what).recipients);
     }
@@ -200,6 +208,10 @@ void Changes::settle(const Settlement& settlement, Settled& result, TimePoint no
     if (deleted) {
         remove_message_if_done(previous);
     }
+    for (const JournalEntry& entry : settlement.journal) {
+        journal_.write(entry);
+    }
+    suppress(settlement.suppressions);
     result.messages.resize(settlement.messages.size());
     for (std::size_t i = 0; i < settlement.messages.size(); ++i) {
         if (!add(settlement.messages[i], result.messages[i], now)) {
@@ -365,6 +377,24 @@ void Changes::forget(ForgetOperation& operation) {
     }
 }
 
+std::uint64_t Changes::suppress(const std::vector<Suppression>& suppressions) {
+    std::uint64_t fresh = 0;
+    for (const Suppression& entry : suppressions) {
+        suppress_.bind_text(1, entry.address).bind(2, entry.since).bind_text(3, entry.failure_class);
+        suppress_.bind_text(4, entry.reply).bind(5, entry.message.value()).run();
+        fresh += static_cast<std::uint64_t>(connection_.changes());
+    }
+    return fresh;
+}
+
+void Changes::unsuppress(UnsuppressOperation& operation) {
+    operation.result = 0;
+    for (const std::string& address : operation.addresses) {
+        unsuppress_.bind_text(1, address).run();
+        operation.result += static_cast<std::uint64_t>(connection_.changes());
+    }
+}
+
 DestinationId Changes::intern(std::string_view domain, std::string_view lane) {
     if (const DestinationId known = destinations_.find(domain, lane); known != 0) {
         return known;
@@ -387,6 +417,7 @@ DestinationId Changes::intern(std::string_view domain, std::string_view lane) {
 
 Changes::Aftermath Changes::committed() {
     Effects effects = std::exchange(effects_, {});
+    journal_.committed();
     Aftermath aftermath;
     aftermath.sweep = claims_.changed(effects.settled);
     claims_.changed(effects.reserved);
@@ -398,6 +429,7 @@ Changes::Aftermath Changes::committed() {
 
 void Changes::rolled_back() {
     const Effects effects = std::exchange(effects_, {});
+    journal_.rolled_back();
     for (auto it = effects.marked.rbegin(); it != effects.marked.rend(); ++it) {
         claims_.set_afterwards(it->first, it->second);
     }

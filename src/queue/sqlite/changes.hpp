@@ -15,6 +15,7 @@
 #include "queue/sqlite/claims.hpp"
 #include "queue/sqlite/database.hpp"
 #include "queue/sqlite/inbox.hpp"
+#include "queue/sqlite/journal_book.hpp"
 
 namespace posthorn::queue::sqlite {
 
@@ -54,12 +55,15 @@ private:
 class Changes {
 public:
     Changes(Connection& connection, ClaimTable& claims, std::string spool_directory,
-            std::size_t destination_cache);
+            std::size_t destination_cache, const JournalOptions& journal);
 
     // Throws SqliteFailure or Refusal; then the transaction must be rolled back and roll_back() called. An operation that is
     // answered with an error although nothing failed (a hand-over that is known) has its `error` set and changed nothing: one
     // that is repeated costs its batch nothing.
     void apply(Operation& operation, TimePoint now);
+    // After the last operation of a batch, before its commit: the journal's oldest entries go.
+    void end_batch(TimePoint now) { journal_.trim(now); }
+    [[nodiscard]] JournalBook::Range journal_kept() const { return journal_.kept(); }
 
     // What the transaction's end means to claims and files.
     struct Effects {
@@ -89,6 +93,8 @@ private:
     void revise(ReviseOperation& operation);
     void sweep(const std::vector<RecipientId>& recipients);
     void forget(ForgetOperation& operation);
+    std::uint64_t suppress(const std::vector<Suppression>& suppressions);
+    void unsuppress(UnsuppressOperation& operation);
     void defer(const Verdict& verdict);
     bool is_ours(RecipientId id, TimePoint now);
     DestinationId intern(std::string_view domain, std::string_view lane);
@@ -100,12 +106,13 @@ private:
     DestinationCache destinations_;
     RecipientId next_recipient_;
     Effects effects_;
+    JournalBook journal_;
 
     Statement insert_message_, insert_body_, insert_recipient_, find_destination_, insert_destination_,
         destination_name_;
     Statement delete_recipient_, delete_message_, delete_body_, update_recipient_;
     Statement recipients_of_, message_exists_, make_due_, set_state_, end_message_, end_recipient_, removed_message_;
-    Statement insert_pickup_, delete_pickup_;
+    Statement insert_pickup_, delete_pickup_, suppress_, unsuppress_;
 };
 
 }  // namespace posthorn::queue::sqlite

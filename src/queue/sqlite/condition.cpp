@@ -52,6 +52,8 @@ StoreHealth Condition::figures() const {
     health.operations = operations.load();
     health.wal_bytes = wal_bytes.load();
     health.last_commit_microseconds = last_commit_microseconds.load();
+    health.journal_first = journal_first.load();
+    health.journal_last = journal_last.load();
     return health;
 }
 

@@ -33,6 +33,8 @@ public:
     std::atomic<std::uint64_t> operations{0};
     std::atomic<std::uint64_t> wal_bytes{0};
     std::atomic<std::uint64_t> last_commit_microseconds{0};
+    std::atomic<std::uint64_t> journal_first{0};
+    std::atomic<std::uint64_t> journal_last{0};
 
 private:
     void tell();

@@ -46,6 +46,10 @@ std::size_t weight_of(const Settlement& settlement) {
     for (const NewMessage& message : settlement.messages) {
         weight += weight_of(message);
     }
+    for (const JournalEntry& entry : settlement.journal) {
+        weight += kRowWeight / 2 + entry.reply.size() + entry.diagnosis.size() + entry.transcript.size();
+    }
+    weight += kRowWeight * settlement.suppressions.size();
     return weight;
 }
 

@@ -36,13 +36,25 @@ struct ForgetOperation {
     Done<std::uint64_t> done;
     std::uint64_t result = 0;
 };
+struct SuppressOperation {
+    std::vector<Suppression> suppressions;
+    Done<std::uint64_t> done;
+    std::uint64_t result = 0;
+};
+struct UnsuppressOperation {
+    std::vector<std::string> addresses;
+    Done<std::uint64_t> done;
+    std::uint64_t result = 0;
+};
 // Rows the operator removed while they were claimed, and that came back by unclaim instead of a settlement.
 struct SweepOperation {
     std::vector<RecipientId> recipients;
 };
 
 struct Operation {
-    std::variant<AddOperation, SettleOperation, ReviseOperation, ForgetOperation, SweepOperation> what;
+    std::variant<AddOperation, SettleOperation, ReviseOperation, ForgetOperation, SuppressOperation, UnsuppressOperation,
+                 SweepOperation>
+        what;
     SteadyTime deadline = SteadyTime::max();
     std::size_t bytes = 0;
     std::optional<StoreError> error;

@@ -49,6 +49,16 @@ constexpr const char* kSuspended =
     "SELECT r.message_id, m.source FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
     " WHERE r.state = 3 AND r.message_id > ?1 GROUP BY r.message_id ORDER BY r.message_id LIMIT ?2";
 constexpr const char* kPickups = "SELECT key, added_at FROM pickup WHERE key > ?1 ORDER BY key LIMIT ?2";
+// The order of columns that read_entry expects.
+#define POSTHORN_JOURNAL                                                                                        \
+    "SELECT seq, at, message_id, attempts, delay, due_at, event, class, grp, recipient, sender, source, stream," \
+    " host, rule, reply, diagnosis, transcript FROM journal WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq"
+constexpr const char* kJournalUp = POSTHORN_JOURNAL;
+constexpr const char* kJournalDown = POSTHORN_JOURNAL " DESC";
+constexpr const char* kJournalFirst = "SELECT min(seq) FROM journal";
+constexpr const char* kJournalLast = "SELECT max(seq) FROM journal";
+constexpr const char* kSuppressions =
+    "SELECT address, since, class, reply, message_id FROM suppressed WHERE address > ?1 ORDER BY address LIMIT ?2";
 #define POSTHORN_ENTRY_COLUMNS                                                                          \
     "m.id, m.accepted_at, m.expires_at, m.reverse_path, length(m.header) + 2 + m.body_size, m.stream, " \
     "m.source, m.flags, m.origin"
@@ -84,6 +94,31 @@ Recipient read_recipient(const Statement& row) {
     recipient.in_doubt = row.text(16);
     recipient.lane = row.text(17);
     return recipient;
+}
+
+JournalEntry read_entry(const Statement& row, bool details) {
+    JournalEntry entry;
+    entry.seq = static_cast<std::uint64_t>(row.integer(0));
+    entry.at = row.time(1);
+    entry.message = QueueId(row.integer(2));
+    entry.attempts = static_cast<std::uint32_t>(row.integer(3));
+    entry.delay = Duration(row.integer(4));
+    entry.due_at = row.time(5);
+    entry.event = row.text(6);
+    entry.failure_class = row.text(7);
+    entry.group = row.text(8);
+    entry.to = row.text(9);
+    entry.from = row.text(10);
+    entry.source = row.text(11);
+    entry.stream = row.text(12);
+    entry.host = row.text(13);
+    entry.rule = row.text(14);
+    entry.reply = row.text(15);
+    if (details) {
+        entry.diagnosis = row.text(16);
+        entry.transcript = row.text(17);
+    }
+    return entry;
 }
 
 // Marks the time in which commits overtake the reader's snapshot, and gives taken rows back when reading
@@ -134,11 +169,16 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       recipient_count_(connection_, kRecipientCount),
       sources_(connection_, kSources),
       suspended_(connection_, kSuspended),
-      pickups_(connection_, kPickups) {}
+      pickups_(connection_, kPickups),
+      journal_first_(connection_, kJournalFirst),
+      journal_last_(connection_, kJournalLast),
+      journal_up_(connection_, kJournalUp),
+      journal_down_(connection_, kJournalDown),
+      suppressions_(connection_, kSuppressions) {}
 
 std::vector<std::string> Queries::hot_statements() {
     return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne,
-            kSources, kSuspended, kPickups};
+            kSources, kSuspended, kPickups, kJournalUp, kJournalDown, kJournalFirst, kJournalLast, kSuppressions};
 }
 
 Claimed Queries::claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until) {
@@ -329,6 +369,40 @@ std::vector<Pickup> Queries::pickups(const std::string& after, std::size_t limit
     pickups_.bind_text(1, after).bind(2, static_cast<std::int64_t>(limit));
     while (pickups_.step()) {
         found.push_back({pickups_.text(0), pickups_.time(1)});
+    }
+    return found;
+}
+
+JournalPage Queries::journal(const JournalQuery& query) {
+    const ReadTransaction snapshot(connection_);
+    JournalPage page;
+    const auto number = [](Statement& statement) {
+        const StatementScope scope(statement);
+        return statement.step() ? static_cast<std::uint64_t>(statement.integer(0)) : 0;
+    };
+    page.first = number(journal_first_);
+    page.last = number(journal_last_);
+    const JournalPage::Range range = page.range(query);
+    Statement& statement = query.newest_first ? journal_down_ : journal_up_;
+    const StatementScope scope(statement);
+    statement.bind(1, static_cast<std::int64_t>(range.low)).bind(2, static_cast<std::int64_t>(range.high));
+    const std::size_t limit = std::min(query.limit, JournalQuery::kMost);
+    while (page.entries.size() < limit && statement.step()) {
+        if (matches(query, QueueId(statement.integer(2)), statement.view(9), statement.view(8))) {
+            page.entries.push_back(read_entry(statement, query.details));
+        }
+    }
+    page.note_end(query, range);
+    return page;
+}
+
+std::vector<Suppression> Queries::suppressions(const std::string& after, std::size_t limit) {
+    std::vector<Suppression> found;
+    const StatementScope scope(suppressions_);
+    suppressions_.bind_text(1, after).bind(2, static_cast<std::int64_t>(limit));
+    while (suppressions_.step()) {
+        found.push_back({suppressions_.text(0), suppressions_.time(1), suppressions_.text(2), suppressions_.text(3),
+                         QueueId(suppressions_.integer(4))});
     }
     return found;
 }

@@ -32,6 +32,8 @@ public:
     std::vector<QueueId> messages_of_class(const std::string& failure_class, QueueId after, std::size_t limit);
     std::vector<MessageSource> sources(const SourceQuery& query);
     std::vector<Pickup> pickups(const std::string& after, std::size_t limit);
+    JournalPage journal(const JournalQuery& query);
+    std::vector<Suppression> suppressions(const std::string& after, std::size_t limit);
     std::vector<QueueEntry> list(const ListQuery& query);
     StoreResult<QueueEntry> show(QueueId id);
 
@@ -46,7 +48,7 @@ private:
     std::string spool_;
     ClaimTable& claims_;
     Statement due_, first_due_, expired_, message_, body_, destinations_, of_class_, list_, one_, recipients_,
-        recipient_count_, sources_, suspended_, pickups_;
+        recipient_count_, sources_, suspended_, pickups_, journal_first_, journal_last_, journal_up_, journal_down_, suppressions_;
 };
 
 // One thread with its queries, opened again after an I/O error.

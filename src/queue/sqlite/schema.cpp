@@ -56,7 +56,22 @@ ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT '';
 CREATE TABLE pickup (key TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 )";
 
-constexpr std::array<Migration, 6> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
+// What became of mail, by number alone: an index would cost each delivery more than the few questions gain. What every question
+// looks at comes first, what is long last, so that looking for entries does not touch their overflow pages. And who gets no
+// mail any more.
+constexpr const char* kVersion7 = R"(
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, message_id INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    delay INTEGER NOT NULL, due_at INTEGER NOT NULL, event TEXT NOT NULL, class TEXT NOT NULL, grp TEXT NOT NULL,
+    recipient TEXT NOT NULL, sender TEXT NOT NULL, source TEXT NOT NULL, stream TEXT NOT NULL, host TEXT NOT NULL,
+    rule TEXT NOT NULL, reply TEXT NOT NULL, diagnosis TEXT NOT NULL, transcript TEXT NOT NULL) STRICT;
+CREATE TABLE suppressed (
+    address TEXT PRIMARY KEY, since INTEGER NOT NULL, class TEXT NOT NULL, reply TEXT NOT NULL,
+    message_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+)";
+
+constexpr std::array<Migration, 7> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6,
+                                                  kVersion7};
 
 }  // namespace
 

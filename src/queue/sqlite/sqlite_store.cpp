@@ -179,6 +179,16 @@ public:
         writer_.push({ForgetOperation{std::move(keys), std::move(done), 0}, SteadyTime::max(), weight, {}});
     }
 
+    void suppress(std::vector<Suppression> suppressions, Done<std::uint64_t> done) override {
+        const std::size_t weight = 512 * suppressions.size();
+        writer_.push({SuppressOperation{std::move(suppressions), std::move(done), 0}, SteadyTime::max(), weight, {}});
+    }
+
+    void unsuppress(std::vector<std::string> addresses, Done<std::uint64_t> done) override {
+        const std::size_t weight = 64 * addresses.size();
+        writer_.push({UnsuppressOperation{std::move(addresses), std::move(done), 0}, SteadyTime::max(), weight, {}});
+    }
+
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                Done<Claimed> done) override {
         reader_.post<Claimed>(std::move(done), [=](Queries& queries) {
@@ -235,6 +245,20 @@ public:
         operators_.post<std::vector<Pickup>>(std::move(done), [after = std::move(after), limit](Queries& queries) {
             return queries.pickups(after, limit);
         });
+    }
+
+    void journal(JournalQuery query, Done<JournalPage> done) override {
+        start_operators();
+        operators_.post<JournalPage>(std::move(done), [query = std::move(query)](Queries& queries) {
+            return queries.journal(query);
+        });
+    }
+
+    void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override {
+        start_operators();
+        operators_.post<std::vector<Suppression>>(
+            std::move(done),
+            [after = std::move(after), limit](Queries& queries) { return queries.suppressions(after, limit); });
     }
 
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override {

@@ -43,7 +43,9 @@ void Writer::open() {
     connection_ =
         std::make_unique<Connection>(paths_.database, tuning_.vfs, Role::writer, tuning_.writer_cache_kib);
     migrate(*connection_);
-    changes_ = std::make_unique<Changes>(*connection_, claims_, paths_.spool, tuning_.destination_cache);
+    changes_ = std::make_unique<Changes>(*connection_, claims_, paths_.spool, tuning_.destination_cache,
+                                         options_.journal);
+    tell_journal();
     sqlite3_wal_hook(
         connection_->raw(),
         [](void* self, sqlite3*, const char*, int pages) {
@@ -188,6 +190,7 @@ bool Writer::commit_together(std::vector<Operation*>& operations) {
             changes_->apply(*operation, now);
         }
         current = nullptr;
+        changes_->end_batch(now);
         connection_->execute("COMMIT");
     } catch (const Refusal& refused) {
         refusal = refused.error;
@@ -214,12 +217,19 @@ bool Writer::commit_together(std::vector<Operation*>& operations) {
     condition_.recipients += aftermath.recipients;
     condition_.batches += 1;
     condition_.operations += operations.size();
+    tell_journal();
     unneeded_files_.insert(unneeded_files_.end(), std::make_move_iterator(aftermath.unneeded_files.begin()),
                            std::make_move_iterator(aftermath.unneeded_files.end()));
     if (!aftermath.sweep.empty()) {
         push(Operation{.what = SweepOperation{std::move(aftermath.sweep)}});
     }
     return true;
+}
+
+void Writer::tell_journal() {
+    const JournalBook::Range kept = changes_->journal_kept();
+    condition_.journal_first = kept.first;
+    condition_.journal_last = kept.last;
 }
 
 void Writer::disk_failed(const SqliteFailure& failure, std::vector<Operation*>& operations) {

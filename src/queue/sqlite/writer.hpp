@@ -55,6 +55,7 @@ private:
     void probe();
     void reset_wal_if_long();
     [[nodiscard]] bool space_is_low();
+    void tell_journal();
 
     QueuePaths paths_;
     QueueOptions options_;
