@@ -78,7 +78,7 @@ struct DeliveryAgent::State {
 
     // settling.cpp: recording what became of it
     Recording recording_of(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current,
-                           bool peer_sends_dsn);
+                           bool peer_sends_dsn, std::string transcript = {});
     net::awaitable<bool> record(Recording& recording);           // one try; says in the log what became of the recipients
     net::awaitable<bool> record_in_time(Recording& recording);   // after a failed one; false: the agent stops
     void note_due(const Recording& recording);

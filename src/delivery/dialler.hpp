@@ -31,6 +31,7 @@ class SourceWatch;
 struct Dialled {
     std::unique_ptr<smtp::client::Connection> connection;
     Outcome failure;
+    std::string transcript;   // of the openings that failed, host by host (Transcript::text()); empty where there is a connection
 
     Dialled() = default;
     explicit Dialled(Outcome outcome) : failure(std::move(outcome)) {}

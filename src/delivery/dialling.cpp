@@ -36,6 +36,7 @@ struct Dialler::Attempt {
     Outcome failure;
     std::vector<Resting> resting;  // addresses left out for now
     std::unique_ptr<smtp::client::Connection> connection;
+    std::string transcript;  // of openings that failed
 
     [[nodiscard]] bool enough() const {
         return tried >= settings.delivery.hosts_per_attempt || stop_with.stopping() || failure.shortage;
@@ -144,6 +145,7 @@ net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTer
     dialled.connection = std::move(attempt.connection);
     if (dialled.connection) co_return dialled;
     dialled.failure = std::move(attempt.failure);
+    dialled.transcript = smtp::protocol::shorten_transcript(std::move(attempt.transcript));
     // Final is only what every host refused; the others have their turn another time.
     if (!all_asked || !attempt.resting.empty()) dialled.failure.result = Disposition::deferred;
     co_return dialled;
@@ -209,7 +211,7 @@ net::awaitable<Dialler::HostView> Dialler::look_at(const DeliveryPlan& plan, Del
         const std::string why = choice.refused.empty() ? "has no address that can be used here" : "cannot be used: " + choice.refused;
         const bool waits = result == Disposition::deferred;
         if (!waits && choice.refused.empty() && text::iequals(host.name, plan.domain)) {   // RFC 5321 s5.1: no MX but the name itself
-            view.obstacle = host_failure(result, Class::recipient, 550, {5, 1, 2}, host.name,
+            view.obstacle = host_failure(result, Class::rcpt_perm, 550, {5, 1, 2}, host.name,
                                          "The domain " + plan.domain + " has no address of a mail host in DNS, so it takes no mail");
             co_return view;
         }
@@ -305,6 +307,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
         const std::shared_ptr<net::ClientTls> contexts = tls_of(attempt.settings);
         smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *contexts, files_);
         const OpeningFacts facts = facts_of(opened);
+        attempt.transcript += opened.transcript;
         const bool stopping = attempt.stop_with.stopping();
         if (const auto result = tls_result(security, facts); result && !stopping)
             report(attempt, target.host, security, *result, &opened, target.address.to_string(), facts.words);

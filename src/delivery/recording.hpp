@@ -18,6 +18,7 @@ struct Recording {
     mail::MessagePtr message;
     std::shared_ptr<const Settings> settings;
     std::vector<Judged> judged;
+    std::string transcript;                // Attempt::transcript: for the journal's entry of the first who did not get the message
     queue::Settlement settlement;          // verdicts in the order of judged, and the DSNs
     std::vector<Admission> admissions;     // of the DSNs
     TimePoint now{};                       // when it was judged

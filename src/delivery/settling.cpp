@@ -14,11 +14,13 @@ constexpr Duration kSettleAgain = std::chrono::seconds(1);
 }  // namespace
 
 Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vector<Judged> judged,
-                                             std::shared_ptr<const Settings> current, bool peer_sends_dsn) {
+                                             std::shared_ptr<const Settings> current, bool peer_sends_dsn,
+                                             std::string transcript) {
     Recording recording;
     recording.message = std::move(message);
     recording.settings = std::move(current);
     recording.judged = std::move(judged);
+    recording.transcript = std::move(transcript);
     recording.now = wall_now();
     const double spread = std::uniform_real_distribution<double>(0.0, 1.0)(random);
     bool again = false;

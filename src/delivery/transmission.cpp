@@ -57,6 +57,10 @@ bool wants_tls(const smtp::client::Connection& connection, std::vector<Judged>& 
     return wanted;
 }
 
+bool anybody_missed_it(const std::vector<Judged>& judged) {
+    return std::any_of(judged.begin(), judged.end(), [](const Judged& item) { return item.outcome.result != Disposition::delivered; });
+}
+
 // Those whose RCPT was not refused: the message's end will be about them.
 std::vector<queue::RecipientId> still_open(const std::vector<queue::Recipient>& recipients,
                                            const std::vector<smtp::protocol::RecipientResult>& results) {
@@ -107,6 +111,7 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
         }
     }
     Dialled dialled = co_await dialler.dial(plan, terms, tasks);
+    attempt.transcript = std::move(dialled.transcript);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
     if (!dialled.connection && !stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, dialled.failure);
     if (!attempt.judged.empty()) learn(attempt);
@@ -166,6 +171,7 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         const Settings& current = *attempt.settings;
         attempt.judged = judge(attempt.recipients, connection->session().results(), host, current.retry.strict_5xx);
         attempt.peer_sends_dsn = connection->session().extensions().dsn;
+        if (anybody_missed_it(attempt.judged)) attempt.transcript = connection->transcript();
         const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);
         if (in_vain) dialler.forget_broken_tls(host);
         learn(attempt);

@@ -25,6 +25,18 @@ protocol::ClientOptions session_options(const ConnectionOptions& options) {
     return out;
 }
 
+std::string transcript_of_no_connection(std::string_view words, SteadyTime began) {
+    protocol::Transcript transcript;
+    transcript.note(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began), words);
+    return transcript.text();
+}
+
+std::string_view proof_of(const net::TlsFacts& facts) {
+    if (facts.verified && facts.verified_by == net::TlsCheck::dane) return ", certificate verified by DANE";
+    if (facts.verified) return ", certificate verified";
+    return ", certificate not verified";
+}
+
 // Whether the peer itself ended the connection, in whatever way.
 bool hung_up(const net::error_code& error) {
     return error == net::asio::error::eof || error == net::asio::error::connection_reset ||
@@ -81,7 +93,8 @@ net::awaitable<Opened> Connection::open(Target target, ConnectionOptions options
 net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions options, net::ClientTls& tls,
                                              net::asio::thread_pool& files) {
     Opened opened;
-    const SteadyTime limit = std::chrono::steady_clock::now() + options.timeouts.connect;
+    const SteadyTime began = std::chrono::steady_clock::now();
+    const SteadyTime limit = began + options.timeouts.connect;
     net::ConnectResult connected = co_await net::connect(target.address, target.port, options.source, limit, options.stop_with);
     if (!connected.ok()) {
         opened.failure.stage = Stage::connect;
@@ -89,9 +102,13 @@ net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions op
                                              std::to_string(target.port) + " failed: " + connected.error.message());
         opened.failure.local = true;
         opened.connect_error = connected.error;
+        opened.transcript = transcript_of_no_connection(opened.failure.reply.lines.back(), began);
         co_return opened;
     }
     auto connection = std::make_unique<Connection>(std::move(*connected.stream), std::move(target), std::move(options), tls, files);
+    connection->begun_ = began;
+    connection->note("connected to " + connection->target_.to_string() + " port " + std::to_string(connection->target_.port) +
+                     (connection->stream_.local().ip ? " from " + connection->stream_.local().ip->to_string() : std::string()));
     std::optional<net::TaskGroup::StopCallback> on_stop;
     if (connection->options_.stop_with != nullptr)
         on_stop.emplace(*connection->options_.stop_with, [&connection] { connection->abort(); }, nullptr);
@@ -115,6 +132,7 @@ net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions op
         opened.connection = std::move(connection);
         co_return opened;
     }
+    opened.transcript = connection->transcript();
     if (connection->session_.failure()) opened.failure = *connection->session_.failure();
     opened.untrusted = connection->untrusted_;
     opened.hung_up_at_ehlo = connection->hung_up_ && opened.failure.stage == Stage::ehlo && opened.failure.reply.code == 0 &&
@@ -127,6 +145,7 @@ net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions op
 
 net::awaitable<void> Connection::send(protocol::Transaction transaction, Content content) {
     content_ = std::move(content);
+    transcript_.begin_transaction();
     above_.clear();
     above_sent_ = body_sent_ = tail_sent_ = 0;
     body_error_ = 0;
@@ -165,6 +184,7 @@ net::awaitable<void> Connection::run(ClientAction action) {
                 co_return;
             case ClientAction::Kind::close:
                 if (!action.output.empty() && stream_.is_open()) {
+                    transcript_.said(elapsed(), action.output);
                     deadline_.set_after(options_.timeouts.quit);
                     co_await stream_.write(action.output);
                 }
@@ -180,17 +200,20 @@ net::awaitable<ClientAction> Connection::read_reply(std::string output) {
     if (!output.empty() || waited_for_ != session_.replies()) wait_for(limit_of(options_.timeouts, session_.stage()));
     waited_for_ = session_.replies();
     if (!output.empty()) {
+        if (session_.stage() == Stage::auth) transcript_.said(elapsed(), protocol::without_secrets(output));
+        else transcript_.said(elapsed(), output);
         const net::IoResult written = co_await stream_.write(output);
         if (!written.ok()) {
             hung_up_ = !deadline_.expired() && hung_up(written.error);
-            co_return session_.on_lost(why_lost(written.error));
+            co_return session_.on_lost(lost(written.error));
         }
     }
     const net::IoResult got = co_await stream_.read_some(buffer_);
     if (!got.ok()) {
         hung_up_ = !deadline_.expired() && hung_up(got.error);
-        co_return session_.on_lost(why_lost(got.error));
+        co_return session_.on_lost(lost(got.error));
     }
+    transcript_.heard(elapsed(), std::string_view(buffer_.data(), got.size));
     co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
 }
 
@@ -221,9 +244,12 @@ net::awaitable<std::string> Connection::shake_hands() {
         tls_failed_ = true;
         untrusted_ = shaken.untrusted;
         fault_ = shaken.fault;
-        co_return "TLS handshake failed: " + (shaken.detail.empty() ? why_lost(shaken.error) : shaken.detail);
+        std::string why = "TLS handshake failed: " + (shaken.detail.empty() ? why_lost(shaken.error) : shaken.detail);
+        note(why);
+        co_return why;
     }
     tls_facts_ = stream_.tls_facts();
+    note(tls_facts_.version + " " + tls_facts_.cipher + std::string(proof_of(tls_facts_)) + (tls_facts_.resumed ? ", session resumed" : ""));
     co_return std::string();
 }
 
@@ -234,5 +260,15 @@ std::string Connection::why_lost(const net::error_code& error) const {
     if (error == net::asio::error::eof) return "connection closed by " + target_.to_string();
     return "connection to " + target_.to_string() + " lost: " + error.message();
 }
+
+std::string Connection::lost(const net::error_code& error) {
+    std::string why = why_lost(error);
+    note(why);
+    return why;
+}
+
+Duration Connection::elapsed() const { return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun_); }
+
+void Connection::note_content(std::uint64_t octets) { note("the message goes out, " + std::to_string(octets) + " octets"); }
 
 }  // namespace posthorn::smtp::client

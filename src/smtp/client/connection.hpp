@@ -18,6 +18,7 @@
 #include "net/tls_context.hpp"
 #include "smtp/client/options.hpp"
 #include "smtp/protocol/client_session.hpp"
+#include "smtp/protocol/transcript.hpp"
 
 namespace posthorn::smtp::client {
 
@@ -83,6 +84,7 @@ struct Opened {
     net::error_code connect_error;          // of stage connect
     std::string local_address;              // ours; empty where it did not connect
     std::string greeting;                   // the first word of the peer's greeting: what it calls itself
+    std::string transcript;                 // of the opening that failed (protocol::Transcript::text()); empty where it did not
 
     Opened() = default;
     [[nodiscard]] bool ok() const { return connection != nullptr; }
@@ -112,6 +114,8 @@ public:
     [[nodiscard]] const protocol::ClientSession& session() const { return session_; }
     [[nodiscard]] const Target& target() const { return target_; }
     [[nodiscard]] const net::TlsFacts& tls_facts() const { return tls_facts_; }
+    // What went to and fro: the opening and the last transaction.
+    [[nodiscard]] std::string transcript() const { return transcript_.text(); }
     // All that RFC 8689 s4.2.1 asks: the host was found for certain, proved its name under TLS, and knows the option.
     [[nodiscard]] bool may_carry_require_tls() const {
         return options_.host_is_certain && tls_facts_.verified && session_.secure() && session_.extensions().require_tls;
@@ -148,6 +152,10 @@ private:
     std::string above_body();
     net::IoResult body_unreadable(int error);
     std::string why_lost(const net::error_code& error) const;
+    std::string lost(const net::error_code& error);   // the same, which is the end of the transcript
+    Duration elapsed() const;
+    void note(std::string_view words) { transcript_.note(elapsed(), words); }
+    void note_content(std::uint64_t octets);
 
     net::Stream stream_;
     net::Deadline deadline_;
@@ -165,6 +173,8 @@ private:
     SteadyTime session_limit_ = SteadyTime::max();
     std::uint64_t waited_for_ = kNothing;   // session_.replies() when the wait for the next began
     net::TlsFacts tls_facts_;
+    SteadyTime begun_ = std::chrono::steady_clock::now();
+    protocol::Transcript transcript_;       // its times count from begun_
     bool usable_ = false;
     bool tls_failed_ = false;
     bool shook_hands_ = false;

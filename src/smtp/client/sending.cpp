@@ -56,6 +56,7 @@ net::awaitable<ClientAction> Connection::send_content() {
         encoder.feed(above, stuffed);
         header = stuffed;
     }
+    note_content(content_.message->body.facts.size + above.size());
     net::IoResult written;
     if (content_.message->body.spool_file.empty()) {
         written = co_await send_in_memory(header);
@@ -108,6 +109,8 @@ net::awaitable<ClientAction> Connection::send_chunk(std::string command, std::ui
     const std::string_view above = std::string_view(above_).substr(above_sent_, size);
     above_sent_ += above.size();
     std::uint64_t left = size - above.size();
+    transcript_.said(elapsed(), command);
+    note_content(size);
     std::array<std::string_view, 3> pieces = {command, above, {}};
     net::IoResult written;
     for (bool first = true; first || (left > 0 && written.ok()); first = false) {
@@ -175,13 +178,14 @@ net::awaitable<std::string_view> Connection::next_of_body(std::uint64_t most) {
 
 // A server may refuse in the middle of the message and hang up: its words are worth more than "broken pipe".
 net::awaitable<ClientAction> Connection::after_failure(net::error_code error, bool of_chunk) {
-    const std::string lost = why_lost(error);
+    const std::string why = lost(error);
     wait_for(options_.timeouts.quit);
     const net::IoResult got = co_await stream_.read_some(buffer_);
-    if (!got.ok() || (buffer_[0] != '4' && buffer_[0] != '5')) co_return session_.on_lost(lost);
+    if (!got.ok() || (buffer_[0] != '4' && buffer_[0] != '5')) co_return session_.on_lost(why);
     // What it asks for is the read that was just done.
     if (of_chunk) (void)session_.on_chunk_sent();
     else (void)session_.on_message_sent();
+    transcript_.heard(elapsed(), std::string_view(buffer_.data(), got.size));
     co_return session_.on_bytes(std::string_view(buffer_.data(), got.size));
 }
 
