@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "queue/gate.hpp"
 #include "queue/store.hpp"
 
 namespace posthorn::queue {
@@ -41,6 +43,9 @@ struct SitePlace {
     std::string_view key;           // equal for all that share it: the sorted MX host names, a relay's name
     std::string_view provider;      // several sites of one owner, whose connections are counted together; empty: none
     std::uint32_t connections = 0;  // at once to the site, and to all sites of the provider together; 0: connections_per_site
+    // Keys of the gates its mail passes, from wide to narrow: a delivery starts when all of them let it. The provider's is
+    // "provider|NAME", also when it is not named here: its `connections` are a bound of that gate.
+    std::span<const std::string> gates;
 };
 
 // What the caller is to do. Each is answered by exactly one event, named beside it.
@@ -88,6 +93,7 @@ struct DeliveryFeedback {
     };
     Reach reach = Reach::reached;
     Duration took{};  // from start to end; a site whose deliveries take long is kept from using up the connections
+    std::uint32_t recipients = 1;  // that StartDelivery had: gates count them
 };
 
 // Pure: no clock, no I/O, no threads; owned by the home shard.
@@ -149,6 +155,16 @@ public:
     // The configuration is another one (reload): places are forgotten, and so are back-offs that may have been
     // of our own making: of sites that were closed to us, and of destinations for which there was no place.
     void configured_anew(TimePoint now);
+    // What a gate lets through from now on; default settings: the gate is forgotten. Behind a closed gate (no allowance)
+    // nothing is claimed nor kept in memory, wants_hot() is false and nothing starts; other mail of the same site goes on. When
+    // it opens, what waits there comes by turns, letters before bulk mail. Only refilling by the rate is the
+    // scheduler's own; every other change of a limit is made here.
+    void set_gate(std::string_view key, const GateSettings& settings, TimePoint now);
+    // Rows that the caller has claimed and that are to be tried now, through all gates, back-offs and the site's window, this
+    // once (an operator's retry, a probe): they only wait for a free delivery, and for DNS. Gates count them.
+    // All of one destination; several messages are several deliveries.
+    void urgent(DestinationId destination, std::string_view domain, std::string_view lane, std::vector<Recipient> rows,
+                TimePoint now);
     // New limits (reload); what is under way goes on.
     void set_options(const SchedulerOptions& options);
     // While paused (store unhealthy, shutdown) next() starts, claims and resolves nothing. Call next() after
@@ -169,6 +185,11 @@ public:
         std::uint64_t hot_octets = 0;  // reserved and ready
     };
     [[nodiscard]] Figures figures() const;
+    // Destinations with mail that is due and waits because this gate is closed, at most `limit`, in no order.
+    [[nodiscard]] std::vector<DestinationId> behind(std::string_view key, std::size_t limit) const;
+    // The gates a destination passes that bound anything; empty also while it is not known where its mail goes.
+    [[nodiscard]] std::vector<GateFigures> gates_of(DestinationId destination, TimePoint now) const;
+    [[nodiscard]] std::vector<GateFigures> gates_of(std::string_view domain, std::string_view lane, TimePoint now) const;
 
 private:
     struct State;
