@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
@@ -34,6 +35,8 @@ public:
     std::atomic<bool> timestamp{true};
     std::atomic<int> fd{STDERR_FILENO};
     std::atomic<bool> dirty{false};
+    std::atomic<bool> watched{false};
+    std::atomic<std::shared_ptr<const Watcher>> watcher;
 
     void append(std::string_view line, bool now) {
         std::size_t size;
@@ -232,6 +235,14 @@ void append_value(std::string& line, std::string_view value, bool json) {
     line += '"';
 }
 
+bool is_written(Level level) {
+    return level >= sink().level.load(std::memory_order_relaxed);
+}
+
+bool is_watched(Level level) {
+    return level >= Level::info && sink().watched.load(std::memory_order_relaxed);
+}
+
 }  // namespace
 
 void configure(const LogOptions& options) {
@@ -244,7 +255,7 @@ void configure(const LogOptions& options) {
 }
 
 bool enabled(Level level) {
-    return level >= sink().level.load(std::memory_order_relaxed);
+    return is_written(level) || is_watched(level);
 }
 void flush() {
     sink().flush();
@@ -253,7 +264,39 @@ bool dirty() {
     return sink().dirty.load(std::memory_order_relaxed);
 }
 
-Event::Event(Level level, std::string_view name) : level_(level), enabled_(log::enabled(level)) {
+void watch(std::shared_ptr<const Watcher> watcher) {
+    Sink& to = sink();
+    const bool some = watcher != nullptr;
+    to.watcher.store(std::move(watcher));
+    to.watched.store(some);
+}
+
+namespace {
+
+void begin_json(std::string& line, Level level, std::string_view name, bool timestamp) {
+    line += '{';
+    if (timestamp) {
+        line += "\"time\":\"";
+        append_time(line);
+        line += "\",";
+    }
+    line += "\"level\":\"";
+    line += name_of(level);
+    line += "\",\"event\":";
+    append_value(line, name, true);
+}
+
+void begin_value(std::string& line, std::string_view key, bool json) {
+    line += json ? std::string_view(",\"") : std::string_view(" ");
+    line += key;
+    line += json ? std::string_view("\":") : std::string_view("=");
+}
+
+}  // namespace
+
+Event::Event(Level level, std::string_view name)
+    : level_(level), enabled_(is_written(level)), watched_(is_watched(level)) {
+    if (watched_) begin_json(seen_, level, name, true);
     if (!enabled_) return;
     line_.swap(spare_line);
     line_.clear();
@@ -261,16 +304,7 @@ Event::Event(Level level, std::string_view name) : level_(level), enabled_(log::
     json_ = to.json.load(std::memory_order_relaxed);
     const bool timestamp = to.timestamp.load(std::memory_order_relaxed);
     if (json_) {
-        line_ += '{';
-        if (timestamp) {
-            line_ += "\"time\":\"";
-            append_time(line_);
-            line_ += "\",";
-        }
-        line_ += "\"level\":\"";
-        line_ += name_of(level);
-        line_ += "\",\"event\":";
-        append_value(line_, name, true);
+        begin_json(line_, level, name, timestamp);
         return;
     }
     if (timestamp) {
@@ -285,56 +319,56 @@ Event::Event(Level level, std::string_view name) : level_(level), enabled_(log::
 }
 
 Event::~Event() {
+    if (watched_) {
+        seen_ += '}';
+        if (const auto watcher = sink().watcher.load()) (*watcher)(seen_);
+    }
     if (!enabled_) return;
     line_ += json_ ? "}\n" : "\n";
     sink().append(line_, level_ >= Level::warning);
     if (line_.capacity() <= kFlushAt) spare_line.swap(line_);
 }
 
-void Event::begin_value(std::string_view key) {
-    if (json_) {
-        line_ += ",\"";
-        line_ += key;
-        line_ += "\":";
-    } else {
-        line_ += ' ';
-        line_ += key;
-        line_ += '=';
+template <class Write>
+void Event::each(std::string_view key, Write write) {
+    if (enabled_) {
+        begin_value(line_, key, json_);
+        write(line_, json_);
+    }
+    if (watched_) {
+        begin_value(seen_, key, true);
+        write(seen_, true);
     }
 }
 
 Event& Event::kv(std::string_view key, std::string_view value) {
-    if (!enabled_) return *this;
-    begin_value(key);
-    append_value(line_, value, json_);
+    each(key, [&](std::string& line, bool json) { append_value(line, value, json); });
     return *this;
 }
 
 Event& Event::kv(std::string_view key, std::int64_t value) {
-    if (!enabled_) return *this;
-    begin_value(key);
+    if (!enabled_ && !watched_) return *this;
     char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    line_.append(digits, end);
+    const std::string_view text(digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits));
+    each(key, [&](std::string& line, bool) { line += text; });
     return *this;
 }
 
 Event& Event::kv(std::string_view key, std::uint64_t value) {
-    if (!enabled_) return *this;
-    begin_value(key);
+    if (!enabled_ && !watched_) return *this;
     char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    line_.append(digits, end);
+    const std::string_view text(digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits));
+    each(key, [&](std::string& line, bool) { line += text; });
     return *this;
 }
 
 Event& Event::kv(std::string_view key, double value) {
-    if (!enabled_) return *this;
+    if (!enabled_ && !watched_) return *this;
     if (!std::isfinite(value)) return kv(key, std::string_view("none"));  // JSON has no word for it
-    begin_value(key);
     char digits[352];  // the largest double has 309 digits before the point
     const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed, 3).ptr;
-    line_.append(digits, end);
+    const std::string_view text(digits, static_cast<std::size_t>(end - digits));
+    each(key, [&](std::string& line, bool) { line += text; });
     return *this;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -21,11 +23,17 @@ struct LogOptions {
 // Call once at start, and again to change level or format. Until then warnings and errors go to standard
 // error.
 void configure(const LogOptions& options);
-[[nodiscard]] bool enabled(Level level);
+[[nodiscard]] bool enabled(Level level);  // written or watched: for those who would have to work for an event
 // Lines are buffered; warnings and errors are flushed at once, the rest by flush(), which the app calls every
 // 100 ms while dirty() and at exit. Both are cheap and may be called from any thread.
 void flush();
 [[nodiscard]] bool dirty();
+
+// Sees each event at level info and above as one object of JSON without a line end, whatever configure() says of level and format. Called
+// on the thread that logs: it must be quick, and must not log. One at a time, in place of the one before; null: nobody watches,
+// which costs an event next to nothing. Any thread.
+using Watcher = std::function<void(std::string_view json)>;
+void watch(std::shared_ptr<const Watcher> watcher);
 
 // Builds one line and writes it when it is destroyed. Values are quoted and escaped where they need it
 // (control characters, quotes, blanks), so that one event is always one line. Any thread.
@@ -50,12 +58,15 @@ public:
     }
 
 private:
-    void begin_value(std::string_view key);
+    template <class Write>
+    void each(std::string_view key, Write write);
 
     Level level_;
     bool enabled_;
     bool json_ = false;
+    bool watched_;
     std::string line_;  // borrowed from the thread, so that a line costs no allocation
+    std::string seen_;  // for the watcher
 };
 
 inline Event info(std::string_view name) {

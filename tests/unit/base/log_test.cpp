@@ -166,6 +166,27 @@ TEST(Log, LinesOfManyThreadsAreWholeAndInOrderPerThread) {
     EXPECT_EQ(lines, static_cast<std::size_t>(kThreads * kLines));
 }
 
+// For `posthorn tail`: JSON, whatever the log's own form and level are.
+TEST(Log, AWatcherSeesEventsThatAreNotWritten) {
+    std::vector<std::string> seen;
+    Captured log({Level::warning, Format::logfmt, false, false});
+    watch(std::make_shared<const Watcher>([&seen](std::string_view line) { seen.emplace_back(line); }));
+    EXPECT_TRUE(enabled(Level::info));
+    info("delivered").kv("id", "0abc").kv("n", -3).kv("big", std::uint64_t{7}).kv("d", 0.5).kv("reply", "250 \"ok\"\r\n");
+    debug("quiet").kv("a", 1);
+    warning("deferred").kv("to", "a b");
+    watch(nullptr);
+    EXPECT_FALSE(enabled(Level::info));
+    warning("unseen");
+    EXPECT_EQ(log.text(), "deferred level=warning to=\"a b\"\nunseen level=warning\n");
+    ASSERT_EQ(seen.size(), 2U);
+    EXPECT_TRUE(std::regex_match(
+        seen[0], std::regex(R"re(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"info","event":"delivered","id":"0abc",)re"
+                            R"re("n":-3,"big":7,"d":0\.500,"reply":"250 \\"ok\\"\\r\\n"\})re")))
+        << seen[0];
+    EXPECT_NE(seen[1].find(R"("event":"deferred","to":"a b"})"), std::string::npos) << seen[1];
+}
+
 // A reader that has stopped must not stop the mail: what does not fit is dropped and counted, and the log
 // says so.
 TEST(Log, AStalledReaderCostsLinesAndIsTold) {
