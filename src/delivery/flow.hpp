@@ -7,6 +7,10 @@
 
 namespace posthorn::delivery {
 
+struct DeliveryPlan;
+struct Lane;
+struct Settings;
+
 // What shaping tells mail apart by (PR-13, PR-41, PR-42). A plain value; domains are lower case A-labels. Empty: not known.
 struct Flow {
     Flow() = default;
@@ -21,6 +25,10 @@ struct Flow {
 
     friend bool operator==(const Flow&, const Flow&) = default;
 };
+
+// Of mail of this lane that goes as planned. Without a key for From's domain, and for what was queued by older versions, whose
+// lanes do not know it, the envelope's domain stands for it.
+[[nodiscard]] Flow flow_of(const DeliveryPlan& plan, const Lane& lane, const Settings& settings);
 
 // The gates' keys: "word|what|group". Gates of one flow are independent of each other; all must let a delivery through.
 enum class GateKind : unsigned char { provider, site, ip, dkim, spf, sender };
@@ -38,5 +46,7 @@ struct GateName {
     std::string_view group;     // empty for "site|S"
 };
 [[nodiscard]] GateName gate_name(std::string_view key);
+// "mail from the address 192.0.2.1 to google", "mail signed by example.com to google".
+[[nodiscard]] std::string in_words(std::string_view key);
 
 }  // namespace posthorn::delivery

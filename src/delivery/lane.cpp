@@ -1,4 +1,4 @@
-// Telling lanes apart, and their text form: "[~]sender-domain flow" with everything unusual percent-encoded.
+// Telling lanes apart, and their text form: "[~]sender-domain[/author-domain] flow" with everything unusual percent-encoded.
 #include "delivery/lane.hpp"
 
 #include <array>
@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxDomain = 255;  // RFC 1035 s2.3.4
 constexpr std::size_t kMaxFlow = 64;
+constexpr char kAuthor = '/';            // is_plain() is false of it, so it stands nowhere else
 
 bool is_plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -84,6 +85,8 @@ Lane lane_of(const mail::Message& message, std::size_t recipients_of_domain) {
     Lane lane;
     lane.sender_domain = message.reverse_path.empty() ? from_domain_of(message) : mail::destination_of(message.reverse_path);
     if (lane.sender_domain.size() > kMaxDomain) lane.sender_domain.clear();
+    if (!message.reverse_path.empty()) lane.author_domain = from_domain_of(message);
+    if (lane.author_domain == lane.sender_domain || lane.author_domain.size() > kMaxDomain) lane.author_domain.clear();
     lane.flow = flow_of(message);
     lane.bulk = !message.stream.empty() || recipients_of_domain > kLetterRecipients || says_bulk(message);
     return lane;
@@ -92,6 +95,11 @@ Lane lane_of(const mail::Message& message, std::size_t recipients_of_domain) {
 std::string to_text(const Lane& lane) {
     std::string text = lane.bulk ? std::string(1, queue::kBulkLane) : std::string();
     if (lane.sender_domain.size() <= kMaxDomain) append_encoded(text, lane.sender_domain);
+    if (!lane.author_domain.empty() && lane.author_domain.size() <= kMaxDomain) {
+        std::string author;
+        append_encoded(author, lane.author_domain);
+        if (author.size() <= kMaxDomain) text += kAuthor + author;
+    }
     if (lane.flow.empty()) return text;
     text += ' ';
     if (lane.flow.size() > kMaxFlow) text += hash_of(lane.flow);
@@ -104,7 +112,12 @@ Lane lane_from(std::string_view text) {
     lane.bulk = queue::is_bulk(text);
     if (lane.bulk) text.remove_prefix(1);
     const std::size_t space = text.find(' ');
-    lane.sender_domain = decoded(text.substr(0, space));
+    std::string_view domains = text.substr(0, space);
+    if (const std::size_t slash = domains.find(kAuthor); slash != std::string_view::npos) {
+        lane.author_domain = decoded(domains.substr(slash + 1));
+        domains = domains.substr(0, slash);
+    }
+    lane.sender_domain = decoded(domains);
     if (space != std::string_view::npos) lane.flow = decoded(text.substr(space + 1));
     return lane;
 }

@@ -51,7 +51,11 @@ public:
     // At the start, once for each record of its kind, before anything else. What it cannot read it leaves alone. Then tick().
     virtual void load(std::string_view key, std::string_view value, TimePoint now) = 0;
 
-    // What became of one delivery of this flow: every recipient of it, delivered ones, too.
+    // Mail of this flow is about to pass the gates for the first time, or again after a while: what holds from the first message on
+    // (a day's cap) has to be there before it. Call it when a destination's place is known.
+    virtual void meet(const Flow&, TimePoint) {}
+    // What became of one delivery of this flow: every recipient of it, delivered ones, too. Those with
+    // `at_once` are skipped by all: something else is tried next.
     virtual void heed(const Flow& flow, const std::vector<Judged>& judged, TimePoint now) = 0;
     // Time has passed: call at next_change(), and as often besides as you like.
     virtual void tick(TimePoint now) = 0;

@@ -36,6 +36,8 @@ public:
     void load(std::string_view kind, std::string_view key, std::string_view value, TimePoint now);
     void start(TimePoint now);                    // sets the gates that were closed before the restart
 
+    // Call before Scheduler::resolved() with gate_keys(flow).
+    void meet(const Flow& flow, TimePoint now);
     // Call before Scheduler::finished() of the same delivery, so that a gate it closes lets nothing more through.
     void heed(const Flow& flow, const std::vector<Judged>& judged, TimePoint now);
     void tick(TimePoint now);

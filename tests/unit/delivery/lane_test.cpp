@@ -91,5 +91,22 @@ TEST(Lane, ALongFlowIsItsHash) {
     EXPECT_LE(to_text(lane_of(letter("a@" + std::string(400, 'd'), "user=" + std::string(4000, 'x')), 99)).size(), kMaxLaneText);
 }
 
+// Shaping tells senders apart by From (docs/THROTTLING.md), which the envelope need not name.
+TEST(Lane, KnowsTheDomainOfFromWhereItIsAnother) {
+    const Lane lane = lane_of(letter("bounces@mailer.example"), 1);
+    EXPECT_EQ(lane.sender_domain, "mailer.example");
+    EXPECT_EQ(lane.author_domain, "from.example");
+    EXPECT_EQ(lane_of(letter("alice@from.example"), 1).author_domain, "") << "the same";
+    EXPECT_EQ(lane_of(letter(""), 1).author_domain, "") << "sender_domain is From's already";
+    EXPECT_EQ(to_text(lane), "mailer.example/from.example user=alice");
+    EXPECT_EQ(lane_from(to_text(lane)), lane);
+    EXPECT_EQ(queue::submitter_of(to_text(lane)), " user=alice") << "turns are the user's, whatever From says";
+    // What a sender writes into an address cannot pass for the author.
+    EXPECT_EQ(lane_from(to_text(Lane{"a/b", "", false})), (Lane{"a/b", "", false}));
+    Lane odd{"a", "", true};
+    odd.author_domain = "b/c d";
+    EXPECT_EQ(lane_from(to_text(odd)), odd);
+}
+
 }  // namespace
 }  // namespace posthorn::delivery
