@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/rate.hpp"
 #include "smtp/client/options.hpp"
 
 namespace posthorn::delivery {
@@ -66,6 +67,10 @@ struct ProviderOptions {
     std::uint32_t connections = 0;                       // at once to all their sites together; 0: connections_per_site to each
     std::uint32_t messages_per_connection = 0;           // 0: as for all
     std::optional<TlsPolicy> tls;                        // nothing: as for all
+    std::optional<Rate> rate;                            // recipients, over all connections (PR-14); nothing: no limit
+    // Recipients in 24 hours from which a sender's organisational domain is "bulk" to them for ever (PR-8, PR-26), and where an alarm
+    // says that it comes close; 0: there is no such mark.
+    std::uint32_t daily_mark = 0, daily_warning = 0;
 };
 // Providers that are known without configuration (with_known_providers()).
 inline constexpr std::array<std::string_view, 4> kKnownProviders = {"google", "microsoft", "yahoo", "apple"};
