@@ -117,6 +117,31 @@ inline StoreResult<QueueEntry> show(QueueStore& store, QueueId id) {
     return await<QueueEntry>([&](Done<QueueEntry> done) { store.show(id, std::move(done)); });
 }
 
+inline StoreResult<JournalPage> journal(QueueStore& store, JournalQuery query = {}) {
+    return await<JournalPage>([&](Done<JournalPage> done) { store.journal(query, std::move(done)); });
+}
+inline StoreResult<std::uint64_t> suppress(QueueStore& store, std::vector<Suppression> entries) {
+    return await<std::uint64_t>([&](Done<std::uint64_t> done) { store.suppress(std::move(entries), std::move(done)); });
+}
+inline StoreResult<std::uint64_t> unsuppress(QueueStore& store, std::vector<std::string> addresses) {
+    return await<std::uint64_t>([&](Done<std::uint64_t> done) { store.unsuppress(std::move(addresses), std::move(done)); });
+}
+inline StoreResult<std::vector<Suppression>> suppressions(QueueStore& store, std::string after = {}, std::size_t limit = 1000) {
+    return await<std::vector<Suppression>>(
+        [&](Done<std::vector<Suppression>> done) { store.suppressions(std::move(after), limit, std::move(done)); });
+}
+
+inline JournalEntry make_entry(std::int64_t message, std::string to, TimePoint at = wall_now()) {
+    JournalEntry entry;
+    entry.at = at;
+    entry.message = QueueId(message);
+    entry.event = "delivered";
+    entry.from = "sender@example.org";
+    entry.to = std::move(to);
+    entry.group = "google";
+    return entry;
+}
+
 inline Verdict done_with(const Recipient& recipient) {
     Verdict verdict;
     verdict.recipient = recipient.id;
