@@ -302,12 +302,23 @@ void add_queue(Rows& rows) {
          "Each interval is spread by plus or minus this share, so that mail refused together does not come "
          "back together."},
         {"retry", "auth_first", duration<Config>(FIELD(retry.auth_first), milliseconds(1), kDay),
-         "When mail refused for its SPF, DKIM or DMARC (Gmail's 550-5.7.26 and its kin) is tried again for "
-         "the first time."},
-        {"retry", "auth_max", duration<Config>(FIELD(retry.auth_max), milliseconds(1), kDay),
-         "No interval between such tries is longer than this."},
+         "A provider that refuses mail for its SPF, DKIM, DMARC or PTR (Gmail's 550-5.7.26 and its kin) is suspended for that "
+         "sender's domain until DNS is repaired. Where DNS shows nothing to repair, one message probes: after a 4xx after this "
+         "time, then twice as long each time up to 32 times; after a 5xx 4, 16 and 48 times."},
+        {"retry", "auth_max", duration<Config>(FIELD(retry.auth_max), milliseconds(1), 7 * kDay),
+         "No interval between such probes is longer than this."},
+        {"retry", "auth_poll", duration<Config>(FIELD(retry.auth_poll), milliseconds(15), kDay),
+         "How often DNS is looked at while mail waits for its repair; at first sooner, after 1/15, 2/15, a third and two thirds of it."},
+        {"retry", "auth_settle", duration<Config>(FIELD(retry.auth_settle), milliseconds(1), kDay),
+         "How long after the repair the probe is sent, so that the provider's own resolvers see it, too."},
         {"retry", "auth_lifetime", duration<Config>(FIELD(retry.auth_lifetime), seconds(1), 30 * kDay),
-         "How long such mail waits for DNS to be repaired; never longer than queue.lifetime."},
+         "How long mail waits for DNS to be repaired, from when it was first held; never longer than queue.lifetime."},
+        {"retry", "rep_first", duration<Config>(FIELD(retry.rep_first), milliseconds(1), kDay),
+         "A provider that refuses the machine's address or the domain for its reputation is suspended and probed: after a 4xx "
+         "after 1, 2, 4 times this, after a 5xx 2, 4, 8, 24 times, where it says that repeating is in vain 24 times."},
+        {"retry", "rep_hold", duration<Config>(FIELD(retry.rep_hold), seconds(0), 30 * kDay),
+         "How long a message that was refused so by a 5xx is kept for another try. \"0s\": it is returned at once; other mail waits "
+         "in either case."},
         {"retry", "local_interval", duration<Config>(FIELD(retry.local_interval), milliseconds(1), kDay),
          "How often mail is looked at that waits for something of ours, such as a missing key. Also at each "
          "reload."},

@@ -45,10 +45,17 @@ struct RetryOptions {
     double factor = 2.0;
     Duration max = std::chrono::hours(3);
     double jitter = 0.2;  // each interval is spread by +- this share
-    // Class auth (550-5.7.26 and kin), reference to docs/DELIVERY.md: probes while DNS is being repaired.
+    // Class auth (550-5.7.26 and kin; docs/SUSPENSIONS.md). Probes where the diagnosis finds nothing to repair: after a 4xx this long,
+    // then twice as long each time up to 32 times; after a 5xx 4, 16 and 48 times. Where nothing is suspended: the first retry.
     Duration auth_first = std::chrono::minutes(15);
-    Duration auth_max = std::chrono::hours(4);
-    Duration auth_lifetime = std::chrono::hours(72);  // from acceptance; never longer than queue.lifetime
+    Duration auth_max = std::chrono::hours(12);       // no interval of these is longer
+    Duration auth_lifetime = std::chrono::hours(72);  // from when it was first held; never longer than queue.lifetime
+    Duration auth_poll = std::chrono::minutes(15);    // DNS is looked at this often; at first after 1/15, 2/15, 1/3, 2/3 of it
+    Duration auth_settle = std::chrono::seconds(60);  // from the repair to the probe
+    // Class rep: probes after a 4xx after 1, 2 and 4 times this; after a 5xx 2, 4, 8 and 24 times; where they say that repeating
+    // is in vain, 24 times.
+    Duration rep_first = std::chrono::hours(1);
+    Duration rep_hold = Duration(0);                  // how long a message is kept that a 5xx of class rep refused; 0: returned at once
     // Class local (a missing key, a mistake of our own configuration): looked at again this often, and at
     // each reload.
     Duration local_interval = std::chrono::minutes(10);
