@@ -18,6 +18,7 @@
 #include "delivery/bounce_rules.hpp"
 #include "delivery/options.hpp"
 #include "delivery/own_address.hpp"
+#include "delivery/provider_rules.hpp"
 #include "delivery/relay_trouble.hpp"
 #include "queue/options.hpp"
 #include "queue/store.hpp"
@@ -52,10 +53,13 @@ struct Settings {
     std::shared_ptr<const auth::dkim::KeyTable> keys;     // never null
     std::shared_ptr<const auth::UnsubscribeTokens> unsubscribe;      // null: no streams
     BounceRules bounces;
+    std::shared_ptr<const ProviderRules> rules = ProviderRules::built_in();   // never null
     std::shared_ptr<const Relays> relays;                 // null: no [[relay]]
     std::shared_ptr<const net::Certificate> client_certificate;      // shown to peers that ask for one; null: none
     OwnAddresses own;                                     // where a delivery would come back to us
 };
+// A [[domain]] or below one.
+[[nodiscard]] bool is_own_domain(const Settings& settings, std::string_view domain);
 
 // Between admit() and on_added()/on_not_added(): what the agent must remember of a message that is being stored.
 struct Admission {

@@ -77,6 +77,7 @@ struct Attempt {
     bool pooled = false;                        // it had waited in the pool
     bool reuse = false;                         // it may carry more, once the outcome is recorded
     std::string manner;                         // that the connection was made in
+    std::string provider;                       // whose hosts these are, or empty
     Way way;
     std::uint32_t messages_per_connection = 0;  // to where it goes
     bool site_rests = false;                    // no other message fares better there now

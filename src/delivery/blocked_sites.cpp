@@ -32,7 +32,7 @@ Refused refused_by(const Outcome& outcome) {
     if (outcome.result == Disposition::delivered || outcome.reply.code < 400) return Refused::nobody;
     const std::string words = telling_words(outcome.reply);
     if (outcome.failure_class == Class::auth) return misses_our_name(outcome, words) ? Refused::host : Refused::sender;
-    if (outcome.failure_class == Class::recipient || outcome.failure_class == Class::content ||
+    if (outcome.failure_class == Class::rcpt_perm || outcome.failure_class == Class::content ||
         outcome.failure_class == Class::grey)
         return Refused::nobody;
     static constexpr std::array<std::string_view, 17> kWords = {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "auth/dkim/canonical.hpp"
-#include "delivery/classify.hpp"
 #include "delivery/verdict.hpp"
 #include "mail/address.hpp"
 #include "mail/body_scanner.hpp"
@@ -53,9 +52,7 @@ std::string diagnostic_of(const Outcome& outcome, const queue::Recipient& recipi
 // Refused for want of authentication, whether or not it is retried (retry.strict_5xx).
 bool is_about_authentication(const Outcome& outcome, const queue::Recipient& recipient) {
     if (outcome.failure_class == Class::expired) return recipient.last_class == "auth";
-    return outcome.failure_class == Class::auth ||
-           (outcome.reply.code != 0 && !outcome.host.empty() &&
-            classify(outcome.stage, outcome.reply, true, false).failure_class == Class::auth);
+    return outcome.failure_class == Class::auth;
 }
 
 }  // namespace

@@ -12,6 +12,9 @@ namespace {
 using smtp::protocol::Reply;
 using smtp::protocol::Stage;
 
+// In place of an address: something no domain, word or number looks like.
+constexpr std::string_view kAddress = "<@>";
+
 std::string lower(std::string_view text) {
     std::string out(text);
     std::transform(out.begin(), out.end(), out.begin(),
@@ -72,8 +75,8 @@ bool asks_for_less(std::string_view text) {
 
 Class permanent_class(const Reply& reply) {
     const auto& code = reply.enhanced;
-    if (code.status == 5 && code.subject == 1 && (code.detail <= 3 || code.detail == 6 || code.detail == 10)) return Class::recipient;
-    if (code.status == 5 && code.subject == 2 && code.detail == 1) return Class::recipient;
+    if (code.status == 5 && code.subject == 1 && (code.detail <= 3 || code.detail == 6 || code.detail == 10)) return Class::rcpt_perm;
+    if (code.status == 5 && code.subject == 2 && code.detail == 1) return Class::rcpt_perm;
     if (code.status == 5 && (code.subject == 6 || (code.subject == 3 && code.detail == 4))) return Class::content;
     return Class::permanent;
 }
@@ -86,9 +89,11 @@ std::string telling_words(const Reply& reply) {
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t end = all[at] == '<' ? end_of_path(all, at) : 0;
         if (end != 0 && has(std::string_view(all).substr(at, end - at), "@")) {
+            words += kAddress;
             at = end;
         } else if (all[at] == '@') {
             words.resize(begin_of_address(words, words.size()));
+            words += kAddress;
             while (at < all.size() && !has(" \t<>(),;\"'", std::string_view(all).substr(at, 1))) ++at;
         } else {
             words += all[at++];
@@ -97,8 +102,7 @@ std::string telling_words(const Reply& reply) {
     return words;
 }
 
-bool speaks_of_authentication(std::string_view joined_reply) {
-    const std::string text = lower(joined_reply);
+static bool speaks_of_authentication(const std::string& text) {
     if (has_word(text, "spf") || has_word(text, "dkim") || has_word(text, "dmarc") || has(text, "unauthenticated") ||
         has(text, "sender policy framework"))
         return true;
@@ -112,7 +116,7 @@ bool speaks_of_authentication(std::string_view joined_reply) {
 }
 
 // "in 300 seconds", "in 5 minutes": the first such phrase.
-static std::optional<Duration> named_wait(std::string_view text) {
+std::optional<Duration> named_wait(std::string_view text) {
     for (auto in = text.find(" in "); in != std::string_view::npos; in = text.find(" in ", in + 1)) {
         std::size_t at = in + 4;
         std::int64_t number = 0;
@@ -128,8 +132,7 @@ static std::optional<Duration> named_wait(std::string_view text) {
     return std::nullopt;
 }
 
-std::optional<Duration> greylisting_wait(std::string_view joined_reply) {
-    const std::string text = lower(joined_reply);
+static std::optional<Duration> greylisting_wait(std::string_view text) {
     const bool named = has(text, "greylist") || has(text, "graylist") || has(text, "grey-list") || has(text, "gray-list") ||
                        has(text, "grey list") || has(text, "postgrey");
     const std::optional<Duration> wait = named_wait(text);
@@ -137,30 +140,40 @@ std::optional<Duration> greylisting_wait(std::string_view joined_reply) {
     return wait.value_or(Duration::zero());
 }
 
-Judgement classify(Stage stage, const Reply& reply, bool last_host, bool strict_5xx) {
+Judgement classify(const ReplyFacts& facts, const ProviderRules&) {
+    const Reply& reply = facts.reply;
+    const Stage stage = facts.stage;
+    Judgement judgement;
+    const auto say = [&](Disposition result, Class failure_class, Scope scope, std::optional<Duration> wait = std::nullopt) {
+        judgement.result = result;
+        judgement.failure_class = failure_class;
+        judgement.scope = scope;
+        judgement.wait = wait;
+        return judgement;
+    };
     // No reply at all: the connection failed or was lost; the caller says at which stage.
-    if (reply.code == 0) return {Disposition::deferred, Class::connection, Scope::host, std::nullopt};
-    if (reply.positive()) return {Disposition::delivered, Class::none, Scope::recipient, std::nullopt};
+    if (reply.code == 0) return say(Disposition::deferred, Class::connection, Scope::host);
+    if (reply.positive()) return say(Disposition::delivered, Class::none, Scope::recipient);
 
     const std::string words = telling_words(reply);
     const Scope scope = stage == Stage::rcpt                                      ? Scope::recipient
                         : stage == Stage::mail || stage == Stage::end_of_data || stage == Stage::data ? Scope::message
                                                                                   : Scope::host;
     // Who we are matters at every stage from the greeting on; what a login failed for does not (relay hosts).
-    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(words))) {
-        if (reply.temporary() || !strict_5xx) return {Disposition::deferred, Class::auth, at_transaction(stage) ? Scope::message : scope, std::nullopt};
-    }
+    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(words)))
+        return say(reply.temporary() || !facts.strict_5xx ? Disposition::deferred : Disposition::failed, Class::auth,
+                   at_transaction(stage) ? Scope::message : scope);
     if (reply.temporary() || reply.code < 400 || reply.code >= 600) {
-        if (auto wait = greylisting_wait(words)) return {Disposition::deferred, Class::grey, scope, wait};
-        if (asks_for_less(words)) return {Disposition::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope, std::nullopt};
+        if (auto wait = greylisting_wait(words)) return say(Disposition::deferred, Class::grey, scope, wait);
+        if (asks_for_less(words)) return say(Disposition::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope);
         // 421: the connection is gone, at whatever stage; the host is not thereby down (PR-37).
-        if (reply.code == 421) return {Disposition::deferred, Class::temp, Scope::session, std::nullopt};
-        return {Disposition::deferred, Class::temp, scope, std::nullopt};
+        if (reply.code == 421) return say(Disposition::deferred, Class::temp, Scope::session);
+        return say(Disposition::deferred, Class::temp, scope);
     }
     // A 5xx before MAIL is about the host: another MX may take the message (RFC 5321 s3.1, RFC 7504), so it is final only
     // with the last of them.
-    if (scope == Scope::host && !last_host) return {Disposition::deferred, Class::connection, Scope::host, std::nullopt};
-    return {Disposition::failed, permanent_class(reply), scope, std::nullopt};
+    if (scope == Scope::host && !facts.last_host) return say(Disposition::deferred, Class::connection, Scope::host);
+    return say(Disposition::failed, permanent_class(reply), scope);
 }
 
 }  // namespace posthorn::delivery

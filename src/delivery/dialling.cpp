@@ -1,4 +1,5 @@
 // Opening a connection by a plan: hosts in order, addresses by their health, TLS as demanded, and how failures add up.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
@@ -23,6 +24,7 @@ struct Dialler::Attempt {
     struct Resting {
         smtp::client::Target target;
         HostSecurity security;
+        bool refused = false;  // it has said what it would say again (KnownQuirks); else it did not answer lately
     };
 
     const DeliveryPlan& plan;
@@ -138,7 +140,7 @@ net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTer
         }
         if (co_await try_host(attempt, host)) break;
     }
-    // Nobody is there but addresses that did not answer lately: better one of them than none.
+    // Nobody is there but addresses that did not answer lately, or refused: better one of them than none.
     if (!attempt.connection && attempt.tried == 0 && !attempt.enough()) co_await try_resting(attempt);
     by_sts = attempt.by_sts;
     Dialled dialled;
@@ -147,7 +149,8 @@ net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTer
     dialled.failure = std::move(attempt.failure);
     dialled.transcript = smtp::protocol::shorten_transcript(std::move(attempt.transcript));
     // Final is only what every host refused; the others have their turn another time.
-    if (!all_asked || !attempt.resting.empty()) dialled.failure.result = Disposition::deferred;
+    const bool silent = std::any_of(attempt.resting.begin(), attempt.resting.end(), [](const auto& left_out) { return !left_out.refused; });
+    if (!all_asked || silent) dialled.failure.result = Disposition::deferred;
     co_return dialled;
 }
 
@@ -266,8 +269,11 @@ net::awaitable<bool> Dialler::try_host(Attempt& attempt, RouteHost host) {
         if (attempt.enough()) break;
         smtp::client::Target target(address, view.port, host.name);
         const auto standing = health_.standing(health_key(address, view.port), std::chrono::steady_clock::now());
-        if (standing == HostHealth::Standing::probed || standing == HostHealth::Standing::resting) {
-            attempt.resting.push_back(Attempt::Resting{std::move(target), security});
+        // What would be refused there again is worth a try only where there is nobody else.
+        const KnownQuirks& quirks = attempt.plan.quirks;
+        const bool refuses = (quirks.no_ipv6 && !address.is_v4()) || quirks.has(host.name, Quirk::no_relaying);
+        if (refuses || standing == HostHealth::Standing::probed || standing == HostHealth::Standing::resting) {
+            attempt.resting.push_back(Attempt::Resting{std::move(target), security, refuses});
             continue;
         }
         const bool open = co_await try_address(attempt, std::move(target), security);
@@ -302,7 +308,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
     ++attempt.tried;
     for (;;) {
         const SteadyTime began = std::chrono::steady_clock::now();
-        smtp::client::ConnectionOptions options = connection_options(attempt.plan, target.address, security);
+        smtp::client::ConnectionOptions options = connection_options(attempt.plan, target, security);
         options.stop_with = &attempt.stop_with;
         const std::shared_ptr<net::ClientTls> contexts = tls_of(attempt.settings);
         smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *contexts, files_);
@@ -357,7 +363,7 @@ void Dialler::judge_opening(Attempt& attempt, const smtp::client::Target& target
                             const smtp::client::Opened& opened) {
     const std::string name = target.to_string();
     const smtp::protocol::Reply& reply = opened.failure.reply;
-    Outcome outcome = outcome_of(opened.failure, name, attempt.settings);
+    Outcome outcome = outcome_of(opened.failure, name, !target.address.is_v4(), attempt.plan);
     if (lacks_v6(target.address, opened.connect_error)) {
         // There may be IPv4 addresses yet, which cost no attempt more; and what they say counts for more than this.
         --attempt.tried;

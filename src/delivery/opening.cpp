@@ -37,11 +37,15 @@ std::string_view verified_by(const net::TlsFacts& facts) {
 
 }  // namespace
 
-Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, const Settings& settings) {
-    const Judgement judgement = classify(failure.stage, failure.reply, true, settings.retry.strict_5xx);
+Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, bool ipv6,
+                   const DeliveryPlan& plan) {
+    ReplyFacts facts(failure.stage, failure.reply);
+    facts.provider = plan.provider;
+    facts.strict_5xx = plan.settings->retry.strict_5xx;
+    facts.tls = failure.stage > smtp::protocol::Stage::tls;
+    facts.ipv6 = ipv6;
     Outcome outcome;
-    outcome.result = judgement.result;
-    outcome.failure_class = judgement.failure_class;
+    adopt(outcome, classify(facts, *plan.settings->rules));
     outcome.scope = Scope::host;
     outcome.stage = failure.stage;
     outcome.reply = failure.reply;
@@ -65,7 +69,7 @@ bool lacks_v6(const IpAddress& address, const net::error_code& error) {
     return error.value() == ENETUNREACH || error.value() == EADDRNOTAVAIL || error.value() == EAFNOSUPPORT;
 }
 
-smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, const IpAddress& address,
+smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, const smtp::client::Target& target,
                                                    const HostSecurity& security) {
     smtp::client::ConnectionOptions options;
     options.hostname = plan.settings->hostname;
@@ -78,8 +82,10 @@ smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, con
     options.handshake.tlsa = security.tlsa;
     options.handshake.policy = security.session_policy;
     options.host_is_certain = security.certain;
-    options.source = address.is_v4() ? plan.source.v4 : plan.source.v6;
-    options.chunking = plan.settings->delivery.chunking;
+    options.source = target.address.is_v4() ? plan.source.v4 : plan.source.v6;
+    options.pipelining = !plan.quirks.has(target.host, Quirk::no_pipelining);
+    options.chunking = plan.settings->delivery.chunking && !plan.quirks.has(target.host, Quirk::no_chunking);
+    options.smtputf8 = !plan.quirks.has(target.host, Quirk::no_smtputf8);
     options.timeouts = plan.settings->delivery.timeouts;
     if (plan.relay && plan.relay->wants_login()) {
         options.login = login_of(plan.relay);

@@ -13,12 +13,12 @@
 namespace posthorn::delivery {
 
 // stop_with is left to the caller.
-[[nodiscard]] smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, const IpAddress& address,
+[[nodiscard]] smtp::client::ConnectionOptions connection_options(const DeliveryPlan& plan, const smtp::client::Target& target,
                                                                  const HostSecurity& security);
 [[nodiscard]] OpeningFacts facts_of(const smtp::client::Opened& opened);
 // By the table of replies alone, without what was demanded of TLS. host: "mx.example.com[192.0.2.1]".
-[[nodiscard]] Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host,
-                                 const Settings& settings);
+[[nodiscard]] Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, bool ipv6,
+                                 const DeliveryPlan& plan);
 // Ours, not the peer's: no descriptors, no memory, no local port or address.
 [[nodiscard]] bool is_own_shortage(const net::error_code& error);
 // IPv6 is not there at all: no route, no address to send from.

@@ -1,6 +1,8 @@
 // Outcomes of our own making, and the names of results and classes as logs, queue and metrics show them.
 #include "delivery/outcome.hpp"
 
+#include <array>
+
 namespace posthorn::delivery {
 
 Outcome own_outcome(Disposition result, Class failure_class, Scope scope, std::uint16_t code,
@@ -25,22 +27,50 @@ std::string_view to_string(Disposition result) {
     return "unknown";
 }
 
+namespace {
+
+struct ClassWord {
+    Class failure_class;
+    std::string_view word;
+};
+constexpr std::array<ClassWord, 22> kClassWords = {{
+    {Class::none, ""},
+    {Class::temp, "temp"},
+    {Class::grey, "grey"},
+    {Class::throttle, "throttle"},
+    {Class::auth, "auth"},
+    {Class::tlsreq, "tlsreq"},
+    {Class::rep, "rep"},
+    {Class::content, "content"},
+    {Class::rfc, "rfc"},
+    {Class::rcpt_perm, "rcpt-perm"},
+    {Class::rcpt_full, "rcpt-full"},
+    {Class::size, "size"},
+    {Class::split, "split"},
+    {Class::proto, "proto"},
+    {Class::relay, "relay"},
+    {Class::mbr, "mbr"},
+    {Class::local, "local"},
+    {Class::dns, "dns"},
+    {Class::connection, "connection"},
+    {Class::expired, "expired"},
+    {Class::suppressed, "suppressed"},
+    {Class::permanent, "permanent"},
+}};
+
+}  // namespace
+
 std::string_view to_string(Class failure_class) {
-    switch (failure_class) {
-        case Class::none: return "";
-        case Class::temp: return "temp";
-        case Class::grey: return "grey";
-        case Class::throttle: return "throttle";
-        case Class::auth: return "auth";
-        case Class::local: return "local";
-        case Class::dns: return "dns";
-        case Class::connection: return "connection";
-        case Class::recipient: return "recipient";
-        case Class::content: return "content";
-        case Class::expired: return "expired";
-        case Class::permanent: return "permanent";
-    }
+    for (const ClassWord& row : kClassWords)
+        if (row.failure_class == failure_class) return row.word;
     return "unknown";
+}
+
+std::optional<Class> class_of(std::string_view word) {
+    if (word == "recipient") return Class::rcpt_perm;
+    for (const ClassWord& row : kClassWords)
+        if (row.word == word) return row.failure_class;
+    return std::nullopt;
 }
 
 }  // namespace posthorn::delivery

@@ -12,6 +12,7 @@
 
 #include "base/endpoint.hpp"
 #include "delivery/outcome.hpp"
+#include "delivery/quirks.hpp"
 #include "delivery/route.hpp"
 #include "delivery/source_address.hpp"
 #include "mail/message.hpp"
@@ -49,6 +50,10 @@ struct DeliveryPlan {
     std::string domain_alias;                     // where CNAMEs of the domain led, or empty
     std::string provider;                         // "google", or empty: no provider's rule applies
     std::optional<TlsPolicy> provider_tls;        // its rule
+    // By what shaping goes: the provider's name; where there is none the first of the MX set's names in the alphabet, for a
+    // relay "relay:NAME".
+    std::string group;
+    KnownQuirks quirks;                           // of the group and the hosts
     SourceAddresses source;
     std::string site_key;                         // equal for domains that share hosts, and thus connection limits
     // Connections made under equal manners may carry each other's mail: relay, source, and what TLS had to fulfil. Beside

@@ -27,6 +27,13 @@ void add_hosts(Route& route, const Route& of_domain, const RelayHost& domain, st
     ++rank;
 }
 
+// The same for all domains that share their MX set, in whatever order of preference.
+std::string first_name_of(const Route& route) {
+    const auto first = std::min_element(route.hosts.begin(), route.hosts.end(),
+                                        [](const RouteHost& a, const RouteHost& b) { return a.name < b.name; });
+    return first == route.hosts.end() ? std::string() : first->name;
+}
+
 Outcome no_relay(const std::string& name) {
     Outcome outcome = own_outcome(Disposition::deferred, Class::local, Scope::site, 451, {4, 3, 5},
                                   "Held here: the configuration's routes name the relay " + name + ", which is not there");
@@ -87,9 +94,21 @@ net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnsw
         plan.provider_tls = provider->tls;
         plan.why.push_back("the mail hosts are those of the provider " + provider->name);
     }
+    plan.group = plan.provider.empty() ? first_name_of(plan.route) : plan.provider;
     co_await add_sts(plan);
+    add_quirks(plan);
     plan.manner = direct_manner(plan, plan.provider_tls.value_or(plan.settings->delivery.tls));
     co_return plan;
+}
+
+// What earlier refusals taught of the hosts and their group.
+void Dialler::add_quirks(DeliveryPlan& plan) const {
+    if (quirks_ == nullptr) return;
+    std::vector<std::string> hosts;
+    for (const RouteHost& host : plan.route.hosts) hosts.push_back(host.name);
+    plan.quirks = quirks_->known(plan.group, hosts, plan.domain, wall_now());
+    if (plan.quirks.tls && plan.provider_tls.value_or(plan.settings->delivery.tls) != TlsPolicy::none) plan.provider_tls = TlsPolicy::required;
+    for (std::string& sentence : plan.quirks.sentences(plan.group, plan.domain)) plan.why.push_back(std::move(sentence));
 }
 
 // STS-8: of the recipients' domain, and none for literals.
@@ -135,6 +154,8 @@ net::awaitable<PlanDecision> Dialler::plan_relay(DeliveryPlan plan, std::string 
         co_return outcome;
     }
     plan.site_key = relay.site_key();
+    plan.group = "relay:" + relay.name;
+    add_quirks(plan);
     plan.manner = relay_manner(plan, relay.manner);
     plan.why.push_back("mail goes by the relay " + relay.name);
     co_return plan;

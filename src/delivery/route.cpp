@@ -52,7 +52,7 @@ std::string site_key_of(const std::vector<RouteHost>& hosts) {
 std::variant<std::string, Outcome> name_to_ask(std::string_view domain) {
     Result<std::string> ascii = mail::to_ascii(domain);
     if (ascii) return std::move(*ascii);
-    return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
+    return no_route(Disposition::failed, Class::rcpt_perm, 550, {5, 1, 2},
                     "The recipient's domain cannot be looked up: " + ascii.error().what + "; check the spelling of the address");
 }
 
@@ -60,10 +60,10 @@ RouteDecision route_of(std::string_view domain, const dns::MxAnswer& answer, std
     const std::string name(domain);
     switch (answer.status) {
         case dns::Status::nxdomain:   // SMTP-22: permanent
-            return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
+            return no_route(Disposition::failed, Class::rcpt_perm, 550, {5, 1, 2},
                             "The domain " + name + " does not exist in DNS; check the spelling of the address");
         case dns::Status::no_data:
-            return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
+            return no_route(Disposition::failed, Class::rcpt_perm, 550, {5, 1, 2},
                             "The domain " + name + " has neither MX nor address records, so it takes no mail");
         case dns::Status::temporary: {  // SMTP-22: queue
             Outcome outcome = no_route(Disposition::deferred, Class::dns, 451, {4, 4, 3},
@@ -74,7 +74,7 @@ RouteDecision route_of(std::string_view domain, const dns::MxAnswer& answer, std
         case dns::Status::ok: break;
     }
     if (answer.null_mx)  // RFC 7505 s4.1
-        return no_route(Disposition::failed, Class::recipient, 556, {5, 1, 10},
+        return no_route(Disposition::failed, Class::rcpt_perm, 556, {5, 1, 10},
                         "The domain " + name + " says in DNS that it takes no mail (null MX)");
 
     Route route;
@@ -107,7 +107,7 @@ RouteDecision route_of_literal(std::string_view literal) {
     if (inside.size() > 5 && text::iequals(inside.substr(0, 5), "IPv6:")) inside.remove_prefix(5);
     const auto address = IpAddress::parse(inside);
     if (!address)
-        return no_route(Disposition::failed, Class::recipient, 550, {5, 1, 2},
+        return no_route(Disposition::failed, Class::rcpt_perm, 550, {5, 1, 2},
                         "The address literal " + std::string(literal) + " is not an IP address");
     Route route;
     route.hosts.push_back({0, address->to_string(), true, true});

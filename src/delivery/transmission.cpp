@@ -57,6 +57,19 @@ bool wants_tls(const smtp::client::Connection& connection, std::vector<Judged>& 
     return wanted;
 }
 
+Peer peer_of(const smtp::client::Connection& connection, const Attempt& attempt) {
+    Peer peer;
+    peer.host = connection.target().to_string();
+    peer.provider = attempt.provider;
+    peer.tls = connection.session().secure();
+    peer.ipv6 = !connection.target().address.is_v4();
+    peer.strict_5xx = attempt.settings->retry.strict_5xx;
+    peer.rules = attempt.settings->rules;
+    const bool any = !attempt.settings->keys->domains().empty();
+    if (any) peer.ours = [settings = attempt.settings](std::string_view domain) { return is_own_domain(*settings, domain); };
+    return peer;
+}
+
 bool anybody_missed_it(const std::vector<Judged>& judged) {
     return std::any_of(judged.begin(), judged.end(), [](const Judged& item) { return item.outcome.result != Disposition::delivered; });
 }
@@ -95,6 +108,7 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     }
     const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
     attempt.manner = manner_for(plan, terms);
+    attempt.provider = plan.provider;
     attempt.way = Way(plan);
     attempt.messages_per_connection = messages_per_connection(plan);
     attempt.pooled = false;
@@ -169,7 +183,7 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
 
         const std::string host = connection->target().to_string();
         const Settings& current = *attempt.settings;
-        attempt.judged = judge(attempt.recipients, connection->session().results(), host, current.retry.strict_5xx);
+        attempt.judged = judge(attempt.recipients, connection->session().results(), peer_of(*connection, attempt));
         attempt.peer_sends_dsn = connection->session().extensions().dsn;
         if (anybody_missed_it(attempt.judged)) attempt.transcript = connection->transcript();
         const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);

@@ -18,16 +18,17 @@ using smtp::protocol::Fate;
 using smtp::protocol::RecipientResult;
 
 std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const std::vector<RecipientResult>& results,
-                          const std::string& host, bool strict_5xx) {
+                          const Peer& peer) {
     std::vector<Judged> out;
     out.reserve(recipients.size());
+    std::size_t accepted_before = 0;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const RecipientResult& result = results[i];
         Judged judged;
         judged.recipient = recipients[i];
         judged.outcome.stage = result.stage;
         judged.outcome.reply = result.reply;
-        judged.outcome.host = host;
+        judged.outcome.host = peer.host;
         judged.outcome.maybe_delivered = result.maybe_delivered;
         judged.at_once = result.fate == Fate::split;
         if (result.fate == Fate::delivered) {
@@ -36,13 +37,24 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
             judged.outcome.result = Disposition::deferred;
             judged.outcome.failure_class = Class::temp;
         } else {
-            const Judgement judgement = classify(result.stage, result.reply, true, strict_5xx);
-            // A positive code is no excuse for a fate of refused (a 250 to RCPT before the connection broke).
-            judged.outcome.result = judgement.result == Disposition::delivered ? Disposition::deferred : judgement.result;
-            judged.outcome.failure_class = judgement.result == Disposition::delivered ? Class::connection : judgement.failure_class;
-            judged.outcome.scope = judgement.scope;
+            ReplyFacts facts(result.stage, result.reply);
+            facts.provider = peer.provider;
+            facts.tls = peer.tls;
+            facts.ipv6 = peer.ipv6;
+            facts.strict_5xx = peer.strict_5xx;
+            facts.ours = peer.ours;
+            facts.attempts = recipients[i].attempts;
+            facts.accepted_before = accepted_before;
+            Judgement judgement = classify(facts, *peer.rules);
+            if (judgement.result == Disposition::delivered) {
+                // A positive code is no excuse for a fate of refused (a 250 to RCPT before the connection broke).
+                judgement.result = Disposition::deferred;
+                judgement.failure_class = Class::connection;
+            }
             judged.wait = judgement.wait;
+            adopt(judged.outcome, std::move(judgement));
         }
+        if (result.stage > smtp::protocol::Stage::rcpt || result.fate == Fate::delivered) ++accepted_before;
         out.push_back(std::move(judged));
     }
     return out;

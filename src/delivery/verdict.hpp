@@ -1,6 +1,8 @@
 // From what a session said of each recipient to what the queue is to do: pure, with the words the log and the operator get.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "delivery/outcome.hpp"
+#include "delivery/provider_rules.hpp"
 #include "mail/message.hpp"
 #include "queue/options.hpp"
 #include "queue/scheduler.hpp"
@@ -26,10 +29,19 @@ struct Judged {
     bool at_once = false;
 };
 
+// Who gave the replies, and how they are read.
+struct Peer {
+    std::string host;                      // "mx.example.com[192.0.2.1]"
+    std::string provider;                  // or empty
+    bool tls = true;
+    bool ipv6 = false;
+    bool strict_5xx = false;
+    std::shared_ptr<const ProviderRules> rules = ProviderRules::built_in();
+    std::function<bool(std::string_view domain)> ours;   // as in ReplyFacts
+};
 // The peer's results for the recipients of one transaction, in order. REQUIRES: equal sizes.
 [[nodiscard]] std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients,
-                                        const std::vector<smtp::protocol::RecipientResult>& results, const std::string& host,
-                                        bool strict_5xx);
+                                        const std::vector<smtp::protocol::RecipientResult>& results, const Peer& peer);
 // The same outcome for all: no connection, a missing key, expiry.
 [[nodiscard]] std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, const Outcome& outcome);
 

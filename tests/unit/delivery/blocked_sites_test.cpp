@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "delivery/classify.hpp"
+#include "delivery/provider_rules.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -22,9 +23,7 @@ Outcome answered(Stage stage, std::uint16_t code, const std::string& text) {
     outcome.reply.code = code;
     if (code != 0) outcome.reply.lines.push_back(text);
     if (const auto enhanced = EnhancedCode::parse(text)) outcome.reply.enhanced = *enhanced;
-    const Judgement judgement = classify(stage, outcome.reply, true, false);
-    outcome.result = judgement.result;
-    outcome.failure_class = judgement.failure_class;
+    adopt(outcome, classify(ReplyFacts(stage, outcome.reply), *ProviderRules::built_in()));
     return outcome;
 }
 

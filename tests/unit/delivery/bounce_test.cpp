@@ -92,7 +92,7 @@ TEST(MakeBounce, Dsn7TheEnvelope) {
     mail::Message about = message();
     about.ret = mail::DsnReturn::full;
     const queue::NewMessage made = bounce(DsnAction::failed, about, recipient(),
-                                          refused(550, {5, 1, 1}, Class::recipient, {"5.1.1 No such user"}), facts());
+                                          refused(550, {5, 1, 1}, Class::rcpt_perm, {"5.1.1 No such user"}), facts());
     EXPECT_TRUE(made.message->reverse_path.empty());
     EXPECT_EQ(made.message->ret, mail::DsnReturn::unset);
     EXPECT_TRUE(made.message->envid.empty());
@@ -114,7 +114,7 @@ TEST(MakeBounce, Dsn8TheWholeMessageUpToTheBound) {
     about.body.facts.size = 12;
     BounceFacts with = facts();
     with.original_body = "the body\r\n";
-    const Outcome outcome = refused(550, {5, 1, 1}, Class::recipient, {"5.1.1 No such user"});
+    const Outcome outcome = refused(550, {5, 1, 1}, Class::rcpt_perm, {"5.1.1 No such user"});
     const auto body = [&] { return *bounce(DsnAction::failed, about, recipient(), outcome, with).message->body.bytes; };
     EXPECT_NE(body().find("Content-Type: message/rfc822\r\n"), std::string::npos);
     EXPECT_NE(body().find("the body"), std::string::npos);
@@ -139,7 +139,7 @@ TEST(Explanation, Dsn12TheFixForRefusalsOfAuthentication) {
     tried.last_reply = "550 5.7.26 unauthenticated";
     const std::string expired = explanation_of(expiry_of(tried), tried, "mail.example.test", "example.test");
     EXPECT_NE(expired.find("SPF and DKIM records"), std::string::npos);
-    EXPECT_TRUE(explanation_of(refused(550, {5, 1, 1}, Class::recipient, {"5.1.1 No"}), recipient(), "h", "d").empty());
+    EXPECT_TRUE(explanation_of(refused(550, {5, 1, 1}, Class::rcpt_perm, {"5.1.1 No"}), recipient(), "h", "d").empty());
 }
 
 // RFC 1047: whoever is told of a failure is told that it may be none.
@@ -147,7 +147,7 @@ TEST(Explanation, SaysThatItMayHaveBeenDelivered) {
     queue::Recipient doubtful = recipient();
     doubtful.in_doubt = "mx2.dest.test[192.0.2.2]";
     const std::string words =
-        explanation_of(refused(550, {5, 1, 1}, Class::recipient, {"5.1.1 No"}), doubtful, "h", "d");
+        explanation_of(refused(550, {5, 1, 1}, Class::rcpt_perm, {"5.1.1 No"}), doubtful, "h", "d");
     EXPECT_NE(words.find("does not exist"), std::string::npos);
     EXPECT_NE(words.find("may have been delivered all the same"), std::string::npos);
     EXPECT_NE(words.find("mx2.dest.test[192.0.2.2]"), std::string::npos);
@@ -187,7 +187,7 @@ TEST(MakeBounce, Dsn13SaysWhoseMailItWas) {
     mail::Message about = message();
     about.reverse_path = "wordpress@example.test";
     const queue::NewMessage made = bounce(DsnAction::failed, about, recipient(),
-                                          refused(550, {5, 1, 1}, Class::recipient, {"5.1.1 No such user"}), facts("admin@else.test"));
+                                          refused(550, {5, 1, 1}, Class::rcpt_perm, {"5.1.1 No such user"}), facts("admin@else.test"));
     EXPECT_EQ(made.recipients[0].recipient.address, "admin@else.test");
     EXPECT_EQ(made.recipients[0].domain, "else.test");
     EXPECT_EQ(mail::HeaderBlock(made.message->header).value("To"), "<admin@else.test>");

@@ -108,7 +108,7 @@ TEST(Conversion, OfAReportAboutUtf8Mail_EXT_8_DSN_10) {
     about.smtputf8 = true;
     queue::Recipient recipient;
     recipient.address = "j\xc3\xb6rg@example.com";
-    Outcome outcome = own_outcome(Disposition::failed, Class::recipient, Scope::recipient, 550, {5, 1, 1}, "gibt es nicht: Gr\xc3\xbc\xc3\x9f" "e");
+    Outcome outcome = own_outcome(Disposition::failed, Class::rcpt_perm, Scope::recipient, 550, {5, 1, 1}, "gibt es nicht: Gr\xc3\xbc\xc3\x9f" "e");
     outcome.stage = smtp::protocol::Stage::rcpt;
     outcome.host = "mx.example.com";
     Settling settling;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "delivery/classify.hpp"
+#include "delivery/provider_rules.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -92,9 +93,7 @@ TEST(RelayTrouble, OurFaultKeepsTheMail) {
         Outcome outcome;
         outcome.stage = stage;
         outcome.reply = reply(code, text);
-        const Judgement judgement = classify(stage, outcome.reply, true, false);
-        outcome.result = judgement.result;
-        outcome.failure_class = judgement.failure_class;
+        adopt(outcome, classify(ReplyFacts(stage, outcome.reply), *ProviderRules::built_in()));
         return outcome;
     };
     Outcome denied = outcome_of(Stage::rcpt, 554, "5.7.1 Relay access denied");
@@ -106,7 +105,7 @@ TEST(RelayTrouble, OurFaultKeepsTheMail) {
     Outcome unknown = outcome_of(Stage::rcpt, 550, "5.1.1 User unknown");
     EXPECT_EQ(heed_relay(unknown), std::nullopt);
     EXPECT_EQ(unknown.result, Disposition::failed);
-    EXPECT_EQ(unknown.failure_class, Class::recipient);
+    EXPECT_EQ(unknown.failure_class, Class::rcpt_perm);
 }
 
 TEST(RelayTrouble, IsListedUntilMailIsTaken) {

@@ -34,7 +34,9 @@ RecipientResult refused(Stage stage, std::uint16_t code, std::string text) {
 }
 
 Judged judged(RecipientResult result) {
-    return judge({recipient()}, {std::move(result)}, "mx[192.0.2.1]", false).front();
+    Peer peer;
+    peer.host = "mx[192.0.2.1]";
+    return judge({recipient()}, {std::move(result)}, peer).front();
 }
 
 mail::Message message(std::string reverse_path = "alice@example.org") {

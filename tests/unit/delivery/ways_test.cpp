@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "delivery/classify.hpp"
+#include "delivery/provider_rules.hpp"
 #include "delivery/plan.hpp"
 #include "delivery/relays.hpp"
 
@@ -23,9 +24,7 @@ Judged said(Stage stage, std::uint16_t code, const std::string& text) {
     item.outcome.reply.code = code;
     if (code != 0) item.outcome.reply.lines.push_back(text);
     if (const auto enhanced = EnhancedCode::parse(text)) item.outcome.reply.enhanced = *enhanced;
-    const Judgement judgement = classify(stage, item.outcome.reply, true, false);
-    item.outcome.result = judgement.result;
-    item.outcome.failure_class = judgement.failure_class;
+    adopt(item.outcome, classify(ReplyFacts(stage, item.outcome.reply), *ProviderRules::built_in()));
     return item;
 }
 
