@@ -16,6 +16,8 @@
 
 namespace posthorn::admin {
 
+class EventFeed;
+
 // Shared by the server and by answers that are still to come; on the io_context's thread, but for what
 // at_home does.
 struct Core {
@@ -23,6 +25,7 @@ struct Core {
     queue::QueueStore& store;
     Daemon daemon;
     bool stopped = false;  // then nothing of the daemon is called any more
+    std::shared_ptr<EventFeed> events;
     std::map<QueueId, TimePoint> flushed;   // single messages that visitors had tried, and when: not more often than once a minute
 };
 using CorePtr = std::shared_ptr<Core>;
@@ -39,6 +42,7 @@ void post_forgive(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_report(const CorePtr& core, const Request& request, Respond respond);
 void post_tls_reports(const CorePtr& core, const Request& request, Respond respond);
+void get_events(const CorePtr& core, const Request& request, Respond respond);
 void get_route(const CorePtr& core, const Request& request, Respond respond);
 void get_senders(const CorePtr& core, const Request& request, Respond respond);
 void get_mailq(const CorePtr& core, const Request& request, Respond respond);

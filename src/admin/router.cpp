@@ -59,6 +59,7 @@ constexpr Place kPlaces[] = {
     {"/mailq", "GET", get_mailq},
     {"/mailq/flush", "POST", post_flush},
     {"/metrics", "GET", get_metrics},
+    {"/v1/events", "GET", get_events},
     {"/v1/guard", "GET", get_guard},
     {"/v1/guard/forgive", "POST", post_forgive},
     {"/v1/health", "GET", get_health},

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "admin/endpoint.hpp"
+#include "admin/event_feed.hpp"
 #include "admin/http.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -50,7 +51,9 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
           options(std::move(given)),
           bounds(limits),
           core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})),
-          room(context) {}
+          room(context) {
+        core->events = std::make_shared<EventFeed>(context);
+    }
 
     boost::asio::io_context& io;
     AdminOptions options;
@@ -261,6 +264,7 @@ void AdminServer::stop() {
         return;
     }
     state.core->stopped = true;
+    state.core->events->stop();
     if (state.listener) {
         state.listener->close();
     }

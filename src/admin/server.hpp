@@ -132,6 +132,7 @@ struct ServerBounds {
 //   GET /v1/guard                      addresses with failures or bans
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
 //   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
+//   GET /v1/events?id=&domain=         what happens, live: one object of JSON a line, without end
 //   GET /v1/tls-reports                what was counted of TLS, by day and domain
 //   GET /v1/tls-reports/show?day=&domain=     the report of RFC 8460 as it would be sent now
 //   POST /v1/tls-reports/send?day=     sends what is over
