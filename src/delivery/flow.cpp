@@ -28,6 +28,7 @@ Flow flow_of(const DeliveryPlan& plan, const Lane& lane, const Settings& setting
     flow.site_key = plan.site_key;
     const std::string& author = lane.author_domain.empty() ? lane.sender_domain : lane.author_domain;
     flow.sender_org = mail::organisational_domain(author);
+    flow.author_domain = author;
     if (settings.keys) {
         const auth::dkim::Selection keys = settings.keys->select(author);
         if (keys.can_sign()) flow.dkim_domain = keys.identities.front().domain;

@@ -22,6 +22,7 @@ struct Flow {
     std::string dkim_domain;    // d= of the signature (the first where there are several); empty: not signed
     std::string spf_domain;     // of the envelope's sender; our own name for the null reverse-path (RFC 7208 s2.4)
     std::string source;         // the local address mail leaves from, "default" where the kernel chooses
+    std::string author_domain;  // From's domain itself, where it is known: what a diagnosis looks at; no gate goes by it
 
     friend bool operator==(const Flow&, const Flow&) = default;
 };

@@ -34,7 +34,11 @@ void Shaping::load(std::string_view kind, std::string_view key, std::string_view
         if (restraint->kind() == kind) restraint->load(key, value, now);
 }
 
-void Shaping::start(TimePoint now) { tick(now); }
+std::vector<std::string_view> Shaping::kinds() const {
+    std::vector<std::string_view> all;
+    for (const Restraint* restraint : restraints_) all.push_back(restraint->kind());
+    return all;
+}
 
 void Shaping::meet(const Flow& flow, TimePoint now) {
     for (Restraint* restraint : restraints_) restraint->meet(flow, now);
@@ -73,10 +77,11 @@ void Shaping::settle() {
             for (const SavedState& state : changes.saved) outlets_.save(restraint->kind(), state);
         if (outlets_.say)
             for (const ShapingNotice& notice : changes.notices) outlets_.say(notice);
-        if (outlets_.raise)
-            for (const Alarm& alarm : changes.raised) outlets_.raise(alarm);
+        // An alarm that is over and raised anew in one step (another cause) is raised at the end.
         if (outlets_.clear)
             for (const auto& [kind, subject] : changes.cleared) outlets_.clear(kind, subject);
+        if (outlets_.raise)
+            for (const Alarm& alarm : changes.raised) outlets_.raise(alarm);
     }
     if (outlets_.set_gate)
         for (const std::string& key : gates) outlets_.set_gate(key, wish(key));

@@ -35,7 +35,7 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
             judged.outcome.result = Disposition::delivered;
         } else if (judged.at_once) {
             judged.outcome.result = Disposition::deferred;
-            judged.outcome.failure_class = Class::temp;
+            judged.outcome.failure_class = Class::split;
         } else {
             ReplyFacts facts(result.stage, result.reply);
             facts.provider = peer.provider;
@@ -77,6 +77,7 @@ queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged) {
     Reach reach = Reach::reached;
     for (const Judged& item : judged) {
         const Outcome& outcome = item.outcome;
+        if (item.at_once) continue;   // PR-19, PR-37: no trouble of the site's
         if (outcome.failure_class == Class::throttle || outcome.reply.code == 421) return Reach::throttled;
         // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
         // A handshake that broke only under the terms of one message says nothing to the others.
@@ -86,7 +87,20 @@ queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged) {
     return reach;
 }
 
+std::optional<TimePoint> held_since(const queue::Recipient& recipient) {
+    const bool held = recipient.last_class == to_string(Class::auth) || recipient.last_class == to_string(Class::rep);
+    if (!held || recipient.due_at > recipient.last_attempt) return std::nullopt;
+    return recipient.due_at;
+}
+
 bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry, TimePoint now) {
+    // providers.md 2.7: min(enqueued + queue_lifetime, first_hold + auth_hold_max).
+    if (const std::optional<TimePoint> since = held_since(recipient)) {
+        if (now >= recipient.expires_at) return true;
+        if (recipient.last_class == to_string(Class::auth)) return now >= *since + retry.auth_lifetime;
+        // PR-53: only what a 5xx refused has a shorter time; what waits behind it has the queue's.
+        return recipient.last_reply.starts_with('5') && now >= *since + retry.rep_hold;
+    }
     return now >= queue::gives_up_at(retry, recipient.last_class, accepted_at, recipient.expires_at);
 }
 
@@ -130,6 +144,11 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     if (recipient.state == queue::RecipientState::held) verdict.kind = queue::Verdict::Kind::hold;   // an operator said so
     if (judged.at_once) {
         verdict.due_at = now;
+        verdict.count_attempt = false;
+        return verdict;
+    }
+    if (judged.held) {
+        verdict.due_at = held_since(recipient).value_or(now);
         verdict.count_attempt = false;
         return verdict;
     }

@@ -27,7 +27,13 @@ struct Judged {
     // Due now, and no attempt: something else is tried than what was refused (another transaction, IPv4, TLS, another relay), and
     // nobody else is to draw conclusions from it.
     bool at_once = false;
+    // It waits for the end of a suspension (breaker.hpp): due since it was first held, so that the gate alone keeps it, and no attempt.
+    bool held = false;
 };
+
+// Since when a recipient waits for the end of a suspension; nothing where it does not. Told by its row: last refused in class auth or
+// rep, and due not later than that refusal.
+[[nodiscard]] std::optional<TimePoint> held_since(const queue::Recipient& recipient);
 
 // Who gave the replies, and how they are read.
 struct Peer {
@@ -48,7 +54,8 @@ struct Peer {
 // What a delivery says of its site: 421 and throttling of any recipient, else a failure before anything was said of the message.
 [[nodiscard]] queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged);
 
-// True when a recipient's time is over: its message's expiry, or the end of what class auth is given.
+// True when a recipient's time is over: its message's expiry, or the end of what class auth is given (from acceptance; of what is held,
+// from when that began).
 [[nodiscard]] bool has_expired(const queue::Recipient& recipient, TimePoint accepted_at, const queue::RetryOptions& retry,
                                TimePoint now);
 // Whether words kept in the queue are a server's reply, and not ours about a connection that was lost.
