@@ -42,10 +42,11 @@ private:
     Match match(const Term& term, const std::string& domain, std::string& why);
     Match match_include(const std::string& target, std::string& why);
     Match match_mx(const Term& term, const std::string& target, std::string& why);
-    Match match_ptr(const std::string& target);
+    Match match_ptr(const std::string& target, std::string& why);
     Match match_hosts(const std::vector<std::string>& hosts, const Term& term, std::string& why);
     std::optional<std::string> target_of(const Term& term, const std::string& domain);   // nothing: wait; empty: no name
     std::optional<std::vector<std::string>> validated_names();
+    [[nodiscard]] std::string reverse_name() const;
     const DnsAnswer* ask(DnsType type, const std::string& name);
     // Of a term's own question: counts the void ones.
     Match nothing_there(const DnsAnswer& answer, const std::string& name, std::string& why);
@@ -115,12 +116,14 @@ std::optional<std::string> Run::target_of(const Term& term, const std::string& d
     return expand_domain(term.domain, meant);
 }
 
+std::string Run::reverse_name() const {
+    return expand_domain("%{ir}.%{v}.arpa", values({}));
+}
+
 // s5.5: names of the address that have the address. Errors of DNS: there are none.
 std::optional<std::vector<std::string>> Run::validated_names() {
     std::vector<std::string> names;
-    const DnsAnswer* const claimed = ask(DnsType::ptr, subject_.ip.is_v4()
-                                                           ? expand_domain("%{ir}.in-addr.arpa", values({}))
-                                                           : expand_domain("%{ir}.ip6.arpa", values({})));
+    const DnsAnswer* const claimed = ask(DnsType::ptr, reverse_name());
     if (claimed == nullptr) return std::nullopt;
     bool waits = false;
     for (std::size_t i = 0; i < std::min(claimed->texts.size(), kMaxNames); ++i) {
@@ -163,9 +166,12 @@ Match Run::match_mx(const Term& term, const std::string& target, std::string& wh
     return match_hosts(hosts, term, why);
 }
 
-Match Run::match_ptr(const std::string& target) {
+Match Run::match_ptr(const std::string& target, std::string& why) {
     const auto names = validated_names();
     if (!names) return Match::wait;
+    // s5.5: an error of DNS is no match here.
+    const DnsAnswer& claimed = *ask(DnsType::ptr, reverse_name());
+    if (claimed.known() && nothing_there(claimed, reverse_name(), why) == Match::permerror) return Match::permerror;
     const bool below = std::any_of(names->begin(), names->end(), [&](const std::string& name) { return name == target || name.ends_with("." + target); });
     return below ? Match::yes : Match::no;
 }
@@ -214,7 +220,7 @@ Match Run::match(const Term& term, const std::string& domain, std::string& why) 
         case TermKind::mx:
             return match_mx(term, *target, why);
         case TermKind::ptr:
-            return match_ptr(*target);
+            return match_ptr(*target, why);
         default:
             break;
     }

@@ -222,7 +222,7 @@ bool is_dns_name(std::string_view name) {
     if (name.empty() || name.size() > kMaxName) return false;
     for (const std::string_view label : text::split(name, '.'))
         if (label.empty() || label.size() > 63) return false;
-    return std::none_of(name.begin(), name.end(), [](char c) { return text::is_space(c) || text::is_control(c) || text::is_8bit(c); });
+    return std::none_of(name.begin(), name.end(), [](char c) { return text::is_control(c) || text::is_8bit(c); });
 }
 
 }  // namespace posthorn::auth::spf

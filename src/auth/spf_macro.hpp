@@ -32,7 +32,7 @@ struct MacroValues {
 // The same as a name to ask for: lower case, no final dot, shortened from the left to 253 octets (s7.3). Empty: it is no name.
 [[nodiscard]] std::string expand_domain(std::string_view text, const MacroValues& values);
 
-// A name that can be asked for: labels of 1 to 63 octets, 253 in all. Underscores and the like are DNS's own business.
+// A name that can be asked for: labels of 1 to 63 octets, 253 in all. All of visible ASCII and the space may be in them.
 [[nodiscard]] bool is_dns_name(std::string_view name);
 
 }  // namespace posthorn::auth::spf
