@@ -13,6 +13,7 @@
 #include "delivery/restraint.hpp"
 #include "delivery/suspended_pair.hpp"
 #include "delivery/verdict.hpp"
+#include "queue/gate.hpp"
 #include "queue/options.hpp"
 
 namespace posthorn::delivery {
@@ -60,12 +61,16 @@ public:
     [[nodiscard]] std::optional<TimePoint> next_change() const override;
     [[nodiscard]] queue::GateSettings wish(std::string_view key) const override;
     [[nodiscard]] RestraintChanges take_changes() override;
+    // Suspensions that have begun or ended since the last call: to be on disk before what relies on them is settled (PR-50).
+    [[nodiscard]] std::vector<SavedState> take_turns();
 
     // What becomes of those recipients: Judged::held where the pair is suspended; a soft refusal that came too often becomes class auth;
     // what must not be sent again fails (AfterFix, rep_hold). After heed() and before they are settled.
     void judge_held(const Flow& flow, std::vector<Judged>& judged, TimePoint now) const;
 
     // --- the rounds (delivery/suspending.cpp) ---
+    // When a diagnosis or a probe is due.
+    [[nodiscard]] std::optional<TimePoint> next_round() const;
     // A pair whose diagnosis or probe is due, each once until the answer below.
     [[nodiscard]] std::optional<std::string> take_diagnosis(TimePoint now);
     void diagnosed(std::string_view key, std::shared_ptr<const Diagnosis> diagnosis, TimePoint now);
