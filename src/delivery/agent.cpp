@@ -42,7 +42,9 @@ DeliveryAgent::State::State(boost::asio::io_context& context, queue::QueueStore&
       sweep_now(home),
       ids(std::random_device{}()),
       random(std::random_device{}()) {
-    dialler.heed(&ways.blocked, &sources);
+    dialler.heed(&ways.blocked, &sources, &quirks);
+    sources.on_confirmed([this] { try_ipv6_again(); });
+    join_shaping();
 }
 
 DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& store, dns::Resolver& resolver,
@@ -52,9 +54,15 @@ DeliveryAgent::DeliveryAgent(boost::asio::io_context& home, queue::QueueStore& s
 DeliveryAgent::~DeliveryAgent() = default;
 
 void DeliveryAgent::heed(const auth::Suspensions& suspensions) { state_->suspensions = &suspensions; }
-void DeliveryAgent::use(const Learnt& learnt) { state_->dialler.use(learnt); }
+void DeliveryAgent::use(const Learnt& learnt) {
+    state_->learnt = learnt;
+    state_->dialler.use(learnt);
+    state_->recall_quirks();
+    state_->recall_shaping();
+}
 
 void DeliveryAgent::start() {
+    state_->configure_shaping();
     state_->chores.spawn(state_->begin());
     state_->chores.spawn(state_->sources.run([state = state_.get()] { return state->settings; }, state_->chores));
 }
@@ -63,6 +71,7 @@ void DeliveryAgent::reload(std::shared_ptr<const Settings> settings) {
     state_->settings = std::move(settings);
     state_->scheduler.set_options(scheduler_options(*state_->settings));
     state_->scheduler.configured_anew(wall_now());   // other routes and providers, a login that was put right
+    state_->configure_shaping();
     state_->sources.look_again();
     std::vector<std::string> relays;
     for (const RelayOptions& relay : state_->settings->delivery.relays) relays.push_back(relay.name);
@@ -212,7 +221,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     Lane lane = lane_from(action.lane);
     PlanDecision decision;
     try {
-        decision = co_await dialler.plan(action.domain, std::move(lane.sender_domain), current);
+        decision = co_await dialler.plan(action.domain, lane.sender_domain, current);
     } catch (const std::exception& failure) {
         // Out of memory, or a broken invariant: without an answer the destination would wait for one for ever.
         log::error("resolve").kv("domain", action.domain).kv("error", failure.what());
@@ -228,6 +237,10 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
         place.provider = plan->provider;
         for (const ProviderOptions& provider : current->delivery.providers)
             if (provider.name == plan->provider) place.connections = provider.connections;
+        const Flow flow = flow_of(*plan, lane, *current);
+        const std::vector<std::string> gates = gate_keys(flow);
+        place.gates = gates;
+        shaping.meet(flow, now);
         scheduler.resolved(action.destination, place, now + valid, now);
         wake();
         co_return;
@@ -323,6 +336,7 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
             say_goodbye(std::move(connection));
         }
         send_summaries(budget.due(std::chrono::steady_clock::now()));
+        shape_in_time();
         if (round % kExpirySweeps != 1 && round != 1) continue;
         co_await expire();
         co_await look_for_the_oldest();

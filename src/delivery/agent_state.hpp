@@ -17,9 +17,12 @@
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/prefix_cache.hpp"
+#include "delivery/quirks.hpp"
 #include "delivery/recording.hpp"
+#include "delivery/shaping.hpp"
 #include "delivery/signing.hpp"
 #include "delivery/source_watch.hpp"
+#include "delivery/throttles.hpp"
 #include "delivery/verdict.hpp"
 #include "delivery/ways.hpp"
 #include "mail/dsn.hpp"
@@ -68,6 +71,10 @@ struct DeliveryAgent::State {
     // converting.cpp: chooses the form that this server can take; false: there is none, and attempt.judged says why.
     net::awaitable<bool> choose_form(Attempt& attempt, const smtp::client::Connection& connection);
     net::awaitable<std::shared_ptr<Conversion>> seven_bit_of(mail::MessagePtr message);
+    void mend(Attempt& attempt);           // mending.cpp: what another connection can do about it
+    void note_end_of_connection(const Attempt& attempt, const smtp::protocol::ClientSession& session);
+    void recall_quirks();                  // at the start
+    void try_ipv6_again();
     void learn(Attempt& attempt);          // about the way it went, which may correct what became of it
     net::awaitable<void> conclude(Attempt& attempt);
     net::awaitable<void> release(Attempt& attempt, bool recorded);
@@ -76,9 +83,16 @@ struct DeliveryAgent::State {
     net::awaitable<std::shared_ptr<Prefix>> prefix_of(mail::MessagePtr message, std::string recipient,
                                                       std::shared_ptr<const Settings> current, std::string form = {});
 
+    // shaping_turn.cpp: what holds mail back
+    void join_shaping();                   // once, when this is made
+    void recall_shaping();                 // what held mail back before the restart
+    void configure_shaping();              // at the start and at each reload
+    void shape(const Attempt& attempt);    // hears what became of it; before the scheduler has its slot back
+    void shape_in_time();                  // each second or so
+
     // settling.cpp: recording what became of it
     Recording recording_of(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current,
-                           bool peer_sends_dsn, std::string transcript = {});
+                           bool peer_sends_dsn, std::string transcript = {}, std::string group = {});
     net::awaitable<bool> record(Recording& recording);           // one try; says in the log what became of the recipients
     net::awaitable<bool> record_in_time(Recording& recording);   // after a failed one; false: the agent stops
     void note_due(const Recording& recording);
@@ -108,8 +122,12 @@ struct DeliveryAgent::State {
     boost::asio::thread_pool& crypto;
     std::shared_ptr<const Settings> settings;
     const auth::Suspensions* suspensions = nullptr;
+    Learnt learnt;
     queue::Scheduler scheduler;
     Ways ways;                             // what deliveries taught about relays and blocked sites
+    Quirks quirks;                         // and about what peers want of connections
+    Throttles throttles;                   // and who wants less of us
+    Shaping shaping;
     SourceWatch sources;
     Dialler dialler;
     ConnectionPool pool;

@@ -41,8 +41,9 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
 // message, so that a crash can repeat one message of each connection and no more. The slot is the connection's: it stays taken
 // as long as the connection may not be used.
 net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
+    shape(attempt);
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn,
-                                       std::move(attempt.transcript));
+                                       std::move(attempt.transcript), std::move(attempt.group));
     using Reach = queue::DeliveryFeedback::Reach;
     Reach reach = reach_of(recording.judged);
     // Where a reload may have put the relay right meanwhile, it says nothing of it.

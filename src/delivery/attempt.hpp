@@ -8,8 +8,10 @@
 
 #include "delivery/agent.hpp"
 #include "delivery/conversion.hpp"
+#include "delivery/flow.hpp"
 #include "delivery/in_doubt.hpp"
 #include "delivery/pool.hpp"
+#include "delivery/remedy.hpp"
 #include "delivery/verdict.hpp"
 #include "delivery/ways.hpp"
 #include "net/wait_event.hpp"
@@ -78,6 +80,9 @@ struct Attempt {
     bool reuse = false;                         // it may carry more, once the outcome is recorded
     std::string manner;                         // that the connection was made in
     std::string provider;                       // whose hosts these are, or empty
+    std::string group;                          // DeliveryPlan::group; empty before there was a plan
+    Carriage carriage;                          // how it went, for remedies
+    Flow flow;                                  // empty group: there was no plan
     Way way;
     std::uint32_t messages_per_connection = 0;  // to where it goes
     bool site_rests = false;                    // no other message fares better there now

@@ -15,12 +15,12 @@
 
 namespace posthorn::delivery {
 
-// A record for delivery's memory. `value` is text, at most kMaxSavedValue octets; empty: the key is forgotten.
+// A record for delivery's memory, which writes it in the background at once: a kill -9 in the same few milliseconds loses it, and costs
+// one refusal more (PR-50). `value` is text, at most kMaxSavedValue octets; empty: the key is forgotten.
 struct SavedState {
     std::string key;
     std::string value;
     TimePoint expires{};
-    bool at_once = false;          // on disk before anything else is said of it (PR-50): beginnings and ends of suspensions
 };
 inline constexpr std::size_t kMaxSavedValue = 8 * 1024;
 

@@ -17,7 +17,7 @@ namespace posthorn::delivery {
 // The stricter of two wishes, field by field: fewer connections, the slower rate, the smaller allowance.
 [[nodiscard]] queue::GateSettings strictest(const queue::GateSettings& a, const queue::GateSettings& b);
 
-// Where Shaping hands over what it decided. Each may be empty (tests). Called within heed(), tick(), start() and settle().
+// Where Shaping hands over what it decided. Each may be empty (tests). Called within meet(), heed(), tick() and settle().
 struct ShapingOutlets {
     std::function<void(const std::string& key, const queue::GateSettings& settings)> set_gate;    // Scheduler::set_gate
     std::function<void(std::string_view kind, const SavedState& state)> save;                     // DeliveryMemory
@@ -32,9 +32,10 @@ public:
     void use(ShapingOutlets outlets) { outlets_ = std::move(outlets); }
     // One more reason to hold mail back. Before start().
     void add(Restraint& restraint) { restraints_.push_back(&restraint); }
-    // The records of delivery's memory of this kind, to the restraint of that kind; then start().
+    // What to read of delivery's memory at the start, and each record of it to the restraint of that kind; then tick(), which sets the
+    // gates that were closed before the restart.
+    [[nodiscard]] std::vector<std::string_view> kinds() const;
     void load(std::string_view kind, std::string_view key, std::string_view value, TimePoint now);
-    void start(TimePoint now);                    // sets the gates that were closed before the restart
 
     // Call before Scheduler::resolved() with gate_keys(flow).
     void meet(const Flow& flow, TimePoint now);

@@ -243,8 +243,6 @@ void Throttles::changed(const std::string& key, const Throttle& throttle) {
     state.key = key;
     state.value = throttle.save();
     state.expires = std::max(throttle.last(), throttle.until()) + kThrottleLapse;
-    // A kill -9 is not to send into a pause what was just told to stop (PR-13, PR-50).
-    state.at_once = throttle.phase() == Throttle::Phase::paused;
     changes_.saved.push_back(std::move(state));
 }
 

@@ -99,7 +99,7 @@ std::uint32_t messages_per_connection(const DeliveryPlan& plan) {
 net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
     const DeliveryTerms terms = terms_of(*attempt.message);
     Lane lane = lane_of(*attempt.message, attempt.recipients.size());
-    PlanDecision decision = co_await dialler.plan(attempt.domain, std::move(lane.sender_domain), attempt.settings);
+    PlanDecision decision = co_await dialler.plan(attempt.domain, lane.sender_domain, attempt.settings);
     if (const auto* outcome = std::get_if<Outcome>(&decision)) {
         attempt.shortage = outcome->shortage;
         ways.learn_of_no_plan(*outcome, wall_now());
@@ -109,8 +109,13 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
     attempt.manner = manner_for(plan, terms);
     attempt.provider = plan.provider;
+    attempt.group = plan.group;
+    attempt.flow = flow_of(plan, lane, *attempt.settings);
     attempt.way = Way(plan);
+    attempt.carriage = Carriage(plan);
     attempt.messages_per_connection = messages_per_connection(plan);
+    if (const std::uint32_t most = quirks.messages_per_connection(plan.group, wall_now()); most != 0)
+        attempt.messages_per_connection = std::min(attempt.messages_per_connection, most);
     attempt.pooled = false;
     if (!fresh) {
         ConnectionPool::ConnectionPtr open = pool.take(attempt.site, attempt.manner);
@@ -127,7 +132,11 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     Dialled dialled = co_await dialler.dial(plan, terms, tasks);
     attempt.transcript = std::move(dialled.transcript);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
-    if (!dialled.connection && !stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, dialled.failure);
+    if (!dialled.connection && !stopping && !attempt.shortage) {
+        attempt.judged = judge_all(attempt.recipients, dialled.failure);
+        attempt.carriage.note_opening(dialled.failure.host);
+        mend(attempt);
+    }
     if (!attempt.judged.empty()) learn(attempt);
     co_return std::move(dialled.connection);
 }
@@ -179,11 +188,17 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
             co_return true;
         }
         co_await send(attempt, *connection);
-        if (attempt.pooled && worth_a_new_connection(connection->session())) continue;
+        attempt.judged = judge(attempt.recipients, connection->session().results(), peer_of(*connection, attempt));
+        if (attempt.pooled) note_end_of_connection(attempt, connection->session());
+        if (attempt.pooled && worth_a_new_connection(connection->session())) {
+            attempt.judged.clear();
+            continue;
+        }
 
         const std::string host = connection->target().to_string();
         const Settings& current = *attempt.settings;
-        attempt.judged = judge(attempt.recipients, connection->session().results(), peer_of(*connection, attempt));
+        attempt.carriage.note_transaction(*connection);
+        mend(attempt);
         attempt.peer_sends_dsn = connection->session().extensions().dsn;
         if (anybody_missed_it(attempt.judged)) attempt.transcript = connection->transcript();
         const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);

@@ -1,0 +1,50 @@
+// The agent's side of shaping: gates of the scheduler, delivery's memory, the log, alarms, and the passing of time.
+#include "base/log.hpp"
+#include "delivery/agent_state.hpp"
+#include "delivery/memory.hpp"
+
+namespace posthorn::delivery {
+
+void DeliveryAgent::State::join_shaping() {
+    ShapingOutlets outlets;
+    outlets.save = [this](std::string_view kind, const SavedState& state) {
+        if (learnt.memory == nullptr) return;
+        if (state.value.empty()) learnt.memory->erase(kind, state.key);
+        else if (state.value.size() <= kMaxSavedValue) learnt.memory->put(kind, state.key, state.value, state.expires);
+    };
+    outlets.say = [](const ShapingNotice& notice) {
+        log::Event line(notice.warning ? log::Level::warning : log::Level::info, notice.event);
+        for (const auto& [name, value] : notice.fields) line.kv(name, value);
+    };
+    outlets.raise = [this](const Alarm& alarm) {
+        if (learnt.alarms != nullptr) learnt.alarms->raise(alarm);
+    };
+    outlets.clear = [this](const std::string& kind, const std::string& subject) {
+        if (learnt.alarms != nullptr) learnt.alarms->clear(kind, subject);
+    };
+    shaping.use(std::move(outlets));
+    shaping.add(throttles);
+}
+
+void DeliveryAgent::State::recall_shaping() {
+    if (learnt.memory == nullptr) return;
+    const TimePoint now = wall_now();
+    for (const std::string_view kind : shaping.kinds())
+        for (const Remembered& item : learnt.memory->load(kind, now)) shaping.load(kind, item.key, item.value, now);
+}
+
+void DeliveryAgent::State::configure_shaping() {
+    throttles.limits(settings->delivery.providers, settings->delivery.connections_per_site);
+    shaping.tick(wall_now());
+}
+
+void DeliveryAgent::State::shape(const Attempt& attempt) {
+    if (!attempt.flow.group.empty()) shaping.heed(attempt.flow, attempt.judged, wall_now());
+}
+
+void DeliveryAgent::State::shape_in_time() {
+    const TimePoint now = wall_now();
+    if (const auto next = shaping.next_change(); next && *next <= now) shaping.tick(now);
+}
+
+}  // namespace posthorn::delivery
