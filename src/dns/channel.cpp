@@ -78,8 +78,8 @@ ssize_t send_socket(ares_socket_t fd, const iovec* parts, int count, void*) {
 
 }  // namespace
 
-Channel::Channel(asio::any_io_executor executor, bool trust_ad, bool plain)
-    : executor_(executor), timer_(std::move(executor)), trust_ad_(trust_ad), plain_(plain) {}
+Channel::Channel(asio::any_io_executor executor, bool trust_ad, bool plain, bool recursive)
+    : executor_(executor), timer_(std::move(executor)), trust_ad_(trust_ad), plain_(plain), recursive_(recursive) {}
 
 Result<std::vector<Endpoint>> Channel::servers_of(const DnsOptions& options) {
     for (const Endpoint& server : options.servers) {
@@ -104,11 +104,11 @@ Result<std::vector<Endpoint>> Channel::servers_of(const DnsOptions& options) {
 }
 
 Result<std::shared_ptr<Channel>> Channel::create(asio::any_io_executor executor, const Endpoint& server,
-                                                 const DnsOptions& options, bool plain) {
+                                                 const DnsOptions& options, bool plain, bool recursive) {
     if (Result<void> ready = library_ready(); !ready) {
         return ready.error();
     }
-    std::shared_ptr<Channel> made(new Channel(std::move(executor), options.trust_ad, plain));
+    std::shared_ptr<Channel> made(new Channel(std::move(executor), options.trust_ad, plain, recursive));
     ares_options settings{};
     // A reply is handed on whatever its code: another server is chosen in servers.cpp.
     settings.flags = ARES_FLAG_NOCHECKRESP | (plain ? 0 : ARES_FLAG_EDNS);
@@ -165,7 +165,7 @@ void Channel::query(const std::string& name, RecordType type, OnReply on_reply) 
     const std::uint16_t id = fresh_id();
     unsigned char* octets = nullptr;
     int length = 0;
-    const int made = ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, 1, &octets, &length,
+    const int made = ares_create_query(name.c_str(), ns_c_in, static_cast<int>(type), id, recursive_ ? 1 : 0, &octets, &length,
                                        plain_ ? 0 : kUdpSize);
     if (made != ARES_SUCCESS) {
         Reply none(made);

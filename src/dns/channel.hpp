@@ -38,9 +38,11 @@ public:
     [[nodiscard]] static Result<std::vector<Endpoint>> servers_of(const DnsOptions& options);
     // plain: all questions go without EDNS. A channel of its own: where EDNS is on, c-ares answers a FORMERR by
     // cutting eleven octets off the question, which are its end when there is no OPT record.
+    // recursive: the server is to ask others for us (RD); not of a zone's own server.
     [[nodiscard]] static Result<std::shared_ptr<Channel>> create(net::asio::any_io_executor executor,
                                                                  const Endpoint& server,
-                                                                 const DnsOptions& options, bool plain = false);
+                                                                 const DnsOptions& options, bool plain = false,
+                                                                 bool recursive = true);
     // Calls what is pending back with ARES_EDESTRUCTION. REQUIRES: not from inside an OnReply.
     ~Channel();
     Channel(const Channel&) = delete;
@@ -74,7 +76,7 @@ private:
         explicit Pending(std::uint64_t so_far) : shortages(so_far) {}
     };
 
-    Channel(net::asio::any_io_executor executor, bool trust_ad, bool plain);
+    Channel(net::asio::any_io_executor executor, bool trust_ad, bool plain, bool recursive);
     // The sockets of c-ares are made and read here: giving it one function of its own means giving it all.
     static ares_socket_t open_socket(int domain, int type, int protocol, void* self);
     static ssize_t receive(ares_socket_t fd, void* buffer, std::size_t size, int flags, sockaddr* from,
@@ -96,6 +98,7 @@ private:
     std::uint64_t shortages_ = 0;
     bool trust_ad_ = false;
     bool plain_ = false;
+    bool recursive_ = true;
 };
 
 }  // namespace posthorn::dns

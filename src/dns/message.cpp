@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kMaxName = 255;  // RFC 1035 s2.3.4
 constexpr unsigned kMaxChain = 16;
 constexpr unsigned kMaxPointers = 127;  // of one name: it has no more labels
-constexpr std::uint16_t kNs = 2;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -149,9 +148,9 @@ bool of_interest(std::uint16_t type) {
         case RecordType::txt:
         case RecordType::aaaa:
         case RecordType::tlsa:
-            return true;
+        case RecordType::ns:
         case RecordType::soa:
-            break;
+            return true;
     }
     return false;
 }
@@ -183,6 +182,11 @@ bool read_content(Reader& in, std::size_t length, Record& record) {
                 record.text += in.bytes(part);
             }
             break;
+        case RecordType::soa:  // RFC 1035 s3.3.13
+            record.text = in.name();
+            in.name();
+            in.skip(20);
+            break;
         default:
             record.text = in.name();
             break;
@@ -196,6 +200,8 @@ std::string_view to_string(RecordType type) {
     switch (type) {
         case RecordType::a:
             return "A";
+        case RecordType::ns:
+            return "NS";
         case RecordType::cname:
             return "CNAME";
         case RecordType::soa:
@@ -277,7 +283,7 @@ std::optional<Message> read_message(std::span<const std::uint8_t> octets) {
             in.skip(16);
             const std::uint32_t minimum = in.u32();
             message.negative_ttl = std::min(seconds_of(minimum), record.ttl);
-        } else if (i >= answers && type == kNs) {
+        } else if (i >= answers && record.type == RecordType::ns) {
             message.refers = true;
         }
         in.seek(end);

@@ -16,6 +16,7 @@ namespace posthorn::dns {
 
 enum class RecordType : std::uint16_t {
     a = 1,
+    ns = 2,
     cname = 5,
     soa = 6,
     ptr = 12,
@@ -27,7 +28,7 @@ enum class RecordType : std::uint16_t {
 
 [[nodiscard]] std::string_view to_string(RecordType type);
 
-// One record. text holds what the type is about: a host name (CNAME, PTR, MX), the joined strings (TXT), the
+// One record. text holds what the type is about: a host name (NS, CNAME, SOA's primary, PTR, MX), the joined strings (TXT), the
 // octets of the address (A: 4, AAAA: 16), or all octets of the record (TLSA: at least 3). Names are lower
 // case without trailing dot; the root is "".
 struct Record {

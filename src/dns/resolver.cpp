@@ -50,9 +50,13 @@ public:
     }
 
     // Starts the question, or finds it answered or under way.
-    std::shared_ptr<Flight> begin(std::string name, RecordType type) {
+    std::shared_ptr<Flight> begin(std::string name, RecordType type, bool fresh = false) {
         ++counters_.questions;
-        if (std::optional<Lookup> known = cache_.find(name, type, std::chrono::steady_clock::now())) {
+        std::optional<Lookup> known;
+        if (!fresh) {
+            known = cache_.find(name, type, std::chrono::steady_clock::now());
+        }
+        if (known) {
             ++counters_.cache_hits;
             return finished(std::move(*known));
         }
@@ -73,7 +77,8 @@ public:
         return flight;
     }
 
-    awaitable<Lookup> await(std::shared_ptr<Flight> flight, std::string name, RecordType type) {
+    awaitable<Lookup> await(std::shared_ptr<Flight> flight, std::string name, RecordType type,
+                            bool fresh = false) {
         std::chrono::seconds ttl = std::chrono::seconds::max();
         bool authenticated = true;
         for (unsigned hop = 0;; ++hop) {
@@ -93,13 +98,13 @@ public:
             }
             ttl = answer.ttl;
             authenticated = answer.authenticated;
-            flight = begin(answer.final_name, type);
+            flight = begin(answer.final_name, type, fresh);
         }
     }
 
-    awaitable<Lookup> lookup(std::string name, RecordType type) {
-        auto flight = begin(name, type);
-        co_return co_await await(std::move(flight), std::move(name), type);
+    awaitable<Lookup> lookup(std::string name, RecordType type, bool fresh = false) {
+        auto flight = begin(name, type, fresh);
+        co_return co_await await(std::move(flight), std::move(name), type, fresh);
     }
 
     Result<void> reconfigure(const DnsOptions& options) {
@@ -138,6 +143,7 @@ public:
     }
     [[nodiscard]] std::vector<ServerFigures> servers() const { return servers_->figures(); }
     [[nodiscard]] bool trusts_ad() const { return options_.trust_ad; }
+    [[nodiscard]] const DnsOptions& options() const { return options_; }
 
 private:
     std::shared_ptr<Flight> finished(Lookup answer) {
@@ -246,6 +252,15 @@ awaitable<TlsaAnswer> Resolver::tlsa(std::string name) {
 awaitable<PtrAnswer> Resolver::ptr(IpAddress address) {
     Lookup found = co_await impl_->lookup(reverse_name(address), RecordType::ptr);
     co_return ptr_answer(std::move(found));
+}
+
+awaitable<Lookup> Resolver::look_up(std::string name, RecordType type, bool fresh) {
+    name = canonical_name(name);
+    co_return co_await impl_->lookup(std::move(name), type, fresh);
+}
+
+const DnsOptions& Resolver::options() const {
+    return impl_->options();
 }
 
 Result<void> Resolver::reconfigure(const DnsOptions& options) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "dns/message.hpp"
 #include "dns/options.hpp"
 #include "dns/records.hpp"
 #include "dns/server_figures.hpp"
@@ -46,6 +47,9 @@ public:
     // name: with its port and protocol, "_25._tcp.mx.example.com" (RFC 6698 s3).
     net::awaitable<TlsaAnswer> tlsa(std::string name);
 
+    // One record type, as it is. fresh: not from our own cache, but from that of the servers: for "is it repaired?".
+    net::awaitable<Lookup> look_up(std::string name, RecordType type, bool fresh = false);
+
     // Changes servers, timeouts and cache bounds and forgets what was cached. What is under way ends with the
     // old settings.
     [[nodiscard]] Result<void> reconfigure(const DnsOptions& options);
@@ -55,6 +59,7 @@ public:
     [[nodiscard]] ResolverCounters counters() const;
     [[nodiscard]] std::vector<ServerFigures> servers() const;
     [[nodiscard]] bool trusts_ad() const;  // as configured
+    [[nodiscard]] const DnsOptions& options() const;
 
 private:
     class Impl;
