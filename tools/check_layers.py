@@ -8,6 +8,7 @@ import sys
 # Lowest first; folders of one row do not include each other. "pure": no Asio, no sockets, no threads, no clock.
 LAYERS = [
     {"base": "pure"},
+    {"toml": "pure"},
     {"mail": "pure"},
     {"auth": "pure"},
     {"smtp/protocol": "pure"},
@@ -18,6 +19,7 @@ LAYERS = [
     {"intake": "pure"},
     {"smtp/server": "", "smtp/client": ""},
     {"delivery": ""},
+    {"events": ""},
     {"config": "pure"},
     {"admin": ""},
     {"app": ""},
@@ -65,8 +67,8 @@ def faults(source):
                 yield f"{where}: {layer}/ may not include {other}/, which is not below it"
             elif layer in PURE and other not in PURE:
                 yield f"{where}: {layer}/ is pure, {other}/ is not"
-            elif layer == "config" and other not in ("config", "base"):
-                yield f"{where}: config/ includes only base/ and the options.hpp of others"
+            elif layer == "config" and other not in ("config", "base", "toml"):
+                yield f"{where}: config/ includes only base/, toml/ and the options.hpp of others"
 
 
 def main():

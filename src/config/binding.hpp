@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
-#include "config/units.hpp"
-#include "config/value.hpp"
+#include "toml/units.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
+
+using namespace toml;  // values, places and units, as the file has them
 
 // How the text of an environment variable becomes a value.
 enum class Shape { text, integer, real, boolean, list };

@@ -7,7 +7,7 @@
 #include <array>
 
 #include "base/text.hpp"
-#include "config/value.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
 

@@ -6,8 +6,8 @@
 
 #include "base/text.hpp"
 #include "config/checks.hpp"
-#include "config/units.hpp"
-#include "config/value.hpp"
+#include "toml/units.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/text.hpp"
 #include "config/checks.hpp"
-#include "config/value.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
 namespace {

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "delivery/options.hpp"
 #include "dns/options.hpp"
+#include "events/options.hpp"
 #include "intake/options.hpp"
 #include "queue/options.hpp"
 #include "smtp/server/options.hpp"
@@ -30,6 +31,7 @@ struct Config {
     dns::DnsOptions dns;
     intake::IntakeOptions intake;
     delivery::DeliveryOptions delivery;
+    events::EventOptions events;
     admin::AdminOptions admin;
     log::LogOptions log;
 };

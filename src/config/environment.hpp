@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 #include "config/binding.hpp"
-#include "config/value.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
 

@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "config/config.hpp"
-#include "config/value.hpp"
+#include "toml/spelling.hpp"
+#include "toml/value.hpp"
 
 namespace posthorn::config {
+
+using namespace toml;  // values, places and units, as the file has them
 
 // Where a value came from: a position in the file, or the environment variable of that name.
 struct Place {
@@ -52,8 +55,5 @@ private:
     std::vector<Found> mistakes_;
     std::vector<Found> warnings_;
 };
-
-// The nearest of the candidates when it is near enough to be a slip of the finger; else empty.
-[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace posthorn::config

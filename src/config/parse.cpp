@@ -11,7 +11,7 @@
 #include "config/environment.hpp"
 #include "config/findings.hpp"
 #include "config/schema.hpp"
-#include "config/toml_reader.hpp"
+#include "toml/reader.hpp"
 
 extern char** environ;  // environ(7); no header of the standard declares it
 
@@ -189,6 +189,8 @@ void Reader::walk(const Table& table, const std::string& section) {
             read_tables(route_settings(), entry, path, config_.delivery.routes);
         } else if (path == "provider") {
             read_tables(provider_settings(), entry, path, config_.delivery.providers);
+        } else if (path == "webhook") {
+            read_tables(webhook_settings(), entry, path, config_.events.webhooks);
         } else if (path == "domain") {
             read_domains(entry);
         } else {
@@ -242,7 +244,7 @@ void Reader::unknown(const Entry& entry, const std::string& section) {
         }
     }
     if (section.empty()) {
-        names.insert(names.end(), {"listener", "certificate", "domain", "user", "site", "stream", "relay", "route", "provider"});
+        names.insert(names.end(), {"listener", "certificate", "domain", "user", "site", "stream", "relay", "route", "provider", "webhook"});
     }
     // The same key elsewhere is the likelier slip than another key here.
     for (const Setting<Config>& row : settings()) {
@@ -451,6 +453,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_delivery(loaded.config, places, findings);
         check_tls_reports(loaded.config, places, findings);
         check_routes(loaded.config, places, findings);
+        check_events(loaded.config, places, findings);
     }
     findings.move_to(loaded);
     return loaded;

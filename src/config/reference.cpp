@@ -165,6 +165,19 @@ constexpr std::string_view kProviderDoc =
     "Providers, told by the MX hosts of the recipient's domain, one [[provider]] each. google, microsoft, yahoo and apple "
     "are known already; a table of one of these names changes what it gives and keeps the rest.";
 
+constexpr std::string_view kWebhookDoc =
+    "Where what becomes of mail is told as it happens, one [[webhook]] each: requests of JSON, signed, in order, each event at least "
+    "once. docs/EVENTS.md tells what is in them and how a receiver checks the signature.";
+
+constexpr std::string_view kWebhookExample = R"(
+#[[webhook]]
+#name = "shop"
+#url = "https://shop.example.com/mail-events"
+#secret_file = "webhook.secret"
+#events = ["failed", "suppressed"]
+#senders = ["shop.example.com"]
+)";
+
 constexpr std::string_view kRelayExample = R"(
 #[[relay]]
 #name = "isp"
@@ -289,6 +302,7 @@ std::string reference_markdown() {
             out += "## `[[relay]]`\n\n" + wrap(std::string(kRelayDoc), "") + "\n" + manual_table(relay_settings());
             out += "## `[[route]]`\n\n" + wrap(std::string(kRouteDoc), "") + "\n" + manual_table(route_settings());
             out += "## `[[provider]]`\n\n" + wrap(std::string(kProviderDoc), "") + "\n" + manual_table(provider_settings());
+            out += "## `[[webhook]]`\n\n" + wrap(std::string(kWebhookDoc), "") + "\n" + manual_table(webhook_settings());
         }
     }
     while (out.ends_with("\n\n")) {
@@ -345,6 +359,7 @@ std::string example_toml() {
             to += rule(kRelayDoc) + example_keys(relay_settings(), "#   ") + std::string(kRelayExample);
             to += rule(kRouteDoc) + example_keys(route_settings(), "#   ") + std::string(kRouteExample);
             to += rule(kProviderDoc) + example_keys(provider_settings(), "#   ") + std::string(kProviderExample);
+            to += rule(kWebhookDoc) + example_keys(webhook_settings(), "#   ") + std::string(kWebhookExample);
         }
     }
     return out;
@@ -382,6 +397,9 @@ std::string show(const Config& config) {
     }
     for (const delivery::ProviderOptions& provider : config.delivery.providers) {
         out += "\n[[provider]]\n" + show_table(provider_settings(), provider, "\n") + "\n";
+    }
+    for (const events::WebhookOptions& webhook : config.events.webhooks) {
+        out += "\n[[webhook]]\n" + show_table(webhook_settings(), webhook, "\n") + "\n";
     }
     for (const Section& section : sections()) {
         if (!section.name.empty()) {

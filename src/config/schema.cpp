@@ -519,6 +519,8 @@ const std::vector<Section>& sections() {
          "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
         {"tlsrpt",
          "Reports about TLS, once a day, to the domains that ask for them (RFC 8460). Made only where a contact is set."},
+        {"journal", "What became of mail, kept for a while after it has left the queue: for `posthorn why` and webhooks."},
+        {"alarm", "What the operator is told at once, and how: always by the log, never by mail. docs/EVENTS.md lists the alarms."},
         {"admin", "The socket of the command line tools."},
         {"log", "What is written where."},
     };
@@ -537,6 +539,7 @@ const std::vector<Setting<Config>>& settings() {
         add_auth(rows);
         add_queue(rows);
         add_delivery(rows);
+        for (Setting<Config>& setting : event_settings()) rows.push_back(std::move(setting));
         add_operation(rows);
         return rows;
     }();

@@ -42,6 +42,10 @@ struct Section {
 [[nodiscard]] const std::vector<Setting<delivery::RouteOptions>>& route_settings();
 [[nodiscard]] const std::vector<Setting<delivery::ProviderOptions>>& provider_settings();
 
+// [journal] and [alarm], and the keys of [[webhook]] (schema_events.cpp).
+[[nodiscard]] std::vector<Setting<Config>> event_settings();
+[[nodiscard]] const std::vector<Setting<events::WebhookOptions>>& webhook_settings();
+
 // The variable that holds a relay's password: "POSTHORN_RELAY_ISP_PASSWORD" of "isp".
 [[nodiscard]] std::string relay_password_variable(std::string_view relay);
 

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/journal_entries.hpp"
 #include "mail/address.hpp"
 #include "net/callback.hpp"
 
@@ -15,7 +16,7 @@ constexpr Duration kSettleAgain = std::chrono::seconds(1);
 
 Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vector<Judged> judged,
                                              std::shared_ptr<const Settings> current, bool peer_sends_dsn,
-                                             std::string transcript) {
+                                             std::string transcript, std::string group) {
     Recording recording;
     recording.message = std::move(message);
     recording.settings = std::move(current);
@@ -30,6 +31,8 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
             verdict_of(item, recording.message->accepted_at, recording.settings->retry, recording.now, spread));
         again = again || item.outcome.result == Disposition::deferred;
     }
+    recording.settlement.journal = journal_of(*recording.message, recording.judged, recording.settlement.verdicts, group,
+                                              recording.transcript, recording.now);
     add_bounces(recording, peer_sends_dsn);
     if (!again)
         for (const Judged& item : recording.judged) prefixes.erase(prefix_key(*recording.message, item.recipient.address, {}));

@@ -1,20 +1,20 @@
 // toml++ to plain values, and its complaints in our words.
-#include "config/toml_reader.hpp"
+#include "toml/reader.hpp"
 
 #include <toml++/toml.h>
 
 #include <algorithm>
 
-namespace posthorn::config {
+namespace posthorn::toml {
 namespace {
 
-Position position(const toml::source_region& region) {
+Position position(const ::toml::source_region& region) {
     return {region.begin.line, region.begin.column};
 }
 
-Value convert(const toml::node& node);
+Value convert(const ::toml::node& node);
 
-Table convert_table(const toml::table& table) {
+Table convert_table(const ::toml::table& table) {
     Table out;
     out.reserve(table.size());
     for (auto&& [key, node] : table) {
@@ -27,14 +27,14 @@ Table convert_table(const toml::table& table) {
     return out;
 }
 
-Value convert(const toml::node& node) {
+Value convert(const ::toml::node& node) {
     Value value;
     value.at = position(node.source());
     if (const auto* table = node.as_table()) {
         value.data = convert_table(*table);
     } else if (const auto* list = node.as_array()) {
         List items;
-        for (const toml::node& item : *list) {
+        for (const ::toml::node& item : *list) {
             items.push_back(convert(item));
         }
         value.data = std::move(items);
@@ -104,10 +104,10 @@ TomlText read_toml(std::string_view text) {
     constexpr int kRepeats = 50;
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
         try {
-            out.root = convert_table(toml::parse(std::string_view(remaining)));
+            out.root = convert_table(::toml::parse(std::string_view(remaining)));
             out.readable = true;
             return out;
-        } catch (const toml::parse_error& error) {
+        } catch (const ::toml::parse_error& error) {
             const Position at = position(error.source());
             const std::string_view line = line_of(remaining, at.line);
             const std::string_view trimmed = trim(line);
@@ -139,4 +139,4 @@ TomlText read_toml(std::string_view text) {
     return out;
 }
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

@@ -1,9 +1,9 @@
 // Values in words.
-#include "config/value.hpp"
+#include "toml/value.hpp"
 
 #include <fmt/format.h>
 
-namespace posthorn::config {
+namespace posthorn::toml {
 
 std::string quote(std::string_view text) {
     std::string out = "\"";
@@ -52,4 +52,4 @@ std::string describe(const Value& value) {
     return std::visit(Words{}, value.data);
 }
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

@@ -8,7 +8,7 @@
 
 #include "base/clock.hpp"
 
-namespace posthorn::config {
+namespace posthorn::toml {
 
 // A whole number directly followed by ms, s, m, h or d. Nothing for anything else, or when it overflows.
 [[nodiscard]] std::optional<Duration> parse_duration(std::string_view text);
@@ -20,4 +20,4 @@ namespace posthorn::config {
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 [[nodiscard]] std::string format_size(std::uint64_t octets);
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

@@ -1,11 +1,11 @@
 // Durations and sizes as text.
-#include "config/units.hpp"
+#include "toml/units.hpp"
 
 #include <gtest/gtest.h>
 
 #include "config/findings.hpp"
 
-namespace posthorn::config {
+namespace posthorn::toml {
 namespace {
 
 TEST(Durations, AreANumberAndAUnit) {
@@ -48,4 +48,4 @@ TEST(Nearest, GuessesSlipsOfTheFingerOnly) {
 }
 
 }  // namespace
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-namespace posthorn::config {
+namespace posthorn::toml {
 
 // 1-based; line 0: no place of its own (the whole file, or an environment variable).
 struct Position {
@@ -46,4 +46,4 @@ struct Entry {
 // A TOML basic string with quotes and escapes.
 [[nodiscard]] std::string quote(std::string_view text);
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

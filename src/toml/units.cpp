@@ -1,11 +1,11 @@
 // Numbers with units, read and written.
-#include "config/units.hpp"
+#include "toml/units.hpp"
 
 #include <array>
 #include <charconv>
 #include <limits>
 
-namespace posthorn::config {
+namespace posthorn::toml {
 namespace {
 
 struct Unit {
@@ -69,4 +69,4 @@ std::string format_size(std::uint64_t octets) {
     return format(octets, kSizes);
 }
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml

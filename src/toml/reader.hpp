@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "config/value.hpp"
+#include "toml/value.hpp"
 
-namespace posthorn::config {
+namespace posthorn::toml {
 
 struct SyntaxMistake {
     Position at;
@@ -23,4 +23,4 @@ struct TomlText {
 
 [[nodiscard]] TomlText read_toml(std::string_view text);
 
-}  // namespace posthorn::config
+}  // namespace posthorn::toml
