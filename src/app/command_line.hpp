@@ -31,6 +31,7 @@ void add_route_commands(CLI::App& app, Action& action);
 void add_local_commands(CLI::App& app, Action& action);
 void add_senders_command(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
+void add_tail_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.

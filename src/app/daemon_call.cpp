@@ -97,7 +97,11 @@ Asked ask(const DaemonOptions& options, const std::string& method, const std::st
 }
 
 int print_answer(const DaemonOptions& options, const std::string& target) {
-    const auto answer = admin::request_long(socket_of(options), "GET", target, [](std::string_view piece) { print(piece); });
+    return follow_answer(options, target, [](std::string_view piece) { print(piece); });
+}
+
+int follow_answer(const DaemonOptions& options, const std::string& target, const std::function<void(std::string_view)>& sink) {
+    const auto answer = admin::request_long(socket_of(options), "GET", target, sink);
     if (!answer) {
         complain(answer.error().what);
         return exit_code::kUnavailable;

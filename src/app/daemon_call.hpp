@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "app/command_line.hpp"
 #include "base/sysexits.hpp"
@@ -30,6 +32,9 @@ struct Asked {
 [[nodiscard]] Asked ask(const DaemonOptions& options, const std::string& method, const std::string& target);
 // For long answers that are text: prints them as they come; the exit code.
 [[nodiscard]] int print_answer(const DaemonOptions& options, const std::string& target);
+// The same for answers that need not end: `sink` gets them piece by piece, and may throw to have enough.
+[[nodiscard]] int follow_answer(const DaemonOptions& options, const std::string& target,
+                                const std::function<void(std::string_view)>& sink);
 // One request whose answer is words, good or bad: prints them; the exit code.
 [[nodiscard]] int order(const DaemonOptions& options, const std::string& target);
 // For answers that are not JSON when they are good (GET /metrics).
