@@ -57,6 +57,8 @@ struct Outcome {
     std::shared_ptr<const Judgement> judgement;
     std::string host;                    // "mx.example.com[192.0.2.1]"
     std::string relay;                   // by which it was to go, where no plan could be made for that
+    // For people, some lines: what a look at DNS found wrong, with the records to publish. Of mail given up during a suspension.
+    std::string diagnosis;
     bool maybe_delivered = false;        // the connection was lost after the final dot
     // We are short of something ourselves (descriptors, memory, local ports): says nothing of the peer or the message, is no
     // attempt, and is not recorded.
