@@ -71,8 +71,14 @@ std::string explanation_of(const Outcome& outcome, const queue::Recipient& recip
         words = "The message was held by our own server, " + hostname + "; its operator must act.";
     }
     const auto general = [&] { return std::string(mail::explain_status(outcome.reply.enhanced ? outcome.reply.enhanced.to_string() : "")); };
-    if (outcome.failure_class == Class::expired && recipient.last_class != "bounced")
-        words = "It was tried again and again until its time was over. " + (words.empty() ? general() : words);
+    if (outcome.failure_class == Class::expired && recipient.last_class != "bounced") {
+        // What waited behind a suspension was not tried, and the reply was to other mail (providers.md 2.7).
+        const bool never_tried = recipient.last_attempt == TimePoint{} && !recipient.last_reply.empty();
+        words = (never_tried ? "It waited until its time was over and was not sent at all, as the receiving servers refused other mail of the "
+                               "same sender with the reply below. "
+                             : "It was tried again and again until its time was over. ") +
+                (words.empty() ? general() : words);
+    }
     const std::string& doubt = outcome.maybe_delivered ? outcome.host : recipient.in_doubt;
     if (!doubt.empty() && outcome.result == Disposition::failed) {
         if (words.empty()) words = general();

@@ -1,5 +1,6 @@
 // Who is told about a delivery: the DSNs that its recording owes, and the log's word on them.
 #include <map>
+#include <set>
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
@@ -41,6 +42,7 @@ void DeliveryAgent::State::add_bounces(Recording& recording, bool peer_sends_dsn
     if (message.reverse_path.empty()) return;
     const std::string sender_domain = mail::destination_of(message.reverse_path);
     std::map<mail::DsnAction, std::vector<Settling>> due;
+    std::set<std::string> diagnosed;
     for (std::size_t i = 0; i < recording.judged.size(); ++i) {
         const Judged& item = recording.judged[i];
         mail::DsnAction action = mail::DsnAction::delayed;
@@ -58,6 +60,9 @@ void DeliveryAgent::State::add_bounces(Recording& recording, bool peer_sends_dsn
         settling.recipient = &item.recipient;
         settling.outcome = &item.outcome;
         settling.explanation = explanation_of(item.outcome, item.recipient, current.hostname, sender_domain);
+        // PR-48. Once in a report, however many recipients it is the same for.
+        if (const std::string& diagnosis = item.outcome.diagnosis; !diagnosis.empty() && diagnosed.insert(diagnosis).second)
+            settling.explanation += "\n\n" + diagnosis;
         due[action].push_back(std::move(settling));
     }
     if (due.empty()) return;
