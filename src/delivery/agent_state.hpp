@@ -14,6 +14,7 @@
 #include "delivery/agent.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/bounce.hpp"
+#include "delivery/bulk_mark.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/prefix_cache.hpp"
@@ -24,6 +25,7 @@
 #include "delivery/source_watch.hpp"
 #include "delivery/throttles.hpp"
 #include "delivery/verdict.hpp"
+#include "delivery/warm_up.hpp"
 #include "delivery/ways.hpp"
 #include "mail/dsn.hpp"
 #include "net/task_group.hpp"
@@ -127,6 +129,8 @@ struct DeliveryAgent::State {
     Ways ways;                             // what deliveries taught about relays and blocked sites
     Quirks quirks;                         // and about what peers want of connections
     Throttles throttles;                   // and who wants less of us
+    WarmUp warm_up;
+    BulkMarks bulk_marks;
     Shaping shaping;
     SourceWatch sources;
     Dialler dialler;

@@ -75,6 +75,15 @@ struct ProviderOptions {
 // Providers that are known without configuration (with_known_providers()).
 inline constexpr std::array<std::string_view, 4> kKnownProviders = {"google", "microsoft", "yahoo", "apple"};
 
+// How much a local address that is new to a provider may send it in a day ([warmup], PR-14).
+struct WarmUpOptions {
+    std::uint32_t start = 0;                             // recipients on the first day; 0: no plan
+    double growth = 1.5;                                 // of a day's number over that of the day before
+    std::uint32_t until = 10000;                         // a day's number from which there is none any more
+    std::vector<std::string> providers;                  // names; empty: every provider that is known
+    std::vector<std::string> sources;                    // local addresses, "default" for the kernel's choice; empty: each of its own
+};
+
 // The local addresses of one sender domain ([[domain]] source_v4, source_v6).
 struct SourceOptions {
     std::string domain;                                  // lower case A-label; also of what lies below it
@@ -112,6 +121,7 @@ struct DeliveryOptions {
     std::vector<RelayOptions> relays;
     std::vector<RouteOptions> routes;
     std::vector<ProviderOptions> providers;              // with the built-in ones; see with_known_providers()
+    WarmUpOptions warm_up;
     // MX hosts with loopback, private or own addresses are refused (a loop, or somebody's trick) unless this is set.
     bool allow_private_addresses = false;
     std::uint32_t connections_per_site = 5;

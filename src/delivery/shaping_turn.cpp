@@ -24,6 +24,8 @@ void DeliveryAgent::State::join_shaping() {
     };
     shaping.use(std::move(outlets));
     shaping.add(throttles);
+    shaping.add(warm_up);
+    shaping.add(bulk_marks);
 }
 
 void DeliveryAgent::State::recall_shaping() {
@@ -35,6 +37,8 @@ void DeliveryAgent::State::recall_shaping() {
 
 void DeliveryAgent::State::configure_shaping() {
     throttles.limits(settings->delivery.providers, settings->delivery.connections_per_site);
+    warm_up.configure(settings->delivery.warm_up, wall_now());
+    bulk_marks.configure(settings->delivery.providers);
     shaping.tick(wall_now());
 }
 
