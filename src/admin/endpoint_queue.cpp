@@ -59,6 +59,12 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
 
 boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry, const Visitor& visitor) {
     boost::json::object out = to_json(entry, core.daemon.suspensions);
+    if (core.daemon.why_held && visitor.all) {
+        boost::json::array& recipients = out["recipients"].as_array();
+        for (std::size_t i = 0; i < recipients.size() && i < entry.recipients.size(); ++i)
+            if (const std::string why = core.daemon.why_held(entry.recipients[i]); !why.empty())
+                recipients[i].as_object()["held"] = printable(why);
+    }
     // The operator's words about a user are not for him.
     if (auto* suspension = out.if_contains("suspension"); suspension != nullptr && !visitor.all) {
         suspension->as_object().erase("reason");

@@ -6,17 +6,33 @@
 
 namespace posthorn::admin {
 
-void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond) {
-    const auto to_answer = [](Core& home, queue::Revised& revised) {
+namespace {
+
+// `tried`: recipients that go past all suspensions already, and are not in the store's count.
+void revise(const CorePtr& core, QueueId id, queue::Revision revision, std::uint64_t tried, Respond respond) {
+    const auto to_answer = [tried](Core& home, queue::Revised& revised) {
         if (home.daemon.on_revised && !revised.due.empty()) {
             home.daemon.on_revised(revised.due);
         }
         boost::json::object body;
-        body["recipients"] = revised.recipients;
+        body["recipients"] = tried + revised.recipients;
         return Answer{200, boost::json::serialize(body), {}};
     };
     core->store.revise(id, revision, core->daemon.now(),
                        at_home<queue::Revised>(core, std::move(respond), to_answer));
+}
+
+}  // namespace
+
+void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond) {
+    if (revision != queue::Revision::retry || !core->daemon.retry_now) {
+        revise(core, id, revision, 0, std::move(respond));
+        return;
+    }
+    // First what waits: so it keeps the time since when it was held. Then what an operator holds.
+    core->daemon.retry_now(id, [core, id, revision, respond = std::move(respond)](std::uint64_t tried) mutable {
+        if (!core->stopped) revise(core, id, revision, tried, std::move(respond));
+    });
 }
 
 }  // namespace posthorn::admin

@@ -38,6 +38,15 @@ struct SuspensionOutcome {
     std::string trouble;           // not empty: in force, but only until the daemon ends; why it could not be written
 };
 
+// A pair of a sender and a provider is to be suspended, or to go on (docs/SUSPENSIONS.md).
+struct PairChange {
+    bool suspend = true;               // false: resume
+    std::string sender;                // a domain, one of our addresses, or "ip"
+    std::string provider;              // a provider's name, a mail host, or a recipient domain
+    std::optional<Duration> duration;  // nothing: until it is resumed
+    std::string reason;
+};
+
 // Whose mail is tried again at once: all of it, or that to one domain.
 struct FlushOrder {
     std::string source;  // mail::Message::source; empty: of everybody
@@ -90,6 +99,14 @@ struct Daemon {
     // Suspends or resumes a user; `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(SuspensionChange, UniqueFunction<void(Result<SuspensionOutcome>)> done)> change_suspension;
     const auth::Suspensions* suspensions = nullptr;  // the present list; outlives the server
+    // Suspended pairs as a JSON array; a change, answered by the names of the pairs that it changed; both optional. `done` is called on the
+    // io_context, in less than ServerBounds::answer.
+    std::function<std::string()> pairs;
+    std::function<void(PairChange, UniqueFunction<void(Result<std::vector<std::string>>)> done)> change_pair;
+    // Why a recipient waits though it is due: "google refuses mail of example.org until its SPF is repaired", or empty. Optional.
+    std::function<std::string(const queue::Recipient&)> why_held;
+    // Tries a message's waiting recipients past all suspensions, once; `done` gets their number. Optional.
+    std::function<void(QueueId, UniqueFunction<void(std::uint64_t)> done)> retry_now;
     // Makes waiting mail due, in the background. The error says why not now. Optional.
     std::function<Result<void>(FlushOrder)> flush;
     // How many files stay in spool directories. Optional.
@@ -128,6 +145,8 @@ struct ServerBounds {
 //   POST /v1/reload
 //   GET /v1/users/suspended            who may not send for now
 //   POST /v1/users/suspend?user=&uid=&reason=, POST /v1/users/resume?user=&uid=    uid: of the system user of that name
+//   GET /v1/suspensions                pairs of sender and provider whose mail is held
+//   POST /v1/suspensions/suspend?sender=&provider=&for=&reason=, POST /v1/suspensions/resume?sender=&provider=
 //   GET /v1/senders                    who has sent how much of late, by user and script
 //   GET /v1/guard                      addresses with failures or bans
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all

@@ -268,6 +268,36 @@ int list(const AccountCommand& options) {
     return exit_code::kOk;
 }
 
+struct PairCommand {
+    std::string sender, provider, duration;
+};
+
+// docs/SUSPENSIONS.md: the daemon's own list; without a daemon there is nobody to hold anything.
+int change_pair(const AccountCommand& options, const PairCommand& pair, bool suspend) {
+    if (pair.sender.empty() || pair.provider.empty()) {
+        complain(fmt::format("name a domain and a provider, `posthorn {0} example.org google`, or a user, `posthorn {0} --user NAME`",
+                             suspend ? "suspend" : "resume"));
+        return exit_code::kUsage;
+    }
+    std::string query = "?sender=" + admin::url_encode(pair.sender) + "&provider=" + admin::url_encode(pair.provider);
+    if (!pair.duration.empty()) query += "&for=" + admin::url_encode(pair.duration);
+    if (!options.reason.empty()) query += "&reason=" + admin::url_encode(options.reason);
+    const Asked asked = ask(options, "POST", std::string("/v1/suspensions/") + (suspend ? "suspend" : "resume") + query);
+    if (asked.code != exit_code::kOk) return asked.code;
+    if (options.json) {
+        print(json::serialize(asked.body) + "\n");
+        return exit_code::kOk;
+    }
+    const json::array& pairs = asked.body.as_object().at("pairs").as_array();
+    for (const json::value& name : pairs)
+        print(fmt::format("{}: {}\n", shown(name.as_string()),
+                          suspend ? "suspended; its mail waits" : "goes on, one connection at first, then twice as many each time"));
+    if (pairs.empty())
+        print(suspend ? "Nothing was suspended: there are too many suspended pairs already.\n"
+                      : "Nothing was suspended there; `posthorn status` shows what is.\n");
+    return exit_code::kOk;
+}
+
 }  // namespace
 
 void add_account_commands(CLI::App& app, Action& action) {
@@ -299,22 +329,32 @@ void add_account_commands(CLI::App& app, Action& action) {
             "what must not go. Mail that was held by `posthorn queue hold` stays held.");
         command->callback([options = options, &action] { action = [options] { return change(*options, false); }; });
     }
-    // The same by the words that come to mind for www-data.
+    // The same by the words that come to mind for www-data; and by the same words a pair of sender and provider.
     const auto add_short = [&](const char* name, const char* help, bool suspend) {
         auto* command = app.add_subcommand(name, help);
         auto options = std::make_shared<AccountCommand>();
+        auto pair = std::make_shared<PairCommand>();
         add_daemon_options(*command, *options);
-        command->add_option("--user", options->name, "The user, a login or a system user, or the latter's number")
-            ->required()
-            ->type_name("NAME");
+        auto* user = command->add_option("--user", options->name, "The user, a login or a system user, or the latter's number")
+                         ->type_name("NAME");
+        command->add_option("DOMAIN", pair->sender, "Whose mail: a domain of ours (with all below its organisation's), one of our addresses, or ip for all of it")
+            ->excludes(user);
+        command->add_option("PROVIDER", pair->provider, "To whom: a provider's name (google), a mail host, or a recipient domain")
+            ->excludes(user);
         if (suspend) {
-            command->add_option("--reason", options->reason, "Shown by `user list` and `queue show`; he does not see it")
+            command->add_option("--for", pair->duration, "So long: 30m, 2h, 3d; else until it is resumed")->type_name("TIME")->excludes(user);
+            command->add_option("--reason", options->reason, "For `status`, `user list` and `queue show`; no user sees it")
                 ->type_name("TEXT");
         }
-        command->callback([options, suspend, &action] { action = [options, suspend] { return change(*options, suspend); }; });
+        command->callback([options, pair, suspend, &action] {
+            action = [options, pair, suspend] {
+                if (options->name.empty()) return change_pair(*options, *pair, suspend);
+                return change(*options, suspend);
+            };
+        });
     };
-    add_short("suspend", "Stop a user at once, as `user suspend` does", true);
-    add_short("resume", "Let a suspended user send again, as `user resume` does", false);
+    add_short("suspend", "Hold a domain's mail to a provider (DOMAIN PROVIDER), or stop a user at once (--user NAME)", true);
+    add_short("resume", "Let the mail go on that a suspension holds: DOMAIN PROVIDER, or --user NAME", false);
     {
         const auto [command, options] = add("list", "List the users, and who of them is locked or suspended");
         command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");
