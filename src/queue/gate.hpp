@@ -5,24 +5,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.hpp"
+#include "base/rate.hpp"
 
 namespace posthorn::queue {
-
-// So many recipients in such a time, evenly: a bucket that is full at first and fills with time.
-struct Rate {
-    std::uint32_t count = 0;                  // 0: no bound
-    Duration per = std::chrono::hours(1);
-    std::uint32_t burst = 1;                  // what the bucket holds: so many may start at once after a rest (PR-14: better few)
-
-    friend bool operator==(const Rate&, const Rate&) = default;
-};
 
 // What a gate lets through. Counted are recipients (a message to three is three), whatever becomes of them.
 struct GateSettings {
     std::uint32_t concurrency = 0;            // deliveries under way at once; 0: no bound
-    std::optional<Rate> rate;
+    std::optional<Rate> rate;                 // recipients, evenly: a bucket that is full at first; a count of 0: no bound
+    std::uint32_t burst = 1;                  // what the bucket holds: so many may start at once after a rest (PR-14: better few)
     // Recipients that may be under way or still start: those under way count against it, and it is not used up by itself. Whoever
     // counts what was sent sets it to what is left, before Scheduler::finished(). 0: closed. No value: no bound.
     std::optional<std::uint64_t> allowance;
@@ -47,17 +41,20 @@ struct GateFigures {
 // that a newsletter that uses a rate up does not make a letter wait for it.
 class Gate {
 public:
-    void set(const GateSettings& settings, TimePoint now);
+    bool set(const GateSettings& settings, TimePoint now);  // whether it bounds something else now
     // A bound of deliveries under way that comes from elsewhere (SitePlace::connections); the smaller one holds. 0: none.
-    void set_connections(std::uint32_t connections) { connections_ = connections; }
+    bool set_connections(std::uint32_t connections) { return std::exchange(connections_, connections) != connections; }
     // As they hold: with the smaller concurrency.
     [[nodiscard]] GateSettings settings() const;
     [[nodiscard]] bool is_idle() const { return connections_ == 0 && settings_ == GateSettings{}; }  // it bounds nothing
     [[nodiscard]] bool is_closed() const { return settings_.allowance == 0; }
+    [[nodiscard]] bool is_used_up(bool bulk) const { return allowed(bulk) == 0; }
+    // It bounds recipients, not only deliveries: rows in memory may have to wait for long.
+    [[nodiscard]] bool bounds_recipients() const { return is_rated() || settings_.allowance; }
 
     // Recipients that may start now in one more delivery; 0: none.
     [[nodiscard]] std::uint64_t room(bool bulk, TimePoint now) const;
-    // Recipients that are worth having in memory: what may start now and in the next seconds, a few for each delivery.
+    // Recipients that are worth having in memory: what may start now and in the next seconds.
     [[nodiscard]] std::uint64_t worth_loading(bool bulk, TimePoint now) const;
     // When the rate lets one more recipient start; nothing where the rate is not what bounds it.
     [[nodiscard]] std::optional<TimePoint> opens(bool bulk, TimePoint now) const;
@@ -72,7 +69,7 @@ public:
 
 private:
     [[nodiscard]] bool is_rated() const { return settings_.rate && settings_.rate->count != 0; }
-    [[nodiscard]] std::uint64_t burst() const { return std::max<std::uint64_t>(1, settings_.rate->burst); }
+    [[nodiscard]] std::uint64_t burst() const { return std::max<std::uint64_t>(1, settings_.burst); }
     [[nodiscard]] std::uint64_t kept(bool bulk) const;      // what is left in the bucket for letters
     [[nodiscard]] std::uint64_t credit(TimePoint now) const;
     [[nodiscard]] std::uint64_t allowed(bool bulk) const;   // by the allowance

@@ -20,7 +20,8 @@ bool Scheduler::wants_hot(std::string_view domain, std::string_view lane, std::u
         const Site& site = s.sites.at(destination.site);
         if (destination.backoff_until > now || site.backoff_until > now || destination.claiming != 0 ||
             destination.next_due <= now || destination.ready.size() >= 2 * s.options.claim_batch ||
-            (destination.site != kUnknownSite && site.ready >= s.site_bound(site))) {
+            (destination.site != kUnknownSite && site.ready >= s.site_bound(site)) ||
+            !s.may_load(destination, now)) {
             return false;
         }
     }
@@ -104,7 +105,12 @@ void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint val
     const bool moved = destination->site != site;
     s.move_to(*destination, site, now);
     Site& joined = s.sites.at(site);
-    s.set_provider(site, joined, place, now);
+    joined.limit = place.connections;
+    if (!place.provider.empty()) {
+        s.set_bounds("provider|" + std::string(place.provider), nullptr, &place.connections, now);
+    }
+    s.pass(*destination, s.gates.enter(place.provider, place.gates));
+    s.consider_starts(site, joined, now);
     if (std::exchange(destination->pardons, false)) {
         s.pardon(site, joined, now);
     }
@@ -112,6 +118,9 @@ void Scheduler::resolved(DestinationId id, const SitePlace& place, TimePoint val
         // Read before it was known whose bound they count against, which others have filled: they wait for
         // their turn.
         s.drop_ready(*destination, now);
+    }
+    if (destination->urgent) {
+        s.urgent_line.push_back(id);
     }
     s.consider(id, *destination, now);
 }
@@ -126,6 +135,9 @@ std::vector<ReadyRecipient> Scheduler::unresolved(DestinationId id, TimePoint no
     count_failure(destination->failures);
     destination->backoff_until = now + backoff(s.options, destination->failures);
     std::vector<ReadyRecipient> taken = s.take_all(*destination);
+    for (ReadyRecipient& urgent : s.take_urgent(id, *destination)) {
+        taken.push_back(std::move(urgent));
+    }
     s.move_to(*destination, kUnknownSite, now);
     destination->in_wants = false;
     s.consider(id, *destination, now);
@@ -153,6 +165,7 @@ std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, D
     s.consider_claims(site_id, site, now);
     if (Destination* destination = s.find(id)) {
         destination->active -= 1;
+        s.count_end(*destination, feedback.recipients);
         s.consider(id, *destination, now);
     }
     s.forget_if_idle(site_id, site, now);
@@ -177,6 +190,7 @@ void Scheduler::forget_places() {
     for (auto& [id, destination] : state_->destinations) {
         destination.site_valid_until = {};
     }
+    state_->places_forgotten = true;
 }
 
 void Scheduler::configured_anew(TimePoint now) {
@@ -201,12 +215,61 @@ void Scheduler::configured_anew(TimePoint now) {
     }
 }
 
+void Scheduler::set_gate(std::string_view key, const GateSettings& settings, TimePoint now) {
+    state_->set_bounds(key, &settings, nullptr, now);
+}
+
+void Scheduler::urgent(DestinationId id, std::string_view domain, std::string_view lane, std::vector<Recipient> rows,
+                       TimePoint now) {
+    State& s = *state_;
+    if (rows.empty()) {
+        return;
+    }
+    Destination& destination = s.get(id, domain, lane);
+    Fifo<ReadyRecipient>& waiting = s.urgents[id];
+    for (Recipient& row : rows) {
+        waiting.push_back({std::move(row), nullptr});
+    }
+    if (std::exchange(destination.urgent, true)) {
+        return;
+    }
+    s.ask_for_start(id, destination, now);
+}
+
+std::vector<DestinationId> Scheduler::behind(std::string_view key, std::size_t limit) const {
+    std::vector<DestinationId> found;
+    const Turnstile* gate = std::as_const(state_->gates).find(key);
+    if (gate == nullptr || !gate->gate.is_closed() || gate->sets.empty()) {
+        return found;
+    }
+    for (const auto& [id, destination] : state_->destinations) {
+        const bool waits = destination.in_wants || destination.in_ring;
+        if (waits && destination.gates != nullptr && gate->sets.contains(destination.gates)) {
+            found.push_back(id);
+            if (found.size() >= limit) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+std::vector<GateFigures> Scheduler::gates_of(DestinationId id, TimePoint now) const {
+    const Destination* destination = state_->find(id);
+    return destination == nullptr ? std::vector<GateFigures>{} : State::figures_of(*destination, now);
+}
+
+std::vector<GateFigures> Scheduler::gates_of(std::string_view domain, std::string_view lane, TimePoint now) const {
+    const auto it = state_->by_name.find(name_of(domain, lane));
+    return it == state_->by_name.end() ? std::vector<GateFigures>{} : gates_of(it->second, now);
+}
+
 void Scheduler::set_options(const SchedulerOptions& options) {
     State& s = *state_;
     s.options = options;
     for (auto& [id, site] : s.sites) {
         site.window.limit(s.ceiling(site));
-        if (id != kUnknownSite && site.start_turn == 0 && !site.awaits_provider && !site.ring.empty()) {
+        if (id != kUnknownSite && site.start_turn == 0 && !site.ring.empty()) {
             site.start_turn = s.starts.push(site.standing, id);  // next() looks whether it may
         }
     }
@@ -220,6 +283,9 @@ std::vector<RecipientId> Scheduler::drain() {
     State& s = *state_;
     for (auto& [id, destination] : s.destinations) {
         for (const ReadyRecipient& recipient : s.take_all(destination)) {
+            s.dropped.push_back(recipient.recipient.id);
+        }
+        for (const ReadyRecipient& recipient : s.take_urgent(id, destination)) {
             s.dropped.push_back(recipient.recipient.id);
         }
         if (destination.next_due != kNever && !destination.in_wants) {

@@ -32,15 +32,20 @@ Site* Scheduler::State::take_turn(SiteTurns& turns, std::uint64_t Site::*turn, c
 
 std::optional<SchedulerAction> Scheduler::State::next_resolve(TimePoint now) {
     while (!resolves.empty() && resolving < kMaxResolving) {
-        const DestinationId id = resolves.pop();
+        LaneTurns::Line& line = resolves.next();
+        const DestinationId id = line.ids.pop_front();
         Destination* destination = find(id);
+        if (destination != nullptr && destination->in_resolves) {
+            resolves.took(line);
+        }
+        resolves.put_back(line);
         if (destination == nullptr || !destination->in_resolves) {
             continue;
         }
         destination->in_resolves = false;
         const bool asks_first = destination->failures == 0 && destination->next_due <= now;
-        if (destination->resolving || destination->backoff_until > now ||
-            (destination->ready.empty() && !asks_first)) {
+        if (destination->resolving || (destination->backoff_until > now && !destination->urgent) ||
+            (destination->ready.empty() && !destination->urgent && !asks_first)) {
             consider(id, *destination, now);  // its rows have left meanwhile, or it must wait
             continue;
         }
@@ -51,14 +56,28 @@ std::optional<SchedulerAction> Scheduler::State::next_resolve(TimePoint now) {
     return std::nullopt;
 }
 
-std::optional<SchedulerAction> Scheduler::State::next_claim(TimePoint now) {
-    SiteId id = kUnknownSite;
-    while (Site* site = take_turn(claims, &Site::claim_turn, loaded, total_bound(), id)) {
-        if (auto action = claim_of(id, *site, now)) {
-            return action;
+Destination* Scheduler::State::first_of(LaneTurns::Line& line, SiteId site, bool Destination::*in_line) {
+    for (; !line.ids.empty(); line.ids.pop_front()) {
+        Destination* destination = find(line.ids.front());
+        if (destination != nullptr && destination->*in_line && destination->site == site && destination->line() == line.key) {
+            return destination;
         }
     }
-    return std::nullopt;
+    return nullptr;
+}
+
+std::optional<SchedulerAction> Scheduler::State::next_claim(TimePoint now) {
+    SiteId id = kUnknownSite;
+    for (;;) {
+        const bool called = call_next(Step::claim, false, now);
+        if (Site* site = take_turn(claims, &Site::claim_turn, loaded, total_bound(), id)) {
+            if (auto action = claim_of(id, *site, now)) {
+                return action;
+            }
+        } else if (!called && !call_next(Step::claim, true, now)) {
+            return std::nullopt;
+        }
+    }
 }
 
 std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site, TimePoint now) {
@@ -69,13 +88,37 @@ std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site,
     }
     std::optional<SchedulerAction> action;
     while (!action && !site.wants.empty()) {
-        const DestinationId wanting = site.wants.pop();
-        Destination* destination = find(wanting);
-        if (destination == nullptr || !destination->in_wants || destination->site != id) {
+        LaneTurns::Line& line = site.wants.next();
+        Destination* destination = first_of(line, id, &Destination::in_wants);
+        if (destination == nullptr) {
+            site.wants.put_back(line);
             continue;
         }
+        const DestinationId wanting = line.ids.front();
+        const bool may = destination->next_due <= now && destination->backoff_until <= now && destination->claiming == 0;
+        if (may && destination->gates != nullptr) {
+            Turnstile* gate = barrier(Step::claim, id, line, wanting, *destination->gates, now);
+            // Where its mail goes now is found out before it waits at a gate that it may not pass any more.
+            if (gate != nullptr && destination->site_valid_until > now) {
+                park(Step::claim, *gate, id, site.wants, line, now);
+                continue;
+            }
+            if (gate != nullptr) {
+                line.ids.pop_front();
+                site.wants.put_back(line);
+                destination->in_wants = false;
+                tries += 1;
+                consider(wanting, *destination, now);
+                continue;
+            }
+        }
+        line.ids.pop_front();
         destination->in_wants = false;
-        if (destination->next_due > now || destination->backoff_until > now || destination->claiming != 0) {
+        if (may) {
+            site.wants.took(line);
+        }
+        site.wants.put_back(line);
+        if (!may) {
             consider(wanting, *destination, now);
             continue;
         }
@@ -84,7 +127,7 @@ std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site,
             const std::size_t room = bound - std::min(bound, site.ready);
             // A batch that is worth the question, unless rows are dear.
             limit = is_tight(site) ? room : std::max(room, options.claim_batch / 2);
-            limit = std::min(limit, options.claim_batch);
+            limit = cut(Step::claim, *destination, std::min(limit, options.claim_batch), now);
         }
         limit = std::max<std::size_t>(1, limit);
         begin_claim(*destination, limit);
@@ -98,10 +141,18 @@ std::optional<SchedulerAction> Scheduler::State::next_start(TimePoint now) {
     if (rest_until > now) {
         return std::nullopt;
     }
+    if (auto action = next_urgent(now)) {
+        return action;
+    }
     SiteId id = kUnknownSite;
-    while (Site* site = take_turn(starts, &Site::start_turn, deliveries, options.deliveries, id)) {
-        if (auto action = start_of(id, *site, now)) {
-            return action;
+    while (deliveries.used() < options.deliveries) {
+        const bool called = call_next(Step::start, false, now);
+        if (Site* site = take_turn(starts, &Site::start_turn, deliveries, options.deliveries, id)) {
+            if (auto action = start_of(id, *site, now)) {
+                return action;
+            }
+        } else if (!called && !call_next(Step::start, true, now)) {
+            return std::nullopt;
         }
     }
     return std::nullopt;
@@ -109,27 +160,40 @@ std::optional<SchedulerAction> Scheduler::State::next_start(TimePoint now) {
 
 std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site, TimePoint now) {
     const bool may = site.active < window(site) && site.backoff_until <= now;
-    if (may && site.provider != nullptr && site.provider->full()) {
-        consider_starts(id, site, now);  // waits for its provider
-        return std::nullopt;
-    }
     std::optional<SchedulerAction> action;
     while (may && !action && !site.ring.empty()) {
-        const DestinationId next = site.ring.pop();
-        Destination* destination = find(next);
-        if (destination == nullptr || !destination->in_ring || destination->site != id) {
+        LaneTurns::Line& line = site.ring.next();
+        Destination* destination = first_of(line, id, &Destination::in_ring);
+        if (destination == nullptr) {
+            site.ring.put_back(line);
             continue;
         }
+        const DestinationId next = line.ids.front();
+        const bool can = !destination->ready.empty() && destination->site_valid_until > now &&
+                         destination->backoff_until <= now;
+        Turnstile* gate = can && destination->gates != nullptr
+                              ? barrier(Step::start, id, line, next, *destination->gates, now)
+                              : nullptr;
+        if (gate != nullptr && may_wait(*gate, *destination, now)) {
+            park(Step::start, *gate, id, site.ring, line, now);
+            tries += 1;
+            continue;
+        }
+        line.ids.pop_front();
         destination->in_ring = false;
-        if (destination->ready.empty() || destination->site_valid_until <= now ||
-            destination->backoff_until > now) {
-            consider(next, *destination, now);
+        if (can && gate == nullptr) {
+            site.ring.took(line);
+        }
+        site.ring.put_back(line);
+        if (can && gate == nullptr) {
+            action = start(id, site, next, *destination, now);
             continue;
         }
-        action = start(id, site, next, *destination, now);
-    }
-    if (site.provider != nullptr) {
-        wake_provider(*site.provider, now);  // the next in line, if there is room beside this one
+        tries += 1;
+        if (gate != nullptr) {
+            drop_ready(*destination, now);  // it waits with the rest in the store
+        }
+        consider(next, *destination, now);
     }
     return action;
 }
@@ -142,18 +206,78 @@ SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationI
                          destination.lane(),
                          destination.ready.front().ready.recipient.message,
                          {}};
+    const std::size_t most = cut(Step::start, destination, options.recipients_per_transaction, now);
     do {
         action.recipients.push_back(take_ready(destination));
     } while (!action.recipients.back().recipient.personal && !destination.ready.empty() &&
              destination.ready.front().ready.recipient.message == action.message &&
-             !destination.ready.front().ready.recipient.personal &&
-             action.recipients.size() < std::max<std::size_t>(1, options.recipients_per_transaction));
-    destination.active += 1;
+             !destination.ready.front().ready.recipient.personal && action.recipients.size() < most);
+    count_begin(destination, static_cast<std::uint32_t>(action.recipients.size()), now);
     begin_delivery(site_id, site, now);
     consider(id, destination, now);  // more ready, or more to claim; it is active, so it stays
     consider_claims(site_id, site, now);
     consider_starts(site_id, site, now);
     return action;
+}
+
+void Scheduler::State::ask_for_start(DestinationId id, Destination& destination, TimePoint now) {
+    if (destination.site != kUnknownSite && destination.site_valid_until > now) {
+        urgent_line.push_back(id);
+    } else if (!destination.resolving && !destination.in_resolves) {
+        destination.in_resolves = true;
+        resolves.push(destination.submitter, {destination.lane_id, 0}, destination.bulk, id);
+    }
+}
+
+std::optional<SchedulerAction> Scheduler::State::next_urgent(TimePoint now) {
+    while (!urgent_line.empty() && deliveries.used() < options.deliveries) {
+        const DestinationId id = urgent_line.pop_front();
+        Destination* destination = find(id);
+        if (destination == nullptr || !destination->urgent) {
+            continue;
+        }
+        if (destination->site == kUnknownSite || destination->site_valid_until <= now) {
+            ask_for_start(id, *destination, now);
+            tries += 1;
+            continue;
+        }
+        Fifo<ReadyRecipient>& rows = urgents.at(id);
+        StartDelivery action{destination->site,
+                             id,
+                             destination->domain(),
+                             destination->lane(),
+                             rows.front().recipient.message,
+                             {}};
+        do {
+            action.recipients.push_back(rows.pop_front());
+        } while (!action.recipients.back().recipient.personal && !rows.empty() &&
+                 rows.front().recipient.message == action.message && !rows.front().recipient.personal &&
+                 action.recipients.size() < std::max<std::size_t>(1, options.recipients_per_transaction));
+        if (rows.empty()) {
+            urgents.erase(id);
+            destination->urgent = false;
+        } else {
+            urgent_line.push_back(id);
+        }
+        count_begin(*destination, static_cast<std::uint32_t>(action.recipients.size()), now);
+        begin_delivery(destination->site, sites.at(destination->site), now);
+        return action;
+    }
+    return std::nullopt;
+}
+
+std::vector<ReadyRecipient> Scheduler::State::take_urgent(DestinationId id, Destination& destination) {
+    std::vector<ReadyRecipient> taken;
+    if (!std::exchange(destination.urgent, false)) {
+        return taken;
+    }
+    Fifo<ReadyRecipient>& rows = urgents.at(id);
+    while (!rows.empty()) {
+        note_due(destination, rows.front().recipient.due_at);
+        taken.push_back(rows.pop_front());
+    }
+    urgents.erase(id);
+    return taken;
 }
 
 void Scheduler::State::tick(TimePoint now) {
@@ -166,6 +290,12 @@ void Scheduler::State::tick(TimePoint now) {
         Destination& destination = destinations.at(id);
         set_wake(id, destination, kNever);
         consider(id, destination, now);
+    }
+    while (!gates.timer.empty() && gates.timer.begin()->first <= now) {
+        Turnstile& gate = *gates.timer.begin()->second;
+        gates.timer.erase(gates.timer.begin());
+        gate.wake = kNever;
+        offer(gate);
     }
     while (!site_timer.empty() && site_timer.begin()->first <= now) {
         const SiteId id = site_timer.begin()->second;
@@ -182,8 +312,16 @@ SchedulerAction Scheduler::next(TimePoint now) {
     if (!s.dropped.empty()) {
         return GiveBack{std::exchange(s.dropped, {})};
     }
+    if (std::exchange(s.places_forgotten, false)) {
+        s.gates.for_each([&](Turnstile& gate) {
+            s.release(gate, Step::claim, now);
+            s.release(gate, Step::start, now);
+        });
+    }
     // Starts last: what is claimed and resolved meanwhile needs no slot, and keeps the slots busy later.
+    std::uint64_t tries = 0;
     do {
+        tries = s.tries;
         if (auto action = s.next_resolve(now)) {
             return *std::move(action);
         }
@@ -193,8 +331,9 @@ SchedulerAction Scheduler::next(TimePoint now) {
         if (auto action = s.next_start(now)) {
             return *std::move(action);
         }
-        // Whose place was found to be old when its turn came is to be resolved: nobody would come back for it.
-    } while (!s.resolves.empty() && s.resolving < kMaxResolving);
+        // Whose place was found to be old when its turn came is to be resolved, who gave his rows back is to claim them again, and
+        // who could not start leaves the gate to others: nobody would come back for them.
+    } while (s.tries != tries);
     if (!s.dropped.empty()) {
         return GiveBack{std::exchange(s.dropped, {})};
     }
@@ -204,6 +343,9 @@ SchedulerAction Scheduler::next(TimePoint now) {
     }
     if (!s.backoffs.empty()) {
         when = std::min(when, s.backoffs.begin()->first);
+    }
+    if (!s.gates.timer.empty()) {
+        when = std::min(when, s.gates.timer.begin()->first);
     }
     return when == kNever ? WaitUntil{} : WaitUntil{when};
 }

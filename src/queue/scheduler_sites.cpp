@@ -1,5 +1,4 @@
-// Where a site stands: how much it may have at once, whether it is quick, dead or forgotten, and what its
-// provider allows.
+// Where a site stands: how much it may have at once, whether it is quick, dead or forgotten.
 #include "queue/scheduler_state.hpp"
 
 namespace posthorn::queue {
@@ -30,51 +29,9 @@ SiteId Scheduler::State::site_at(const SitePlace& place) {
     return id;
 }
 
-void Scheduler::State::set_provider(SiteId id, Site& site, const SitePlace& place, TimePoint now) {
-    site.limit = place.connections;
-    Provider* provider = place.provider.empty() ? nullptr : &providers[std::string(place.provider)];
-    if (site.provider != provider) {
-        if (site.provider != nullptr) {
-            site.provider->active -= site.active;
-            wake_provider(*site.provider, now);
-        }
-        if (provider != nullptr) {
-            provider->active += site.active;
-        }
-        site.provider = provider;
-        site.awaits_provider = false;
-    }
-    if (provider != nullptr && provider->limit != place.connections) {
-        provider->limit = place.connections;
-        wake_provider(*provider, now);
-    }
-    consider_starts(id, site, now);
-}
-
-// The first ones for which there is room may go on; whoever then does not start wakes the next.
-void Scheduler::State::wake_provider(Provider& provider, TimePoint now) {
-    while (!provider.waiting.empty() && !provider.full()) {
-        const SiteId id = provider.waiting.pop_front();
-        const auto it = sites.find(id);
-        if (it == sites.end() || it->second.provider != &provider || !it->second.awaits_provider) {
-            continue;
-        }
-        it->second.awaits_provider = false;
-        consider_starts(id, it->second, now);
-        if (it->second.start_turn != 0) {
-            return;
-        }
-    }
-}
-
 void Scheduler::State::consider_starts(SiteId id, Site& site, TimePoint now) {
-    if (site.start_turn != 0 || site.awaits_provider || site.ring.empty() || site.active >= window(site) ||
+    if (site.start_turn != 0 || site.ring.empty() || site.active >= window(site) ||
         site.backoff_until > now) {
-        return;
-    }
-    if (site.provider != nullptr && site.provider->full()) {
-        site.awaits_provider = true;
-        site.provider->waiting.push_back(id);
         return;
     }
     site.start_turn = starts.push(site.standing, id);
@@ -111,9 +68,7 @@ void Scheduler::State::set_standing(SiteId id, Site& site, Standing standing, Ti
 }
 
 void Scheduler::State::reconsider_ring(SiteId id, Site& site, TimePoint now) {
-    LaneTurns members = std::exchange(site.ring, {});
-    while (!members.empty()) {
-        const DestinationId member = members.pop();
+    for (const DestinationId member : site.ring.take_all()) {
         Destination* destination = find(member);
         if (destination != nullptr && destination->in_ring && destination->site == id) {
             destination->in_ring = false;
@@ -135,9 +90,6 @@ void Scheduler::State::begin_delivery(SiteId id, Site& site, TimePoint now) {
     }
     site.active += 1;
     deliveries.add(site.standing, 1);
-    if (site.provider != nullptr) {
-        site.provider->active += 1;
-    }
     if (site.standing != Standing::slow) {
         look_at(id, site, site.progress_at + options.slow);
     }
@@ -147,10 +99,6 @@ void Scheduler::State::end_delivery(Site& site, TimePoint now) {
     site.active -= 1;
     site.progress_at = now;
     deliveries.remove(site.standing, 1);
-    if (site.provider != nullptr) {
-        site.provider->active -= 1;
-        wake_provider(*site.provider, now);
-    }
 }
 
 void Scheduler::State::learn(SiteId id, Site& site, DeliveryFeedback feedback, TimePoint now) {
@@ -245,11 +193,7 @@ void Scheduler::State::look(SiteId id, Site& site, TimePoint now) {
     site.look_at = kNever;
     if (site.forget_at <= now) {
         by_key.erase(site.key);
-        Provider* provider = site.provider;
         sites.erase(id);
-        if (provider != nullptr) {
-            wake_provider(*provider, now);
-        }
         return;
     }
     if (site.forget_at != kNever) {

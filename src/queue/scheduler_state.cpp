@@ -58,24 +58,25 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
     // before, a few recipients are, which then learn why they wait.
     const bool asks_first = !site_known && destination.failures == 0;
     if (!site_known && !destination.resolving && !destination.in_resolves &&
-        (!destination.ready.empty() || (due && asks_first))) {
+        (!destination.ready.empty() || destination.urgent || (due && asks_first))) {
         destination.in_resolves = true;
-        resolves.push(destination.submitter, destination.lane_id, destination.bulk, id);
+        resolves.push(destination.submitter, {destination.lane_id, 0}, destination.bulk, id);
     }
     if (site_known && !destination.ready.empty() && !destination.in_ring) {
         destination.in_ring = true;
-        site.ring.push(destination.submitter, destination.lane_id, destination.bulk, id);
+        site.ring.push(destination.submitter, destination.line(), destination.bulk, id);
         consider_starts(destination.site, site, now);
     }
     if (due && !asks_first && destination.claiming == 0 && !destination.in_wants &&
         destination.ready.size() <= options.claim_batch / 2) {
         destination.in_wants = true;
-        site.wants.push(destination.submitter, destination.lane_id, destination.bulk, id);
+        site.wants.push(destination.submitter, destination.line(), destination.bulk, id);
         consider_claims(destination.site, site, now);
     }
     set_wake(id, destination, due ? kNever : destination.next_due);
     const bool idle = destination.ready.empty() && destination.next_due == kNever &&
-                      destination.claiming == 0 && !destination.resolving && destination.active == 0;
+                      destination.claiming == 0 && !destination.resolving && destination.active == 0 &&
+                      !destination.urgent;
     if (idle) {
         forget(id, destination, now);
     }
@@ -110,6 +111,7 @@ void Scheduler::State::move_to(Destination& destination, SiteId to, TimePoint no
     from.members -= 1;
     site.members += 1;
     site.forget_at = kNever;
+    pass(destination, nullptr);
     destination.site = to;
     destination.in_ring = false;
     destination.in_wants = false;

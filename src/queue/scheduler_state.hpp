@@ -1,5 +1,5 @@
-// The inside of the scheduler, shared by its source files only: destinations, sites, providers, and where
-// each of them stands.
+// The inside of the scheduler, shared by its source files only: destinations, sites, gates, and where each of
+// them stands.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "queue/fifo.hpp"
 #include "queue/scheduler.hpp"
 #include "queue/turns.hpp"
+#include "queue/turnstile.hpp"
 
 namespace posthorn::queue {
 
@@ -59,11 +60,13 @@ struct Destination {
     TimePoint backoff_until{};     // DNS did not say where its site is
     TimePoint site_valid_until{};
     TimePoint wake = kNever;  // its place in the timer
+    GateSet* gates = nullptr;  // that its mail passes; null: none, or not known yet
     SiteId site = kUnknownSite;
     LaneId lane_id = 0;
     SubmitterId submitter = 0;   // two with one hash only share their turns
     std::uint32_t loaded = 0;    // of the ready ones
     std::uint32_t active = 0;    // deliveries under way
+    std::uint32_t under_way = 0;  // recipients in them
     std::uint32_t claiming = 0;  // the limit of the claim under way
     std::uint8_t failures = 0;
     bool bulk = false;
@@ -71,28 +74,21 @@ struct Destination {
     bool in_resolves = false;
     bool in_wants = false;  // of its site
     bool in_ring = false;   // of its site
+    bool urgent = false;    // has rows that pass everything
     bool pardons = false;   // the back-off of the site it will be found at is forgotten
 
+    [[nodiscard]] LineKey line() const { return {lane_id, gates == nullptr ? 0 : gates->id}; }
     [[nodiscard]] std::string domain() const { return name.substr(0, name.find('\0')); }
     [[nodiscard]] std::string lane() const { return name.substr(name.find('\0') + 1); }
 };
 // 10^5 destinations are to fit into a small machine.
 static_assert(sizeof(Destination) <= 256);
 
-struct Provider {
-    std::uint32_t limit = 0;  // 0: none
-    std::uint32_t active = 0;
-    Fifo<SiteId> waiting;  // sites that could start but for the limit
-
-    [[nodiscard]] bool full() const { return limit != 0 && active >= limit; }
-};
-
 struct Site {
     std::string key;
     LaneTurns ring;   // destinations with ready recipients
     LaneTurns wants;  // destinations with due recipients in the store, to be claimed
     ConcurrencyWindow window;
-    Provider* provider = nullptr;
     TimePoint backoff_until{};
     TimePoint look_at = kNever;    // its place in the site timer
     TimePoint forget_at = kNever;  // nobody needs it any more
@@ -106,7 +102,6 @@ struct Site {
     std::size_t loaded = 0;     // of them those that came or come from the store
     std::uint8_t failures = 0;  // back-offs without a success between them
     Standing standing = Standing::fresh;
-    bool awaits_provider = false;
     bool closed = false;  // it backs off because it was closed to us
 };
 
@@ -148,7 +143,7 @@ struct Scheduler::State {
     std::unordered_map<std::string_view, DestinationId> by_name;  // views into destinations
     std::unordered_map<SiteId, Site> sites;                       // with kUnknownSite always
     std::unordered_map<std::string_view, SiteId> by_key;          // views into sites
-    std::unordered_map<std::string, Provider> providers;          // as many as the configuration has
+    Gates gates;
     struct Lane {
         LaneId id = 0;
         std::uint32_t members = 0;  // destinations
@@ -157,6 +152,8 @@ struct Scheduler::State {
     std::set<std::pair<TimePoint, DestinationId>> timer;
     std::set<std::pair<TimePoint, SiteId>> backoffs;    // their ends
     std::set<std::pair<TimePoint, SiteId>> site_timer;  // sites that may have stalled or may be forgotten
+    std::unordered_map<DestinationId, Fifo<ReadyRecipient>> urgents;  // rows that pass everything; none is empty
+    Fifo<DestinationId> urgent_line;                                  // of them those whose site is known
     LaneTurns resolves;
     SiteTurns starts, claims;
     Shares deliveries;                 // under way
@@ -167,8 +164,10 @@ struct Scheduler::State {
     LaneId last_lane = 0;
     std::size_t resolving = 0;
     std::size_t ready = 0;
+    std::uint64_t tries = 0;  // of lines in turn that could not start
     std::uint64_t hot = 0;
     bool paused = false;
+    bool places_forgotten = false;  // who waits at a gate may pass others from now on: next() looks
 
     // destinations: scheduler_state.cpp
     Destination* find(DestinationId id) {
@@ -207,7 +206,6 @@ struct Scheduler::State {
         return std::max(kReadyPerDelivery * options.deliveries, 2 * options.claim_batch);
     }
     SiteId site_at(const SitePlace& place);
-    void set_provider(SiteId id, Site& site, const SitePlace& place, TimePoint now);
     // In line for starting, or for claiming, when it may.
     void consider_starts(SiteId id, Site& site, TimePoint now);
     void consider_claims(SiteId id, Site& site, TimePoint now);
@@ -216,7 +214,6 @@ struct Scheduler::State {
     void begin_delivery(SiteId id, Site& site, TimePoint now);
     void end_delivery(Site& site, TimePoint now);
     void learn(SiteId id, Site& site, DeliveryFeedback feedback, TimePoint now);
-    void wake_provider(Provider& provider, TimePoint now);
     // before: deliveries under way that began before and whose end is to change nothing.
     void back_off(SiteId id, Site& site, std::uint32_t before, TimePoint now);
     // Destinations in line for a start are looked at again: those that may not keep their rows give them
@@ -229,12 +226,47 @@ struct Scheduler::State {
     void look(SiteId id, Site& site, TimePoint now);
     void forget_if_idle(SiteId id, Site& site, TimePoint now);
 
+    // gates: scheduler_gates.cpp
+    // It passes these from now on; what it has under way is theirs, too.
+    void pass(Destination& destination, GateSet* set);
+    // The gate that keeps the line from its next step, or null: then the step follows, or the line is put back untouched.
+    [[nodiscard]] Turnstile* barrier(Step step, SiteId site, const LaneTurns::Line& line, DestinationId id,
+                                     const GateSet& set, TimePoint now);
+    [[nodiscard]] bool has_room(Step step, const Turnstile& gate, bool bulk, TimePoint now) const;
+    // The line that this gate called last, or whose claim it let through, has not had its try yet.
+    [[nodiscard]] bool is_outstanding(Step step, const Turnstile& gate) const;
+    // The line waits there, out of turn.
+    void park(Step step, Turnstile& gate, SiteId site, LaneTurns& turns, LaneTurns::Line& line, TimePoint now);
+    // Whether rows of the destination may wait in memory for this gate.
+    [[nodiscard]] bool may_wait(const Turnstile& gate, const Destination& destination, TimePoint now) const;
+    // The next line in turn at a gate with room is in turn at its site again. all: at any gate; else at the next one only.
+    bool call_next(Step step, bool all, TimePoint now);
+    bool back_in_turn(Step step, const ParkedLine& parked, TimePoint now);
+    // Whoever waits there may have a chance now.
+    void offer(Turnstile& gate);
+    void offer_all(const GateSet& set);
+    void release(Turnstile& gate, Step step, TimePoint now);  // all of its lines, to be tried again
+    // Whether new mail of the destination is worth having in memory, as far as its gates are concerned.
+    [[nodiscard]] bool may_load(const Destination& destination, TimePoint now) const;
+    // The most recipients that may start, or be claimed, together; at least one.
+    [[nodiscard]] static std::size_t cut(Step step, const Destination& destination, std::size_t limit, TimePoint now);
+    void arm(Turnstile& gate, TimePoint now);
+    void set_bounds(std::string_view key, const GateSettings* settings, const std::uint32_t* connections, TimePoint now);
+    void count_begin(Destination& destination, std::uint32_t recipients, TimePoint now);
+    void count_end(Destination& destination, std::uint32_t recipients);
+    [[nodiscard]] static std::vector<GateFigures> figures_of(const Destination& destination, TimePoint now);
+
     // actions: scheduler_next.cpp
     void tick(TimePoint now);
     std::optional<SchedulerAction> next_resolve(TimePoint now);
     std::optional<SchedulerAction> next_claim(TimePoint now);
     std::optional<SchedulerAction> claim_of(SiteId id, Site& site, TimePoint now);
     std::optional<SchedulerAction> next_start(TimePoint now);
+    std::optional<SchedulerAction> next_urgent(TimePoint now);
+    void ask_for_start(DestinationId id, Destination& destination, TimePoint now);
+    std::vector<ReadyRecipient> take_urgent(DestinationId id, Destination& destination);
+    // The first of the line that it means; null: the line is empty now.
+    Destination* first_of(LaneTurns::Line& line, SiteId site, bool Destination::*in_line);
     std::optional<SchedulerAction> start_of(SiteId id, Site& site, TimePoint now);
     SchedulerAction start(SiteId site_id, Site& site, DestinationId id, Destination& destination,
                           TimePoint now);
