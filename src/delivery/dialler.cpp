@@ -17,9 +17,10 @@ void Dialler::use(const Learnt& learnt) {
     for (const Remembered& item : learnt_.memory->load(kBrokenTlsKind)) broken_tls_.note(item.key, item.expires);
 }
 
-void Dialler::heed(const BlockedSites* blocked, const SourceWatch* sources) {
+void Dialler::heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks) {
     blocked_ = blocked;
     sources_ = sources;
+    quirks_ = quirks;
 }
 
 std::shared_ptr<net::ClientTls> Dialler::tls_of(const Settings& settings) {

@@ -44,8 +44,8 @@ public:
     // Before the first plan; hosts with broken TLS are read back here. Without it there is no MTA-STS, nothing is counted, and
     // a restart forgets.
     void use(const Learnt& learnt);
-    // Both outlive the dialler; null: no fallback, and source addresses as configured.
-    void heed(const BlockedSites* blocked, const SourceWatch* sources);
+    // All outlive the dialler; null: no fallback, source addresses as configured, nothing is known of peers.
+    void heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks = nullptr);
 
     // Where and how mail for the domain goes. sender_domain: of the reverse-path, empty for none. From DNS's cache, as a
     // rule; a literal needs no DNS. Waits at most StsPolicies::kFirstWait for a first MTA-STS policy.
@@ -80,6 +80,7 @@ private:
     net::awaitable<PlanDecision> plan_direct(DeliveryPlan plan, dns::MxAnswer answer);
     net::awaitable<PlanDecision> plan_relay(DeliveryPlan plan, std::string name);
     net::awaitable<void> add_sts(DeliveryPlan& plan);
+    void add_quirks(DeliveryPlan& plan) const;
     net::awaitable<Dialled> dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with, bool& by_sts);
     net::awaitable<HostView> look_at(const DeliveryPlan& plan, DeliveryTerms terms, RouteHost host);
     net::awaitable<void> put_ourselves_first(const DeliveryPlan& plan, std::vector<RouteHost>& order, std::size_t begin);
@@ -100,6 +101,7 @@ private:
     Learnt learnt_;
     const BlockedSites* blocked_ = nullptr;
     const SourceWatch* sources_ = nullptr;
+    const Quirks* quirks_ = nullptr;
     std::string tls_ca_file_;                   // that tls_ was made with
     std::shared_ptr<const net::Certificate> tls_certificate_;
     std::shared_ptr<net::ClientTls> tls_;       // shared with the connections being opened

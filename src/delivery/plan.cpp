@@ -60,11 +60,11 @@ std::string direct_manner(const DeliveryPlan& plan, TlsPolicy least) {
     std::string manner = "direct tls=" + std::string(text_of(least)) + text_of(plan.source);
     if (plan.mx_secure) manner += " dnssec=" + plan.domain;
     if (plan.sts) manner += " sts=" + plan.sts->domain + "/" + plan.sts->id + "/" + std::string(to_string(plan.sts->mode));
-    return manner;
+    return manner + plan.quirks.text();
 }
 
 std::string relay_manner(const DeliveryPlan& plan, std::string_view relay) {
-    return "relay " + std::string(relay) + text_of(plan.source);
+    return "relay " + std::string(relay) + text_of(plan.source) + plan.quirks.text();
 }
 
 std::string manner_for(const DeliveryPlan& plan, const DeliveryTerms& terms) {

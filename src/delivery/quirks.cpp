@@ -34,6 +34,35 @@ std::string Quirks::key_of(Quirk quirk, std::string_view of) {
     return key;
 }
 
+bool KnownQuirks::has(std::string_view host, Quirk quirk) const {
+    return std::any_of(of_hosts.begin(), of_hosts.end(), [&](const auto& item) { return item.first == host && item.second == quirk; });
+}
+
+std::string KnownQuirks::text() const {
+    std::string text;
+    if (no_ipv6) text += " avoiding IPv6";
+    for (const auto& [host, quirk] : of_hosts) text.append(" ").append(host).append(":").append(to_string(quirk));
+    return text;
+}
+
+std::vector<std::string> KnownQuirks::sentences(std::string_view group, std::string_view domain) const {
+    std::vector<std::string> out;
+    const std::string name(group);
+    if (tls) out.push_back(name + " has refused mail in clear text: TLS is demanded there");
+    if (no_ipv6) out.push_back(name + " has refused mail over IPv6 from here: IPv4 is used for a day");
+    for (const auto& [host, quirk] : of_hosts) {
+        switch (quirk) {
+            case Quirk::no_pipelining: out.push_back(host + " stumbled over PIPELINING: commands wait for their answers for a day"); break;
+            case Quirk::no_chunking: out.push_back(host + " stumbled over BDAT: DATA is used for a day"); break;
+            case Quirk::no_smtputf8: out.push_back(host + " stumbled over SMTPUTF8: it is not used there for a day"); break;
+            case Quirk::no_relaying: out.push_back(host + " does not take mail for " + std::string(domain) + ": other hosts come first for a day"); break;
+            case Quirk::tls:
+            case Quirk::no_ipv6: break;
+        }
+    }
+    return out;
+}
+
 bool Quirks::holds(Quirk quirk, std::string_view of, TimePoint now) const {
     const auto at = until_.find(key_of(quirk, of));
     return at != until_.end() && at->second > now;
@@ -46,6 +75,27 @@ bool Quirks::note(Quirk quirk, std::string_view of, TimePoint now) {
 }
 
 void Quirks::forget(Quirk quirk, std::string_view of) { until_.erase(key_of(quirk, of)); }
+
+std::vector<std::string> Quirks::forget_all(Quirk quirk) {
+    std::vector<std::string> keys;
+    const std::string prefix = key_of(quirk, {});
+    for (auto at = until_.lower_bound(prefix); at != until_.end() && at->first.compare(0, prefix.size(), prefix) == 0; at = until_.erase(at))
+        keys.push_back(at->first);
+    return keys;
+}
+
+KnownQuirks Quirks::known(std::string_view group, const std::vector<std::string>& hosts, std::string_view domain, TimePoint now) const {
+    KnownQuirks known;
+    if (until_.empty()) return known;
+    known.tls = holds(Quirk::tls, group, now);
+    known.no_ipv6 = holds(Quirk::no_ipv6, group, now);
+    for (const std::string& host : hosts) {
+        for (const Quirk quirk : {Quirk::no_pipelining, Quirk::no_chunking, Quirk::no_smtputf8})
+            if (holds(quirk, host, now)) known.of_hosts.emplace_back(host, quirk);
+        if (holds(Quirk::no_relaying, host + ' ' + std::string(domain), now)) known.of_hosts.emplace_back(host, Quirk::no_relaying);
+    }
+    return known;
+}
 
 // Words of a later version that this one does not know mean nothing here.
 void Quirks::restore(std::string_view key, TimePoint until) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 
@@ -30,6 +31,17 @@ inline constexpr std::size_t kMaxQuirks = 10000;
 [[nodiscard]] Duration lifetime_of(Quirk quirk);
 [[nodiscard]] std::string_view to_string(Quirk quirk);       // "no-ipv6"
 
+// What is known of the peers of one plan.
+struct KnownQuirks {
+    bool tls = false, no_ipv6 = false;                                   // of its group
+    std::vector<std::pair<std::string, Quirk>> of_hosts;                 // by name
+
+    [[nodiscard]] bool has(std::string_view host, Quirk quirk) const;
+    // Open connections under another text are no good for it; empty: nothing is known.
+    [[nodiscard]] std::string text() const;
+    [[nodiscard]] std::vector<std::string> sentences(std::string_view group, std::string_view domain) const;
+};
+
 // Pure; on the wall's clock, as it outlives a restart. At most kMaxQuirks: what ends first is forgotten first. On the home shard.
 class Quirks {
 public:
@@ -37,6 +49,10 @@ public:
     // True: it was not known.
     bool note(Quirk quirk, std::string_view of, TimePoint now);
     void forget(Quirk quirk, std::string_view of);
+    // Of all groups and hosts; the keys that are forgotten, for delivery's memory.
+    std::vector<std::string> forget_all(Quirk quirk);
+    [[nodiscard]] KnownQuirks known(std::string_view group, const std::vector<std::string>& hosts, std::string_view domain,
+                                    TimePoint now) const;
     // For delivery's memory: the key it is kept under ("no-ipv6 google"), and its reading back.
     [[nodiscard]] static std::string key_of(Quirk quirk, std::string_view of);
     void restore(std::string_view key, TimePoint until);

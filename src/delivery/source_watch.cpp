@@ -75,7 +75,7 @@ SourceWatch::SourceWatch(net::asio::any_io_executor home, dns::Resolver& resolve
 
 net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings) {
     Confirmations fresh;
-    bool answered = true;
+    bool answered = true, repaired = false;
     const std::set<std::string> sources = settings->delivery.family == IpFamily::automatic
                                               ? v6_sources(settings->delivery)
                                               : std::set<std::string>();
@@ -94,6 +94,7 @@ net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings)
         // No answer says nothing: what was found before stays.
         if (unknown && before != confirmations_.end()) found = before->second;
         answered = answered && !unknown;
+        repaired = repaired || (before != confirmations_.end() && !before->second.confirmed && found.confirmed);
         if (before == confirmations_.end() || before->second.confirmed != found.confirmed ||
             before->second.why != found.why)
             log::info("source")
@@ -103,6 +104,7 @@ net::awaitable<bool> SourceWatch::look(std::shared_ptr<const Settings> settings)
         fresh[text] = std::move(found);
     }
     confirmations_ = std::move(fresh);
+    if (repaired && on_confirmed_) on_confirmed_();
     co_return answered;
 }
 

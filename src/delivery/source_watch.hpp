@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "delivery/source_address.hpp"
 #include "net/asio.hpp"
@@ -28,6 +29,8 @@ public:
     // Until the group stops. `settings` gives those in force.
     net::awaitable<void> run(std::function<std::shared_ptr<const Settings>()> settings, net::TaskGroup& group);
     void look_again() { again_.notify(); }       // after a reload
+    // Called when an address turns out to be in order that was not before.
+    void on_confirmed(std::function<void()> told) { on_confirmed_ = std::move(told); }
     // One look, at once. False: DNS gave no answer about some address.
     net::awaitable<bool> look(std::shared_ptr<const Settings> settings);
 
@@ -40,6 +43,7 @@ private:
     dns::Resolver& resolver_;
     net::Signal again_;
     Confirmations confirmations_;
+    std::function<void()> on_confirmed_;
 };
 
 // The address from which the kernel would send to the Internet over IPv6; nothing: there is no such route. No packet is sent.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,18 +13,21 @@
 #include "delivery/outcome.hpp"
 #include "mail/message.hpp"
 #include "queue/journal.hpp"
+#include "queue/store.hpp"
 
 namespace posthorn::delivery {
 
 // As the list knows an address: A-label domain and local part in lower case. Receivers that tell John from john are not known.
 [[nodiscard]] std::string suppression_key(std::string_view address);
 
-// How often a recipient must be refused like this before he is on the list; 0: this never puts anybody there. PR-54: only class
-// rcpt-perm does, and a full mailbox where that goes on (PR 2.5); the text 5.4.1, which Microsoft uses for more than unknown users, counts
-// when it comes twice.
-[[nodiscard]] std::uint32_t refusals_needed(const Outcome& outcome);
+// How many refusals like this put the recipient on the list; 0: none ever. PR-54: only class rcpt-perm, and a full mailbox where that
+// goes on (providers.md 2.5); Judgement::suppress_after says how often (5.4.1 of Microsoft: twice). A full mailbox counts
+// once for each message that is given up.
+[[nodiscard]] std::uint32_t refusals_needed(const Outcome& outcome, const queue::Recipient& recipient);
 inline constexpr std::uint32_t kFullMailboxes = 5;
 inline constexpr Duration kStrikeLifetime = std::chrono::hours(24 * 30);
+inline constexpr std::string_view kStrikeKind = "strike";            // in delivery's memory: key the address, value the count
+inline constexpr std::string_view kByOperator = "operator";          // the class of entries that no refusal made
 
 // The list in memory, of what the store has on disk (queue::Suppression), and refusals that are not enough yet. Pure. On the home
 // shard.
@@ -37,11 +41,11 @@ public:
     // Whether it stops this message to this address ([suppression] mail); null: it does not.
     [[nodiscard]] const queue::Suppression* stops(const mail::Message& message, std::string_view address, SuppressedMail mail) const;
 
-    // Takes a refusal in. True: it is enough for the list, `of` is what the store is to keep.
-    bool heed(const Outcome& outcome, std::string_view address, QueueId message, TimePoint now, queue::Suppression& of);
-    // Refusals so far, over a restart: under the address, in delivery's memory.
+    // Takes an outcome in. Something: it is enough for the list, and the store is to keep this; add() when it has.
+    [[nodiscard]] std::optional<queue::Suppression> heed(const Outcome& outcome, const queue::Recipient& recipient, TimePoint now);
+    // Refusals so far that were not enough.
     [[nodiscard]] std::uint32_t strikes(std::string_view address, TimePoint now) const;
-    void restore_strikes(std::string address, std::uint32_t count, TimePoint until);
+    void restore_strikes(std::string key, std::uint32_t count, TimePoint until);
 
 private:
     struct Strikes {

@@ -38,6 +38,7 @@ Ways::Lesson Ways::learn_of_relay(const Way& way, std::vector<Judged>& judged, T
     Lesson lesson;
     if (std::any_of(judged.begin(), judged.end(), was_taken)) troubles.clear(way.relay);
     for (Judged& item : judged) {
+        if (item.at_once) continue;
         const std::optional<RelayFault> fault = heed_relay(item.outcome);
         if (!fault) continue;
         item.wait.reset();
@@ -56,7 +57,7 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
     auto telling = std::find_if(judged.begin(), judged.end(), was_taken);
     if (telling == judged.end())
         telling = std::find_if(judged.begin(), judged.end(),
-                               [](const Judged& item) { return refuses_us(item.outcome); });
+                               [](const Judged& item) { return !item.at_once && refuses_us(item.outcome); });
     if (telling == judged.end()) telling = judged.begin();
     lesson.plan_anew = blocked.note(way.site_key, way.sender_domain, telling->outcome, way.fallback_after, now);
     std::string why;
@@ -68,7 +69,7 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
             .kv("why", why)
             .kv("action", "mail for it goes by the relay; the direct way is tried again in an hour");
     for (Judged& item : judged) {
-        const bool waits = refuses_us(item.outcome) || found_nobody(item.outcome);
+        const bool waits = !item.at_once && (refuses_us(item.outcome) || found_nobody(item.outcome));
         if (!waits) continue;
         item.outcome.result = Disposition::deferred;
         item.at_once = true;  // due at once, and no attempt is counted

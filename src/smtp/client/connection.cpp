@@ -18,7 +18,9 @@ protocol::ClientOptions session_options(const ConnectionOptions& options) {
     protocol::ClientOptions out;
     out.hostname = options.hostname;
     out.tls = options.tls;
+    out.pipelining = options.pipelining;
     out.chunking = options.chunking;
+    out.smtputf8 = options.smtputf8;
     out.helo = options.helo;
     out.login_in_clear = options.login_in_clear;
     out.implicit_tls = options.implicit_tls;

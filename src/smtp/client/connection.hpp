@@ -44,7 +44,9 @@ struct ConnectionOptions {
     net::TlsTarget handshake;               // what the peer has to show; an empty host is target.host, port 0 target.port
     bool host_is_certain = false;           // target.host was not found by plain DNS, which anybody may have answered
     std::optional<IpAddress> source;
+    bool pipelining = true;                 // where it is offered
     bool chunking = false;                  // BDAT in place of DATA where it is offered (RFC 3030)
+    bool smtputf8 = true;                   // false: as if it were not offered
     ChooseLogin login;                      // set: no mail without AUTH, and a failure of it is of Stage::auth
     bool login_in_clear = false;            // AUTH also where the connection is not under TLS
     bool helo = false;                      // HELO at once, no ESMTP; open() finds out for itself where it must be

@@ -54,6 +54,7 @@ void ClientSession::on_ehlo(const Reply& reply) {
         out_of_step(Stage::ehlo, reply);
     } else if (is_2xx(reply)) {
         extensions_ = parse_extensions(reply);
+        if (!options_.smtputf8) extensions_.smtputf8 = false;
         opened();
     } else if (!reply.permanent() || reply.code == 521) {  // RFC 7504: no mail here
         fail(Stage::ehlo, reply);

@@ -37,6 +37,7 @@ struct ClientOptions {
     bool pipelining = true;             // use it where it is offered
     std::size_t max_unanswered = 4096;  // octets of commands without a reply (RFC 2920 s3.1, EXT-3)
     bool chunking = false;              // BDAT in place of DATA where it is offered (RFC 3030)
+    bool smtputf8 = true;               // false: as if it were not offered
     bool helo = false;                  // HELO at once: this peer hangs up at EHLO
     ChooseLogin login;                  // set: no mail without AUTH (RFC 4954)
     bool login_in_clear = false;        // also where the connection is not under TLS
@@ -125,6 +126,10 @@ public:
     [[nodiscard]] const Reply& greeting() const { return greeting_; }
     [[nodiscard]] const Extensions& extensions() const { return extensions_; }
     [[nodiscard]] bool secure() const { return secure_; }
+    // Whether commands may go out without waiting, content goes by BDAT, and the transaction speaks SMTPUTF8.
+    [[nodiscard]] bool pipelines() const { return options_.pipelining && extensions_.pipelining; }
+    [[nodiscard]] bool by_chunks() const { return by_chunks_; }
+    [[nodiscard]] bool needs_smtputf8() const;
     [[nodiscard]] const std::string& tls_version() const { return tls_version_; }
     [[nodiscard]] const std::string& tls_cipher() const { return tls_cipher_; }
     // The peer's refusal of STARTTLS with which an opportunistic session went on in the clear; code 0: none.
@@ -172,7 +177,6 @@ private:
     void out_of_step(Stage stage, const Reply& reply);
     [[nodiscard]] std::string mail_command() const;
     [[nodiscard]] std::string rcpt_command(const mail::EnvelopeRecipient& recipient) const;
-    [[nodiscard]] bool needs_smtputf8() const;
     [[nodiscard]] bool sender_needs_smtputf8() const;
     void refuse_hopeless();  // recipients that this peer cannot have
     // Why the peer cannot take this message, where that is known beforehand.
