@@ -26,7 +26,7 @@ enum class FactKind : std::uint8_t {
     spf_from,       // From's domain has an SPF record at all, though MAIL FROM is another domain (docomo, PR-32)
     dkim,           // the key of one selector in DNS is the one that we sign with
     dmarc,          // From's domain, or its organisational domain, has a valid DMARC record
-    alignment,      // MAIL FROM's or d= speaks for From's domain
+    alignment,      // what passes of SPF and DKIM speaks for From's domain (RFC 7489 s3.1)
     ptr,            // an address of ours has a name, and the name leads back to it
     sender_domain,  // the domain of MAIL FROM or From exists and can take mail (PR-18, PR-32)
     helo            // the EHLO name has our address
@@ -73,6 +73,7 @@ struct DiagnosisQuestion {
     std::string mail_from_domain;        // empty: the null sender, so that the EHLO name is evaluated in its place
     std::string helo;
     std::vector<IpAddress> ips;          // public; empty: those the EHLO name has
+    bool ipv6 = true;                    // mail leaves over IPv6, too: else the EHLO name's IPv6 addresses do not count
     std::vector<DkimSubject> signatures;
     std::string unsigned_reason;         // why there is no signature, with the remedy; empty where there is one
     std::string report_to;               // for a DMARC record to suggest: "mailto:...", or empty

@@ -8,17 +8,6 @@
 namespace posthorn::dns {
 namespace {
 
-IpAddress address_of(const Record& record) {
-    if (record.type == RecordType::a) {
-        std::array<std::uint8_t, 4> octets{};
-        std::memcpy(octets.data(), record.text.data(), octets.size());
-        return IpAddress::from_v4(octets);
-    }
-    std::array<std::uint8_t, 16> octets{};
-    std::memcpy(octets.data(), record.text.data(), octets.size());
-    return IpAddress::from_v6(octets);
-}
-
 // What the plain answers have in common.
 template <class Answer>
 Answer told_by(Lookup& lookup) {
@@ -35,6 +24,17 @@ std::string target_of(const Lookup& lookup, const std::string& name) {
 }
 
 }  // namespace
+
+IpAddress address_of(const Record& record) {
+    if (record.type == RecordType::a) {
+        std::array<std::uint8_t, 4> octets{};
+        std::memcpy(octets.data(), record.text.data(), octets.size());
+        return IpAddress::from_v4(octets);
+    }
+    std::array<std::uint8_t, 16> octets{};
+    std::memcpy(octets.data(), record.text.data(), octets.size());
+    return IpAddress::from_v6(octets);
+}
 
 // "4.3.2.1.in-addr.arpa" or the nibbles of RFC 3596 s2.5.
 std::string reverse_name(const IpAddress& address) {

@@ -22,6 +22,9 @@ void add_alias(AddressAnswer& answer, Lookup alias);
 [[nodiscard]] TlsaAnswer tlsa_answer(Lookup lookup, const std::string& name);
 [[nodiscard]] PtrAnswer ptr_answer(Lookup lookup);
 
+// REQUIRES: an A or AAAA record that read_message() made.
+[[nodiscard]] IpAddress address_of(const Record& record);
+
 // "4.3.2.1.in-addr.arpa", or the nibbles of RFC 3596 s2.5.
 [[nodiscard]] std::string reverse_name(const IpAddress& address);
 
