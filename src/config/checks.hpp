@@ -25,6 +25,8 @@ void check_repair(const Config& config, const Places& places, Findings& findings
 void check_times(const Config& config, const Places& places, Findings& findings);
 void check_delivery(const Config& config, const Places& places, Findings& findings);
 void check_tls_reports(const Config& config, const Places& places, Findings& findings);
+// [warmup].
+void check_warm_up(const Config& config, const Places& places, Findings& findings);
 // [journal], [[webhook]] and [alarm].
 void check_events(const Config& config, const Places& places, Findings& findings);
 // [[relay]], [[route]] and [[provider]].

@@ -452,6 +452,7 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_times(loaded.config, places, findings);
         check_delivery(loaded.config, places, findings);
         check_tls_reports(loaded.config, places, findings);
+        check_warm_up(loaded.config, places, findings);
         check_routes(loaded.config, places, findings);
         check_events(loaded.config, places, findings);
     }

@@ -463,6 +463,18 @@ void add_delivery(Rows& rows) {
          "Who we are, in the reports. Empty: the domain of the contact."},
         {"tlsrpt", "delay", duration<Config>(FIELD(delivery.tls_report.delay), seconds(0), hours(12)),
          "Reports go out at a random time this long after midnight UTC at the most (RFC 8460 section 4.1: up to 4 hours)."},
+
+        {"warmup", "start", integer<Config>(FIELD(delivery.warm_up.start), 0, 1'000'000),
+         "How many recipients a provider is sent on the first day; about 50 for an address that never sent mail. 0: no plan."},
+        {"warmup", "growth", real<Config>(FIELD(delivery.warm_up.growth), 1.01, 10),
+         "A day's number over that of the day before. A day counts when half of its number was used and the provider never asked for less."},
+        {"warmup", "until", integer<Config>(FIELD(delivery.warm_up.until), 1, 100'000'000),
+         "When a day's number comes to this, the plan is over: no limit any more."},
+        {"warmup", "providers", texts<Config>(FIELD(delivery.warm_up.providers), "a list of names of providers, such as [\"google\"]"),
+         "Where plans hold. Empty: for every provider that is known."},
+        {"warmup", "sources", texts<Config>(FIELD(delivery.warm_up.sources), "a list of local addresses, such as [\"192.0.2.1\"]"),
+         "Which local addresses are new: of delivery.source_v4 and [[domain]], where there is none source_v6, or \"default\" for what the "
+         "kernel chooses. Empty: all, each with a plan of its own."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
 }
@@ -519,6 +531,8 @@ const std::vector<Section>& sections() {
          "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
         {"tlsrpt",
          "Reports about TLS, once a day, to the domains that ask for them (RFC 8460). Made only where a contact is set."},
+        {"warmup",
+         "How much an address that is new may send a provider in a day (UTC), growing day by day; what is over waits. docs/THROTTLING.md."},
         {"journal", "What became of mail, kept for a while after it has left the queue: for `posthorn why` and webhooks."},
         {"alarm", "What the operator is told at once, and how: always by the log, never by mail. docs/EVENTS.md lists the alarms."},
         {"admin", "The socket of the command line tools."},

@@ -30,14 +30,19 @@ ShapingNotice notice(const std::string& key, std::string state) {
 
 }  // namespace
 
-void WarmUp::configure(const WarmUpOptions& options, TimePoint now) {
+void WarmUp::configure(const WarmUpOptions& options, const std::vector<ProviderOptions>& providers, TimePoint now) {
     options_ = options;
+    families_.clear();
+    for (const ProviderOptions& provider : providers)
+        if (!provider.family.empty()) families_[provider.name] = provider.family;
     tick(now);
     for (const auto& [key, plan] : plans_) changes_.gates.push_back(key);
 }
 
 bool WarmUp::concerns(std::string_view source, std::string_view provider) const {
-    return options_.start != 0 && !provider.empty() && lists(options_.providers, provider) && lists(options_.sources, source);
+    if (options_.start == 0 || provider.empty() || !lists(options_.sources, source)) return false;
+    const auto family = families_.find(provider);
+    return lists(options_.providers, provider) || (family != families_.end() && lists(options_.providers, family->second));
 }
 
 bool WarmUp::concerns(std::string_view key) const {

@@ -38,8 +38,8 @@ public:
     static constexpr std::size_t kMaxPlans = 2000;     // beyond: no cap
     static constexpr Duration kRemembered = std::chrono::hours(24 * 400);
 
-    // At the start and at each reload; options.start 0: no plans.
-    void configure(const WarmUpOptions& options, TimePoint now);
+    // At the start and at each reload; options.start 0: no plans. Of `providers` the families count, which options may name.
+    void configure(const WarmUpOptions& options, const std::vector<ProviderOptions>& providers, TimePoint now);
 
     [[nodiscard]] std::string_view kind() const override { return "warm-up"; }
     void load(std::string_view key, std::string_view value, TimePoint now) override;
@@ -68,6 +68,7 @@ private:
     void changed(const std::string& key, const Plan& plan, TimePoint now);
 
     WarmUpOptions options_;
+    std::map<std::string, std::string, std::less<>> families_;    // by provider
     std::map<std::string, Plan, std::less<>> plans_;
     RestraintChanges changes_;
 };
