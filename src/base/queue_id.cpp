@@ -33,6 +33,8 @@ std::optional<QueueId> QueueId::parse(std::string_view text) {
     return QueueId(static_cast<std::int64_t>(value));
 }
 
+TimePoint QueueId::time() const { return TimePoint(Duration(value_ >> kCounterBits)); }
+
 QueueId QueueIdSource::next(TimePoint now) {
     const std::int64_t count = counter_ & ((1U << kCounterBits) - 1);
     counter_ += step_;

@@ -24,6 +24,9 @@ public:
     [[nodiscard]] std::string to_string() const;
     [[nodiscard]] static std::optional<QueueId> parse(std::string_view text);
 
+    // When it was given, which is when its message was accepted, as far as the clock was right.
+    [[nodiscard]] TimePoint time() const;
+
     [[nodiscard]] constexpr std::int64_t value() const { return value_; }
     constexpr explicit operator bool() const { return value_ != 0; }
     friend constexpr auto operator<=>(QueueId, QueueId) = default;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/text.hpp"
 #include "queue/body_spool.hpp"
 
 namespace posthorn::queue {
@@ -23,6 +24,11 @@ struct Row {
 
     [[nodiscard]] bool free(TimePoint now) const { return !removed && (!claimed || lease_until <= now); }
 };
+
+std::string domain_of(std::string_view address) {
+    const std::size_t at = address.rfind('@');
+    return at == std::string_view::npos ? std::string() : text::to_lower(address.substr(at + 1));
+}
 
 struct Kept {
     mail::MessagePtr message;
@@ -503,6 +509,31 @@ void MemoryStore::claim(DestinationId destination, TimePoint now, std::size_t li
     answer(executor_, std::move(done), std::move(result));
 }
 
+void MemoryStore::claim_message(QueueId message, TimePoint now, TimePoint lease_until,
+                                Done<std::vector<Recipient>> done) {
+    auto result = [&]() -> StoreResult<std::vector<Recipient>> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        std::vector<Recipient> claimed;
+        const auto kept = state_->messages.find(message);
+        if (kept == state_->messages.end()) {
+            return claimed;
+        }
+        for (const RecipientId id : kept->second.rows) {
+            Row& row = state_->rows.at(id);
+            if (row.recipient.state == RecipientState::waiting && row.free(now)) {
+                row.claimed = true;
+                row.lease_until = lease_until;
+                claimed.push_back(row.recipient);
+            }
+        }
+        return claimed;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
 void MemoryStore::claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                                 Done<std::vector<Recipient>> done) {
     auto result = [&]() -> StoreResult<std::vector<Recipient>> {
@@ -628,6 +659,79 @@ void MemoryStore::sources(SourceQuery query, Done<std::vector<MessageSource>> do
             }
         }
         return found;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::ages(AgeQuery query, Done<AgePage> done) {
+    auto result = [&]() -> StoreResult<AgePage> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        AgePage page;
+        std::map<std::string, AgeRow> found;
+        std::size_t looked = 0;
+        auto it = state_->rows.upper_bound(query.after);
+        for (; it != state_->rows.end() && looked < query.limit; ++it, ++looked) {
+            const Recipient& recipient = it->second.recipient;
+            page.looked_to = it->first;
+            if (it->second.removed) {
+                continue;
+            }
+            const std::string name = query.by_sender ? domain_of(state_->messages.at(recipient.message).message->reverse_path)
+                                                     : state_->names.at(recipient.destination).first;
+            found[name].name = name;
+            ++found[name].counts[age_column(recipient.message.time(), query.now)];
+        }
+        page.complete = it == state_->rows.end();
+        for (auto& [name, row] : found) page.rows.push_back(std::move(row));
+        return page;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
+void MemoryStore::look_up(Lookup lookup, Done<LookedUp> done) {
+    auto result = [&]() -> StoreResult<LookedUp> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        LookedUp out;
+        const auto wanted = [&](const mail::Message& message, const Recipient& recipient) {
+            if (!lookup.sender_domain.empty()) {
+                return domain_of(message.reverse_path) == text::to_lower(lookup.sender_domain);
+            }
+            return state_->names.at(recipient.destination).first == lookup.domain &&
+                   (lookup.address.empty() || text::iequals(recipient.address, lookup.address));
+        };
+        std::size_t shown = 0;
+        for (const auto& [id, kept] : state_->messages) {
+            for (const RecipientId number : kept.rows) {
+                const Row& row = state_->rows.at(number);
+                if (row.removed || !wanted(*kept.message, row.recipient)) {
+                    continue;
+                }
+                if (out.recipients == lookup.scan) {
+                    out.complete = false;
+                    return out;
+                }
+                ++out.recipients;
+                ++out.by_class[row.recipient.last_class];
+                out.held += row.recipient.state == RecipientState::held ? 1 : 0;
+                out.suspended += row.recipient.state == RecipientState::suspended ? 1 : 0;
+                if (shown++ >= lookup.limit) {
+                    continue;
+                }
+                if (out.oldest.empty() || out.oldest.back().id != id) {
+                    out.oldest.push_back(*state_->entry(id, kept));
+                    out.oldest.back().recipients.clear();
+                }
+                out.oldest.back().recipients.push_back(row.recipient);
+                out.oldest.back().recipients.back().claimed = row.claimed;
+            }
+        }
+        return out;
     }();
     answer(executor_, std::move(done), std::move(result));
 }

@@ -30,6 +30,8 @@ public:
     void unsuppress(std::vector<std::string> addresses, Done<std::uint64_t> done) override;
     void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                Done<Claimed> done) override;
+    void claim_message(QueueId message, TimePoint now, TimePoint lease_until,
+                       Done<std::vector<Recipient>> done) override;
     void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                        Done<std::vector<Recipient>> done) override;
     void unclaim(std::vector<RecipientId> recipients) override;
@@ -41,6 +43,8 @@ public:
                            Done<std::vector<QueueId>> done) override;
     void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override;
     void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override;
+    void ages(AgeQuery query, Done<AgePage> done) override;
+    void look_up(Lookup lookup, Done<LookedUp> done) override;
     void journal(JournalQuery query, Done<JournalPage> done) override;
     void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;

@@ -4,6 +4,7 @@
 #include <boost/system/result.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/queue_id.hpp"
 #include "base/unique_function.hpp"
 #include "mail/message.hpp"
+#include "queue/age_table.hpp"
 #include "queue/journal.hpp"
 
 namespace posthorn::queue {
@@ -201,6 +203,24 @@ struct ListQuery {
     static constexpr std::size_t kMostSources = 4;
 };
 
+// The operator's question what waits for a recipient, for a domain, or from a domain of senders: exactly one of the three.
+struct Lookup {
+    std::string address;          // a recipient, whole, in any case of letters (ASCII)
+    std::string domain;           // a recipient domain, in whatever lane; with `address` its destination
+    std::string sender_domain;    // of the reverse-path, in any case of letters
+    std::size_t limit = 5;        // recipients shown, at most 100
+    std::size_t scan = 100'000;   // recipients (by sender: messages) looked at
+};
+
+struct LookedUp {
+    // With only those recipients that were asked for, the oldest messages first, `limit` recipients in all.
+    std::vector<QueueEntry> oldest;
+    std::uint64_t recipients = 0;                   // that wait, held and suspended ones too
+    std::map<std::string, std::uint64_t> by_class;  // of them, by last_class; "" of those not tried yet
+    std::uint64_t held = 0, suspended = 0;          // of them, by an operator; by their user's suspension
+    bool complete = true;                           // false: there was more than `scan` to look at
+};
+
 // What was submitted by whom; for passes over the whole queue.
 struct MessageSource {
     QueueId id;
@@ -291,6 +311,9 @@ public:
     // proportional to limit plus the destination's claimed rows, never to the queue's length.
     virtual void claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until,
                        Done<Claimed> done) = 0;
+    // Claims all waiting, unclaimed rows of one message, due or not, in the order they were added.
+    virtual void claim_message(QueueId message, TimePoint now, TimePoint lease_until,
+                               Done<std::vector<Recipient>> done) = 0;
     // Claims rows of any state whose message has expired: they are to be settled as expired, whatever else
     // was planned.
     virtual void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
@@ -318,6 +341,10 @@ public:
     virtual void journal(JournalQuery query, Done<JournalPage> done) = 0;
     // By address, `after` exclusive, at most `limit`; never in the way of claims.
     virtual void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) = 0;
+    // How old waiting mail is, a part of the queue at a time; never in the way of claims.
+    virtual void ages(AgeQuery query, Done<AgePage> done) = 0;
+    // Looks at no more than Lookup::scan; never in the way of claims.
+    virtual void look_up(Lookup lookup, Done<LookedUp> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;
     virtual void show(QueueId id, Done<QueueEntry> done) = 0;
 

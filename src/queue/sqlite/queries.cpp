@@ -6,18 +6,12 @@
 #include <cstring>
 
 #include "queue/sqlite/reader.hpp"
+#include "queue/sqlite/recipient_row.hpp"
 #include "queue/sqlite/schema.hpp"
 
 namespace posthorn::queue::sqlite {
 
 namespace {
-
-// The order of columns that read_recipient expects; expires_at and flags are the message's.
-#define POSTHORN_RECIPIENT_COLUMNS                                                                   \
-    "r.id, r.message_id, r.destination_id, r.state, r.due_at, r.attempts, r.last_attempt, r.notify," \
-    " r.delay_dsn_sent, r.address, r.orcpt, r.last_class, r.last_reply, r.last_host, m.expires_at, m.flags, r.in_doubt," \
-    " (SELECT lane FROM destination WHERE id = r.destination_id)"
-constexpr int kDueColumn = 4;
 
 // CROSS JOIN fixes the order: the recipient's index first, then its message by key.
 constexpr const char* kDue =
@@ -30,6 +24,9 @@ constexpr const char* kFirstDue =
 constexpr const char* kExpired = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                                  " FROM message m CROSS JOIN recipient r ON r.message_id = m.id"
                                  " WHERE m.expires_at <= ?1 AND r.state <> 2 ORDER BY m.expires_at";
+constexpr const char* kWaiting = "SELECT " POSTHORN_RECIPIENT_COLUMNS
+                                 " FROM recipient r CROSS JOIN message m ON m.id = r.message_id"
+                                 " WHERE r.message_id = ?1 AND r.state = 0 ORDER BY r.id";
 constexpr const char* kMessage =
     "SELECT accepted_at, expires_at, flags, body_size, longest_line, reverse_path, envid, stream, source, "
     "body_hash,"
@@ -72,29 +69,6 @@ constexpr const char* kList = "SELECT " POSTHORN_ENTRY_COLUMNS
 constexpr const char* kOne = "SELECT " POSTHORN_ENTRY_COLUMNS
                              " FROM message m WHERE m.id = ?1 AND EXISTS (SELECT 1 FROM recipient r WHERE"
                              " r.message_id = m.id AND r.state <> 2)";
-
-Recipient read_recipient(const Statement& row) {
-    Recipient recipient;
-    recipient.id = row.integer(0);
-    recipient.message = QueueId(row.integer(1));
-    recipient.destination = row.integer(2);
-    recipient.state = static_cast<RecipientState>(row.integer(3));  // a row that is removed is read nowhere
-    recipient.due_at = row.time(kDueColumn);
-    recipient.attempts = static_cast<std::uint32_t>(row.integer(5));
-    recipient.last_attempt = row.time(6);
-    recipient.notify = static_cast<std::uint8_t>(row.integer(7));
-    recipient.delay_dsn_sent = row.integer(8) != 0;
-    recipient.address = row.text(9);
-    recipient.orcpt = row.text(10);
-    recipient.last_class = row.text(11);
-    recipient.last_reply = row.text(12);
-    recipient.last_host = row.text(13);
-    recipient.expires_at = row.time(14);
-    recipient.personal = (row.integer(15) & MessageFlags::personal) != 0;
-    recipient.in_doubt = row.text(16);
-    recipient.lane = row.text(17);
-    return recipient;
-}
 
 JournalEntry read_entry(const Statement& row, bool details) {
     JournalEntry entry;
@@ -159,6 +133,7 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       due_(connection_, kDue),
       first_due_(connection_, kFirstDue),
       expired_(connection_, kExpired),
+      waiting_(connection_, kWaiting),
       message_(connection_, kMessage),
       body_(connection_, kBody),
       destinations_(connection_, kDestinations),
@@ -177,7 +152,7 @@ Queries::Queries(const std::string& database, const std::string& spool, const Sq
       suppressions_(connection_, kSuppressions) {}
 
 std::vector<std::string> Queries::hot_statements() {
-    return {kDue, kFirstDue, kExpired, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne,
+    return {kDue, kFirstDue, kExpired, kWaiting, kMessage, kBody, kDestinations, kOfClass, kRecipientsOf, kRecipientCount, kOne,
             kSources, kSuspended, kPickups, kJournalUp, kJournalDown, kJournalFirst, kJournalLast, kSuppressions};
 }
 
@@ -217,6 +192,20 @@ std::optional<TimePoint> Queries::first_free(DestinationId destination, TimePoin
         }
     }
     return std::nullopt;
+}
+
+std::vector<Recipient> Queries::claim_message(QueueId message, TimePoint now, TimePoint lease_until) {
+    std::vector<Recipient> rows;
+    Taking taking(claims_);
+    const StatementScope scope(waiting_);
+    waiting_.bind(1, message.value());
+    while (waiting_.step()) {
+        if (taking.take(waiting_.integer(0), now, lease_until)) {
+            rows.push_back(read_recipient(waiting_));
+        }
+    }
+    taking.keep();
+    return rows;
 }
 
 std::vector<Recipient> Queries::claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until) {

@@ -25,6 +25,7 @@ public:
             ClaimTable& claims);
 
     Claimed claim(DestinationId destination, TimePoint now, std::size_t limit, TimePoint lease_until);
+    std::vector<Recipient> claim_message(QueueId message, TimePoint now, TimePoint lease_until);
     std::vector<Recipient> claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until);
     StoreResult<mail::MessagePtr> message(QueueId id);
     std::optional<TimePoint> next_due(DestinationId destination, TimePoint now);
@@ -35,6 +36,8 @@ public:
     JournalPage journal(const JournalQuery& query);
     std::vector<Suppression> suppressions(const std::string& after, std::size_t limit);
     std::vector<QueueEntry> list(const ListQuery& query);
+    AgePage ages(const AgeQuery& query);      // survey.cpp
+    LookedUp look_up(const Lookup& lookup);   // survey.cpp
     StoreResult<QueueEntry> show(QueueId id);
 
     // The SQL that must stay off table scans, for the test that asks sqlite for its plans.
@@ -47,7 +50,7 @@ private:
     Connection connection_;
     std::string spool_;
     ClaimTable& claims_;
-    Statement due_, first_due_, expired_, message_, body_, destinations_, of_class_, list_, one_, recipients_,
+    Statement due_, first_due_, expired_, waiting_, message_, body_, destinations_, of_class_, list_, one_, recipients_,
         recipient_count_, sources_, suspended_, pickups_, journal_first_, journal_last_, journal_up_, journal_down_, suppressions_;
 };
 

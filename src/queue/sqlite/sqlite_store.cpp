@@ -196,6 +196,13 @@ public:
         });
     }
 
+    void claim_message(QueueId message, TimePoint now, TimePoint lease_until,
+                       Done<std::vector<Recipient>> done) override {
+        reader_.post<std::vector<Recipient>>(std::move(done), [=](Queries& queries) {
+            return queries.claim_message(message, now, lease_until);
+        });
+    }
+
     void claim_expired(TimePoint now, std::size_t limit, TimePoint lease_until,
                        Done<std::vector<Recipient>> done) override {
         reader_.post<std::vector<Recipient>>(std::move(done), [=](Queries& queries) {
@@ -252,6 +259,17 @@ public:
         operators_.post<JournalPage>(std::move(done), [query = std::move(query)](Queries& queries) {
             return queries.journal(query);
         });
+    }
+
+    void ages(AgeQuery query, Done<AgePage> done) override {
+        start_operators();
+        operators_.post<AgePage>(std::move(done), [=](Queries& queries) { return queries.ages(query); });
+    }
+
+    void look_up(Lookup lookup, Done<LookedUp> done) override {
+        start_operators();
+        operators_.post<LookedUp>(std::move(done),
+                                  [lookup = std::move(lookup)](Queries& queries) { return queries.look_up(lookup); });
     }
 
     void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override {
