@@ -31,15 +31,18 @@ DeliveryAgent::State::State(boost::asio::io_context& context, queue::QueueStore&
                             boost::asio::thread_pool& crypto_pool, std::shared_ptr<const Settings> current)
     : home(context.get_executor()),
       store(queue_store),
+      resolver(dns_resolver),
       crypto(crypto_pool),
       settings(std::move(current)),
       scheduler(scheduler_options(*settings)),
+      suppressions_known(home),
       sources(home, dns_resolver),
       dialler(dns_resolver, crypto_pool),
       tasks(home, "delivery"),
       chores(home, "delivery chores"),
       timer(home),
       sweep_now(home),
+      rounds_due(home),
       ids(std::random_device{}()),
       random(std::random_device{}()) {
     dialler.heed(&ways.blocked, &sources, &quirks);
@@ -63,7 +66,9 @@ void DeliveryAgent::use(const Learnt& learnt) {
 
 void DeliveryAgent::start() {
     state_->configure_shaping();
+    state_->chores.spawn(state_->recall_suppressions());
     state_->chores.spawn(state_->begin());
+    state_->chores.spawn(state_->watch_suspensions());
     state_->chores.spawn(state_->sources.run([state = state_.get()] { return state->settings; }, state_->chores));
 }
 
@@ -382,38 +387,7 @@ net::awaitable<void> DeliveryAgent::State::expire() {
         auto start = [this, now](auto done) { store.claim_expired(now, 100, now + kClaimLease, std::move(done)); };
         auto claimed = co_await net::callback_result<queue::StoreResult<std::vector<queue::Recipient>>>(std::move(start));
         if (!claimed || claimed->empty()) co_return;
-        std::vector<queue::Recipient> rows = std::move(*claimed);
-        while (!rows.empty()) {
-            const QueueId id = rows.front().message;
-            std::vector<Judged> judged;
-            std::erase_if(rows, [&](queue::Recipient& row) {
-                if (row.message != id) return false;
-                Judged item;
-                item.outcome = expiry_of(row);
-                item.recipient = std::move(row);
-                judged.push_back(std::move(item));
-                return true;
-            });
-            auto load = [this, id](auto done) { store.message(id, std::move(done)); };
-            auto message = co_await net::callback_result<queue::StoreResult<mail::MessagePtr>>(std::move(load));
-            mail::MessagePtr known;
-            if (message) {
-                known = std::move(*message);
-            } else if (message.error().fault == queue::StoreFault::corrupt) {
-                // Without its body nobody can be told much, but the sender and the operator must be told something.
-                log::error("expired").kv("id", id.to_string()).kv("error", message.error().what);
-                known = co_await remains_of(id);
-            }
-            if (!known) {
-                // Gone (deleted meanwhile), or the disk fails: looked at again by a later sweep.
-                readable = readable && message.error().fault == queue::StoreFault::not_found;
-                std::vector<queue::RecipientId> ids_back;
-                for (const auto& item : judged) ids_back.push_back(item.recipient.id);
-                store.unclaim(std::move(ids_back));
-                continue;
-            }
-            co_await settle(std::move(known), std::move(judged), settings);
-        }
+        readable = co_await give_up(std::move(*claimed));
     }
 }
 

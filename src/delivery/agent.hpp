@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "auth/options.hpp"
+#include "base/result.hpp"
 #include "base/unique_function.hpp"
 #include "delivery/learnt.hpp"
 #include "delivery/bounce_rules.hpp"
@@ -41,6 +42,9 @@ namespace posthorn::delivery {
 
 class Relays;
 struct Explained;
+struct PairOrder;
+struct PairOutcome;
+struct SuspendedPair;
 
 // Everything about delivery that a reload may change. Immutable; a delivery keeps the one it began with.
 struct Settings {
@@ -118,6 +122,12 @@ public:
 
     // Destinations that became due by an operator's revision: back-off is forgotten, they are tried at once.
     void on_revised(const std::vector<queue::DestinationDue>& due);
+    // What an operator has put on the suppression list, or taken off it, in the store (queue::QueueStore::suppress, unsuppress).
+    // Addresses as suppression_key() makes them.
+    void on_suppressed(std::vector<queue::Suppression> entries);
+    void on_unsuppressed(const std::vector<std::string>& addresses);
+    [[nodiscard]] std::size_t suppressed() const;         // addresses on the list
+
     // Post here from the store's health observer: delivery pauses while outcomes cannot be recorded.
     void on_store_health(bool healthy);
 
@@ -132,6 +142,13 @@ public:
     [[nodiscard]] AgentFigures figures() const;
     // Relays that will not work for us, until they take mail again.
     [[nodiscard]] std::vector<RelayTroubles::Trouble> relay_troubles() const;
+    // Pairs of sender and provider whose mail is held (docs/SUSPENSIONS.md), by key; what holds a recipient back, in one sentence.
+    [[nodiscard]] std::vector<SuspendedPair> suspended_pairs() const;
+    [[nodiscard]] std::string why_held(const queue::Recipient& recipient) const;
+    // An operator's order. `done` is called on the home shard, but not within this call; the error says what was wrong with it.
+    void order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done);
+    // Tries what waits of the message now, past all that holds it back, once; `done` as above, with the number of recipients.
+    void retry_now(QueueId id, UniqueFunction<void(std::uint64_t)> done);
     // What would happen to such mail now. `done` is called on the home shard, but not within this call.
     void explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);
 

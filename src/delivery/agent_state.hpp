@@ -14,6 +14,7 @@
 #include "delivery/agent.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/bounce.hpp"
+#include "delivery/breaker.hpp"
 #include "delivery/bulk_mark.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
@@ -23,7 +24,9 @@
 #include "delivery/shaping.hpp"
 #include "delivery/signing.hpp"
 #include "delivery/source_watch.hpp"
+#include "delivery/suspending.hpp"
 #include "delivery/throttles.hpp"
+#include "delivery/suppression.hpp"
 #include "delivery/verdict.hpp"
 #include "delivery/warm_up.hpp"
 #include "delivery/ways.hpp"
@@ -76,6 +79,9 @@ struct DeliveryAgent::State {
     void mend(Attempt& attempt);           // mending.cpp: what another connection can do about it
     void note_end_of_connection(const Attempt& attempt, const smtp::protocol::ClientSession& session);
     void recall_quirks();                  // at the start
+    net::awaitable<void> recall_suppressions();                                              // suppressing.cpp
+    net::awaitable<bool> stop_suppressed(Attempt& attempt);                                  // false: nobody is left
+    void note_suppressions(Recording& recording);
     void try_ipv6_again();
     void learn(Attempt& attempt);          // about the way it went, which may correct what became of it
     net::awaitable<void> conclude(Attempt& attempt);
@@ -91,6 +97,22 @@ struct DeliveryAgent::State {
     void configure_shaping();              // at the start and at each reload
     void shape(const Attempt& attempt);    // hears what became of it; before the scheduler has its slot back
     void shape_in_time();                  // each second or so
+
+    // suspending.cpp: suspended pairs
+    net::awaitable<void> watch_suspensions();                    // a chore, from the start on
+    net::awaitable<void> diagnose_pair(std::string key);
+    net::awaitable<void> send_probe(std::string key);
+    net::awaitable<void> expire_held();
+    // Held recipients are marked in attempt.judged, and suspensions that began or ended with them are on disk.
+    net::awaitable<void> hold(Attempt& attempt);
+    net::awaitable<void> write(std::vector<SavedState> turns);
+    void end_of_passes(const std::vector<queue::RecipientId>& passes);
+    [[nodiscard]] const SuspendedPair* suspension_of(const queue::Recipient& row) const;   // that holds it back; null: none
+    // Claimed rows whose time is over: settled as failed, message by message. False: the disk does not let us read them.
+    net::awaitable<bool> give_up(std::vector<queue::Recipient> rows);
+    net::awaitable<std::vector<std::string>> groups_named(std::string name);
+    net::awaitable<void> order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done);
+    net::awaitable<void> retry_now(QueueId id, UniqueFunction<void(std::uint64_t)> done);
 
     // settling.cpp: recording what became of it
     Recording recording_of(mail::MessagePtr message, std::vector<Judged> judged, std::shared_ptr<const Settings> current,
@@ -121,6 +143,7 @@ struct DeliveryAgent::State {
 
     boost::asio::any_io_executor home;
     queue::QueueStore& store;
+    dns::Resolver& resolver;
     boost::asio::thread_pool& crypto;
     std::shared_ptr<const Settings> settings;
     const auth::Suspensions* suspensions = nullptr;
@@ -128,9 +151,12 @@ struct DeliveryAgent::State {
     queue::Scheduler scheduler;
     Ways ways;                             // what deliveries taught about relays and blocked sites
     Quirks quirks;                         // and about what peers want of connections
+    SuppressionList suppressed;
+    net::Event suppressions_known;         // all of the store's are in the list
     Throttles throttles;                   // and who wants less of us
     WarmUp warm_up;
     BulkMarks bulk_marks;
+    Breaker breaker;                       // and who refuses whom
     Shaping shaping;
     SourceWatch sources;
     Dialler dialler;
@@ -140,6 +166,8 @@ struct DeliveryAgent::State {
     boost::asio::steady_timer timer;       // the scheduler's next look
     std::optional<TimePoint> timer_at;
     net::Signal sweep_now;
+    net::Signal rounds_due;                // of watch_suspensions()
+    std::size_t diagnoses = 0;             // under way
     // Deliveries begun whose end is not on disk yet: what a crash may deliver twice, so never more than delivery.connections.
     std::size_t unrecorded = 0;
     bool pump_posted = false;

@@ -25,6 +25,9 @@ void DeliveryAgent::State::abandon(Attempt& attempt, Duration wait) {
 // Whatever happens, the slot is given back: a leaked one would slow its site for ever.
 net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
     Attempt attempt(std::move(start), settings, in_doubt);
+    std::vector<queue::RecipientId> passes;   // sent by an operator, or as a probe, past what holds the others back
+    for (const queue::Recipient& recipient : attempt.recipients)
+        if (breaker.is_pass(recipient.id)) passes.push_back(recipient.id);
     try {
         bool goes_on = co_await load(attempt);
         if (goes_on) goes_on = co_await sign(attempt);
@@ -35,6 +38,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
         log::error("attempt").kv("id", attempt.id.to_string()).kv("error", failure.what());
         if (!attempt.finished) finish(attempt, queue::DeliveryFeedback::Reach::abandoned);
     }
+    end_of_passes(passes);
     if (unrecorded-- >= settings->delivery.connections) wake();
 }
 
@@ -43,6 +47,7 @@ net::awaitable<void> DeliveryAgent::State::deliver(queue::StartDelivery start) {
 // as long as the connection may not be used.
 net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
     shape(attempt);
+    co_await hold(attempt);
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn,
                                        std::move(attempt.transcript), std::move(attempt.group));
     using Reach = queue::DeliveryFeedback::Reach;

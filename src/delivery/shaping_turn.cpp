@@ -7,6 +7,10 @@ namespace posthorn::delivery {
 
 void DeliveryAgent::State::join_shaping() {
     ShapingOutlets outlets;
+    outlets.set_gate = [this](const std::string& key, const queue::GateSettings& gate) {
+        scheduler.set_gate(key, gate, wall_now());
+        wake();
+    };
     outlets.save = [this](std::string_view kind, const SavedState& state) {
         if (learnt.memory == nullptr) return;
         if (state.value.empty()) learnt.memory->erase(kind, state.key);
@@ -24,6 +28,7 @@ void DeliveryAgent::State::join_shaping() {
     };
     shaping.use(std::move(outlets));
     shaping.add(throttles);
+    shaping.add(breaker);
     shaping.add(warm_up);
     shaping.add(bulk_marks);
 }
@@ -36,8 +41,9 @@ void DeliveryAgent::State::recall_shaping() {
 }
 
 void DeliveryAgent::State::configure_shaping() {
+    breaker.configure(settings->retry, wall_now());
     throttles.limits(settings->delivery.providers, settings->delivery.connections_per_site);
-    warm_up.configure(settings->delivery.warm_up, wall_now());
+    warm_up.configure(settings->delivery.warm_up, settings->delivery.providers, wall_now());
     bulk_marks.configure(settings->delivery.providers);
     shaping.tick(wall_now());
 }
