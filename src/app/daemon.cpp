@@ -17,6 +17,7 @@
 
 #include "app/guard_view.hpp"
 #include "app/metrics.hpp"
+#include "app/pair_view.hpp"
 #include "app/pickup_view.hpp"
 #include "app/route_view.hpp"
 #include "app/certificates.hpp"
@@ -24,6 +25,7 @@
 #include "app/status_view.hpp"
 #include "app/tls_report_view.hpp"
 #include "base/log.hpp"
+#include "delivery/suspending.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -99,6 +101,23 @@ Result<void> Daemon::open() {
         suspended_mail_->change(std::move(change), wall_now(), std::move(done));
     };
     lent.suspensions = &suspended_mail_->list();
+    lent.pairs = [this] { return boost::json::serialize(pairs_json(agent_->suspended_pairs())); };
+    lent.why_held = [this](const queue::Recipient& recipient) { return agent_->why_held(recipient); };
+    lent.retry_now = [this](QueueId id, UniqueFunction<void(std::uint64_t)> done) { agent_->retry_now(id, std::move(done)); };
+    lent.change_pair = [this](admin::PairChange change, UniqueFunction<void(Result<std::vector<std::string>>)> done) {
+        delivery::PairOrder order;
+        order.suspend = change.suspend;
+        order.sender = std::move(change.sender);
+        order.provider = std::move(change.provider);
+        order.duration = change.duration;
+        order.reason = std::move(change.reason);
+        agent_->order(std::move(order), [done = std::move(done)](Result<delivery::PairOutcome> outcome) mutable {
+            Result<std::vector<std::string>> answer = std::vector<std::string>();
+            if (outcome) *answer = std::move(outcome->pairs);
+            else answer = outcome.error();
+            done(std::move(answer));
+        });
+    };
     lent.spooled = [this] { return pickup_->figures().waiting; };
     lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
     lent.senders = [this] { return post_office_->senders(); };
