@@ -79,6 +79,9 @@ std::string plan(const json::object& recipient, TimePoint now) {
     if (text_of(recipient, "state") == "held") {
         return "held for you: `posthorn queue release` or `retry`";
     }
+    if (const std::string words = text_of(recipient, "held"); !words.empty()) {
+        return fmt::format("held: {}", text::safe_for_log(words, 600));
+    }
     return fmt::format("next try {}", until(recipient, "due_at", now));
 }
 
@@ -187,7 +190,7 @@ std::string message_lines(const json::object& message, TimePoint now) {
     const json::array* recipients = recipients_of(message);
     for (std::size_t i = 0; recipients != nullptr && i < recipients->size() && i < kShown; ++i, ++shown) {
         const json::object& recipient = (*recipients)[i].as_object();
-        const bool held = text_of(recipient, "state") == "held";
+        const bool held = text_of(recipient, "state") == "held" || !text_of(recipient, "held").empty();
         const bool ended = text_of(recipient, "class") == "bounced";
         const std::string doing = ended ? "ending" : held ? "held" : until(recipient, "due_at", now);
         out += cut(fmt::format("    {:7} {:>3}x  {}", doing, number_of(recipient, "attempts"),
@@ -196,6 +199,10 @@ std::string message_lines(const json::object& message, TimePoint now) {
                "\n";
         if (const std::string reply = one_line(recipient); !reply.empty()) {
             out += fmt::format("{}\n", cut(fmt::format("                  {}", reply), kColumns));
+        }
+        // In full: it is what the operator looks for.
+        if (const std::string words = text_of(recipient, "held"); !words.empty()) {
+            out += fmt::format("            held: {} (see `posthorn why {}`)\n", text::safe_for_log(words, 600), text_of(message, "id"));
         }
         if (const std::string doubt = in_doubt(recipient); !doubt.empty()) {
             out += fmt::format("{}\n", cut(fmt::format("                  {}", doubt), kColumns));
