@@ -66,7 +66,7 @@ net::awaitable<bool> DeliveryAgent::State::load(Attempt& attempt) {
         give_back(attempt.recipients, attempt.domain, wall_now() + (revised ? Duration(0) : kLoadAgain));
         co_return false;
     }
-    co_return true;
+    co_return co_await stop_suppressed(attempt);
 }
 
 }  // namespace posthorn::delivery

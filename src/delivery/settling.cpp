@@ -33,6 +33,7 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
     }
     recording.settlement.journal = journal_of(*recording.message, recording.judged, recording.settlement.verdicts, group,
                                               recording.transcript, recording.now);
+    note_suppressions(recording);
     add_bounces(recording, peer_sends_dsn);
     if (!again)
         for (const Judged& item : recording.judged) prefixes.erase(prefix_key(*recording.message, item.recipient.address, {}));

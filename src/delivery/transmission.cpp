@@ -48,7 +48,7 @@ bool wants_tls(const smtp::client::Connection& connection, std::vector<Judged>& 
     if (connection.session().secure() || !connection.session().extensions().starttls) return false;
     bool wanted = false;
     for (Judged& item : judged) {
-        if (item.outcome.reply.code != 530) continue;
+        if (item.outcome.reply.code != 530 || item.at_once) continue;
         wanted = true;
         item.outcome.result = Disposition::deferred;
         item.outcome.failure_class = Class::connection;
