@@ -107,6 +107,9 @@ struct Daemon {
     std::function<std::string(const queue::Recipient&)> why_held;
     // Tries a message's waiting recipients past all suspensions, once; `done` gets their number. Optional.
     std::function<void(QueueId, UniqueFunction<void(std::uint64_t)> done)> retry_now;
+    // What was put on the suppression list, or taken off it, in the store; by their keys. Optional.
+    std::function<void(std::vector<queue::Suppression>)> on_suppressed;
+    std::function<void(const std::vector<std::string>&)> on_unsuppressed;
     // Makes waiting mail due, in the background. The error says why not now. Optional.
     std::function<Result<void>(FlushOrder)> flush;
     // How many files stay in spool directories. Optional.
@@ -147,6 +150,8 @@ struct ServerBounds {
 //   POST /v1/users/suspend?user=&uid=&reason=, POST /v1/users/resume?user=&uid=    uid: of the system user of that name
 //   GET /v1/suspensions                pairs of sender and provider whose mail is held
 //   POST /v1/suspensions/suspend?sender=&provider=&for=&reason=, POST /v1/suspensions/resume?sender=&provider=
+//   GET /v1/suppressions?after=&limit=   addresses that no mail goes to; "next" is the `after` of the following page, or null
+//   POST /v1/suppressions/add?address=&reason=, POST /v1/suppressions/remove?address=   several addresses: a line each
 //   GET /v1/senders                    who has sent how much of late, by user and script
 //   GET /v1/guard                      addresses with failures or bans
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all

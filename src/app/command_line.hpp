@@ -26,6 +26,7 @@ void add_user_commands(CLI::App& app, Action& action);
 void add_account_commands(CLI::App& app, Action& action);  // to the group of the former
 void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
+void add_suppression_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
 void add_route_commands(CLI::App& app, Action& action);
 void add_local_commands(CLI::App& app, Action& action);

@@ -94,6 +94,8 @@ Result<void> Daemon::open() {
 
     admin::Daemon lent;
     lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
+    lent.on_suppressed = [this](std::vector<queue::Suppression> entries) { agent_->on_suppressed(std::move(entries)); };
+    lent.on_unsuppressed = [this](const std::vector<std::string>& addresses) { agent_->on_unsuppressed(addresses); };
     lent.status = [this] { return status_json(); };
     lent.metrics = [this] { return metrics(); };
     lent.reload = [this] { return reload(); };

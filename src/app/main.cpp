@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
     add_local_commands(app, action);
     add_senders_command(app, action);
     add_status_commands(app, action);
+    add_suppression_commands(app, action);
     add_tail_command(app, action);
     add_tlsrpt_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {

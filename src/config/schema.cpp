@@ -291,8 +291,7 @@ void add_queue(Rows& rows) {
          "How long a client waits for the disk before it is told 452."},
 
         {"retry", "first", duration<Config>(FIELD(retry.first), milliseconds(1), kDay),
-         "When a refused message is tried again for the first time. Greylisting ends after 60 to 90 "
-         "seconds."},
+         "When a refused message is tried again for the first time."},
         {"retry", "factor", real<Config>(FIELD(retry.factor), 1, 10),
          "Each interval is this many times the one before, the second one as much again: 75 s, 5 min, 10 min, "
          "20 min and so on."},
@@ -301,6 +300,10 @@ void add_queue(Rows& rows) {
         {"retry", "jitter", real<Config>(FIELD(retry.jitter), 0, 0.5),
          "Each interval is spread by plus or minus this share, so that mail refused together does not come "
          "back together."},
+        {"retry", "grey", duration<Config>(FIELD(retry.grey), milliseconds(1), kDay),
+         "The first interval after greylisting, where the server did not name one; then twice as long each time, up to half an hour."},
+        {"retry", "full_mailbox", duration<Config>(FIELD(retry.full_mailbox), milliseconds(1), 7 * kDay),
+         "How often a recipient whose mailbox is full is tried."},
         {"retry", "auth_first", duration<Config>(FIELD(retry.auth_first), milliseconds(1), kDay),
          "A provider that refuses mail for its SPF, DKIM, DMARC or PTR (Gmail's 550-5.7.26 and its kin) is suspended for that "
          "sender's domain until DNS is repaired. Where DNS shows nothing to repair, one message probes: after a 4xx after this "
@@ -464,6 +467,14 @@ void add_delivery(Rows& rows) {
         {"tlsrpt", "delay", duration<Config>(FIELD(delivery.tls_report.delay), seconds(0), hours(12)),
          "Reports go out at a random time this long after midnight UTC at the most (RFC 8460 section 4.1: up to 4 hours)."},
 
+        {"suppression", "mail",
+         choice<Config>(FIELD(delivery.suppression.mail),
+                        std::vector<std::pair<std::string, delivery::SuppressedMail>>{{"streams", delivery::SuppressedMail::streams},
+                                                                                      {"all", delivery::SuppressedMail::all},
+                                                                                      {"off", delivery::SuppressedMail::off}}),
+         "Whose mail to them is stopped here, with a report to its sender: that of list streams ([[stream]]), all mail, or nobody's; then "
+         "nobody is put on the list either. `posthorn suppression` shows and changes the list."},
+
         {"warmup", "start", integer<Config>(FIELD(delivery.warm_up.start), 0, 1'000'000),
          "How many recipients a provider is sent on the first day; about 50 for an address that never sent mail. 0: no plan."},
         {"warmup", "growth", real<Config>(FIELD(delivery.warm_up.growth), 1.01, 10),
@@ -531,6 +542,7 @@ const std::vector<Section>& sections() {
          "How long receiving servers are waited for. Values below those of RFC 5321 are for tests."},
         {"tlsrpt",
          "Reports about TLS, once a day, to the domains that ask for them (RFC 8460). Made only where a contact is set."},
+        {"suppression", "Addresses that were refused for good, so that no mail goes to them any more (docs/SUPPRESSION.md)."},
         {"warmup",
          "How much an address that is new may send a provider in a day (UTC), growing day by day; what is over waits. docs/THROTTLING.md."},
         {"journal", "What became of mail, kept for a while after it has left the queue: for `posthorn why` and webhooks."},

@@ -69,6 +69,10 @@ std::string explanation_of(const Outcome& outcome, const queue::Recipient& recip
                  ": whoever runs the DNS of that domain can repair it. The recipient can do nothing about it.";
     } else if (outcome.failure_class == Class::local || (outcome.failure_class == Class::expired && recipient.last_class == "local")) {
         words = "The message was held by our own server, " + hostname + "; its operator must act.";
+    } else if (outcome.failure_class == Class::suppressed) {
+        words = "This address was refused for good before, or the operator of " + hostname +
+                " has struck it off, so nothing more is sent to it. If it is right all the same, ask him to take it off his "
+                "suppression list, and send the message again.";
     }
     const auto general = [&] { return std::string(mail::explain_status(outcome.reply.enhanced ? outcome.reply.enhanced.to_string() : "")); };
     if (outcome.failure_class == Class::expired && recipient.last_class != "bounced") {

@@ -164,8 +164,11 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
     verdict.due_at = queue::next_attempt(retry, deferral);
     if (judged.wait && *judged.wait > Duration::zero()) {
         // What the peer asked for, with a little on top, since its clock started before ours.
-        const TimePoint asked = now + std::min<Duration>(*judged.wait, retry.max) + std::chrono::seconds(5);
-        verdict.due_at = std::min(std::max(asked, now + std::chrono::seconds(60)), recipient.expires_at);
+        TimePoint asked = std::max(now + std::min<Duration>(*judged.wait, retry.max) + std::chrono::seconds(5), now + std::chrono::seconds(60));
+        // Greylisting and limits end when they said; what a rule says of other troubles is the least, not each time the same.
+        const bool ends_then = judged.outcome.failure_class == Class::grey || judged.outcome.failure_class == Class::throttle;
+        if (!ends_then) asked = std::max(asked, verdict.due_at);
+        verdict.due_at = std::min(asked, recipient.expires_at);
     }
     return verdict;
 }

@@ -40,11 +40,15 @@ struct QueueOptions {
 };
 
 struct RetryOptions {
-    Duration first = std::chrono::seconds(75);  // the first retry: greylisting ends after 60-90 s
+    Duration first = std::chrono::seconds(75);  // the first retry
     // Each further interval is this many times the one before, the second one as much again: 75 s, 5 min, 10 min, ...
     double factor = 2.0;
     Duration max = std::chrono::hours(3);
     double jitter = 0.2;  // each interval is spread by +- this share
+    // Class grey: the first interval where the server named none (postgrey's default is 5 minutes), then twice as long up to half an
+    // hour. Never earlier: what comes too early is refused again.
+    Duration grey = std::chrono::minutes(5);
+    Duration full_mailbox = std::chrono::hours(4);  // class rcpt-full: every interval; people do not tidy up in minutes
     // Class auth (550-5.7.26 and kin; docs/SUSPENSIONS.md). Probes where the diagnosis finds nothing to repair: after a 4xx this long,
     // then twice as long each time up to 32 times; after a 5xx 4, 16 and 48 times. Where nothing is suspended: the first retry.
     Duration auth_first = std::chrono::minutes(15);

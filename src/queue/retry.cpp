@@ -33,9 +33,8 @@ Curve curve_of(const RetryOptions& options, const Deferral& deferral) {
     // The first attempt after 60-90 s is for greylisting, which most servers end by then; those that still refuse want 5
     // minutes (postgrey's default). So the second interval has one step of growth more: 75 s, 5 min, 10 min, ...
     const auto grown = [](std::uint32_t steps) { return steps == 0 ? 0 : steps + 1; };
-    if (deferral.failure_class == "grey") {
-        return {options.first, std::min(options.max, std::max(options.first, kGreyMax)), options.factor, grown(step)};
-    }
+    if (deferral.failure_class == "grey") return {options.grey, std::max(options.grey, kGreyMax), options.factor, step};
+    if (deferral.failure_class == "rcpt-full") return {options.full_mailbox, options.full_mailbox, 1.0, 0};
     if (deferral.failure_class == "throttle") {
         // The peer asked for less: one step further from the start.
         return {options.first, options.max, options.factor, grown(step + 1)};
@@ -58,7 +57,8 @@ TimePoint next_attempt(const RetryOptions& options, const Deferral& deferral) {
         std::pow(std::max(1.0, curve.factor), static_cast<double>(std::min(curve.step, 200U)));
     const double interval = std::min(grown, static_cast<double>(curve.max.count()));
     const double jitter = std::clamp(options.jitter, 0.0, 1.0);
-    const double spread = 1.0 + jitter * (2.0 * std::clamp(deferral.random, 0.0, 1.0) - 1.0);
+    const double random = std::clamp(deferral.random, 0.0, 1.0);
+    const double spread = deferral.failure_class == "grey" ? 1.0 + jitter * random : 1.0 + jitter * (2.0 * random - 1.0);
     const Duration wait = std::max(kShortest, Duration(static_cast<Duration::rep>(interval * spread)));
     const TimePoint end =
         gives_up_at(options, deferral.failure_class, deferral.accepted_at, deferral.expires_at);

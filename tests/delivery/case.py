@@ -18,7 +18,7 @@ SETTINGS = {
     # For servers that say nothing.
     "impatient": {"delivery": {"timeouts": {k: "3s" for k in PATIENT["delivery"]["timeouts"]}}},
     # For what is tried again.
-    "quick": {"retry": {"first": "200ms", "max": "400ms", "auth_first": "200ms", "auth_max": "400ms", "jitter": 0.0}},
+    "quick": {"retry": {"first": "200ms", "max": "400ms", "grey": "200ms", "auth_first": "200ms", "auth_max": "400ms", "jitter": 0.0}},
     # Loopback is refused, as everywhere but in tests; so nothing at all is delivered.
     "public": {"delivery": {"allow_private_addresses": False}},
     "tls-required": {"delivery": {"tls": "required"}},

@@ -12,7 +12,7 @@ from posthorn_test import sink, world
 from posthorn_test.daemon import program, quick_hash
 
 PASSWORD = "correct horse"
-QUICK = {"retry": {"first": "1s", "max": "2s"}}
+QUICK = {"retry": {"first": "1s", "max": "2s", "grey": "1s"}}
 
 
 def by(daemon, user, listener="submissions"):

@@ -77,7 +77,7 @@ class Failure(world.WorldTest):
 
     def test_damaged_spool_file_is_told_to_operator_and_sender(self):
         """The body is gone: the message waits where the operator sees why, its expiry is told, and it holds up no other."""
-        w = self.world(changes={"queue": {"inline_body_limit": "1KiB"}, "retry": {"first": "1s", "max": "1s", "jitter": 0.0}},
+        w = self.world(changes={"queue": {"inline_body_limit": "1KiB"}, "retry": {"first": "1s", "max": "1s", "grey": "1s", "jitter": 0.0}},
                        domains=("dest.test", "example.test"))
         w.sink.rule("rcpt", sink.GREYLISTED, recipient="dest.test")
         w.daemon.send("bob@dest.test", body="x" * 70 + "\r\n" + "y" * 4000 + "\r\n")

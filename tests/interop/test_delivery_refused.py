@@ -2,7 +2,7 @@
 
 from posthorn_test import sink, verify, world
 
-QUICK = {"retry": {"first": "100ms", "max": "200ms", "auth_first": "100ms", "auth_max": "200ms", "jitter": 0.0}}
+QUICK = {"retry": {"first": "100ms", "max": "200ms", "grey": "100ms", "auth_first": "100ms", "auth_max": "200ms", "jitter": 0.0}}
 
 
 class Refused(world.WorldTest):

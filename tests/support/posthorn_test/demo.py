@@ -55,7 +55,7 @@ def main(directory):
     greylist = sink.rule("rcpt", GREYLISTED, times=1)
     daemon = Daemon(dns=dns, delivery_port=sink.port, keys=(), directory=directory, changes={
         "domain": [{"name": "example.test", "dkim": [{"selector": "demo", "key_file": str(directory / "keys" / "demo.pem")}]}],
-        "retry": {"first": "1s"}})
+        "retry": {"first": "1s", "grey": "1s"}})
     show(f"DNS server      {dns.address}:{dns.port}   dest.test MX 10 mx.dest.test -> {sink.address}\n"
          f"signing key     demo._domainkey.example.test   (RSA-2048, by posthorn dkim genkey)\n"
          f"receiver        {sink.address}:{sink.port}   STARTTLS; says \"come back later\" once, as greylisting does\n"

@@ -25,22 +25,31 @@ TEST(Retry, TheFirstIntervalIsSixtyToNinetySeconds) {
     const RetryOptions options;
     EXPECT_EQ(wait(options, deferral("temp", 1, 0.0)), 60s);
     EXPECT_EQ(wait(options, deferral("temp", 1, 0.5)), 75s);
-    EXPECT_EQ(wait(options, deferral("grey", 1, 1.0)), 90s);
+    EXPECT_EQ(wait(options, deferral("connection", 1, 1.0)), 90s);
 }
 
 TEST(Retry, IntervalsGrowToTheLongest) {
     const RetryOptions options;
     EXPECT_EQ(wait(options, deferral("temp", 2)), 5min);
-    EXPECT_EQ(wait(options, deferral("grey", 2)), 5min);
     EXPECT_EQ(wait(options, deferral("connection", 4)), 20min);
     EXPECT_EQ(wait(options, deferral("dns", 100)), 3h);
     EXPECT_EQ(wait(options, deferral("temp", 4'000'000'000U)), 3h);
     EXPECT_EQ(wait(options, deferral("temp", 0)), 75s);
 }
 
+// RFC 6647 s2, providers.md 2.5 GREY: 5 minutes, and never less, as postgrey's default is that.
+TEST(Retry, GreylistingIsNotTriedTooEarly) {
+    const RetryOptions options;
+    EXPECT_EQ(wait(options, deferral("grey", 1, 0.0)), 5min);
+    EXPECT_EQ(wait(options, deferral("grey", 1, 1.0)), 6min);
+    EXPECT_EQ(wait(options, deferral("grey", 2, 0.0)), 10min);
+    EXPECT_EQ(wait(options, deferral("grey", 50, 0.0)), 30min);
+}
+
 TEST(Retry, ClassesHaveTheirOwnPace) {
     const RetryOptions options;
-    EXPECT_EQ(wait(options, deferral("grey", 50)), 30min);
+    EXPECT_EQ(wait(options, deferral("rcpt-full", 1)), 4h);   // providers.md 2.5 RCPT-FULL
+    EXPECT_EQ(wait(options, deferral("rcpt-full", 9)), 4h);
     EXPECT_EQ(wait(options, deferral("throttle", 1)), 5min);
     EXPECT_EQ(wait(options, deferral("auth", 1)), 15min);
     EXPECT_EQ(wait(options, deferral("auth", 2)), 30min);
