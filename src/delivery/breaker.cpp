@@ -218,6 +218,7 @@ void Breaker::tick(TimePoint now) {
             pair.choosing = false;
             shown.next_probe = now;
             state.enter(pair, SuspensionPhase::held, now);
+            state.note(pair, false);
         } else if (shown.phase == SuspensionPhase::trial && now - pair.changed >= kProbeLost) {
             pair.changed = now;
             state.gates.insert(key);   // what was let through was never heard of: another may

@@ -190,11 +190,13 @@ void Breaker::load(std::string_view key, std::string_view value, TimePoint now) 
         case SuspensionPhase::trial: shown.next_probe = now; break;
         case SuspensionPhase::releasing: shown.connections = 1; break;
     }
-    if (shown.phase != SuspensionPhase::releasing) shown.phase = SuspensionPhase::held;
+    const bool other = shown.phase == SuspensionPhase::probing || shown.phase == SuspensionPhase::trial;
+    if (other) shown.phase = SuspensionPhase::held;
     pair->changed = std::min(pair->changed, now);
     const std::string name = shown.key;
     state.pairs[name] = std::move(*pair);
     state.gates.insert(name);
+    if (other) state.note(state.pairs[name], false);
     if (state.options.strict_5xx && state.pairs[name].shown.reason == SuspensionReason::auth && state.pairs[name].shown.holds())
         state.release(state.pairs[name], "retry.strict_5xx is set", now);
 }
