@@ -42,4 +42,14 @@ void JournalPage::note_end(const JournalQuery& query, Range looked) {
                                   : looked_to >= last || looked_to + 1 >= query.before;
 }
 
+void note(TallyRow& row, std::string_view event, bool is_recent) {
+    const auto count = event == "delivered"  ? &TallyCounts::delivered
+                       : event == "deferred" ? &TallyCounts::deferred
+                       : event == "failed"   ? &TallyCounts::failed
+                                             : nullptr;
+    if (count == nullptr) return;
+    ++(row.all.*count);
+    if (is_recent) ++(row.recent.*count);
+}
+
 }  // namespace posthorn::queue

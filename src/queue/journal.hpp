@@ -74,6 +74,31 @@ struct JournalPage {
     void note_end(const JournalQuery& query, Range looked);
 };
 
+// How deliveries ended of late, by group, without reading the entries themselves. A part of the journal at a time, newest first.
+struct TallyQuery {
+    TimePoint recent{};         // two windows: from here on, and
+    TimePoint since{};          // from here on; nothing older is looked at
+    std::uint64_t before = std::numeric_limits<std::int64_t>::max();   // exclusive
+    std::size_t scan = 50'000;  // entries looked at
+};
+
+struct TallyCounts {
+    std::uint64_t delivered = 0, deferred = 0, failed = 0;   // suppressed recipients are in none: nobody was asked
+};
+
+struct TallyRow {
+    std::string group;          // empty: there was no plan
+    TallyCounts recent, all;    // `all` has `recent` in it
+};
+
+void note(TallyRow& row, std::string_view event, bool is_recent);
+
+struct TallyPage {
+    std::vector<TallyRow> rows;      // each group once, in no order
+    std::uint64_t looked_to = 0;     // the next query's `before`
+    bool complete = true;            // nothing of the time is left
+};
+
 // A recipient that no mail goes to any more (docs/SUPPRESSION.md).
 struct Suppression {
     std::string address;        // the key, compared as it is: whoever writes it has brought it into its form

@@ -691,6 +691,37 @@ void MemoryStore::ages(AgeQuery query, Done<AgePage> done) {
     answer(executor_, std::move(done), std::move(result));
 }
 
+void MemoryStore::tally(TallyQuery query, Done<TallyPage> done) {
+    auto result = [&]() -> StoreResult<TallyPage> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) {
+            return *state_->refusal();
+        }
+        TallyPage page;
+        std::map<std::string, TallyRow> found;
+        std::size_t looked = 0;
+        for (auto it = state_->journal.rbegin(); it != state_->journal.rend(); ++it) {
+            if (it->seq >= query.before) {
+                continue;
+            }
+            if (looked++ == query.scan) {
+                page.complete = false;
+                break;
+            }
+            page.looked_to = it->seq;
+            if (it->at >= query.since) {
+                note(found[it->group], it->event, it->at >= query.recent);
+            }
+        }
+        for (auto& [group, row] : found) {
+            row.group = group;
+            page.rows.push_back(std::move(row));
+        }
+        return page;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
 void MemoryStore::look_up(Lookup lookup, Done<LookedUp> done) {
     auto result = [&]() -> StoreResult<LookedUp> {
         const std::lock_guard lock(state_->mutex);

@@ -45,6 +45,7 @@ public:
     void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override;
     void ages(AgeQuery query, Done<AgePage> done) override;
     void look_up(Lookup lookup, Done<LookedUp> done) override;
+    void tally(TallyQuery query, Done<TallyPage> done) override;
     void journal(JournalQuery query, Done<JournalPage> done) override;
     void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override;
     void list(ListQuery query, Done<std::vector<QueueEntry>> done) override;

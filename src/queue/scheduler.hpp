@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -94,6 +95,22 @@ struct DeliveryFeedback {
     Reach reach = Reach::reached;
     Duration took{};  // from start to end; a site whose deliveries take long is kept from using up the connections
     std::uint32_t recipients = 1;  // that StartDelivery had: gates count them
+};
+
+// Where a destination stands, for the operator; its gates apart.
+struct DestinationFigures {
+    std::string site;                         // SitePlace::key; empty: not known yet
+    bool resolving = false;                   // DNS is being asked
+    std::uint32_t active = 0;                 // deliveries of it under way
+    std::size_t ready = 0;                    // its recipients in memory, waiting for their turn
+    std::uint32_t site_active = 0;            // deliveries of its site under way
+    std::uint32_t site_window = 0;            // and how many there may be now
+    std::optional<TimePoint> unresolved_until;  // DNS did not say where its mail goes, so often in a row:
+    std::uint32_t unresolved = 0;
+    std::optional<TimePoint> backoff_until;   // of its site, after so many back-offs in a row
+    std::uint32_t backoffs = 0;
+    bool closed = false;                      // the site backs off because no other mail would fare better there
+    std::vector<std::string> gates;           // all that its mail passes, by key
 };
 
 // Pure: no clock, no I/O, no threads; owned by the home shard.
@@ -190,6 +207,11 @@ public:
     // The gates a destination passes that bound anything; empty also while it is not known where its mail goes.
     [[nodiscard]] std::vector<GateFigures> gates_of(DestinationId destination, TimePoint now) const;
     [[nodiscard]] std::vector<GateFigures> gates_of(std::string_view domain, std::string_view lane, TimePoint now) const;
+    // Nothing: no mail of it is known here.
+    [[nodiscard]] std::optional<DestinationFigures> standing_of(std::string_view domain, std::string_view lane, TimePoint now) const;
+    // Of destinations with mail whose way is known: their domains, and the key of the first gate that they pass. In time
+    // proportional to their number: for operators.
+    [[nodiscard]] std::map<std::string, std::string> first_gates() const;
 
 private:
     struct State;

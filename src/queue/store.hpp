@@ -339,6 +339,8 @@ public:
     virtual void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) = 0;
     // Entries of the journal; never in the way of claims.
     virtual void journal(JournalQuery query, Done<JournalPage> done) = 0;
+    // Sums of the journal; never in the way of claims.
+    virtual void tally(TallyQuery query, Done<TallyPage> done) = 0;
     // By address, `after` exclusive, at most `limit`; never in the way of claims.
     virtual void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) = 0;
     // How old waiting mail is, a part of the queue at a time; never in the way of claims.

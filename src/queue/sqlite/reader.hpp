@@ -38,6 +38,7 @@ public:
     std::vector<QueueEntry> list(const ListQuery& query);
     AgePage ages(const AgeQuery& query);      // survey.cpp
     LookedUp look_up(const Lookup& lookup);   // survey.cpp
+    TallyPage tally(const TallyQuery& query);  // survey.cpp
     StoreResult<QueueEntry> show(QueueId id);
 
     // The SQL that must stay off table scans, for the test that asks sqlite for its plans.

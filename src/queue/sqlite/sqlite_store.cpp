@@ -272,6 +272,11 @@ public:
                                   [lookup = std::move(lookup)](Queries& queries) { return queries.look_up(lookup); });
     }
 
+    void tally(TallyQuery query, Done<TallyPage> done) override {
+        start_operators();
+        operators_.post<TallyPage>(std::move(done), [=](Queries& queries) { return queries.tally(query); });
+    }
+
     void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) override {
         start_operators();
         operators_.post<std::vector<Suppression>>(

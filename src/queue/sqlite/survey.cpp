@@ -1,6 +1,7 @@
 // The operator's surveys of the queue: how old it is, and what waits for whom. On a thread of their own, by parts, with statements made
 // for the occasion.
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include "base/text.hpp"
@@ -29,6 +30,8 @@ constexpr const char* kSenders = "SELECT id, reverse_path FROM message ORDER BY 
 constexpr const char* kOfMessage = "SELECT r.id, r.message_id, r.state, r.last_class, r.address FROM recipient r WHERE r.message_id = ?1";
 constexpr const char* kRow = "SELECT " POSTHORN_RECIPIENT_COLUMNS
                              " FROM recipient r CROSS JOIN message m ON m.id = r.message_id WHERE r.id = ?1";
+
+constexpr const char* kTally = "SELECT seq, at, event, grp FROM journal WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
 
 std::string domain_of(std::string_view address) {
     const std::size_t at = address.rfind('@');
@@ -147,6 +150,32 @@ LookedUp Queries::look_up(const Lookup& lookup) {
         out.oldest.back().recipients.back().claimed = !claims_.free(id, TimePoint{});
     }
     return out;
+}
+
+TallyPage Queries::tally(const TallyQuery& query) {
+    TallyPage page;
+    const ReadTransaction snapshot(connection_);
+    Statement entries(connection_, kTally);
+    const std::size_t scan = std::clamp<std::size_t>(query.scan, 1, kMostLookedAt);
+    const auto before = std::min<std::uint64_t>(query.before, std::numeric_limits<std::int64_t>::max());
+    entries.bind(1, static_cast<std::int64_t>(before)).bind(2, static_cast<std::int64_t>(scan));
+    std::unordered_map<std::string, TallyRow> found;
+    std::size_t looked = 0;
+    bool older = false;  // entries are in the order of their times, but for those of a batch
+    while (!older && entries.step()) {
+        ++looked;
+        page.looked_to = static_cast<std::uint64_t>(entries.integer(0));
+        const TimePoint at = entries.time(1);
+        older = at < query.since - std::chrono::minutes(1);
+        if (at >= query.since) note(found[entries.text(3)], entries.view(2), at >= query.recent);
+    }
+    page.complete = older || looked < scan;
+    page.rows.reserve(found.size());
+    for (auto& [group, row] : found) {
+        row.group = group;
+        page.rows.push_back(std::move(row));
+    }
+    return page;
 }
 
 }  // namespace posthorn::queue::sqlite

@@ -180,6 +180,51 @@ TYPED_TEST(Survey, LookingUpADomainShowsTheOldestAndCountsAll) {
     EXPECT_EQ(this->look_up({"", "", "nowhere.test", 5}).recipients, 0U);
 }
 
+TYPED_TEST(Survey, TheTallyCountsTwoWindowsByGroup) {
+    Settlement settlement;
+    const auto entry = [&](Duration age, const char* group, const char* event) {
+        JournalEntry one;
+        one.at = this->now_ - age;
+        one.group = group;
+        one.event = event;
+        settlement.journal.push_back(one);
+    };
+    entry(30h, "google", "delivered");
+    entry(20h, "google", "failed");
+    entry(3h, "mx.dest.test", "delivered");
+    entry(30min, "google", "delivered");
+    entry(20min, "google", "deferred");
+    entry(10min, "google", "suppressed");
+    EXPECT_TRUE(settle(*this->store_, std::move(settlement)));
+    for (const std::size_t scan : {1U, 4U, 1000U}) {
+        TallyQuery query;
+        query.recent = this->now_ - 1h;
+        query.since = this->now_ - 24h;
+        query.scan = scan;
+        std::map<std::string, TallyRow> sums;
+        for (int parts = 0; parts < 20; ++parts) {
+            const auto page = await<TallyPage>([&](Done<TallyPage> done) { this->store_->tally(query, std::move(done)); });
+            ASSERT_TRUE(page);
+            for (const TallyRow& row : page->rows) {
+                TallyRow& sum = sums[row.group];
+                for (const auto count : {&TallyCounts::delivered, &TallyCounts::deferred, &TallyCounts::failed}) {
+                    sum.recent.*count += row.recent.*count;
+                    sum.all.*count += row.all.*count;
+                }
+            }
+            if (page->complete) break;
+            query.before = page->looked_to;
+        }
+        ASSERT_EQ(sums.size(), 2U) << scan;
+        EXPECT_EQ(sums["google"].recent.delivered, 1U);
+        EXPECT_EQ(sums["google"].recent.deferred, 1U);
+        EXPECT_EQ(sums["google"].all.delivered, 1U);
+        EXPECT_EQ(sums["google"].all.failed, 1U);
+        EXPECT_EQ(sums["mx.dest.test"].all.delivered, 1U);
+        EXPECT_EQ(sums["mx.dest.test"].recent.delivered, 0U);
+    }
+}
+
 TYPED_TEST(Survey, LookingUpSaysWhereItStopped) {
     for (int i = 0; i < 20; ++i) this->add_aged(1min, "a@one.example", {{"x", "dest.test"}});
     const LookedUp found = this->look_up({"", "dest.test", "", 3, 10});
