@@ -28,10 +28,12 @@ constexpr std::size_t kReadSize = 4096;
 
 std::string request_text(const HttpsRequest& request) {
     const bool posts = !request.body.empty();
-    std::string text = std::string(posts ? "POST " : "GET ") + request.target + " HTTP/1.1\r\nHost: " + request.host;
-    if (request.port != 443) text += ':' + std::to_string(request.port);
+    std::string text = std::string(posts ? "POST " : "GET ") + request.target + " HTTP/1.1\r\nHost: ";
+    text += request.host.find(':') == std::string::npos ? request.host : '[' + request.host + ']';
+    if (request.port != (request.tls ? 443 : 80)) text += ':' + std::to_string(request.port);
     text += "\r\nUser-Agent: Posthorn/" POSTHORN_VERSION "\r\nAccept: */*\r\nConnection: close\r\n";
     if (posts) text += "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
+    for (const auto& [name, value] : request.fields) text += name + ": " + value + "\r\n";
     text += "\r\n";
     return text + request.body;
 }
@@ -45,6 +47,8 @@ HttpsAnswer answer_of(Parser& parser) {
     answer.status = parser.get().result_int();
     const auto type = parser.get()[http::field::content_type];
     answer.content_type = media_type(std::string_view(type.data(), type.size()));
+    const auto later = parser.get()[http::field::retry_after];
+    answer.retry_after = std::string(later.data(), later.size());
     answer.body = std::move(parser.get().body());
     return answer;
 }
@@ -87,12 +91,14 @@ net::awaitable<HttpsAnswer> converse(const HttpsRequest& request, net::Stream& s
     deadline.set(end);
     const auto close = [&stream] { stream.close(); };
     net::TaskGroup::StopCallback on_stop(stop_with, close, nullptr);
-    net::TlsTarget target(request.host, request.port, true);
-    const net::HandshakeResult shaken = co_await stream.handshake_client(tls, std::move(target));
-    if (deadline.expired()) co_return time_is_over(request);
-    if (!shaken.ok()) {
-        if (shaken.untrusted) co_return HttpsAnswer(HttpsEnd::untrusted, "its certificate is not valid for it: " + shaken.detail);
-        co_return HttpsAnswer(HttpsEnd::unreachable, "the TLS handshake failed: " + shaken.detail);
+    if (request.tls) {
+        net::TlsTarget target(request.host, request.port, true);
+        const net::HandshakeResult shaken = co_await stream.handshake_client(tls, std::move(target));
+        if (deadline.expired()) co_return time_is_over(request);
+        if (!shaken.ok()) {
+            if (shaken.untrusted) co_return HttpsAnswer(HttpsEnd::untrusted, "its certificate is not valid for it: " + shaken.detail);
+            co_return HttpsAnswer(HttpsEnd::unreachable, "the TLS handshake failed: " + shaken.detail);
+        }
     }
     const std::string asked = request_text(request);
     const net::IoResult written = co_await stream.write(std::string_view(asked));
@@ -121,6 +127,17 @@ std::optional<IpAddress> address_of(const std::string& text) {
     return address ? std::optional(*address) : std::nullopt;
 }
 
+// Of a host that needs no look-up; else empty.
+dns::AddressAnswer literal_addresses(const std::string& host) {
+    dns::AddressAnswer answer;
+    answer.status = dns::Status::ok;
+    const auto add = [&answer](const IpAddress& address) { (address.is_v4() ? answer.v4 : answer.v6).push_back(address); };
+    if (const Result<IpAddress> literal = IpAddress::parse(host)) add(*literal);
+    if (host == "localhost")
+        for (const char* text : {"127.0.0.1", "::1"}) add(*IpAddress::parse(text));
+    return answer;
+}
+
 }  // namespace
 
 HttpsRequest::HttpsRequest(std::string name, std::uint16_t number, std::string path, const DeliveryOptions& rules)
@@ -131,10 +148,15 @@ HttpsRequest::HttpsRequest(std::string name, std::uint16_t number, std::string p
       source_v4(address_of(rules.source_v4)),
       source_v6(address_of(rules.source_v6)) {}
 
+HttpsRequest::HttpsRequest(const WebAddress& address)
+    : tls(address.tls), host(address.host), port(address.port), target(address.target), allow_private_addresses(true) {}
+
 net::awaitable<HttpsAnswer> https_request(HttpsRequest request, dns::Resolver& resolver, net::ClientTls& tls,
                                           net::TaskGroup& stop_with) {
     const SteadyTime end = std::chrono::steady_clock::now() + request.limit;
-    const dns::AddressAnswer found = co_await resolver.addresses(request.host);
+    // localhost is this machine, whatever DNS says (RFC 6761 s6.3).
+    dns::AddressAnswer found = literal_addresses(request.host);
+    if (found.all().empty()) found = co_await resolver.addresses(request.host);
     if (found.status != dns::Status::ok) {
         const std::string why = found.status == dns::Status::temporary ? "DNS gave no answer about " : "there is no address of ";
         co_return HttpsAnswer(HttpsEnd::unreachable, why + request.host + (found.detail.empty() ? "" : ": " + found.detail));
