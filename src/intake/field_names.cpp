@@ -50,6 +50,7 @@ Field classify(std::string_view name) {
     for (const std::string_view prefix : kStructured) {
         if (!text::istarts_with(name, prefix)) continue;
         if (prefix != "X-Posthorn-") return Field::structured;
+        if (text::iequals(name, kExpiryField)) return Field::control_expiry;
         return text::iequals(name, auth::kStreamField) ? Field::control_stream : Field::removed;
     }
     return Field::other;

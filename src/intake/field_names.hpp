@@ -14,9 +14,11 @@ enum class Field : std::uint8_t {
     mime_version, content_type, content_transfer_encoding, list_unsubscribe, list_unsubscribe_post, feedback_id,
     // As many as there are.
     received, dkim_signature, authentication_results,
-    control_stream, removed,   // ours to read, and never sent on
+    control_stream, control_expiry, removed,   // ours to read, and never sent on
     structured, other,         // with a grammar that has no place for free text; any other
 };
+// How long the message is worth delivering: "1h" of a password reset (providers.md 2.7).
+inline constexpr std::string_view kExpiryField = "X-Posthorn-Expire";
 inline constexpr std::size_t kFields = static_cast<std::size_t>(Field::other) + 1;
 
 constexpr bool is_single(Field field) { return field <= Field::feedback_id; }

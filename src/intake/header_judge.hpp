@@ -107,6 +107,7 @@ private:
 
     // SUB-6: what people see is what the account must have a right to, not only the envelope.
     bool may_be_sent_by(const mail::Mailbox& mailbox, const char* field);
+    bool read_expiry(const mail::HeaderField& field);
     bool choose_stream();
 
     // SUB-7: its right side is the author's domain, never a container's name: receivers compare them.

@@ -23,6 +23,7 @@
 #include "mail/mime_text.hpp"
 #include "mail/phrase.hpp"
 #include "mail/refold.hpp"
+#include "toml/units.hpp"
 
 namespace posthorn::intake {
 namespace {
@@ -215,6 +216,10 @@ bool Judge::look_at(std::size_t i, Field kind, bool ascii) {
         drop(i);
         return true;
     }
+    if (kind == Field::control_expiry) {
+        drop(i);
+        return read_expiry(field);
+    }
     if (kind == Field::authentication_results && claims_to_be(field.value, rules_.hostname)) {  // RFC 8601 s5
         drop(i);
         return true;
@@ -354,6 +359,16 @@ bool Judge::fold(std::size_t i, bool is_list, std::string_view raw, bool changed
         repaired("folded", block_[i].name);
     }
     if (changed) replace(i, std::string(raw));
+    return true;
+}
+
+// Only of submitters we know; from others it goes as the other control fields do, and says nothing.
+bool Judge::read_expiry(const mail::HeaderField& field) {
+    if (submission_.user.empty() && !submission_.caller) return true;
+    const std::optional<Duration> lifetime = toml::parse_duration(text::trim(mail::unfold(field.value)));
+    if (!lifetime || *lifetime <= Duration(0) || judged_.lifetime)
+        return fail(554, "5.6.0", std::string(kExpiryField) + (judged_.lifetime ? " stands there twice" : " is no time such as 30m, 1h or 2d"));
+    judged_.lifetime = lifetime;
     return true;
 }
 

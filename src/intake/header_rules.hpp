@@ -19,6 +19,7 @@ struct JudgedHeader {
     bool has_mime_version = false;
     bool is_signed = false;             // by somebody else (SUB-17): not to be changed
     std::optional<std::string> reverse_path;  // of the envelope, where Submission::sender_policy decides it
+    std::optional<Duration> lifetime;   // of kExpiryField: how long it is to be tried at most
     std::string script;                 // the PHP script that sent it says who it is; of local callers only
 };
 

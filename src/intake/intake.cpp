@@ -120,6 +120,7 @@ void Intake::judge_header() {
     auto& header = std::get<JudgedHeader>(judged);
     header_ = std::move(header.text);
     stream_ = std::move(header.stream);
+    lifetime_ = header.lifetime;
     repaired_ = std::move(header.repaired);
     warnings_ = std::move(header.warnings);
     has_mime_version_ = header.has_mime_version;
@@ -310,8 +311,8 @@ Verdict Intake::finish() {
     auto message = std::make_shared<mail::Message>();
     message->id = submission_.id;
     message->accepted_at = submission_.now;
-    message->expires_at =
-        submission_.now + (envelope_.reverse_path.empty() ? rules_->dsn_lifetime : rules_->lifetime);
+    const Duration lifetime = envelope_.reverse_path.empty() ? rules_->dsn_lifetime : rules_->lifetime;
+    message->expires_at = submission_.now + std::min(lifetime, lifetime_.value_or(lifetime));
     message->reverse_path = std::move(envelope_.reverse_path);
     message->body_type = envelope_.body;
     // Undeclared 8-bit text is sent as what it is (RFC 6152 s3).

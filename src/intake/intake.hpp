@@ -155,6 +155,7 @@ private:
     bool judged_ = false;
     std::string header_;                         // as it will be stored, once judged
     std::string stream_;
+    std::optional<Duration> lifetime_;   // that the submitter gives it
     std::vector<std::string> repaired_;
     std::vector<std::string> warnings_;
     bool has_mime_version_ = false;

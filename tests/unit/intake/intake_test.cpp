@@ -258,6 +258,30 @@ TEST(Intake, ANullSenderExpiresSooner) {
     EXPECT_EQ(mail.message->expires_at, kNow + rules()->dsn_lifetime);
 }
 
+// providers.md 2.7: password resets and the like are worthless after an hour.
+TEST(Intake, ASubmitterMaySayHowLongAMessageIsWorthDelivering) {
+    const auto with = [](const std::string& field) { return "From: shop@example.com\r\n" + field + "\r\nHi.\r\n"; };
+    const auto mail = accepted(take(with("X-Posthorn-Expire: 1h\r\n")));
+    EXPECT_EQ(mail.message->expires_at, kNow + std::chrono::hours(1));
+    EXPECT_EQ(mail.message->header.find("X-Posthorn"), std::string::npos);
+    EXPECT_EQ(accepted(take(with("x-posthorn-expire:\r\n 30m\r\n"))).message->expires_at, kNow + std::chrono::minutes(30));
+    EXPECT_EQ(accepted(take(with("X-Posthorn-Expire: 90d\r\n"))).message->expires_at, kNow + std::chrono::hours(120))
+        << "never longer than queue.lifetime";
+    EXPECT_EQ(accepted(take(with(""))).message->expires_at, kNow + std::chrono::hours(120));
+    for (const char* wrong : {"X-Posthorn-Expire: soon\r\n", "X-Posthorn-Expire: 0s\r\n", "X-Posthorn-Expire:\r\n",
+                              "X-Posthorn-Expire: 1h\r\nX-Posthorn-Expire: 1h\r\n"}) {
+        const Verdict verdict = take(with(wrong));
+        ASSERT_TRUE(std::holds_alternative<Refusal>(verdict)) << wrong;
+        EXPECT_NE(std::get<Refusal>(verdict).text.find("X-Posthorn-Expire"), std::string::npos);
+    }
+    // From somebody who did not log in and is no program of this machine it says nothing.
+    Submission stranger = submission();
+    stranger.user.clear();
+    const auto theirs = accepted(take(with("X-Posthorn-Expire: 1h\r\n"), rules(), envelope(), stranger));
+    EXPECT_EQ(theirs.message->expires_at, kNow + std::chrono::hours(120));
+    EXPECT_EQ(theirs.message->header.find("X-Posthorn"), std::string::npos);
+}
+
 TEST(Intake, StreamIsChosenAndItsControlFieldRemoved) {
     auto with = rules();
     auth::StreamOptions stream;
