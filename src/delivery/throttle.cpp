@@ -19,7 +19,12 @@ std::uint32_t per_hour(const Rate& rate) {
     return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(count, 1, 100'000'000));
 }
 
-std::string cut(const std::string& text) { return text.substr(0, kMaxWords); }
+// What a peer said, as text that JSON can hold: octets that are no printable ASCII become '?'.
+std::string cut(const std::string& text) {
+    std::string words = text.substr(0, kMaxWords);
+    std::replace_if(words.begin(), words.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return words;
+}
 
 std::int64_t milliseconds(TimePoint at) { return at.time_since_epoch().count(); }
 TimePoint time_of(const boost::json::object& json, std::string_view name) { return TimePoint(Duration(json.at(name).to_number<std::int64_t>())); }
@@ -48,7 +53,8 @@ bool Throttle::refuse(const SlowDown& what, std::uint32_t pace, TimePoint now) {
     pauses_ += 1;
     reason_ = what;
     reason_.reply = cut(what.reply);
-    reason_.meaning = cut(what.meaning);
+    reason_.meaning = what.meaning.substr(0, kMaxWords);
+    reason_.host = cut(what.host);
     connections_ = 1;
     answered_ = 0;
     stepped_ = until_ = now + pause_;
