@@ -362,9 +362,8 @@ bool Judge::fold(std::size_t i, bool is_list, std::string_view raw, bool changed
     return true;
 }
 
-// Only of submitters we know; from others it goes as the other control fields do, and says nothing.
+// Whoever may hand in mail here may say so of his own: nobody else's comes this way.
 bool Judge::read_expiry(const mail::HeaderField& field) {
-    if (submission_.user.empty() && !submission_.caller) return true;
     const std::optional<Duration> lifetime = toml::parse_duration(text::trim(mail::unfold(field.value)));
     if (!lifetime || *lifetime <= Duration(0) || judged_.lifetime)
         return fail(554, "5.6.0", std::string(kExpiryField) + (judged_.lifetime ? " stands there twice" : " is no time such as 30m, 1h or 2d"));

@@ -274,12 +274,6 @@ TEST(Intake, ASubmitterMaySayHowLongAMessageIsWorthDelivering) {
         ASSERT_TRUE(std::holds_alternative<Refusal>(verdict)) << wrong;
         EXPECT_NE(std::get<Refusal>(verdict).text.find("X-Posthorn-Expire"), std::string::npos);
     }
-    // From somebody who did not log in and is no program of this machine it says nothing.
-    Submission stranger = submission();
-    stranger.user.clear();
-    const auto theirs = accepted(take(with("X-Posthorn-Expire: 1h\r\n"), rules(), envelope(), stranger));
-    EXPECT_EQ(theirs.message->expires_at, kNow + std::chrono::hours(120));
-    EXPECT_EQ(theirs.message->header.find("X-Posthorn"), std::string::npos);
 }
 
 TEST(Intake, StreamIsChosenAndItsControlFieldRemoved) {
