@@ -30,7 +30,7 @@ namespace posthorn::test {
 class DnsServer {
 public:
     // truncate_only: truncated by UDP, and TCP is hung up on. lame: neither records nor their absence, but a
-    // referral without recursion. empty: nothing at all, from a server that is no authority and asks nobody.
+    // referral without recursion. no_authority: right, but without AA. empty: nothing at all, from a server that is no authority and asks nobody.
     // no_edns: FORMERR to questions with an OPT record. formerr_and_opt: to all, with an OPT record where one came. wrong_id, wrong_question: an answer to something
     // else.
     enum class Behaviour {
@@ -39,6 +39,7 @@ public:
         refused,
         drop,
         truncate,
+        no_authority,
         truncate_only,
         garbage,
         lame,
@@ -54,12 +55,14 @@ public:
         bool tcp = false;
         bool ad = false;
         bool edns = false;
+        bool recursion = false;  // desired (RD)
     };
 
-    explicit DnsServer(const std::string& address = "127.0.0.1") {
+    // fixed_port: for servers of one zone on several addresses; throws where it is taken.
+    explicit DnsServer(const std::string& address = "127.0.0.1", std::uint16_t fixed_port = 0) {
         // UDP and TCP must share one port: take a free UDP port and try TCP on it, a few times if need be.
         for (int attempt = 0; attempt < 50; ++attempt) {
-            udp_ = open_socket(SOCK_DGRAM, address, 0);
+            udp_ = open_socket(SOCK_DGRAM, address, fixed_port);
             sockaddr_in bound{};
             socklen_t length = sizeof bound;
             ::getsockname(udp_, reinterpret_cast<sockaddr*>(&bound), &length);
@@ -111,6 +114,12 @@ public:
     }
     DnsServer& ptr(const std::string& name, const std::string& target) {
         return add(name, 12, 300, wire_name(target));
+    }
+    DnsServer& ns(const std::string& name, const std::string& server, std::uint32_t ttl = 300) {
+        return add(name, 2, ttl, wire_name(server));
+    }
+    DnsServer& soa(const std::string& name, const std::string& primary) {
+        return add(name, 6, 300, wire_name(primary) + wire_name("root." + name) + number32(1) + number32(60) + number32(60) + number32(60) + number32(30));
     }
     DnsServer& txt(const std::string& name, const std::vector<std::string>& strings,
                    std::uint32_t ttl = 300) {
@@ -270,7 +279,7 @@ private:
         const auto type = static_cast<std::uint16_t>(static_cast<unsigned char>(query[end + 1]) << 8 |
                                                      static_cast<unsigned char>(query[end + 2]));
         const bool edns = query.size() > 12 && query[11] != 0;
-        queries_.push_back(Query{asked, type, tcp, (query[3] & 0x20) != 0, edns});
+        queries_.push_back(Query{asked, type, tcp, (query[3] & 0x20) != 0, edns, (query[2] & 1) != 0});
 
         auto behaviour = behaviours_.contains(asked) ? behaviours_[asked]
                          : behaviours_.contains("*") ? behaviours_["*"]
@@ -327,6 +336,9 @@ private:
         }
         if (ad_) {
             flags |= 0x20;
+        }
+        if (behaviour == Behaviour::no_authority) {
+            flags &= 0xFBFF;
         }
         std::string reply = query.substr(0, 2) + number(flags) + number(1) + number(answer_count) +
                             number(authority_count) + number(0) + question + answers + authority;
