@@ -63,6 +63,9 @@ public:
         // UDP and TCP must share one port: take a free UDP port and try TCP on it, a few times if need be.
         for (int attempt = 0; attempt < 50; ++attempt) {
             udp_ = open_socket(SOCK_DGRAM, address, fixed_port);
+            if (udp_ < 0) {
+                continue;
+            }
             sockaddr_in bound{};
             socklen_t length = sizeof bound;
             ::getsockname(udp_, reinterpret_cast<sockaddr*>(&bound), &length);
