@@ -43,12 +43,17 @@ void post_suspensions_resume(const CorePtr& core, const Request& request, Respon
 void get_suppressions(const CorePtr& core, const Request& request, Respond respond);
 void post_suppressions_add(const CorePtr& core, const Request& request, Respond respond);
 void post_suppressions_remove(const CorePtr& core, const Request& request, Respond respond);
+void get_alarms(const CorePtr& core, const Request& request, Respond respond);
+void post_alarms_test(const CorePtr& core, const Request& request, Respond respond);
+void get_webhooks(const CorePtr& core, const Request& request, Respond respond);
+void post_webhooks_replay(const CorePtr& core, const Request& request, Respond respond);
 void get_guard(const CorePtr& core, const Request& request, Respond respond);
 void post_forgive(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_tls_report(const CorePtr& core, const Request& request, Respond respond);
 void post_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_events(const CorePtr& core, const Request& request, Respond respond);
+void get_diagnosis(const CorePtr& core, const Request& request, Respond respond);
 void get_route(const CorePtr& core, const Request& request, Respond respond);
 void get_senders(const CorePtr& core, const Request& request, Respond respond);
 void get_mailq(const CorePtr& core, const Request& request, Respond respond);

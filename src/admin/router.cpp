@@ -59,6 +59,9 @@ constexpr Place kPlaces[] = {
     {"/mailq", "GET", get_mailq},
     {"/mailq/flush", "POST", post_flush},
     {"/metrics", "GET", get_metrics},
+    {"/v1/alarms", "GET", get_alarms},
+    {"/v1/alarms/test", "POST", post_alarms_test},
+    {"/v1/diagnosis", "GET", get_diagnosis},
     {"/v1/events", "GET", get_events},
     {"/v1/guard", "GET", get_guard},
     {"/v1/guard/forgive", "POST", post_forgive},
@@ -80,6 +83,8 @@ constexpr Place kPlaces[] = {
     {"/v1/users/resume", "POST", post_resume},
     {"/v1/users/suspend", "POST", post_suspend},
     {"/v1/users/suspended", "GET", get_suspended},
+    {"/v1/webhooks", "GET", get_webhooks},
+    {"/v1/webhooks/replay", "POST", post_webhooks_replay},
 };
 
 // What every user of this machine may ask: endpoints that look at the visitor themselves. Of /v1/queue/ID only the message

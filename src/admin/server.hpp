@@ -63,6 +63,13 @@ struct GuardedAddress {
     std::string_view reason;        // of the last failure; of static storage
 };
 
+// domain: of From; sender_domain: of MAIL FROM, empty for the null sender; ip: text, or empty for what is known of our own address.
+struct DiagnosisRequest {
+    std::string domain;
+    std::string sender_domain;
+    std::string ip;
+};
+
 // Domains as A-labels, or an address literal; sender_domain may be empty.
 struct RouteQuestion {
     std::string domain;
@@ -116,6 +123,8 @@ struct Daemon {
     std::function<std::uint64_t()> spooled;
     // Who has sent how much of late. Optional.
     std::function<std::vector<auth::SenderUse>()> senders;
+    // What is wrong with the proofs that such mail carries, as JSON: `done` as below. Optional.
+    std::function<void(DiagnosisRequest, UniqueFunction<void(std::string)> done)> diagnose;
     // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(RouteQuestion, UniqueFunction<void(std::string)> done)> explain_route;
     // What TLS reports will be made of, oldest first; one report as JSON; sending those of days that are over (or of one, of this
@@ -123,6 +132,11 @@ struct Daemon {
     std::function<std::vector<TlsDomainDay>()> tls_days;
     std::function<Result<std::string>(const std::string& day, const std::string& domain)> tls_report;
     std::function<void(const std::string& day, UniqueFunction<void(Result<TlsReportRun>)> done)> send_tls_reports;
+    // What is raised, and how far webhooks are, each as one JSON object; telling a webhook everything from this number on once more; a test
+    // alarm, whose `done` gets what came of it as JSON (on the io_context, in less than ServerBounds::answer). Optional.
+    std::function<std::string()> alarms, webhooks;
+    std::function<Result<void>(const std::string& name, std::uint64_t from)> replay_webhook;
+    std::function<void(UniqueFunction<void(std::string)> done)> test_alarms;
     std::function<TimePoint()> now = wall_now;
 };
 
@@ -155,6 +169,7 @@ struct ServerBounds {
 //   GET /v1/senders                    who has sent how much of late, by user and script
 //   GET /v1/guard                      addresses with failures or bans
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
+//   GET /v1/diagnosis?domain=&sender=&ip=   SPF, DKIM, DMARC, reverse DNS: what receivers find, and what to repair
 //   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
 //   GET /v1/events?id=&domain=         what happens, live: one object of JSON a line, without end
 //   GET /v1/tls-reports                what was counted of TLS, by day and domain

@@ -24,6 +24,7 @@ void add_serve_command(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
 void add_user_commands(CLI::App& app, Action& action);
 void add_account_commands(CLI::App& app, Action& action);  // to the group of the former
+void add_diagnose_command(CLI::App& app, Action& action);
 void add_dkim_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
 void add_suppression_commands(CLI::App& app, Action& action);
@@ -34,6 +35,7 @@ void add_senders_command(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 void add_tail_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
+void add_alarm_commands(CLI::App& app, Action& action);  // and webhooks
 
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.
 CLI::Option* add_config_option(CLI::App& command, std::string& path);

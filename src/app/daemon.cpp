@@ -15,6 +15,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "app/diagnosis_view.hpp"
 #include "app/guard_view.hpp"
 #include "app/metrics.hpp"
 #include "app/pair_view.hpp"
@@ -22,6 +23,7 @@
 #include "app/route_view.hpp"
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
+#include "app/shaping_view.hpp"
 #include "app/status_view.hpp"
 #include "app/tls_report_view.hpp"
 #include "base/log.hpp"
@@ -57,7 +59,8 @@ Result<void> Daemon::open() {
     memory_ = std::make_unique<delivery::DeliveryMemory>(plan_.config.queue.directory, disk_);
     sts_ = std::make_unique<delivery::StsPolicies>(context, *resolver_, *memory_, tls_results_, plan_.config.delivery);
     agent_ = std::make_unique<delivery::DeliveryAgent>(context, *store_, *resolver_, crypto_, plan_.settings);
-    agent_->use(delivery::Learnt{sts_.get(), &tls_results_, memory_.get()});
+    herald_ = std::make_unique<Herald>(context, *store_, *resolver_, *memory_, disk_, alarm_sources());
+    agent_->use(delivery::Learnt{sts_.get(), &tls_results_, memory_.get(), &herald_->alarms()});
     post_office_ = std::make_unique<PostOffice>(context, *store_, *agent_);
     tls_reporter_ = std::make_unique<delivery::TlsReporter>(
         context, *resolver_, disk_, *memory_, tls_results_, [this](queue::NewMessage report, queue::Done<queue::Added> done) {
@@ -124,7 +127,14 @@ Result<void> Daemon::open() {
     lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
     lent.senders = [this] { return post_office_->senders(); };
     lend_guard(lent, *server_);
+    herald_->lend(lent);
     lend_tls_reports(lent, tls_results_, *tls_reporter_);
+    lent.diagnose = [this](admin::DiagnosisRequest request, UniqueFunction<void(std::string)> done) {
+        auto told = [request, done = std::move(done)](delivery::Diagnosis diagnosis) mutable {
+            done(boost::json::serialize(diagnosis_json(request.domain, request.sender_domain, diagnosis)));
+        };
+        agent_->diagnose(request.domain, request.sender_domain, request.ip, kDiagnosisPatience, std::move(told));
+    };
     lent.explain_route = [this](admin::RouteQuestion question, UniqueFunction<void(std::string)> done) {
         auto told = [question, done = std::move(done)](delivery::Explained explained) mutable {
             done(boost::json::serialize(route_json(question.domain, question.sender_domain, explained)));
@@ -137,6 +147,24 @@ Result<void> Daemon::open() {
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
     return admin_->start();
+}
+
+AlarmSources Daemon::alarm_sources() {
+    AlarmSources sources;
+    sources.agent = [this] { return agent_->figures(); };
+    sources.certificates = [this] {
+        std::vector<events::Figures::CertificateEnd> ends;
+        if (!plan_.runtime->tls) return ends;
+        for (const auto& certificate : plan_.runtime->tls->certificates()) {
+            std::string names;
+            for (const std::string& name : certificate->names()) names += (names.empty() ? "" : ", ") + name;
+            ends.push_back({certificate->files().certificate_file, std::move(names), certificate->not_after()});
+        }
+        return ends;
+    };
+    sources.users_at_limit = [this] { return server_->users_at_limit(std::chrono::steady_clock::now()); };
+    sources.keys = [this] { return plan_.settings->keys; };
+    return sources;
 }
 
 Result<void> Daemon::open_unix_doors() {
@@ -158,6 +186,8 @@ Result<void> Daemon::open_unix_doors() {
 
 void Daemon::run() {
     home_.post([this] {
+        // First of all: webhooks hear of everything that happens from here on.
+        herald_->start(plan_.config, plan_.events);
         // Mail is taken at once; the agent reads the queue, however long it is, page by page beside it.
         server_->start();
         sts_->start();
@@ -230,6 +260,7 @@ Result<void> Daemon::reload() {
     sts_->reload(plan.config.delivery);
     tls_reporter_->reload(plan.config.hostname, plan.config.delivery);
     agent_->reload(plan.settings);
+    herald_->reload(plan.config, plan.events);
     log::configure(plan.config.log);
     // What a restart is needed for stays as it was, so that the next reload says so again.
     config::Config running = plan.config;
@@ -238,6 +269,7 @@ Result<void> Daemon::reload() {
     running.queue.directory = plan_.config.queue.directory;
     running.queue.min_free_space = plan_.config.queue.min_free_space;
     running.queue.inbox_limit = plan_.config.queue.inbox_limit;
+    running.queue.journal = plan_.config.queue.journal;
     running.admin = plan_.config.admin;
     plan_ = std::move(plan);
     plan_.config = std::move(running);
@@ -288,6 +320,7 @@ net::awaitable<void> Daemon::shut_down() {
     suspended_mail_->stop();
     flush_->stop();
     co_await agent_->stop();
+    herald_->stop();
     tls_reporter_->stop();   // what the last deliveries came to is in it
     const SteadyTime end =
         std::chrono::steady_clock::now() + plan_.runtime->timeouts.shutdown_grace + std::chrono::seconds(15);
@@ -296,6 +329,7 @@ net::awaitable<void> Daemon::shut_down() {
     co_await flush_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await sts_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await tls_reporter_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await herald_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await pickup_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     admin_->stop();
     signals_->cancel();
@@ -305,6 +339,7 @@ net::awaitable<void> Daemon::shut_down() {
 
 void Daemon::dismantle() {
     if (!store_) return;
+    if (herald_) herald_->join();
     if (pickup_ && pickup_->unfinished() == 0) pickup_->join();  // a volume that hangs is not waited for: see below
     crypto_.join();
     passwords_.join();
@@ -327,6 +362,7 @@ void Daemon::dismantle() {
     post_office_.reset();
     agent_.reset();
     sts_.reset();
+    herald_.reset();
     memory_.reset();
     suspended_mail_.reset();
     flush_.reset();
@@ -343,7 +379,7 @@ void Daemon::dismantle() {
 
 std::size_t Daemon::unfinished() const {
     return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() +
-           sts_->unfinished() + tls_reporter_->unfinished();
+           sts_->unfinished() + tls_reporter_->unfinished() + herald_->unfinished();
 }
 
 std::vector<Metric> Daemon::metrics() const {
@@ -351,9 +387,11 @@ std::vector<Metric> Daemon::metrics() const {
     for (Metric& metric : local_metrics(server_->figures(), post_office_->local_messages())) all.push_back(std::move(metric));
     for (Metric& metric : pickup_metrics(pickup_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : delivery_metrics(agent_->figures(), agent_->relay_troubles())) all.push_back(std::move(metric));
+    for (Metric& metric : shaping_metrics(agent_->shaping())) all.push_back(std::move(metric));
     for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
+    for (Metric& metric : herald_->metrics()) all.push_back(std::move(metric));
     return all;
 }
 
@@ -362,7 +400,7 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},"shaping":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
@@ -371,7 +409,7 @@ std::string Daemon::status_json() const {
         ::getpid(), POSTHORN_VERSION,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
         certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), server.sessions, server.connections, server.connections_refused, server.messages,
+        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);

@@ -22,6 +22,7 @@ int run(int argc, char** argv) {
     add_config_commands(app, action);
     add_user_commands(app, action);
     add_account_commands(app, action);
+    add_diagnose_command(app, action);
     add_dkim_commands(app, action);
     add_queue_commands(app, action);
     add_guard_commands(app, action);
@@ -32,6 +33,7 @@ int run(int argc, char** argv) {
     add_suppression_commands(app, action);
     add_tail_command(app, action);
     add_tlsrpt_commands(app, action);
+    add_alarm_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
         action = [] {
             print("posthorn " POSTHORN_VERSION "\n");

@@ -354,6 +354,15 @@ void add_delivery(Rows& rows) {
          "No answer is kept longer than this, whatever its TTL."},
         {"dns", "negative_ttl", duration<Config>(FIELD(dns.negative_ttl), seconds(0), kDay),
          "No answer that something does not exist is kept longer than this."},
+        {"dns", "authority_servers", integer<Config>(FIELD(dns.authority_servers), 0, 20),
+         "How many of the servers of a zone a diagnosis asks itself, past the resolver: what they say is what is published. 0: none, "
+         "where no machine but the resolver can be asked."},
+        {"dns", "authority_timeout", duration<Config>(FIELD(dns.authority_timeout), milliseconds(100), minutes(1)),
+         "How long the first of two questions to such a server waits."},
+        {"dns", "authority_private", boolean<Config>(FIELD(dns.authority_private)),
+         "Whether such servers are asked at loopback and private addresses, too: where this network has zones of its own."},
+        {"dns", "authority_port", integer<Config>(FIELD(dns.authority_port), 1, 65535),
+         "The port of such servers. Anything but 53 is for tests."},
 
         {"delivery", "port", integer<Config>(FIELD(delivery.port), 1, 65535),
          "The port of the receiving servers. Anything but 25 is for tests."},

@@ -41,7 +41,9 @@ class Certificate;
 namespace posthorn::delivery {
 
 class Relays;
+struct Diagnosis;
 struct Explained;
+struct ShapingView;
 struct PairOrder;
 struct PairOutcome;
 struct SuspendedPair;
@@ -142,6 +144,8 @@ public:
     [[nodiscard]] AgentFigures figures() const;
     // Relays that will not work for us, until they take mail again.
     [[nodiscard]] std::vector<RelayTroubles::Trouble> relay_troubles() const;
+    // What is slowed down, by plan or by refusals (docs/THROTTLING.md).
+    [[nodiscard]] ShapingView shaping() const;
     // Pairs of sender and provider whose mail is held (docs/SUSPENSIONS.md), by key; what holds a recipient back, in one sentence.
     [[nodiscard]] std::vector<SuspendedPair> suspended_pairs() const;
     [[nodiscard]] std::string why_held(const queue::Recipient& recipient) const;
@@ -149,6 +153,9 @@ public:
     void order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done);
     // Tries what waits of the message now, past all that holds it back, once; `done` as above, with the number of recipients.
     void retry_now(QueueId id, UniqueFunction<void(std::uint64_t)> done);
+    // What DNS says of the proofs of such mail (diagnosing.hpp); `done` is called on the home shard, but not within this call.
+    void diagnose(const std::string& from_domain, const std::string& mail_from_domain, const std::string& ip, std::chrono::seconds limit,
+                  UniqueFunction<void(Diagnosis)> done);
     // What would happen to such mail now. `done` is called on the home shard, but not within this call.
     void explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);
 

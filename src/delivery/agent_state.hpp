@@ -16,6 +16,7 @@
 #include "delivery/bounce.hpp"
 #include "delivery/breaker.hpp"
 #include "delivery/bulk_mark.hpp"
+#include "delivery/diagnosis.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/prefix_cache.hpp"
@@ -131,6 +132,7 @@ struct DeliveryAgent::State {
     net::awaitable<void> settle_doubts();
     net::awaitable<bool> settle_doubt(const Doubt& doubt);             // false: the store could not
 
+    net::awaitable<void> diagnose_for(DiagnosisQuestion question, std::chrono::seconds limit, UniqueFunction<void(Diagnosis)> done);   // agent_diagnosis.cpp
     net::awaitable<void> explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);   // explanation.cpp
 
     // bouncing.cpp: who is told

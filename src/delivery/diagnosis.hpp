@@ -93,7 +93,8 @@ struct DiagnosisQuestion {
 // the last poll. Pure.
 [[nodiscard]] bool repaired(const Diagnosis& before, const Diagnosis& now, const Causes& causes);
 
-// Whether mail meets what a provider asks for, by its name ("google"; "microsoft", "yahoo", "apple", "docomo", else "others").
+// Whether mail meets what a provider asks for, by its name: google, yahoo, microsoft (or outlook, m365), apple,
+// docomo; of others what is usual. PR-1 to PR-32.
 struct Standing {
     std::string provider;
     FactResult everyone = FactResult::unknown;  // of each sender

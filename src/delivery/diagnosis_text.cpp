@@ -148,7 +148,7 @@ Standing standing_with(std::string_view provider, const Diagnosis& diagnosis) {
     } else if (provider == "yahoo") {   // PR-16 to PR-18
         everyone = {either, name, exists};
         bulk.insert(bulk.end(), {name, exists});
-    } else if (provider == "microsoft") {   // PR-26, PR-28
+    } else if (provider == "microsoft" || provider == "outlook" || provider == "m365") {   // PR-26, PR-28
         everyone = {name};
         bulk.push_back(name);
     } else if (provider == "apple") {   // PR-31
