@@ -52,6 +52,8 @@ public:
     // It bounds recipients, not only deliveries: rows in memory may have to wait for long.
     [[nodiscard]] bool bounds_recipients() const { return is_rated() || settings_.allowance; }
 
+    // Before it is asked at another time: the clock on the wall may have been set back, and the bucket fills from then on.
+    void look(TimePoint now) { credited_ = std::min(credited_, now); }
     // Recipients that may start now in one more delivery; 0: none.
     [[nodiscard]] std::uint64_t room(bool bulk, TimePoint now) const;
     // Recipients that are worth having in memory: what may start now and in the next seconds.

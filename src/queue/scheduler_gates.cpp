@@ -237,6 +237,7 @@ void Scheduler::State::release(Turnstile& gate, Step step, TimePoint now) {
 }
 
 void Scheduler::State::arm(Turnstile& gate, TimePoint now) {
+    gate.gate.look(now);
     TimePoint when = kNever;
     for (const Step step : {Step::claim, Step::start}) {
         const auto& lines = gate.at(step).lines;

@@ -96,7 +96,7 @@ std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site,
         }
         const DestinationId wanting = line.ids.front();
         const bool may = destination->next_due <= now && destination->backoff_until <= now && destination->claiming == 0;
-        if (may && destination->gates != nullptr) {
+        if (may && known && destination->gates != nullptr) {
             Turnstile* gate = barrier(Step::claim, id, line, wanting, *destination->gates, now);
             // Where its mail goes now is found out before it waits at a gate that it may not pass any more.
             if (gate != nullptr && destination->site_valid_until > now) {

@@ -84,6 +84,7 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
 
 void Scheduler::State::forget(DestinationId id, Destination& destination, TimePoint now) {
     move_to(destination, kUnknownSite, now);
+    pass(destination, nullptr);
     sites.at(kUnknownSite).members -= 1;
     set_wake(id, destination, kNever);
     if (const auto it = by_name.find(destination.name); it != by_name.end() && it->second == id) {
@@ -111,7 +112,6 @@ void Scheduler::State::move_to(Destination& destination, SiteId to, TimePoint no
     from.members -= 1;
     site.members += 1;
     site.forget_at = kNever;
-    pass(destination, nullptr);
     destination.site = to;
     destination.in_ring = false;
     destination.in_wants = false;

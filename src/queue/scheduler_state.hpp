@@ -60,7 +60,7 @@ struct Destination {
     TimePoint backoff_until{};     // DNS did not say where its site is
     TimePoint site_valid_until{};
     TimePoint wake = kNever;  // its place in the timer
-    GateSet* gates = nullptr;  // that its mail passes; null: none, or not known yet
+    GateSet* gates = nullptr;  // that its mail passes, as was last known; null: none
     SiteId site = kUnknownSite;
     LaneId lane_id = 0;
     SubmitterId submitter = 0;   // two with one hash only share their turns

@@ -274,6 +274,40 @@ TYPED_TEST(StoreContract, AnotherClaimantMayHaveARowWhoseLeaseIsOver) {
               1U);
 }
 
+// A probe of the breaker, and an operator's retry: one message through all that holds its domains' mail back.
+TYPED_TEST(StoreContract, AMessageIsClaimedWhateverItsDueTimesAndNobodyElseHasItThen) {
+    const NewMessage both{make_message(1),
+                          {make_recipient("a", "example.net", this->now_ - 1min),
+                           make_recipient("b", "example.org", this->now_ + 5h, false, "lane"),
+                           make_recipient("c", "example.net", this->now_ + 2h)}};
+    const Added added = add(this->store(), both).value();
+    this->add_one(2, {"d"}, false, this->now_);
+    const DestinationId net = added.recipients[0].destination;
+    ASSERT_EQ(claim(this->store(), net, this->now_, 1, this->now_ + 1h).value().rows.size(), 1U) << "a is under way";
+
+    const auto rows = claim_message(this->store(), QueueId(1), this->now_).value();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].address, "b@example.org");
+    EXPECT_EQ(rows[0].lane, "lane");
+    EXPECT_EQ(rows[0].destination, added.recipients[1].destination);
+    EXPECT_EQ(rows[1].address, "c@example.net");
+    EXPECT_TRUE(claim_message(this->store(), QueueId(1), this->now_).value().empty());
+    EXPECT_EQ(this->claim_now(net).size(), 1U) << "d alone";
+    this->store().unclaim({added.recipients[1].id});
+    EXPECT_EQ(claim_message(this->store(), QueueId(1), this->now_).value().size(), 1U);
+    EXPECT_EQ(claim_message(this->store(), QueueId(1), this->now_ + 1h).value().size(), 3U) << "the leases are over";
+    EXPECT_TRUE(claim_message(this->store(), QueueId(9), this->now_).value().empty());
+}
+
+TYPED_TEST(StoreContract, HeldAndSuspendedRowsAreNotClaimedWithTheirMessage) {
+    this->add_one(1, {"a", "b"});
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::hold, this->now_));
+    EXPECT_TRUE(claim_message(this->store(), QueueId(1), this->now_).value().empty());
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::release, this->now_));
+    ASSERT_TRUE(revise(this->store(), QueueId(1), Revision::suspend, this->now_));
+    EXPECT_TRUE(claim_message(this->store(), QueueId(1), this->now_).value().empty());
+}
+
 TYPED_TEST(StoreContract, ClaimedAsAddedIsClaimed) {
     const Added added = this->add_one(1, {"a", "b"}, true);
     const DestinationId destination = added.recipients[0].destination;

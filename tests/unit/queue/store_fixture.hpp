@@ -73,6 +73,11 @@ inline StoreResult<Claimed> claim(QueueStore& store, DestinationId destination, 
     return await<Claimed>(
         [&](Done<Claimed> done) { store.claim(destination, now, limit, lease_until, std::move(done)); });
 }
+inline StoreResult<std::vector<Recipient>> claim_message(QueueStore& store, QueueId message, TimePoint now) {
+    return await<std::vector<Recipient>>([&](Done<std::vector<Recipient>> done) {
+        store.claim_message(message, now, now + std::chrono::hours(1), std::move(done));
+    });
+}
 inline StoreResult<std::vector<Recipient>> claim_expired(QueueStore& store, TimePoint now,
                                                          std::size_t limit) {
     return await<std::vector<Recipient>>([&](Done<std::vector<Recipient>> done) {
