@@ -1,10 +1,16 @@
-// How replies are told apart: the reply code first, then the enhanced code, then the words.
+// From a rule to a judgement, and what else is to be read in a reply.
 #include "delivery/classify.hpp"
+
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <string>
+#include <utility>
+
+#include "base/endpoint.hpp"
+#include "base/text.hpp"
+#include "delivery/provider_rules.hpp"
+#include "delivery/reply_rule.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -14,25 +20,9 @@ using smtp::protocol::Stage;
 
 // In place of an address: something no domain, word or number looks like.
 constexpr std::string_view kAddress = "<@>";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
+constexpr Duration kLongestWait = std::chrono::hours(24);
 
 bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
-
-bool has_word(std::string_view text, std::string_view word) {
-    const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-        const bool starts = at == 0 || !is_letter(text[at - 1]);
-        const auto end = at + word.size();
-        if (starts && (end == text.size() || !is_letter(text[end]))) return true;
-    }
-    return false;
-}
 
 // The end of "<...>", which begins at `from`: behind the ">" that is not in a quoted local part. 0: there is none.
 std::size_t end_of_path(std::string_view text, std::size_t from) {
@@ -57,34 +47,105 @@ std::size_t begin_of_address(std::string_view text, std::size_t at) {
     return begin;
 }
 
-// RFC 7372: X.7.20-22 DKIM, X.7.23-24 SPF, X.7.25 reverse DNS, X.7.26 several. Beyond these, numbers differ by provider
-// (PR-35), so only the words count.
-bool is_authentication_code(const smtp::protocol::EnhancedCode& code) {
-    return code.subject == 7 && code.detail >= 20 && code.detail <= 26;
+// Linear in the text, whatever it is: replies are strangers' words. Latin-1: octets are taken as they are.
+RE2::Options plain() {
+    RE2::Options options(RE2::Latin1);
+    options.set_log_errors(false);
+    return options;
 }
 
-bool at_transaction(Stage stage) {
-    return stage == Stage::mail || stage == Stage::rcpt || stage == Stage::data || stage == Stage::end_of_data;
+// RFC 5321 s4.2.2: what a reply to this command says something about.
+Scope scope_of(Stage stage) {
+    switch (stage) {
+        case Stage::rcpt: return Scope::recipient;
+        case Stage::mail:
+        case Stage::data:
+        case Stage::end_of_data: return Scope::message;
+        default: return Scope::host;
+    }
 }
 
-bool asks_for_less(std::string_view text) {
-    static constexpr std::array<std::string_view, 7> kWords = {
-        "too many connections", "rate limit", "unusual rate", "too quickly", "throttl", "too many messages", "temporarily deferred due to"};
-    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return has(text, word); });
-}
-
-Class permanent_class(const Reply& reply) {
+Class class_of_code(const Reply& reply) {
+    if (!reply.permanent()) return Class::temp;
     const auto& code = reply.enhanced;
-    if (code.status == 5 && code.subject == 1 && (code.detail <= 3 || code.detail == 6 || code.detail == 10)) return Class::rcpt_perm;
-    if (code.status == 5 && code.subject == 2 && code.detail == 1) return Class::rcpt_perm;
-    if (code.status == 5 && (code.subject == 6 || (code.subject == 3 && code.detail == 4))) return Class::content;
+    if (code.subject == 3 && code.detail == 4) return Class::size;
+    if (code.subject == 6) return Class::content;
     return Class::permanent;
+}
+
+std::string link_in(const std::string& text) {
+    static const RE2 kLink(R"((?i)\b(https?://[^\s<>"'()\[\]]+))", plain());
+    std::string link;
+    if (!RE2::PartialMatch(text, kLink, &link)) return {};
+    while (!link.empty() && has(".,;:!?", link.substr(link.size() - 1))) link.pop_back();
+    return link;
+}
+
+std::string address_in(const std::string& text) {
+    static const RE2 kAddressLike(R"((?:^|[^0-9a-z.:])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}))", [] {
+        RE2::Options options = plain();
+        options.set_case_sensitive(false);
+        return options;
+    }());
+    re2::StringPiece rest(text);
+    std::string candidate;
+    while (RE2::FindAndConsume(&rest, kAddressLike, &candidate))
+        if (const auto address = IpAddress::parse(candidate)) return address->to_string();
+    return {};
+}
+
+// The sender's domain in the words of those who name it: Google, Microsoft, Apple and their kin.
+std::string domain_in(const std::string& words) {
+    static const std::array<RE2, 4> kDomains = {{
+        {R"(\bdomain (?:name )?(?:is )?\[?([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)[\] ,.]?)", plain()},
+        {R"(\bspf \[([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)\])", plain()},
+        {R"(\bemail from ([a-z0-9_-]+(?:\.[a-z0-9_-]+)+) is)", plain()},
+        {R"(\b([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)'s (?:dmarc|spf|dkim|policy))", plain()},
+    }};
+    std::string domain;
+    for (const RE2& pattern : kDomains)
+        if (RE2::PartialMatch(words, pattern, &domain)) return domain;
+    return {};
+}
+
+// "please retry in 10 minutes": a wait that is asked for, and not some other number with a unit.
+std::optional<Duration> asked_wait(const std::string& words) {
+    static const RE2 kAsked(R"(\b(?:try|retry|retrying|again|come back|wait|later|resend)\b)", plain());
+    return RE2::PartialMatch(words, kAsked) ? named_wait(words) : std::nullopt;
+}
+
+// "Spf= Fail , Dkim= Pass , DMARC= Pass": what the text says has passed is no cause, as long as something is left.
+void strike_passed(Causes& causes, const std::string& words) {
+    static const RE2 kResult(R"(\b(spf|dkim|dmarc)\s*=\s*pass\b)", plain());
+    Causes left = causes;
+    re2::StringPiece rest(words);
+    std::string name;
+    while (RE2::FindAndConsume(&rest, kResult, &name)) left.remove(name == "spf" ? Cause::spf : name == "dkim" ? Cause::dkim : Cause::dmarc);
+    if (!left.empty()) causes = left;
+}
+
+// What to do about a 5xx that is more than final (PR-36: the reply code decides, where nothing else is said).
+bool kept_in_spite(const ReplyRule& rule, const ReplyFacts& facts) {
+    switch (rule.meant.failure_class) {
+        case Class::split: return true;                                    // RFC 5321 s4.5.3.1.10: 552 in place of 452
+        case Class::tlsreq: return !facts.tls;                             // with TLS it is another request
+        case Class::auth: return !facts.strict_5xx;                        // providers.md 2.7, PR-52
+        default: return rule.retry && !facts.strict_5xx;
+    }
+}
+
+Judgement own_word(const ReplyFacts& facts) {
+    Judgement own;
+    own.scope = scope_of(facts.stage);
+    own.failure_class = class_of_code(facts.reply);
+    own.result = facts.reply.permanent() ? Disposition::failed : Disposition::deferred;
+    return own;
 }
 
 }  // namespace
 
 std::string telling_words(const Reply& reply) {
-    const std::string all = lower(reply.joined());
+    const std::string all = text::to_lower(reply.joined());
     std::string words;
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t end = all[at] == '<' ? end_of_path(all, at) : 0;
@@ -102,78 +163,62 @@ std::string telling_words(const Reply& reply) {
     return words;
 }
 
-static bool speaks_of_authentication(const std::string& text) {
-    if (has_word(text, "spf") || has_word(text, "dkim") || has_word(text, "dmarc") || has(text, "unauthenticated") ||
-        has(text, "sender policy framework"))
-        return true;
-    if (has(text, "ptr record") || has(text, "reverse dns")) return true;
-    const auto at = text.find("authentication");
-    if (at == std::string::npos) return false;
-    // "does not meet the required authentication level", "failing authentication checks"
-    const std::string_view rest = std::string_view(text).substr(at);
-    return has(rest, "level") || has(rest, "check") || has(rest, "fail") || has(rest, "didn't pass") || has(rest, "did not pass") ||
-           has(std::string_view(text).substr(0, at), "fail");
+std::optional<Duration> named_wait(std::string_view words) {
+    static const RE2 kWait(R"(\b(?:in|after|for|within|least)\s+(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b)", plain());
+    std::int64_t number = 0;
+    std::string unit;
+    if (!RE2::PartialMatch(re2::StringPiece(words.data(), words.size()), kWait, &number, &unit)) return std::nullopt;
+    const Duration each = unit[0] == 's' ? Duration(std::chrono::seconds(1))
+                          : unit[0] == 'm' ? Duration(std::chrono::minutes(1))
+                                           : Duration(std::chrono::hours(1));
+    return std::min(number * each, kLongestWait);
 }
 
-// "in 300 seconds", "in 5 minutes": the first such phrase.
-std::optional<Duration> named_wait(std::string_view text) {
-    for (auto in = text.find(" in "); in != std::string_view::npos; in = text.find(" in ", in + 1)) {
-        std::size_t at = in + 4;
-        std::int64_t number = 0;
-        const std::size_t digits_end = std::min(text.size(), at + 6);
-        const std::size_t digits = at;
-        while (at < digits_end && std::isdigit(static_cast<unsigned char>(text[at])) != 0) number = number * 10 + (text[at++] - '0');
-        if (at == digits) continue;
-        const std::string_view unit = text.substr(at);
-        if (unit.starts_with(" sec") || unit.starts_with("s")) return std::chrono::seconds(number);
-        if (unit.starts_with(" min")) return std::chrono::minutes(number);
-        if (unit.starts_with(" hour")) return std::chrono::hours(number);
-    }
-    return std::nullopt;
-}
-
-static std::optional<Duration> greylisting_wait(std::string_view text) {
-    const bool named = has(text, "greylist") || has(text, "graylist") || has(text, "grey-list") || has(text, "gray-list") ||
-                       has(text, "grey list") || has(text, "postgrey");
-    const std::optional<Duration> wait = named_wait(text);
-    if (!named && !(wait && has(text, "try again"))) return std::nullopt;
-    return wait.value_or(Duration::zero());
-}
-
-Judgement classify(const ReplyFacts& facts, const ProviderRules&) {
+Judgement classify(const ReplyFacts& facts, const ProviderRules& rules) {
     const Reply& reply = facts.reply;
-    const Stage stage = facts.stage;
     Judgement judgement;
-    const auto say = [&](Disposition result, Class failure_class, Scope scope, std::optional<Duration> wait = std::nullopt) {
-        judgement.result = result;
-        judgement.failure_class = failure_class;
-        judgement.scope = scope;
-        judgement.wait = wait;
+    if (reply.code == 0) {
+        // No reply at all: the connection failed or was lost; the caller says at which stage.
+        judgement.failure_class = Class::connection;
+        judgement.scope = Scope::host;
         return judgement;
-    };
-    // No reply at all: the connection failed or was lost; the caller says at which stage.
-    if (reply.code == 0) return say(Disposition::deferred, Class::connection, Scope::host);
-    if (reply.positive()) return say(Disposition::delivered, Class::none, Scope::recipient);
-
-    const std::string words = telling_words(reply);
-    const Scope scope = stage == Stage::rcpt                                      ? Scope::recipient
-                        : stage == Stage::mail || stage == Stage::end_of_data || stage == Stage::data ? Scope::message
-                                                                                  : Scope::host;
-    // Who we are matters at every stage from the greeting on; what a login failed for does not (relay hosts).
-    if (stage != Stage::auth && (is_authentication_code(reply.enhanced) || speaks_of_authentication(words)))
-        return say(reply.temporary() || !facts.strict_5xx ? Disposition::deferred : Disposition::failed, Class::auth,
-                   at_transaction(stage) ? Scope::message : scope);
-    if (reply.temporary() || reply.code < 400 || reply.code >= 600) {
-        if (auto wait = greylisting_wait(words)) return say(Disposition::deferred, Class::grey, scope, wait);
-        if (asks_for_less(words)) return say(Disposition::deferred, Class::throttle, reply.code == 421 ? Scope::session : scope);
-        // 421: the connection is gone, at whatever stage; the host is not thereby down (PR-37).
-        if (reply.code == 421) return say(Disposition::deferred, Class::temp, Scope::session);
-        return say(Disposition::deferred, Class::temp, scope);
     }
-    // A 5xx before MAIL is about the host: another MX may take the message (RFC 5321 s3.1, RFC 7504), so it is final only
-    // with the last of them.
-    if (scope == Scope::host && !facts.last_host) return say(Disposition::deferred, Class::connection, Scope::host);
-    return say(Disposition::failed, permanent_class(reply), scope);
+    if (reply.positive()) {
+        judgement.result = Disposition::delivered;
+        judgement.failure_class = Class::none;
+        return judgement;
+    }
+    if (facts.local) return own_word(facts);
+
+    const RuleMatch match = rules.match(facts);
+    const bool final = reply.permanent() && (match.rule == nullptr || !kept_in_spite(*match.rule, facts));
+    if (match.rule != nullptr) judgement = match.rule->meant;
+    else judgement.failure_class = class_of_code(reply);
+    judgement.result = final ? Disposition::failed : Disposition::deferred;
+    judgement.scope = scope_of(facts.stage);
+    // PR-37: with 421 the connection is gone, at whatever stage; neither the host nor the message is to blame.
+    if (reply.code == 421 && judgement.failure_class != Class::auth) judgement.scope = Scope::session;
+    // A 5xx before MAIL is about the host: another MX may take the message (PR-38, RFC 5321 s3.1, RFC 7504), so it is final
+    // only with the last of them.
+    if (judgement.scope == Scope::host && final && !facts.last_host) {
+        judgement.result = Disposition::deferred;
+        judgement.next_mx = true;
+    }
+    if (const ProviderOptions* provider = rules.provider(facts.provider))
+        if (provider->after_fix) judgement.after_fix = *provider->after_fix;
+
+    const std::string joined = reply.joined();
+    const std::string words = telling_words(reply);
+    if (judgement.result == Disposition::deferred) {
+        const auto wait = judgement.failure_class == Class::grey ? named_wait(words) : asked_wait(words);
+        if (wait) judgement.wait = wait;
+        if (wait && judgement.failure_class == Class::throttle) judgement.pause = std::max(*wait, judgement.pause.value_or(*wait));
+    }
+    if (judgement.failure_class == Class::auth) strike_passed(judgement.causes, words);
+    if (std::string link = link_in(joined); !link.empty()) judgement.link = std::move(link);
+    judgement.ip = match.ip.empty() ? address_in(joined) : match.ip;
+    judgement.domain = match.domain.empty() ? domain_in(words) : match.domain;
+    return judgement;
 }
 
 }  // namespace posthorn::delivery

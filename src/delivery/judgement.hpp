@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/rate.hpp"
+#include "delivery/options.hpp"
 #include "delivery/outcome.hpp"
 
 namespace posthorn::delivery {
@@ -38,6 +39,7 @@ public:
         for (Cause cause : causes) add(cause);
     }
     void add(Cause cause) { bits_ = static_cast<std::uint16_t>(bits_ | static_cast<std::uint16_t>(cause)); }
+    void remove(Cause cause) { bits_ = static_cast<std::uint16_t>(bits_ & ~static_cast<std::uint16_t>(cause)); }
     [[nodiscard]] bool has(Cause cause) const { return (bits_ & static_cast<std::uint16_t>(cause)) != 0; }
     [[nodiscard]] bool empty() const { return bits_ == 0; }
     // Said of the connecting machine, whoever's mail it is: the pair is (source IP, provider), not (From, provider).
@@ -81,9 +83,6 @@ public:
 private:
     std::uint8_t bits_ = 0;
 };
-
-// Whether a message that a 5xx refused for want of authentication may be sent again once DNS is repaired (provider's setting).
-enum class AfterFix : std::uint8_t { resend, resend_once, bounce };
 
 // "spf", "sender-domain"; "source-ip"; "resend-once".
 [[nodiscard]] std::string_view to_string(Cause cause);

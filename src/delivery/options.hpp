@@ -60,9 +60,13 @@ struct RouteOptions {
 };
 inline constexpr std::string_view kDirect = "direct";
 
-// Many domains served by the same machines, and what they want ([[provider]]).
+// Whether a message that a 5xx refused for want of authentication may be sent again once DNS is repaired.
+enum class AfterFix : std::uint8_t { resend, resend_once, bounce };
+
+// Many domains served by the same machines, and what they want ([[provider]], etc/providers.toml).
 struct ProviderOptions {
     std::string name;
+    std::string family;                                  // "microsoft", of several groups of hosts with the same rules; or empty
     std::vector<std::string> mx;                         // "mx.example.net", "*.example.net": the first MX host is one of these
     std::uint32_t connections = 0;                       // at once to all their sites together; 0: connections_per_site to each
     std::uint32_t messages_per_connection = 0;           // 0: as for all
@@ -71,6 +75,7 @@ struct ProviderOptions {
     // Recipients in 24 hours from which a sender's organisational domain is "bulk" to them for ever (PR-8, PR-26), and where an alarm
     // says that it comes close; 0: there is no such mark.
     std::uint32_t daily_mark = 0, daily_warning = 0;
+    std::optional<AfterFix> after_fix;                   // nothing: resend
 };
 // Providers that are known without configuration (with_known_providers()).
 inline constexpr std::array<std::string_view, 4> kKnownProviders = {"google", "microsoft", "yahoo", "apple"};

@@ -27,7 +27,6 @@ struct RuleMatch {
     const ReplyRule* rule = nullptr;     // null: none does
     std::string domain;                  // what its expression found in the reply's text, or empty
     std::string ip;
-    std::optional<Duration> wait;
 };
 
 // Immutable, shared, safe from every thread. Built in: etc/providers.toml, which is part of the program; before its rules come
@@ -38,6 +37,8 @@ public:
 
     // The built-in file. Never null; the tests hold the file to be right.
     [[nodiscard]] static std::shared_ptr<const ProviderRules> built_in();
+    // A file on its own, as the built-in one is.
+    [[nodiscard]] static Loaded alone(std::string_view text, const std::string& file_name);
     // The operator's file on top of the built-in one. `file_name` is used in mistakes. Pure.
     [[nodiscard]] static Loaded with(std::string_view text, const std::string& file_name);
     // Reads the file at `path`; empty: built_in().
@@ -47,13 +48,14 @@ public:
     ProviderRules(const ProviderRules&) = delete;
     ProviderRules& operator=(const ProviderRules&) = delete;
 
-    // The first rule that holds: the provider's or its family's, then the defaults; the operator's before ours.
+    // The first rule that holds: the operator's in the order of his file, then ours: the provider's or its family's, at last
+    // those for all. PR-34.
     [[nodiscard]] RuleMatch match(const ReplyFacts& facts) const;
     [[nodiscard]] const std::vector<ReplyRule>& rules() const { return rules_; }
     // In the order of their files, the operator's before ours; limits are his where he gives any.
     [[nodiscard]] const std::vector<ProviderOptions>& providers() const { return providers_; }
     [[nodiscard]] const ProviderOptions* provider(std::string_view name) const;
-    // The providers with what the configuration's [[provider]] tables say on top, and those that only these know.
+    // The providers with what the configuration's [[provider]] tables say on top, and first those that only these know.
     [[nodiscard]] std::vector<ProviderOptions> with_settings(const std::vector<ProviderOptions>& configured) const;
 
 private:

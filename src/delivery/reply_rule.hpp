@@ -5,9 +5,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "delivery/classify.hpp"
 #include "delivery/judgement.hpp"
 #include "smtp/protocol/reply.hpp"
 #include "smtp/protocol/stage.hpp"
@@ -22,6 +22,7 @@ namespace posthorn::delivery {
 struct CodePattern {
     std::uint16_t from = 0, to = 0;
     [[nodiscard]] bool fits(std::uint16_t code) const { return from <= code && code <= to; }
+    [[nodiscard]] static std::optional<CodePattern> parse(std::string_view text);
 };
 
 // "5.7.26", "x.7.26", "4.7.500-699".
@@ -32,6 +33,7 @@ struct EnhancedPattern {
         return code && (!status || *status == code.status) && (!subject || *subject == code.subject) && from <= code.detail &&
                code.detail <= to;
     }
+    [[nodiscard]] static std::optional<EnhancedPattern> parse(std::string_view text);
 };
 
 // All conditions that are given must hold; of a list any one.
@@ -53,6 +55,19 @@ struct ReplyRule {
     Judgement meant;
     bool retry = false;                              // a 5xx that means "later" (unless strict_5xx)
     std::vector<std::string> examples;               // replies as on the wire, lines parted by "\n": each must match this rule
+
+    // Whether all but the text holds. `family`: of facts.provider, or empty.
+    [[nodiscard]] bool applies(const ReplyFacts& facts, std::string_view family) const;
 };
+
+// "end-of-data": a stage as rules and the command line have it.
+[[nodiscard]] std::string stage_word(smtp::protocol::Stage stage);
+
+// "550-5.7.26 a\n550 5.7.26 b" by the parser of replies. Nothing: that is none.
+[[nodiscard]] std::optional<smtp::protocol::Reply> reply_from(std::string_view lines);
+
+// The facts under which an example of the rule is looked at: those it asks for, and otherwise nothing special. The own domains
+// are all domains, or none where the rule is about foreign ones.
+[[nodiscard]] ReplyFacts facts_for_example(const ReplyRule& rule, const smtp::protocol::Reply& reply);
 
 }  // namespace posthorn::delivery

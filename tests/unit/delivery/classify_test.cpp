@@ -79,23 +79,23 @@ INSTANTIATE_TEST_SUITE_P(
             Disposition::deferred, Class::auth},
         // 5.7.1 and 554 5.7.9 alone say nothing of authentication (PR-35).
         Row{"550 5.7.1 Our system has detected that this message is likely unsolicited mail.", Stage::end_of_data,
-            Disposition::failed, Class::permanent},
+            Disposition::failed, Class::content},
         Row{"554 5.7.9 Message not accepted for policy reasons.", Stage::end_of_data, Disposition::failed, Class::permanent},
         Row{"550 5.1.1 The email account that you tried to reach does not exist.", Stage::rcpt, Disposition::failed,
             Class::rcpt_perm},
         Row{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", Stage::rcpt, Disposition::failed, Class::rcpt_perm},
-        Row{"552 5.3.4 Your message exceeds the size limit", Stage::mail, Disposition::failed, Class::content},
+        Row{"552 5.3.4 Your message exceeds the size limit", Stage::mail, Disposition::failed, Class::size},
         Row{"451 4.7.1 Greylisting in action, please come back later", Stage::rcpt, Disposition::deferred, Class::grey},
         Row{"450 4.2.0 Recipient address rejected: Greylisted, try again in 300 seconds", Stage::rcpt, Disposition::deferred,
             Class::grey},
         Row{"421 4.7.28 Our system has detected an unusual rate of email", Stage::end_of_data, Disposition::deferred,
             Class::throttle},
         Row{"421 4.3.2 Service shutting down", Stage::rcpt, Disposition::deferred, Class::temp},
-        Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Disposition::deferred, Class::temp},
+        Row{"452 4.2.2 The recipient's inbox is out of storage space", Stage::rcpt, Disposition::deferred, Class::rcpt_full},
         Row{"554 No SMTP service here", Stage::greeting, Disposition::failed, Class::permanent},
         Row{"556 5.1.10 null MX", Stage::rcpt, Disposition::failed, Class::rcpt_perm},
         // What a login failed for is no matter of SPF and DKIM (RFC 4954 s6).
-        Row{"535 5.7.8 Authentication failed", Stage::auth, Disposition::failed, Class::permanent},
+        Row{"535 5.7.8 Authentication failed", Stage::auth, Disposition::failed, Class::relay},
         // SMTP-7: unknown codes go by their first digit.
         Row{"499 hm", Stage::mail, Disposition::deferred, Class::temp}, Row{"599 hm", Stage::mail, Disposition::failed, Class::permanent}));
 
