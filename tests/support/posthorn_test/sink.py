@@ -232,7 +232,7 @@ class Sink:
             with self._changed:
                 self._open.add(connection)
                 session = {"number": len(self.sessions) + 1, "peer": peer[0], "helo": "", "tls": "", "commands": [],
-                           "tls_error": "", "sni": "", "resumed": False, "client_certificate": False,
+                           "tls_error": "", "sni": "", "resumed": False, "client_certificate": False, "pipelined": False,
                            "at": time.monotonic()}
                 self.sessions.append(session)
             threading.Thread(target=self._serve, args=(connection, session), daemon=True).start()
@@ -361,6 +361,7 @@ class _Dialogue:
         while True:
             line = self._line()
             self.session["commands"].append(line)
+            self.session["pipelined"] |= b"\n" in self.buffer
             verb, _, rest = line.partition(" ")
             handler = getattr(self, "_" + verb.lower() + "_command", None) if verb.isalpha() else None
             if handler is None:
