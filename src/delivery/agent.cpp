@@ -45,7 +45,7 @@ DeliveryAgent::State::State(boost::asio::io_context& context, queue::QueueStore&
       rounds_due(home),
       ids(std::random_device{}()),
       random(std::random_device{}()) {
-    dialler.heed(&ways.blocked, &sources, &quirks);
+    dialler.heed(&ways.blocked, &sources, &quirks, &breaker);
     sources.on_confirmed([this] { try_ipv6_again(); });
     join_shaping();
 }
@@ -226,7 +226,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
     Lane lane = lane_from(action.lane);
     PlanDecision decision;
     try {
-        decision = co_await dialler.plan(action.domain, lane.sender_domain, current);
+        decision = co_await dialler.plan(action.domain, lane.sender_domain, current, lane.author_domain);
     } catch (const std::exception& failure) {
         // Out of memory, or a broken invariant: without an answer the destination would wait for one for ever.
         log::error("resolve").kv("domain", action.domain).kv("error", failure.what());

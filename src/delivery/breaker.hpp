@@ -29,8 +29,8 @@ namespace posthorn::delivery {
 //   taken                  releasing, 1 conn.    releasing, 1 conn.   releasing, 1 conn.   as often as there are connections: twice as
 //                                                                                          many; at kReleased, or when nothing came
 //                                                                                          for kQuietRelease x settle: forgotten
-//   an answer that says    -                     held, probe after    trial                -
-//   nothing of it                                settle
+//   an answer that says    -                     held, probe after    held, probe after    -
+//   nothing of it                                settle               settle
 //   repaired, and settle   probing               -                    -                    -
 //   over; time of a probe
 //   nothing to probe with  -                     trial                -                    -

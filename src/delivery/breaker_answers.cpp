@@ -119,21 +119,21 @@ void Breaker::State::answer(BreakerPair& pair, const Judged& item, bool passed, 
         release(pair, delivered ? "a message was taken" : "a message was judged by what it is, and not by its sender", now);
         return;
     }
-    if (pair.shown.phase == SuspensionPhase::probing && item.recipient.id == pair.probe) {
+    const bool probed = pair.shown.phase == SuspensionPhase::probing && item.recipient.id == pair.probe;
+    if (probed || pair.shown.phase == SuspensionPhase::trial) {
+        if (!probed) ++pair.shown.probes;
         pair.probe = 0;
         pair.shown.next_probe = now + options.auth_settle;
         enter(pair, SuspensionPhase::held, now);
         say("probe", false, pair, {{"note", "its answer says nothing of the sender; another follows"}, {"reply", item.outcome.reply.joined()}});
-        note(pair, false);
-    } else if (pair.shown.phase == SuspensionPhase::trial) {
-        gates.insert(pair.shown.key);   // the next one, then
+        note(pair, !probed);
     }
 }
 
 void Breaker::heed(const Flow& flow, const std::vector<Judged>& judged, TimePoint now) {
     const std::array<std::string, 2> keys = {gate_key(flow, GateKind::sender), gate_key(flow, GateKind::ip)};
     for (const Judged& item : judged) {
-        if (item.at_once || item.outcome.shortage) continue;
+        if ((item.at_once && !item.diverted) || item.outcome.shortage) continue;
         const bool passed = is_pass(item.recipient.id);
         std::string own = state_->refused_key(flow, item);
         if (own.empty() && state_->is_soft(item) && state_->count_soft(keys[0], now)) own = keys[0];

@@ -17,7 +17,8 @@ void Dialler::use(const Learnt& learnt) {
     for (const Remembered& item : learnt_.memory->load(kBrokenTlsKind)) broken_tls_.note(item.key, item.expires);
 }
 
-void Dialler::heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks) {
+void Dialler::heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks, const Breaker* breaker) {
+    breaker_ = breaker;
     blocked_ = blocked;
     sources_ = sources;
     quirks_ = quirks;

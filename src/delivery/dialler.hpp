@@ -25,6 +25,7 @@
 namespace posthorn::delivery {
 
 class BlockedSites;
+class Breaker;
 class SourceWatch;
 
 // A connection, or what its absence means for every recipient of the domain.
@@ -45,11 +46,13 @@ public:
     // a restart forgets.
     void use(const Learnt& learnt);
     // All outlive the dialler; null: no fallback, source addresses as configured, nothing is known of peers.
-    void heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks = nullptr);
+    void heed(const BlockedSites* blocked, const SourceWatch* sources, const Quirks* quirks = nullptr, const Breaker* breaker = nullptr);
 
     // Where and how mail for the domain goes. sender_domain: of the reverse-path, empty for none. From DNS's cache, as a
     // rule; a literal needs no DNS. Waits at most StsPolicies::kFirstWait for a first MTA-STS policy.
-    net::awaitable<PlanDecision> plan(std::string domain, std::string sender_domain, std::shared_ptr<const Settings> settings);
+    // author_domain: of From where it is another.
+    net::awaitable<PlanDecision> plan(std::string domain, std::string sender_domain, std::shared_ptr<const Settings> settings,
+                                      std::string author_domain = {});
     // Tries the hosts of the plan until one takes the session, at most hosts_per_attempt addresses. A failure is final
     // only when every host refused for good; otherwise the mail waits. Addresses that did not answer lately are left out
     // while there are others. A stop of the group ends it early: then the failure says nothing of the peer. REQUIRES: plan
@@ -77,7 +80,9 @@ private:
         std::optional<Outcome> obstacle;       // why there is nothing to connect to
         bool loops = false;                    // it is ourselves: see leads_back()
     };
-    net::awaitable<PlanDecision> plan_direct(DeliveryPlan plan, dns::MxAnswer answer);
+    net::awaitable<PlanDecision> plan_direct(DeliveryPlan plan, dns::MxAnswer answer, std::string author_domain);
+    // Why such mail is to go by the plan's fallback now; empty: it goes directly.
+    [[nodiscard]] std::string why_by_fallback(const DeliveryPlan& plan, std::string author_domain) const;
     net::awaitable<PlanDecision> plan_relay(DeliveryPlan plan, std::string name);
     net::awaitable<void> add_sts(DeliveryPlan& plan);
     void add_quirks(DeliveryPlan& plan) const;
@@ -100,6 +105,7 @@ private:
     boost::asio::thread_pool& files_;
     Learnt learnt_;
     const BlockedSites* blocked_ = nullptr;
+    const Breaker* breaker_ = nullptr;
     const SourceWatch* sources_ = nullptr;
     const Quirks* quirks_ = nullptr;
     std::string tls_ca_file_;                   // that tls_ was made with

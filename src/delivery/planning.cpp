@@ -3,7 +3,10 @@
 #include <utility>
 
 #include "delivery/blocked_sites.hpp"
+#include "delivery/breaker.hpp"
 #include "delivery/dialler.hpp"
+#include "delivery/flow.hpp"
+#include "delivery/lane.hpp"
 #include "delivery/relays.hpp"
 #include "delivery/routing.hpp"
 #include "delivery/source_watch.hpp"
@@ -44,7 +47,7 @@ Outcome no_relay(const std::string& name) {
 }  // namespace
 
 net::awaitable<PlanDecision> Dialler::plan(std::string domain, std::string sender_domain,
-                                           std::shared_ptr<const Settings> settings) {
+                                           std::shared_ptr<const Settings> settings, std::string author_domain) {
     DeliveryPlan plan;
     plan.domain = std::move(domain);
     plan.sender_domain = std::move(sender_domain);
@@ -68,10 +71,10 @@ net::awaitable<PlanDecision> Dialler::plan(std::string domain, std::string sende
         plan.fallback = plan.settings->relays->find(choice.fallback);
         plan.fallback_after = choice.fallback_after;
     }
-    co_return co_await plan_direct(std::move(plan), std::move(answer));
+    co_return co_await plan_direct(std::move(plan), std::move(answer), std::move(author_domain));
 }
 
-net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnswer answer) {
+net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnswer answer, std::string author_domain) {
     RouteDecision decision;
     if (mail::is_address_literal(plan.domain)) decision = route_of_literal(plan.domain);
     else decision = route_of(plan.domain, answer, plan.settings->hostname);
@@ -83,22 +86,40 @@ net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnsw
     if (!plan.route.left_out.empty()) plan.why.push_back("left out of the MX records: " + plan.route.left_out);
     if (plan.mx_secure) plan.why.push_back("DNSSEC vouches for the MX records of " + plan.domain);
 
-    std::string blocked;
-    if (plan.fallback && blocked_ != nullptr && blocked_->blocked(plan.site_key, plan.sender_domain, wall_now(), &blocked)) {
-        plan.why.push_back(blocked);
-        const std::string name = plan.fallback->name;
-        co_return co_await plan_relay(std::move(plan), name);
-    }
     if (const ProviderOptions* provider = provider_of(plan.settings->delivery.providers, answer.hosts)) {
         plan.provider = provider->name;
         plan.provider_tls = provider->tls;
         plan.why.push_back("the mail hosts are those of the provider " + provider->name);
     }
     plan.group = plan.provider.empty() ? first_name_of(plan.route) : plan.provider;
+    std::string blocked = why_by_fallback(plan, std::move(author_domain));
+    if (!blocked.empty()) {
+        plan.why.push_back(std::move(blocked));
+        plan.provider.clear();
+        plan.provider_tls.reset();
+        const std::string name = plan.fallback->name;
+        co_return co_await plan_relay(std::move(plan), name);
+    }
     co_await add_sts(plan);
     add_quirks(plan);
     plan.manner = direct_manner(plan, plan.provider_tls.value_or(plan.settings->delivery.tls));
     co_return plan;
+}
+
+// While a pair is suspended its mail goes by the relay; when a probe is due, the next message is it. What the breaker does not know
+// of (no connection to anybody, refusals of other classes) is up to BlockedSites.
+std::string Dialler::why_by_fallback(const DeliveryPlan& plan, std::string author_domain) const {
+    if (!plan.fallback) return {};
+    if (breaker_ != nullptr && breaker_->size() != 0) {
+        Lane lane;
+        lane.sender_domain = plan.sender_domain;
+        lane.author_domain = std::move(author_domain);
+        if (const SuspendedPair* pair = breaker_->holding(flow_of(plan, lane, *plan.settings)))
+            return pair->phase == SuspensionPhase::trial ? std::string() : pair->sentence();
+    }
+    std::string blocked;
+    if (blocked_ != nullptr && blocked_->blocked(plan.site_key, plan.sender_domain, wall_now(), &blocked)) return blocked;
+    return {};
 }
 
 // What earlier refusals taught of the hosts and their group.

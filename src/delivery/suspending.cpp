@@ -100,7 +100,7 @@ net::awaitable<void> DeliveryAgent::State::diagnose_pair(std::string key) {
     if (const SuspendedPair* pair = breaker.find(key)) {
         DiagnosisQuestion question = question_about(*settings, pair->from_domain, pair->mail_from_domain, pair->ip);
         try {
-            Diagnosis diagnosis = co_await diagnose(resolver, std::move(question), &chores);
+            Diagnosis diagnosis = co_await delivery::diagnose(resolver, std::move(question), &chores);
             found = std::make_shared<const Diagnosis>(std::move(diagnosis));
         } catch (const std::exception& failure) {
             log::error("diagnosis").kv("pair", key).kv("error", failure.what());

@@ -99,7 +99,7 @@ std::uint32_t messages_per_connection(const DeliveryPlan& plan) {
 net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
     const DeliveryTerms terms = terms_of(*attempt.message);
     Lane lane = lane_of(*attempt.message, attempt.recipients.size());
-    PlanDecision decision = co_await dialler.plan(attempt.domain, lane.sender_domain, attempt.settings);
+    PlanDecision decision = co_await dialler.plan(attempt.domain, lane.sender_domain, attempt.settings, lane.author_domain);
     if (const auto* outcome = std::get_if<Outcome>(&decision)) {
         attempt.shortage = outcome->shortage;
         ways.learn_of_no_plan(*outcome, wall_now());

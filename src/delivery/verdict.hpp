@@ -27,6 +27,8 @@ struct Judged {
     // Due now, and no attempt: something else is tried than what was refused (another transaction, IPv4, TLS, another relay), and
     // nobody else is to draw conclusions from it.
     bool at_once = false;
+    // At once by the fallback relay, since the direct way refuses us: that the breaker hears all the same.
+    bool diverted = false;
     // It waits for the end of a suspension (breaker.hpp): due since it was first held, so that the gate alone keeps it, and no attempt.
     bool held = false;
 };

@@ -73,6 +73,7 @@ Ways::Lesson Ways::learn_of_site(const Way& way, std::vector<Judged>& judged, Ti
         if (!waits) continue;
         item.outcome.result = Disposition::deferred;
         item.at_once = true;  // due at once, and no attempt is counted
+        item.diverted = refuses_us(item.outcome);
     }
     return lesson;
 }

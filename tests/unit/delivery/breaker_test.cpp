@@ -512,6 +512,23 @@ TEST_F(BreakerTest, KeepsABoundedNumberOfPairs) {
     EXPECT_EQ(breaker->refused_pairs(), 1u);
 }
 
+TEST_F(BreakerTest, AProbeByTheNextMessageThatSaysNothingIsFollowedByAnother) {
+    heed(refused());
+    now += 1h;
+    breaker->no_probe(*breaker->take_probe(now), now);
+    heed(answered(450, "4.2.0 greylisted", Judgement(), 9, Stage::rcpt));
+    EXPECT_TRUE(closed());
+    EXPECT_EQ(pair().next_probe, now + 60s);
+}
+
+TEST_F(BreakerTest, HearsOfWhatGoesByTheFallbackRelay) {
+    Judged item = refused();
+    item.at_once = item.diverted = true;
+    const auto judged = heed(item);
+    EXPECT_TRUE(closed()) << "diagnosed, told and probed as any other";
+    EXPECT_FALSE(judged[0].held) << "but the mail goes on, by the relay";
+}
+
 TEST_F(BreakerTest, WhatIsTriedAnotherWayIsNotItsBusiness) {
     Judged item = refused();
     item.at_once = true;
