@@ -6,6 +6,7 @@
 
 #include "admin/server.hpp"
 #include "app/certificate_rounds.hpp"
+#include "app/herald.hpp"
 #include "app/pickup.hpp"
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
@@ -47,6 +48,7 @@ private:
     // A socket that nobody asked for only warns when it cannot be opened.
     [[nodiscard]] Result<void> open_unix_doors();
     void reload_and_log();
+    [[nodiscard]] AlarmSources alarm_sources();
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
     void serve_spools();                                   // those that the plan names
     void begin_shutdown();
@@ -65,6 +67,7 @@ private:
     std::unique_ptr<queue::QueueStore> store_;
     std::unique_ptr<dns::Resolver> resolver_;
     std::unique_ptr<delivery::DeliveryMemory> memory_;
+    std::unique_ptr<Herald> herald_;
     delivery::TlsResults tls_results_;
     std::unique_ptr<delivery::StsPolicies> sts_;
     std::unique_ptr<delivery::DeliveryAgent> agent_;

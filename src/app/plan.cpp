@@ -208,6 +208,12 @@ void look_for_sources(const config::Config& config, const std::vector<IpAddress>
     }
 }
 
+std::shared_ptr<const delivery::ProviderRules> load_rules(const std::string& path, Plan& plan) {
+    delivery::ProviderRules::Loaded loaded = delivery::ProviderRules::load(path);
+    for (const delivery::RuleMistake& mistake : loaded.mistakes) plan.problems.push_back(mistake.to_string());
+    return loaded.rules ? std::move(loaded.rules) : delivery::ProviderRules::built_in();
+}
+
 std::shared_ptr<const delivery::Settings> make_settings(const config::Config& config, Plan& plan) {
     auto settings = std::make_shared<delivery::Settings>();
     settings->hostname = config.hostname;
@@ -226,14 +232,15 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
     for (const auth::DomainOptions& domain : config.auth.domains)
         if (!domain.bounce_to.empty())
             settings->bounces.domains.push_back({domain.name, domain.bounce_to, domain.mailboxes});
-    settings->delivery.providers = delivery::with_known_providers(config.delivery.providers);
+    settings->rules = load_rules(config.delivery.provider_rules, plan);
+    settings->delivery.providers = settings->rules->with_settings(config.delivery.providers);
     settings->own.machine = net::interface_addresses();
     look_for_sources(config, settings->own.machine, plan);
     look_for_authorities(config.delivery.tls_ca_file, plan);
     for (const smtp::server::ListenerOptions& listener : config.server.listeners)
         settings->own.listeners.push_back(listener.address);
     settings->relays = delivery::Relays::load(config.delivery.relays, plan.problems, plan.warnings);
-    for (std::string& problem : delivery::routing_problems(config.delivery)) plan.problems.push_back(std::move(problem));
+    for (std::string& problem : delivery::routing_problems(settings->delivery)) plan.problems.push_back(std::move(problem));
     settings->client_certificate = load_client_certificate(config.delivery, plan);
     return settings;
 }
@@ -297,6 +304,7 @@ Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) 
     distrust_gateways(plan.config, plan.warnings);
     plan.runtime = make_runtime(plan.config, plan);
     plan.settings = make_settings(plan.config, plan);
+    plan.events = make_event_plan(plan.config, plan.problems, plan.warnings);
     return plan;
 }
 
@@ -309,6 +317,8 @@ std::vector<std::string> needs_restart(const config::Config& running, const conf
     if (old_queue.directory != new_queue.directory) differences.emplace_back("queue.directory");
     if (old_queue.min_free_space != new_queue.min_free_space) differences.emplace_back("queue.min_free_space");
     if (old_queue.inbox_limit != new_queue.inbox_limit) differences.emplace_back("queue.inbox_limit");
+    if (old_queue.journal.max_rows != new_queue.journal.max_rows) differences.emplace_back("journal.max_rows");
+    if (old_queue.journal.keep != new_queue.journal.keep) differences.emplace_back("journal.keep");
     if (running.admin.socket != wanted.admin.socket || running.admin.socket_mode != wanted.admin.socket_mode) {
         differences.emplace_back("admin");
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/event_plan.hpp"
 #include "config/config.hpp"
 #include "delivery/agent.hpp"
 #include "net/ticket_keys.hpp"
@@ -16,6 +17,7 @@ struct Plan {
     config::Config config;
     std::shared_ptr<const smtp::server::Runtime> runtime;
     std::shared_ptr<const delivery::Settings> settings;
+    EventPlan events;
     // A plan with problems is not carried out: the daemon does not start, a reload keeps what it has.
     std::vector<std::string> problems;
     std::shared_ptr<net::TicketKeys> tickets;

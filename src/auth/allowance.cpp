@@ -89,4 +89,12 @@ std::optional<Allowances::Overrun> Allowances::take(std::string_view user, const
     return std::nullopt;
 }
 
+std::vector<std::string> Allowances::at_limit(SteadyTime now) const {
+    std::vector<std::string> users;
+    for (const auto& [user, use] : users_) {
+        if (use.reported && now - *use.reported < kReportInterval) users.push_back(user);
+    }
+    return users;
+}
+
 }  // namespace posthorn::auth

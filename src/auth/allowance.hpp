@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/account.hpp"
 #include "base/clock.hpp"
@@ -56,6 +57,9 @@ public:
     // The same, and takes it where it is.
     [[nodiscard]] std::optional<Overrun> take(std::string_view user, const AllowanceLimits& limits,
                                               std::uint32_t recipients, SteadyTime now);
+
+    // Users who were turned away for it within the last hour or so, as `user` names them; at most kMostUsers, by name.
+    [[nodiscard]] std::vector<std::string> at_limit(SteadyTime now) const;
 
     [[nodiscard]] std::size_t size() const { return users_.size(); }
 

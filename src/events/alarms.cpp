@@ -43,12 +43,14 @@ Alarms::Alarms(net::asio::io_context& home, delivery::DeliveryMemory& memory, dn
       tick_(home.get_executor()),
       command_wake_(home.get_executor()),
       webhook_wake_(home.get_executor()),
-      outputs_(std::make_shared<const AlarmOutputs>()),
-      random_(std::random_device{}()) {}
+      outputs_(std::make_shared<const AlarmOutputs>()) {}
 
 Alarms::~Alarms() { join(); }
 
-void Alarms::join() { commands_.join(); }
+void Alarms::join() {
+    *give_up_ = true;
+    commands_.join();
+}
 
 void Alarms::start(AlarmOutputs outputs) {
     outputs_ = std::make_shared<const AlarmOutputs>(std::move(outputs));
@@ -70,6 +72,7 @@ void Alarms::reload(AlarmOutputs outputs) {
 }
 
 void Alarms::stop() {
+    *give_up_ = true;
     tasks_.request_stop();
     tick_.notify();
     command_wake_.notify();
@@ -187,6 +190,7 @@ net::CommandRun Alarms::command_run(const Notice& notice) const {
     net::CommandRun run;
     run.arguments = outputs_->options.command;
     run.limit = outputs_->options.command_timeout;
+    run.give_up = give_up_;
     run.input = alarm_text(outputs_->server, notice) + "\n";
     const auto plain = [](std::string text) {   // no NUL can be in an environment
         std::replace(text.begin(), text.end(), '\0', ' ');
@@ -223,6 +227,7 @@ net::awaitable<void> Alarms::run_commands() {
         command_line_.pop_front();
         if (!outputs_->options.command.empty()) {
             const net::CommandEnd end = co_await run(pending->notice);
+            if (tasks_.stopping()) co_return;   // told after the next start, if it was not
             if (!end.fine()) failed_ += 1;
         }
         finish(pending);

@@ -1,10 +1,10 @@
 // Alarms on their way out: the book of what is raised, and its outputs: log, command, webhook.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,7 +108,7 @@ private:
     AlarmBook book_;
     std::deque<PendingPtr> command_line_, webhook_line_;
     std::uint64_t told_ = 0, failed_ = 0;
-    std::minstd_rand random_;
+    std::shared_ptr<std::atomic<bool>> give_up_ = std::make_shared<std::atomic<bool>>(false);   // of a command that runs at the end
 };
 
 }  // namespace posthorn::events

@@ -108,7 +108,7 @@ CommandEnd run_command(const CommandRun& run) {
     bool running = true;
     while (running) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(last - std::chrono::steady_clock::now()).count();
-        if (left <= 0) {
+        if (left <= 0 || (run.give_up && *run.give_up)) {
             end.timed_out = true;
             break;
         }
@@ -116,7 +116,7 @@ CommandEnd run_command(const CommandRun& run) {
                                          pollfd{waiting.empty() ? -1 : input.write.get(), POLLOUT, 0}};
         if (waiting.empty()) input.write = Descriptor();   // the end of its input
         // Without pidfd_open (a filter of system calls): looked for in short steps.
-        const int step = ended.get() < 0 ? static_cast<int>(std::min<long>(left, 20)) : static_cast<int>(std::min<long>(left, 60'000));
+        const int step = static_cast<int>(std::min<long>(left, ended.get() < 0 ? 20 : 200));
         if (::poll(watched.data(), watched.size(), step) < 0 && errno != EINTR) break;
         if ((watched[2].revents & (POLLOUT | POLLERR)) != 0) {
             const ssize_t written = (watched[2].revents & POLLERR) != 0 ? -1 : ::write(input.write.get(), waiting.data(), waiting.size());

@@ -1,7 +1,9 @@
 // A program run to its end, without a shell: what the operator named, with input, time and output bounded.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,12 +17,13 @@ struct CommandRun {
     std::vector<std::pair<std::string, std::string>> environment;   // all of it: nothing of ours, which may hold passwords, is passed on
     std::string input;                    // on its standard input
     Duration limit = std::chrono::seconds(30);
+    std::shared_ptr<const std::atomic<bool>> give_up;   // becomes true: killed at once; may be null
     std::size_t most_output = 4096;       // octets of its standard output and error together that are kept
 };
 
 struct CommandEnd {
     std::string error;                    // it could not be started: why; else empty
-    bool timed_out = false;               // killed, with all of its process group
+    bool timed_out = false;               // killed, with all of its process group; also where it was given up
     int exit_status = -1;                 // where it ended by itself
     int signal = 0;                       // where a signal ended it
     std::string output;

@@ -106,6 +106,8 @@ public:
     // Users who may not log in or send for now; the list is changed on this shard and outlives the server. Before start().
     void heed(const auth::Suspensions& suspensions) { premises_.suspensions = &suspensions; }
     [[nodiscard]] const ServerFigures& figures() const { return premises_.figures; }
+    // Who was turned away within the last hour for having sent too much.
+    [[nodiscard]] std::vector<std::string> users_at_limit(SteadyTime now) const { return premises_.allowances.at_limit(now); }
     // How much a system user may still send: for mail that comes in by other ways than a session, on this shard. `name` is
     // needed for the call only.
     [[nodiscard]] AccountCheck system_account(std::uint32_t uid, std::string_view name) {
