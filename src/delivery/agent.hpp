@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct ShapingView;
 struct PairOrder;
 struct PairOutcome;
 struct SuspendedPair;
+struct WayNow;
+struct WayQuestion;
+struct WhyFacts;
 
 // Everything about delivery that a reload may change. Immutable; a delivery keeps the one it began with.
 struct Settings {
@@ -156,6 +160,12 @@ public:
     // What DNS says of the proofs of such mail (diagnosing.hpp); `done` is called on the home shard, but not within this call.
     void diagnose(const std::string& from_domain, const std::string& mail_from_domain, const std::string& ip, std::chrono::seconds limit,
                   UniqueFunction<void(Diagnosis)> done);
+    // What keeps mail of that destination back now; `done` as below. It asks DNS, as a delivery would.
+    void stand(WayQuestion question, UniqueFunction<void(WayNow)> done);
+    // For a question about a recipient, a domain or a provider: what limits it, and what is known of it beside its mail.
+    void add_limits(WhyFacts& facts) const;
+    // Of recipient domains with mail whose way is known: DeliveryPlan::group. For operators: it takes a look at each destination.
+    [[nodiscard]] std::map<std::string, std::string> groups_of_domains() const;
     // What would happen to such mail now. `done` is called on the home shard, but not within this call.
     void explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);
 

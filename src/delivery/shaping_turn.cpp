@@ -2,8 +2,19 @@
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/memory.hpp"
+#include "delivery/shaping_view.hpp"
 
 namespace posthorn::delivery {
+
+ShapingView DeliveryAgent::shaping() const {
+    const TimePoint now = wall_now();
+    ShapingView view;
+    view.throttles = state_->throttles.view(now);
+    view.warm_ups = state_->warm_up.view();
+    view.marks = state_->bulk_marks.view(kMostMarks, now);
+    view.refusals = state_->throttles.refusals();
+    return view;
+}
 
 void DeliveryAgent::State::join_shaping() {
     ShapingOutlets outlets;

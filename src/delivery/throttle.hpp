@@ -33,7 +33,7 @@ inline constexpr Duration kAlarmAfter = std::chrono::hours(1);
 // Recipients an hour. The slowest we go, and the least that counts as the pace from which we slow down: of somebody who sends one
 // message a day no pace can be told.
 inline constexpr std::uint32_t kSlowest = 60;
-inline constexpr std::uint32_t kLeastPace = 600;
+inline constexpr std::uint32_t kLeastPace = 3600;
 
 // Pure; a plain value. Multiplicative decrease: each refusal halves the rate and leaves one connection. Additive increase: each step
 // (a minute, and as many deliveries as there are connections) gives one connection and a tenth of the old pace more. It is over when
