@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "config/checks.hpp"
 #include "config/schema.hpp"
+#include "config/known_providers.hpp"
 #include "toml/value.hpp"
 
 namespace posthorn::config {
@@ -226,25 +227,14 @@ void check_rules(const Config& config, const Places& places, Findings& findings)
         return std::any_of(relays.begin(), relays.end(),
                            [&](const RelayOptions& relay) { return relay.name == name; });
     };
-    const auto is_provider = [&](const std::string& name) {
-        const auto& known = delivery::kKnownProviders;
-        const auto& own = config.delivery.providers;
-        return std::find(known.begin(), known.end(), name) != known.end() ||
-               std::any_of(own.begin(), own.end(),
-                           [&](const ProviderOptions& provider) { return provider.name == name; });
-    };
     for (std::size_t i = 0; i < routes.size(); ++i) {
         const RouteOptions& route = routes[i];
         const std::string path = at("route", i);
         check_rule_domains(route.recipients, "recipients", true, path, places, findings);
         check_rule_domains(route.senders, "senders", false, path, places, findings);
         for (const std::string& provider : route.providers) {
-            if (is_provider(provider)) continue;
-            findings.mistake(places.of(path + ".providers"),
-                             fmt::format("route.providers has {}, which is unknown; allowed: google, "
-                                         "microsoft, yahoo, apple, and names "
-                                         "of [[provider]]",
-                                         quote(provider)));
+            if (may_be_provider(config, provider)) continue;
+            findings.mistake(places.of(path + ".providers"), "route.providers has " + unknown_provider(config, provider));
         }
         if (places.given(path + ".to") && route.to != delivery::kDirect && !is_relay(route.to)) {
             findings.mistake(
@@ -277,7 +267,6 @@ void check_rules(const Config& config, const Places& places, Findings& findings)
 
 void check_providers(const Config& config, const Places& places, Findings& findings) {
     const auto& providers = config.delivery.providers;
-    const auto& known = delivery::kKnownProviders;
     for (std::size_t i = 0; i < providers.size(); ++i) {
         const ProviderOptions& provider = providers[i];
         const std::string path = at("provider", i);
@@ -292,7 +281,7 @@ void check_providers(const Config& config, const Places& places, Findings& findi
                              fmt::format("the provider {} is given twice; put all into one [[provider]]",
                                          quote(provider.name)));
         }
-        if (provider.mx.empty() && std::find(known.begin(), known.end(), provider.name) == known.end()) {
+        if (provider.mx.empty() && !may_be_known(config, provider.name)) {
             findings.mistake(
                 places.of(path),
                 fmt::format("the provider {} has no mx to know it by; set mx = [\"*.example.net\"]",

@@ -6,6 +6,7 @@
 
 #include "base/endpoint.hpp"
 #include "config/checks.hpp"
+#include "config/known_providers.hpp"
 #include "toml/value.hpp"
 
 namespace posthorn::config {
@@ -38,16 +39,9 @@ void check_warm_up(const Config& config, const Places& places, Findings& finding
         findings.mistake(places.of(places.given("warmup.until") ? "warmup.until" : "warmup.start"),
                          fmt::format("warmup.until is {} and warmup.start {}: the plan would be over before it begins; allowed: until above start",
                                      plan.until, plan.start));
-    const auto& own = config.delivery.providers;
-    for (const std::string& name : plan.providers) {
-        const bool known = std::find(delivery::kKnownProviders.begin(), delivery::kKnownProviders.end(), name) != delivery::kKnownProviders.end() ||
-                           std::any_of(own.begin(), own.end(), [&](const auto& provider) { return provider.name == name; });
-        if (!known)
-            findings.mistake(places.of("warmup.providers"),
-                             fmt::format("warmup.providers has {}, which is unknown; allowed: google, yahoo, apple and the others of "
-                                         "docs/REFUSALS.md, and names of [[provider]]",
-                                         quote(name)));
-    }
+    for (const std::string& name : plan.providers)
+        if (!may_be_provider(config, name))
+            findings.mistake(places.of("warmup.providers"), "warmup.providers has " + unknown_provider(config, name));
     const std::set<std::string> ours = local_addresses(config.delivery);
     for (const std::string& source : plan.sources)
         if (ours.count(source) == 0)

@@ -162,8 +162,9 @@ constexpr std::string_view kRouteDoc =
     "route test ADDRESS` tells what would happen.";
 
 constexpr std::string_view kProviderDoc =
-    "Providers, told by the MX hosts of the recipient's domain, one [[provider]] each. google, microsoft, yahoo and apple "
-    "are known already; a table of one of these names changes what it gives and keeps the rest.";
+    "Providers, told by the MX hosts of the recipient's domain, one [[provider]] each. google, outlook, m365 "
+    "(both: microsoft), yahoo, apple and others are known already (`posthorn rules list` shows them); a table of one of these "
+    "names changes what it gives and keeps the rest.";
 
 constexpr std::string_view kWebhookDoc =
     "Where what becomes of mail is told as it happens, one [[webhook]] each: requests of JSON, signed, in order, each event at least "

@@ -379,6 +379,9 @@ void add_delivery(Rows& rows) {
                         std::vector<std::pair<std::string, bool>>{{"auto", true}, {"off", false}}),
          "auto: the message goes by BDAT (RFC 3030) where the server offers CHUNKING. off: always by DATA, which every "
          "server has used the longest."},
+        {"delivery", "provider_rules", path<Config>(FIELD(delivery.provider_rules), true),
+         "A file of your own with providers and rules about their replies. Its rules come before those that are built in; "
+         "docs/REFUSALS.md tells how they are written. Empty: none."},
         {"delivery", "tls_ca_file", path<Config>(FIELD(delivery.tls_ca_file), true),
          "Certificates of the authorities we trust, in PEM. Empty: the system's."},
         {"delivery", "tls_certificate_file", path<Config>(FIELD(delivery.tls_certificate_file), true),

@@ -77,8 +77,6 @@ struct ProviderOptions {
     std::uint32_t daily_mark = 0, daily_warning = 0;
     std::optional<AfterFix> after_fix;                   // nothing: resend
 };
-// Providers that are known without configuration (with_known_providers()).
-inline constexpr std::array<std::string_view, 4> kKnownProviders = {"google", "microsoft", "yahoo", "apple"};
 
 // How much a local address that is new to a provider may send it in a day ([warmup], PR-14).
 struct WarmUpOptions {
@@ -123,9 +121,10 @@ struct DeliveryOptions {
     std::string source_v4;                               // local address of outgoing connections, or empty
     std::string source_v6;
     std::vector<SourceOptions> sources;                  // where it differs by sender domain
+    std::string provider_rules;                          // the operator's file of rules; empty: none
     std::vector<RelayOptions> relays;
     std::vector<RouteOptions> routes;
-    std::vector<ProviderOptions> providers;              // with the built-in ones; see with_known_providers()
+    std::vector<ProviderOptions> providers;              // with the known ones: ProviderRules::with_settings()
     WarmUpOptions warm_up;
     // MX hosts with loopback, private or own addresses are refused (a loop, or somebody's trick) unless this is set.
     bool allow_private_addresses = false;

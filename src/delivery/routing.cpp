@@ -1,4 +1,4 @@
-// The rules in their order, and what is known of the large providers.
+// The rules in their order.
 #include "delivery/routing.hpp"
 
 #include <algorithm>
@@ -45,39 +45,6 @@ std::string describe(const RouteOptions& rule, std::size_t index) {
            (criteria.empty() ? std::string("all mail") : criteria) + ")";
 }
 
-const std::vector<ProviderOptions>& known_providers() {
-    // The hosts of their MX records, as each publishes them, and the limits with which a small sender stays
-    // clear of their throttling (PR-19, PR-29, PR-31, PR-41). Where TLS is never missing it is demanded:
-    // clear text would be somebody in between. Microsoft's are two groups of 5, people's mailboxes and
-    // firms', and each firm has MX hosts of its own, which share no connection.
-    struct Known {
-        std::string_view name;
-        std::vector<std::string> mx;
-        std::uint32_t connections, messages;
-        std::optional<TlsPolicy> tls;
-    };
-    static const std::vector<ProviderOptions> known = [] {
-        const std::vector<Known> table = {
-            {"google", {"*.google.com", "*.googlemail.com", "*.smtp.goog"}, 5, 50, TlsPolicy::required},
-            {"microsoft", {"*.protection.outlook.com", "*.mx.microsoft"}, 10, 50, std::nullopt},
-            {"yahoo", {"*.yahoodns.net"}, 5, 20, std::nullopt},
-            {"apple", {"*.icloud.com"}, 5, 5, TlsPolicy::required},
-        };
-        std::vector<ProviderOptions> all;
-        for (const Known& row : table) {
-            ProviderOptions provider;
-            provider.name = row.name;
-            provider.mx = row.mx;
-            provider.connections = row.connections;
-            provider.messages_per_connection = row.messages;
-            provider.tls = row.tls;
-            all.push_back(std::move(provider));
-        }
-        return all;
-    }();
-    return known;
-}
-
 }  // namespace
 
 bool domain_fits(std::string_view pattern, std::string_view domain) {
@@ -103,24 +70,6 @@ const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers
     return found == providers.end() ? nullptr : &*found;
 }
 
-std::vector<ProviderOptions> with_known_providers(std::vector<ProviderOptions> configured) {
-    for (const ProviderOptions& known : known_providers()) {
-        const auto own =
-            std::find_if(configured.begin(), configured.end(),
-                         [&](const ProviderOptions& provider) { return provider.name == known.name; });
-        if (own == configured.end()) {
-            configured.push_back(known);
-            continue;
-        }
-        // A table of a known name changes what it gives and keeps the rest.
-        if (own->mx.empty()) own->mx = known.mx;
-        if (own->connections == 0) own->connections = known.connections;
-        if (own->messages_per_connection == 0) own->messages_per_connection = known.messages_per_connection;
-        if (!own->tls) own->tls = known.tls;
-    }
-    return configured;
-}
-
 RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender_domain,
                          std::string_view recipient_domain, const std::vector<dns::MxHost>* mx) {
     RouteChoice choice;
@@ -135,7 +84,10 @@ RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender
                 choice.needs_mx = true;
                 return choice;
             }
-            if (provider == nullptr || !lists(rule.providers, provider->name)) continue;
+            if (provider == nullptr) continue;
+            const bool theirs = lists(rule.providers, provider->name) ||
+                                (!provider->family.empty() && lists(rule.providers, provider->family));
+            if (!theirs) continue;
         }
         if (rule.to != kDirect)
             choice.relay = rule.to;
@@ -151,7 +103,19 @@ RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender
 
 std::vector<std::string> routing_problems(const DeliveryOptions& options) {
     std::vector<std::string> problems;
+    for (const ProviderOptions& provider : options.providers)
+        if (provider.mx.empty())
+            problems.push_back("[[provider]] " + provider.name + " has no mx to know it by, and neither has any file of rules");
+    const auto known = [&](const std::string& name) {
+        return std::any_of(options.providers.begin(), options.providers.end(),
+                           [&](const ProviderOptions& provider) { return provider.name == name || provider.family == name; });
+    };
+    for (const std::string& name : options.warm_up.providers)
+        if (!known(name)) problems.push_back("warmup.providers has " + name + ", which is no provider's name");
     for (std::size_t i = 0; i < options.routes.size(); ++i) {
+        for (const std::string& name : options.routes[i].providers)
+            if (!known(name))
+                problems.push_back("[[route]] " + std::to_string(i + 1) + " has the provider " + name + ", which nobody knows");
         for (const auto* patterns : {&options.routes[i].recipients, &options.routes[i].senders}) {
             for (const std::string& pattern : *patterns) {
                 const std::string_view name =

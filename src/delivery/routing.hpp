@@ -32,10 +32,8 @@ struct RouteChoice {
 [[nodiscard]] const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers,
                                                  const std::vector<dns::MxHost>& mx);
 
-// The configured providers, and of the built-in ones (Google, Microsoft, Yahoo, Apple) those whose name is not among them.
-[[nodiscard]] std::vector<ProviderOptions> with_known_providers(std::vector<ProviderOptions> configured);
-
-// What is wrong with the domains of the rules: those that are no names, even as A-labels.
+// What is wrong with the rules: domains that are no names, even as A-labels. With options.providers complete: providers that
+// nobody knows, or that nothing is known by.
 [[nodiscard]] std::vector<std::string> routing_problems(const DeliveryOptions& options);
 
 // "*", "example.com" or "*.example.com" (all below it, not itself) against a name; without case, U-labels as A-labels.

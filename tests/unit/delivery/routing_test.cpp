@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "delivery/provider_rules.hpp"
+
 namespace posthorn::delivery {
 namespace {
 
@@ -22,7 +24,7 @@ RouteOptions rule(Names recipients, Names senders, Names providers, std::string 
 DeliveryOptions with(std::vector<RouteOptions> rules) {
     DeliveryOptions options;
     options.routes = std::move(rules);
-    options.providers = with_known_providers({});
+    options.providers = ProviderRules::built_in()->providers();
     return options;
 }
 
@@ -104,16 +106,16 @@ TEST(Routing, SaysWhichRule) {
 }
 
 TEST(Providers, AreKnownByTheirHosts) {
-    const auto providers = with_known_providers({});
+    const auto providers = ProviderRules::built_in()->providers();
     const auto name_of = [&](const char* host) {
         const ProviderOptions* found = provider_of(providers, {{10, host}});
         return found == nullptr ? std::string() : found->name;
     };
     EXPECT_EQ(name_of("aspmx.l.google.com"), "google");
     EXPECT_EQ(name_of("aspmx2.googlemail.com"), "google");
-    EXPECT_EQ(name_of("outlook-com.olc.protection.outlook.com"), "microsoft");       // PR-29
-    EXPECT_EQ(name_of("example-org.mail.protection.outlook.com"), "microsoft");
-    EXPECT_EQ(name_of("example-org.p-v1.mx.microsoft"), "microsoft");
+    EXPECT_EQ(name_of("outlook-com.olc.protection.outlook.com"), "outlook");       // PR-29
+    EXPECT_EQ(name_of("example-org.mail.protection.outlook.com"), "m365");
+    EXPECT_EQ(name_of("example-org.p-v1.mx.microsoft"), "m365");
     EXPECT_EQ(name_of("mta7.am0.yahoodns.net"), "yahoo");
     EXPECT_EQ(name_of("mx01.mail.icloud.com"), "apple");                             // PR-31
     EXPECT_EQ(name_of("mx.example.org"), "");
@@ -121,7 +123,7 @@ TEST(Providers, AreKnownByTheirHosts) {
     EXPECT_EQ(name_of("google.com.example.org"), "");
     EXPECT_EQ(provider_of(providers, {}), nullptr);
     // PR-29, PR-41: the groups of Microsoft's, consumers and tenants, have five each.
-    EXPECT_EQ(provider_of(providers, {{10, "example-org.mail.protection.outlook.com"}})->connections, 10U);
+    EXPECT_EQ(provider_of(providers, {{10, "example-org.mail.protection.outlook.com"}})->connections, 5U);
     EXPECT_EQ(provider_of(providers, {{10, "aspmx.l.google.com"}})->connections, 5U);
 }
 
@@ -131,8 +133,8 @@ TEST(Providers, ATableOfAKnownNameChangesWhatItGives) {
     google.connections = 2;
     own.name = "freemail";
     own.mx = {"*.freemail.example"};
-    const auto providers = with_known_providers({own, google});
-    ASSERT_EQ(providers.size(), 1 + kKnownProviders.size());
+    const auto providers = ProviderRules::built_in()->with_settings({own, google});
+    ASSERT_EQ(providers.size(), 1 + ProviderRules::built_in()->providers().size());
     const ProviderOptions* found = provider_of(providers, kGoogle);
     ASSERT_NE(found, nullptr);
     EXPECT_EQ(found->connections, 2U);
@@ -140,6 +142,33 @@ TEST(Providers, ATableOfAKnownNameChangesWhatItGives) {
     EXPECT_EQ(found->tls, TlsPolicy::required);
     EXPECT_EQ(provider_of(providers, {{1, "mx.freemail.example"}})->name, "freemail");
     EXPECT_EQ(provider_of(providers, {{1, "mx.yahoodns.net"}})->messages_per_connection, 20U);   // PR-19
+}
+
+// PR-29: outlook and m365 are groups of their own, and both are "microsoft" to routes and settings.
+TEST(Providers, OfAFamilyAreNamedTogether) {
+    const Hosts consumer = {{5, "outlook-com.olc.protection.outlook.com"}}, firm = {{5, "x.mail.protection.outlook.com"}};
+    const auto options = with({rule({}, {}, {"microsoft"}, "isp")});
+    EXPECT_EQ(shown(choose_route(options, "", "outlook.com", &consumer)), "isp");
+    EXPECT_EQ(shown(choose_route(options, "", "firm.example", &firm)), "isp");
+    EXPECT_EQ(shown(choose_route(options, "", "gmail.com", &kGoogle)), "direct");
+    ProviderOptions both;
+    both.name = "microsoft";
+    both.connections = 3;
+    const auto providers = ProviderRules::built_in()->with_settings({both});
+    EXPECT_EQ(providers.size(), ProviderRules::built_in()->providers().size());
+    EXPECT_EQ(provider_of(providers, consumer)->connections, 3U);
+    EXPECT_EQ(provider_of(providers, firm)->connections, 3U);
+}
+
+TEST(Routing, ProvidersNobodyKnowsAreProblems) {
+    EXPECT_TRUE(routing_problems(with({rule({}, {}, {"microsoft", "google"}, "x")})).empty());
+    EXPECT_EQ(routing_problems(with({rule({}, {}, {"gogle"}, "x")})).size(), 1U);
+    DeliveryOptions options = with({});
+    options.warm_up.providers = {"outlook", "gogle"};
+    ProviderOptions own;
+    own.name = "freemail";
+    options.providers.push_back(own);
+    EXPECT_EQ(routing_problems(options).size(), 2U);
 }
 
 TEST(Routing, NamesThatAreNoneAreProblems) {
