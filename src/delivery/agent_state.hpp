@@ -135,6 +135,8 @@ struct DeliveryAgent::State {
     net::awaitable<void> diagnose_for(DiagnosisQuestion question, std::chrono::seconds limit, UniqueFunction<void(Diagnosis)> done);   // agent_diagnosis.cpp
     net::awaitable<void> explain(std::string domain, std::string sender_domain, UniqueFunction<void(Explained)> done);   // explanation.cpp
 
+    net::awaitable<void> stand(WayQuestion question, UniqueFunction<void(WayNow)> done);   // why_asking.cpp
+
     // bouncing.cpp: who is told
     void add_bounces(Recording& recording, bool peer_sends_dsn);
     void log_bounces(const Recording& recording);                // once they are stored, under the ids they have then
