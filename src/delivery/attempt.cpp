@@ -11,7 +11,7 @@ void DeliveryAgent::State::finish(Attempt& attempt, queue::DeliveryFeedback::Rea
     queue::DeliveryFeedback feedback;
     feedback.reach = reach;
     feedback.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - attempt.began);
-    feedback.recipients = attempt.started;
+    feedback.passage = attempt.passage;
     store.unclaim(scheduler.finished(attempt.site, attempt.destination, feedback, wall_now()));
     wake();
 }

@@ -44,7 +44,7 @@ struct Attempt {
           destination(start.destination),
           domain(std::move(start.domain)),
           id(start.message),
-          started(static_cast<std::uint32_t>(start.recipients.size())),
+          passage(start.passage),
           settings(std::move(current)),
           mark(in_doubt) {
         message = std::move(start.recipients.front().hot);
@@ -58,7 +58,7 @@ struct Attempt {
     const queue::DestinationId destination;
     const std::string domain;
     const QueueId id;
-    const std::uint32_t started;           // recipients at first
+    const queue::Passage passage;          // by the scheduler's gates
     const std::shared_ptr<const Settings> settings;
     std::vector<queue::Recipient> recipients;
     mail::MessagePtr message;              // null until it is loaded, where it was not in memory

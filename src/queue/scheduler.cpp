@@ -160,12 +160,12 @@ std::vector<RecipientId> Scheduler::finished(SiteId site_id, DestinationId id, D
     State& s = *state_;
     Site& site = s.sites.at(site_id);  // it stays while a delivery of it is under way
     s.end_delivery(site, now);
+    s.count_end(feedback.passage);
     s.learn(site_id, site, feedback, now);
     s.consider_starts(site_id, site, now);
     s.consider_claims(site_id, site, now);
     if (Destination* destination = s.find(id)) {
         destination->active -= 1;
-        s.count_end(*destination, feedback.recipients);
         s.consider(id, *destination, now);
     }
     s.forget_if_idle(site_id, site, now);

@@ -49,6 +49,12 @@ struct SitePlace {
     std::span<const std::string> gates;
 };
 
+// What a delivery has passed, which counts it until its end.
+struct Passage {
+    std::uint32_t gates = 0;  // a set of them; 0: none
+    std::uint32_t recipients = 0;
+};
+
 // What the caller is to do. Each is answered by exactly one event, named beside it.
 struct StartDelivery {  // -> finished()
     SiteId site = 0;
@@ -57,6 +63,7 @@ struct StartDelivery {  // -> finished()
     std::string lane;
     QueueId message;
     std::vector<ReadyRecipient> recipients;  // of one message; exactly one when personal
+    Passage passage;                         // to be handed back with the feedback
 };
 struct ClaimDue {  // -> claimed()
     DestinationId destination = 0;
@@ -94,7 +101,7 @@ struct DeliveryFeedback {
     };
     Reach reach = Reach::reached;
     Duration took{};  // from start to end; a site whose deliveries take long is kept from using up the connections
-    std::uint32_t recipients = 1;  // that StartDelivery had: gates count them
+    Passage passage;  // StartDelivery's
 };
 
 // Where a destination stands, for the operator; its gates apart.

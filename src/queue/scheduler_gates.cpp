@@ -16,21 +16,8 @@ void Scheduler::State::pass(Destination& destination, GateSet* set) {
         }
         return;
     }
-    if (GateSet* former = destination.gates) {
-        former->active -= destination.active;
-        former->recipients -= destination.under_way;
-        for (Turnstile* gate : former->bounding) {
-            gate->gate.drop(destination.active, destination.under_way);
-        }
-        offer_all(*former);
-        gates.leave(*former);
-    }
-    if (set != nullptr) {
-        set->active += destination.active;
-        set->recipients += destination.under_way;
-        for (Turnstile* gate : set->bounding) {
-            gate->gate.take(destination.active, destination.under_way);
-        }
+    if (destination.gates != nullptr) {
+        gates.leave(*destination.gates);
     }
     destination.gates = set;
     destination.in_ring = false;  // its places in line are those of other mail
@@ -136,6 +123,14 @@ void Scheduler::State::park(Step step, Turnstile& gate, SiteId site, LaneTurns& 
     arm(gate, now);
 }
 
+bool Scheduler::State::is_held(const Destination& destination) {
+    if (destination.gates == nullptr) {
+        return false;
+    }
+    const auto& bounding = destination.gates->bounding;
+    return std::any_of(bounding.begin(), bounding.end(), [](const Turnstile* gate) { return gate->gate.is_closed(); });
+}
+
 bool Scheduler::State::may_wait(const Turnstile& gate, const Destination& destination, TimePoint now) const {
     if (!gate.gate.bounds_recipients()) {
         return true;
@@ -222,12 +217,6 @@ void Scheduler::State::offer(Turnstile& gate) {
     }
 }
 
-void Scheduler::State::offer_all(const GateSet& set) {
-    for (Turnstile* gate : set.bounding) {
-        offer(*gate);
-    }
-}
-
 void Scheduler::State::release(Turnstile& gate, Step step, TimePoint now) {
     Turnstile::Waiting& waiting = gate.at(step);
     waiting.called = {};
@@ -298,31 +287,31 @@ void Scheduler::State::set_bounds(std::string_view key, const GateSettings* sett
     gates.forget_if_unused(gate);
 }
 
-void Scheduler::State::count_begin(Destination& destination, std::uint32_t recipients, TimePoint now) {
-    destination.active += 1;
-    destination.under_way += recipients;
-    if (GateSet* set = destination.gates) {
-        set->active += 1;
-        set->recipients += recipients;
-        for (Turnstile* gate : set->bounding) {
-            gate->gate.begin(recipients, now);
-        }
+Passage Scheduler::State::count_begin(Destination& destination, std::size_t recipients, TimePoint now) {
+    GateSet* set = destination.gates;
+    if (set == nullptr) {
+        return {};
     }
+    set->active += 1;
+    set->recipients += recipients;
+    for (Turnstile* gate : set->bounding) {
+        gate->gate.begin(recipients, now);
+    }
+    return {set->id, static_cast<std::uint32_t>(recipients)};
 }
 
-void Scheduler::State::count_end(Destination& destination, std::uint32_t recipients) {
-    // Whatever was counted wrongly is right again when nothing is under way.
-    const std::uint32_t ended =
-        destination.active == 0 ? destination.under_way : std::min(destination.under_way, recipients);
-    destination.under_way -= ended;
-    if (GateSet* set = destination.gates) {
-        set->active -= 1;
-        set->recipients -= ended;
-        for (Turnstile* gate : set->bounding) {
-            gate->gate.drop(1, ended);
-            offer(*gate);
-        }
+void Scheduler::State::count_end(const Passage& passage) {
+    GateSet* set = gates.find(passage.gates);
+    if (set == nullptr) {
+        return;
     }
+    set->active -= 1;
+    set->recipients -= passage.recipients;
+    for (Turnstile* gate : set->bounding) {
+        gate->gate.drop(1, passage.recipients);
+        offer(*gate);
+    }
+    gates.forget_if_unused(*set);
 }
 
 std::vector<GateFigures> Scheduler::State::figures_of(const Destination& destination, TimePoint now) {

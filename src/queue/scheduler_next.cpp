@@ -43,7 +43,8 @@ std::optional<SchedulerAction> Scheduler::State::next_resolve(TimePoint now) {
             continue;
         }
         destination->in_resolves = false;
-        const bool asks_first = destination->failures == 0 && destination->next_due <= now;
+        const bool asks_first =
+            destination->next_due <= now && (destination->failures == 0 || is_held(*destination));
         if (destination->resolving || (destination->backoff_until > now && !destination->urgent) ||
             (destination->ready.empty() && !destination->urgent && !asks_first)) {
             consider(id, *destination, now);  // its rows have left meanwhile, or it must wait
@@ -95,7 +96,8 @@ std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site,
             continue;
         }
         const DestinationId wanting = line.ids.front();
-        const bool may = destination->next_due <= now && destination->backoff_until <= now && destination->claiming == 0;
+        const bool may = destination->next_due <= now && destination->backoff_until <= now &&
+                         destination->claiming == 0 && (known || !is_held(*destination));
         if (may && known && destination->gates != nullptr) {
             Turnstile* gate = barrier(Step::claim, id, line, wanting, *destination->gates, now);
             // Where its mail goes now is found out before it waits at a gate that it may not pass any more.
@@ -119,6 +121,7 @@ std::optional<SchedulerAction> Scheduler::State::claim_of(SiteId id, Site& site,
         }
         site.wants.put_back(line);
         if (!may) {
+            tries += 1;
             consider(wanting, *destination, now);
             continue;
         }
@@ -212,7 +215,8 @@ SchedulerAction Scheduler::State::start(SiteId site_id, Site& site, DestinationI
     } while (!action.recipients.back().recipient.personal && !destination.ready.empty() &&
              destination.ready.front().ready.recipient.message == action.message &&
              !destination.ready.front().ready.recipient.personal && action.recipients.size() < most);
-    count_begin(destination, static_cast<std::uint32_t>(action.recipients.size()), now);
+    destination.active += 1;
+    action.passage = count_begin(destination, action.recipients.size(), now);
     begin_delivery(site_id, site, now);
     consider(id, destination, now);  // more ready, or more to claim; it is active, so it stays
     consider_claims(site_id, site, now);
@@ -259,7 +263,8 @@ std::optional<SchedulerAction> Scheduler::State::next_urgent(TimePoint now) {
         } else {
             urgent_line.push_back(id);
         }
-        count_begin(*destination, static_cast<std::uint32_t>(action.recipients.size()), now);
+        destination->active += 1;
+        action.passage = count_begin(*destination, action.recipients.size(), now);
         begin_delivery(destination->site, sites.at(destination->site), now);
         return action;
     }

@@ -55,8 +55,8 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
     }
     const bool due = destination.next_due <= now;
     // Nothing is loaded before it is known whose bounds it counts against. Only where DNS did not answer
-    // before, a few recipients are, which then learn why they wait.
-    const bool asks_first = !site_known && destination.failures == 0;
+    // before, a few recipients are, which then learn why they wait; but those behind a closed gate wait for that.
+    const bool asks_first = !site_known && (destination.failures == 0 || is_held(destination));
     if (!site_known && !destination.resolving && !destination.in_resolves &&
         (!destination.ready.empty() || destination.urgent || (due && asks_first))) {
         destination.in_resolves = true;

@@ -66,7 +66,6 @@ struct Destination {
     SubmitterId submitter = 0;   // two with one hash only share their turns
     std::uint32_t loaded = 0;    // of the ready ones
     std::uint32_t active = 0;    // deliveries under way
-    std::uint32_t under_way = 0;  // recipients in them
     std::uint32_t claiming = 0;  // the limit of the claim under way
     std::uint8_t failures = 0;
     bool bulk = false;
@@ -227,7 +226,7 @@ struct Scheduler::State {
     void forget_if_idle(SiteId id, Site& site, TimePoint now);
 
     // gates: scheduler_gates.cpp
-    // It passes these from now on; what it has under way is theirs, too.
+    // It passes these from now on; what is under way has passed the former ones.
     void pass(Destination& destination, GateSet* set);
     // The gate that keeps the line from its next step, or null: then the step follows, or the line is put back untouched.
     [[nodiscard]] Turnstile* barrier(Step step, SiteId site, const LaneTurns::Line& line, DestinationId id,
@@ -237,6 +236,8 @@ struct Scheduler::State {
     [[nodiscard]] bool is_outstanding(Step step, const Turnstile& gate) const;
     // The line waits there, out of turn.
     void park(Step step, Turnstile& gate, SiteId site, LaneTurns& turns, LaneTurns::Line& line, TimePoint now);
+    // A gate it passes, as was last known, is closed.
+    [[nodiscard]] static bool is_held(const Destination& destination);
     // Whether rows of the destination may wait in memory for this gate.
     [[nodiscard]] bool may_wait(const Turnstile& gate, const Destination& destination, TimePoint now) const;
     // The next line in turn at a gate with room is in turn at its site again. all: at any gate; else at the next one only.
@@ -244,7 +245,6 @@ struct Scheduler::State {
     bool back_in_turn(Step step, const ParkedLine& parked, TimePoint now);
     // Whoever waits there may have a chance now.
     void offer(Turnstile& gate);
-    void offer_all(const GateSet& set);
     void release(Turnstile& gate, Step step, TimePoint now);  // all of its lines, to be tried again
     // Whether new mail of the destination is worth having in memory, as far as its gates are concerned.
     [[nodiscard]] bool may_load(const Destination& destination, TimePoint now) const;
@@ -252,8 +252,9 @@ struct Scheduler::State {
     [[nodiscard]] static std::size_t cut(Step step, const Destination& destination, std::size_t limit, TimePoint now);
     void arm(Turnstile& gate, TimePoint now);
     void set_bounds(std::string_view key, const GateSettings* settings, const std::uint32_t* connections, TimePoint now);
-    void count_begin(Destination& destination, std::uint32_t recipients, TimePoint now);
-    void count_end(Destination& destination, std::uint32_t recipients);
+    // A delivery begins; ends.
+    [[nodiscard]] static Passage count_begin(Destination& destination, std::size_t recipients, TimePoint now);
+    void count_end(const Passage& passage);
     [[nodiscard]] static std::vector<GateFigures> figures_of(const Destination& destination, TimePoint now);
 
     // actions: scheduler_next.cpp

@@ -40,18 +40,29 @@ GateSet* Gates::enter(std::string_view provider, std::span<const std::string> ke
     rebuild(*set);
     GateSet* entered = set.get();
     sets_.emplace(entered->name, std::move(set));
+    by_id_.emplace(entered->id, entered);
     return entered;
 }
 
 void Gates::leave(GateSet& set) {
     set.members -= 1;
-    if (set.members != 0) {
+    forget_if_unused(set);
+}
+
+GateSet* Gates::find(std::uint32_t set) {
+    const auto it = by_id_.find(set);
+    return it == by_id_.end() ? nullptr : it->second;
+}
+
+void Gates::forget_if_unused(GateSet& set) {
+    if (set.members != 0 || set.active != 0) {
         return;
     }
     for (Turnstile* gate : set.all) {
         gate->sets.erase(&set);
         forget_if_unused(*gate);
     }
+    by_id_.erase(set.id);
     const auto it = sets_.find(set.name);
     const std::unique_ptr<GateSet> last = std::move(it->second);
     sets_.erase(it);

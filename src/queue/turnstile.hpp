@@ -27,12 +27,12 @@ struct Turnstile;
 
 // The gates of all destinations that pass the same ones. A thousand destinations of one sender share one.
 struct GateSet {
-    std::uint32_t id = 0;  // never used again
+    std::uint32_t id = 0;  // not 0; never used again
     std::string name;      // its place in Gates
     std::vector<Turnstile*> all;
     std::vector<Turnstile*> bounding;  // those that bound anything; the others cost nothing
     std::uint32_t members = 0;         // destinations
-    std::uint32_t active = 0;          // deliveries under way
+    std::uint32_t active = 0;          // deliveries under way that have passed them
     std::uint64_t recipients = 0;      // in them
 };
 
@@ -71,6 +71,8 @@ public:
     // The set of these keys, one more time in use; null for none. Doubles count once.
     GateSet* enter(std::string_view provider, std::span<const std::string> keys);
     void leave(GateSet& set);
+    [[nodiscard]] GateSet* find(std::uint32_t set);  // null: there is none
+    void forget_if_unused(GateSet& set);
     [[nodiscard]] Turnstile* find(std::string_view key);
     [[nodiscard]] const Turnstile* find(std::string_view key) const { return const_cast<Gates*>(this)->find(key); }
     Turnstile& at(std::string_view key);
@@ -87,6 +89,7 @@ public:
 private:
     std::unordered_map<std::string_view, std::unique_ptr<Turnstile>> gates_;  // views into themselves
     std::unordered_map<std::string_view, std::unique_ptr<GateSet>> sets_;
+    std::unordered_map<std::uint32_t, GateSet*> by_id_;
     std::string name_;
     std::uint32_t last_set_ = 0;
 };

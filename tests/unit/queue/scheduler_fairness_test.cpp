@@ -71,6 +71,7 @@ protected:
     }
     void finish(const StartDelivery& start, DeliveryFeedback feedback = {}) {
         active_[site_of(start.destination)] -= 1;
+        feedback.passage = start.passage;
         give_back(scheduler_.finished(start.site, start.destination, feedback, now_));
     }
     // Quick deliveries until the site takes as much as it may.
