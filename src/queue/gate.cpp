@@ -47,8 +47,8 @@ std::uint32_t Gate::limit() const {
     return set == 0 || connections_ == 0 ? std::max(set, connections_) : std::min(set, connections_);
 }
 
-std::uint64_t Gate::kept(bool bulk) const {
-    return bulk ? std::min(burst() - 1, std::max<std::uint64_t>(1, burst() / 4)) : 0;
+std::uint64_t Gate::kept(Claimant who) const {
+    return who == Claimant::bulk ? std::min(burst() - 1, std::max<std::uint64_t>(1, burst() / 4)) : 0;
 }
 
 std::uint64_t Gate::credit(TimePoint now) const {
@@ -66,43 +66,43 @@ std::uint64_t Gate::tokens(TimePoint now) const {
     return is_rated() ? credit(now) / static_cast<std::uint64_t>(settings_.rate->per.count()) : 0;
 }
 
-std::uint64_t Gate::allowed(bool bulk) const {
+std::uint64_t Gate::allowed(Claimant who) const {
     if (!settings_.allowance) {
         return kUnbounded;
     }
-    const std::uint64_t taken = recipients_ + (bulk ? settings_.allowance_for_letters : 0);
+    const std::uint64_t taken = recipients_ + (who == Claimant::letter ? 0 : settings_.allowance_for_letters);
     return *settings_.allowance - std::min(*settings_.allowance, taken);
 }
 
-std::uint64_t Gate::room(bool bulk, TimePoint now) const {
+std::uint64_t Gate::room(Claimant who, TimePoint now) const {
     if (limit() != 0 && active_ >= limit()) {
         return 0;
     }
-    std::uint64_t room = allowed(bulk);
+    std::uint64_t room = allowed(who);
     if (is_rated()) {
         const std::uint64_t held = tokens(now);
-        room = std::min(room, held - std::min(held, kept(bulk)));
+        room = std::min(room, held - std::min(held, kept(who)));
     }
     return room;
 }
 
-std::uint64_t Gate::worth_loading(bool bulk, TimePoint now) const {
-    std::uint64_t worth = allowed(bulk);
+std::uint64_t Gate::worth_loading(Claimant who, TimePoint now) const {
+    std::uint64_t worth = allowed(who);
     if (is_rated()) {
         const std::uint64_t held = tokens(now);
         const auto soon = product(settings_.rate->count, static_cast<std::uint64_t>(kLookahead.count())) /
                           static_cast<std::uint64_t>(settings_.rate->per.count());
-        worth = std::min(worth, held - std::min(held, kept(bulk)) + soon);
+        worth = std::min(worth, held - std::min(held, kept(who)) + soon);
     }
     return worth;
 }
 
-std::optional<TimePoint> Gate::opens(bool bulk, TimePoint now) const {
-    if (!is_rated() || tokens(now) > kept(bulk)) {
+std::optional<TimePoint> Gate::opens(Claimant who, TimePoint now) const {
+    if (!is_rated() || tokens(now) > kept(who)) {
         return std::nullopt;
     }
     const std::uint64_t needed =
-        product(kept(bulk) + 1, static_cast<std::uint64_t>(settings_.rate->per.count())) - credit(now);
+        product(kept(who) + 1, static_cast<std::uint64_t>(settings_.rate->per.count())) - credit(now);
     const std::uint64_t wait = (needed + settings_.rate->count - 1) / settings_.rate->count;
     return now + Duration(static_cast<Duration::rep>(wait));
 }

@@ -39,6 +39,9 @@ struct GateFigures {
 // The state of one gate. Pure arithmetic in whole numbers, so that no window of time ever sees more starts than
 // burst + rate x window. Of a bucket that holds two or more, bulk mail leaves the last quarter (one at least) to letters, so
 // that a newsletter that uses a rate up does not make a letter wait for it.
+// Whose room it is. Bulk mail whose turn has come before the letters' (Turns::bulk_is_due) may have the bucket's last quarter, too.
+enum class Claimant : std::uint8_t { letter, bulk, bulk_in_turn };
+
 class Gate {
 public:
     bool set(const GateSettings& settings, TimePoint now);  // whether it bounds something else now
@@ -48,18 +51,18 @@ public:
     [[nodiscard]] GateSettings settings() const;
     [[nodiscard]] bool is_idle() const { return connections_ == 0 && settings_ == GateSettings{}; }  // it bounds nothing
     [[nodiscard]] bool is_closed() const { return settings_.allowance == 0; }
-    [[nodiscard]] bool is_used_up(bool bulk) const { return allowed(bulk) == 0; }
+    [[nodiscard]] bool is_used_up(Claimant who) const { return allowed(who) == 0; }
     // It bounds recipients, not only deliveries: rows in memory may have to wait for long.
     [[nodiscard]] bool bounds_recipients() const { return is_rated() || settings_.allowance; }
 
     // Before it is asked at another time: the clock on the wall may have been set back, and the bucket fills from then on.
     void look(TimePoint now) { credited_ = std::min(credited_, now); }
     // Recipients that may start now in one more delivery; 0: none.
-    [[nodiscard]] std::uint64_t room(bool bulk, TimePoint now) const;
+    [[nodiscard]] std::uint64_t room(Claimant who, TimePoint now) const;
     // Recipients that are worth having in memory: what may start now and in the next seconds.
-    [[nodiscard]] std::uint64_t worth_loading(bool bulk, TimePoint now) const;
+    [[nodiscard]] std::uint64_t worth_loading(Claimant who, TimePoint now) const;
     // When the rate lets one more recipient start; nothing where the rate is not what bounds it.
-    [[nodiscard]] std::optional<TimePoint> opens(bool bulk, TimePoint now) const;
+    [[nodiscard]] std::optional<TimePoint> opens(Claimant who, TimePoint now) const;
     [[nodiscard]] std::uint64_t tokens(TimePoint now) const;
 
     // Beginnings are counted whether there was room or not.
@@ -72,9 +75,9 @@ public:
 private:
     [[nodiscard]] bool is_rated() const { return settings_.rate && settings_.rate->count != 0; }
     [[nodiscard]] std::uint64_t burst() const { return std::max<std::uint64_t>(1, settings_.burst); }
-    [[nodiscard]] std::uint64_t kept(bool bulk) const;      // what is left in the bucket for letters
+    [[nodiscard]] std::uint64_t kept(Claimant who) const;    // what is left in the bucket for letters
     [[nodiscard]] std::uint64_t credit(TimePoint now) const;
-    [[nodiscard]] std::uint64_t allowed(bool bulk) const;   // by the allowance
+    [[nodiscard]] std::uint64_t allowed(Claimant who) const; // by the allowance
     [[nodiscard]] std::uint32_t limit() const;              // of deliveries; 0: none
 
     GateSettings settings_;

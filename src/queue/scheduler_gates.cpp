@@ -7,6 +7,10 @@ namespace {
 // Rows of a destination that may wait in memory for a gate beside what it lets through soon.
 constexpr std::uint64_t kRowsAtGate = 4;
 
+Claimant claimant(bool bulk, const Turnstile& gate, Step step) {
+    return !bulk ? Claimant::letter : gate.at(step).lines.bulk_is_due() ? Claimant::bulk_in_turn : Claimant::bulk;
+}
+
 }  // namespace
 
 void Scheduler::State::pass(Destination& destination, GateSet* set) {
@@ -25,15 +29,13 @@ void Scheduler::State::pass(Destination& destination, GateSet* set) {
 }
 
 bool Scheduler::State::has_room(Step step, const Turnstile& gate, bool bulk, TimePoint now) const {
-    const Turnstile::Waiting& waiting = gate.at(step);
-    // What the bucket keeps for letters is bulk mail's, too, when so many letters in a row have passed.
-    const bool as_bulk = bulk && !waiting.lines.bulk_is_due();
+    const Claimant who = claimant(bulk, gate, step);
     if (step == Step::start) {
-        return gate.gate.room(as_bulk, now) > 0;
+        return gate.gate.room(who, now) > 0;
     }
     // More is not loaded while loaded mail of the kind waits here.
     return !gate.gate.bounds_recipients() ||
-           (!gate.at(Step::start).lines.has(bulk) && gate.gate.worth_loading(as_bulk, now) > 0);
+           (!gate.at(Step::start).lines.has(bulk) && gate.gate.worth_loading(who, now) > 0);
 }
 
 bool Scheduler::State::is_outstanding(Step step, const Turnstile& gate) const {
@@ -135,8 +137,9 @@ bool Scheduler::State::may_wait(const Turnstile& gate, const Destination& destin
     if (!gate.gate.bounds_recipients()) {
         return true;
     }
-    const std::uint64_t worth = gate.gate.worth_loading(destination.bulk, now);
-    return !gate.gate.is_used_up(destination.bulk) && destination.ready.size() <= worth + std::min(kRowsAtGate, UINT64_MAX - worth);
+    const Claimant who = claimant(destination.bulk, gate, Step::start);
+    const std::uint64_t worth = gate.gate.worth_loading(who, now);
+    return !gate.gate.is_used_up(who) && destination.ready.size() <= worth + std::min(kRowsAtGate, UINT64_MAX - worth);
 }
 
 bool Scheduler::State::may_load(const Destination& destination, TimePoint now) const {
@@ -153,9 +156,9 @@ bool Scheduler::State::may_load(const Destination& destination, TimePoint now) c
 std::size_t Scheduler::State::cut(Step step, const Destination& destination, std::size_t limit, TimePoint now) {
     if (destination.gates != nullptr) {
         for (const Turnstile* gate : destination.gates->bounding) {
-            const bool as_bulk = destination.bulk && !gate->at(step).lines.bulk_is_due();
-            const std::uint64_t room = step == Step::start ? gate->gate.room(as_bulk, now)
-                                                           : gate->gate.worth_loading(as_bulk, now);
+            const Claimant who = claimant(destination.bulk, *gate, step);
+            const std::uint64_t room =
+                step == Step::start ? gate->gate.room(who, now) : gate->gate.worth_loading(who, now);
             limit = static_cast<std::size_t>(std::min<std::uint64_t>(limit, room));
         }
     }
@@ -234,7 +237,7 @@ void Scheduler::State::arm(Turnstile& gate, TimePoint now) {
             if (!lines.has(bulk)) {
                 continue;
             }
-            if (const auto opens = gate.gate.opens(bulk && !lines.bulk_is_due(), now)) {
+            if (const auto opens = gate.gate.opens(claimant(bulk, gate, step), now)) {
                 when = std::min(when, *opens);
             }
         }
@@ -326,8 +329,9 @@ std::vector<GateFigures> Scheduler::State::figures_of(const Destination& destina
         figures.tokens = gate->gate.tokens(now);
         figures.active = gate->gate.active();
         figures.recipients = gate->gate.recipients();
-        figures.open = gate->gate.room(destination.bulk, now) > 0;
-        figures.opens = gate->gate.opens(destination.bulk, now);
+        const Claimant who = claimant(destination.bulk, *gate, Step::start);
+        figures.open = gate->gate.room(who, now) > 0;
+        figures.opens = gate->gate.opens(who, now);
         all.push_back(std::move(figures));
     }
     return all;

@@ -23,12 +23,12 @@ GateSettings rated(std::uint32_t count, Duration per, std::uint32_t burst) {
 TEST(Gate, AnIdleOneBoundsNothing) {
     Gate gate;
     EXPECT_TRUE(gate.is_idle());
-    EXPECT_GT(gate.room(true, kStart), 1'000'000U);
-    EXPECT_EQ(gate.opens(true, kStart), std::nullopt);
+    EXPECT_GT(gate.room(Claimant::bulk, kStart), 1'000'000U);
+    EXPECT_EQ(gate.opens(Claimant::bulk, kStart), std::nullopt);
     GateSettings count_of_zero;
     count_of_zero.rate = Rate{0, 1h};
     gate.set(count_of_zero, kStart);
-    EXPECT_GT(gate.room(true, kStart), 1'000'000U);
+    EXPECT_GT(gate.room(Claimant::bulk, kStart), 1'000'000U);
 }
 
 TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {
@@ -38,12 +38,12 @@ TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {
     gate.set(settings, kStart);
     gate.begin(1, kStart);
     gate.begin(1, kStart);
-    EXPECT_GT(gate.room(false, kStart), 0U);
+    EXPECT_GT(gate.room(Claimant::letter, kStart), 0U);
     gate.set_connections(2);
-    EXPECT_EQ(gate.room(false, kStart), 0U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 0U);
     EXPECT_EQ(gate.settings().concurrency, 2U);
     gate.drop(1, 1);
-    EXPECT_GT(gate.room(false, kStart), 0U);
+    EXPECT_GT(gate.room(Claimant::letter, kStart), 0U);
     gate.set_connections(0);
     EXPECT_EQ(gate.settings().concurrency, 3U);
 }
@@ -51,27 +51,28 @@ TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {
 TEST(Gate, ABucketIsFullAtFirstAndFillsWithTime) {
     Gate gate;
     gate.set(rated(20, 1h, 1), kStart);
-    EXPECT_EQ(gate.room(true, kStart), 1U) << "a bucket of one keeps nothing back, or bulk mail would never go";
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 1U) << "a bucket of one keeps nothing back, or bulk mail would never go";
     gate.begin(1, kStart);
-    EXPECT_EQ(gate.room(false, kStart), 0U);
-    EXPECT_EQ(gate.opens(false, kStart), kStart + 3min);
-    EXPECT_EQ(gate.room(false, kStart + 3min - 1ms), 0U);
-    EXPECT_EQ(gate.room(false, kStart + 3min), 1U);
-    EXPECT_EQ(gate.room(false, kStart + 24h), 1U) << "no more than it holds";
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 0U);
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart), kStart + 3min);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart + 3min - 1ms), 0U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart + 3min), 1U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart + 24h), 1U) << "no more than it holds";
 }
 
 TEST(Gate, BulkMailLeavesAQuarterOfTheBucketToLetters) {
     Gate gate;
     gate.set(rated(60, 1h, 8), kStart);
-    EXPECT_EQ(gate.room(false, kStart), 8U);
-    EXPECT_EQ(gate.room(true, kStart), 6U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 8U);
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 6U);
     gate.begin(6, kStart);
-    EXPECT_EQ(gate.room(true, kStart), 0U);
-    EXPECT_EQ(gate.room(false, kStart), 2U);
-    EXPECT_EQ(gate.opens(true, kStart), kStart + 1min);
-    EXPECT_EQ(gate.opens(false, kStart), std::nullopt);
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 0U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 2U);
+    EXPECT_EQ(gate.opens(Claimant::bulk, kStart), kStart + 1min);
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart), std::nullopt);
+    EXPECT_EQ(gate.room(Claimant::bulk_in_turn, kStart), 2U);
     gate.set(rated(60, 1h, 2), kStart);
-    EXPECT_EQ(gate.room(true, kStart), 1U);
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 1U);
 }
 
 TEST(Gate, WhatTheBucketHoldsStaysWhenTheRateChanges) {
@@ -81,9 +82,9 @@ TEST(Gate, WhatTheBucketHoldsStaysWhenTheRateChanges) {
     // Half a recipient is in it.
     gate.set(rated(10, 1h, 10), kStart + 30s);
     EXPECT_EQ(gate.tokens(kStart + 30s), 0U);
-    EXPECT_EQ(gate.opens(false, kStart + 30s), kStart + 30s + 3min);
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart + 30s), kStart + 30s + 3min);
     gate.set(rated(10, 1h, 10), kStart + 2min);
-    EXPECT_EQ(gate.opens(false, kStart + 2min), kStart + 30s + 3min) << "the same settings change nothing";
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart + 2min), kStart + 30s + 3min) << "the same settings change nothing";
     gate.set(rated(10, 1h, 1), kStart + 10h);
     EXPECT_EQ(gate.tokens(kStart + 10h), 1U) << "a smaller bucket holds less";
 }
@@ -96,31 +97,31 @@ TEST(Gate, AnAllowanceIsForWhatIsUnderWayAndWhatMayStillStart) {
     settings.allowance_for_letters = 3;
     gate.set(settings, kStart);
     gate.begin(4, kStart);
-    EXPECT_EQ(gate.room(false, kStart), 6U);
-    EXPECT_EQ(gate.room(true, kStart), 3U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 6U);
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 3U);
     gate.set(settings, kStart);
-    EXPECT_EQ(gate.room(false, kStart), 6U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 6U);
     // Four are sent: the counter sets it, then the delivery ends.
     settings.allowance = 6;
     gate.set(settings, kStart);
     gate.drop(1, 4);
-    EXPECT_EQ(gate.room(false, kStart), 6U);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 6U);
     settings.allowance = 0;
     gate.set(settings, kStart);
     EXPECT_TRUE(gate.is_closed());
-    EXPECT_EQ(gate.room(false, kStart), 0U);
-    EXPECT_EQ(gate.worth_loading(false, kStart), 0U);
-    EXPECT_EQ(gate.opens(false, kStart), std::nullopt) << "no time opens it";
+    EXPECT_EQ(gate.room(Claimant::letter, kStart), 0U);
+    EXPECT_EQ(gate.worth_loading(Claimant::letter, kStart), 0U);
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart), std::nullopt) << "no time opens it";
 }
 
 TEST(Gate, OnlyWhatMayStartSoonIsWorthLoading) {
     Gate gate;
     gate.set(rated(20, 1h, 1), kStart);
-    EXPECT_EQ(gate.worth_loading(true, kStart), 1U);
+    EXPECT_EQ(gate.worth_loading(Claimant::bulk, kStart), 1U);
     gate.begin(1, kStart);
-    EXPECT_EQ(gate.worth_loading(true, kStart), 0U);
+    EXPECT_EQ(gate.worth_loading(Claimant::bulk, kStart), 0U);
     gate.set(rated(100, 1s, 1), kStart);
-    EXPECT_GE(gate.worth_loading(true, kStart), 100U) << "reading must not be slower than the rate";
+    EXPECT_GE(gate.worth_loading(Claimant::bulk, kStart), 100U) << "reading must not be slower than the rate";
 }
 
 // A window of any length sees no more than burst + rate x window, however the starts lie.
@@ -135,12 +136,12 @@ TEST(Gate, NoWindowSeesMoreThanRateAndBurst) {
         std::deque<std::pair<TimePoint, std::uint64_t>> starts;
         for (const auto& [passed, wanted] : steps) {
             now += Duration(passed);
-            const std::uint64_t room = std::min<std::uint64_t>(gate.room((wanted & 1) != 0, now), wanted);
+            const std::uint64_t room = std::min<std::uint64_t>(gate.room((wanted & 1) != 0 ? Claimant::bulk : Claimant::letter, now), wanted);
             if (room == 0) {
-                if (const auto opens = gate.opens(false, now)) {
+                if (const auto opens = gate.opens(Claimant::letter, now)) {
                     RC_ASSERT(*opens > now);
-                    RC_ASSERT(gate.room(false, *opens - 1ms) == 0U);
-                    RC_ASSERT(gate.room(false, *opens) > 0U);
+                    RC_ASSERT(gate.room(Claimant::letter, *opens - 1ms) == 0U);
+                    RC_ASSERT(gate.room(Claimant::letter, *opens) > 0U);
                 }
                 continue;
             }
@@ -163,8 +164,8 @@ TEST(Gate, AClockThatIsSetBackDoesNotStopTheBucket) {
     gate.set(rated(60, 1h, 1), kStart);
     gate.begin(1, kStart);
     gate.look(kStart - 5h);
-    EXPECT_EQ(gate.opens(false, kStart - 5h), kStart - 5h + 1min);
-    EXPECT_EQ(gate.room(false, kStart - 5h + 1min), 1U);
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart - 5h), kStart - 5h + 1min);
+    EXPECT_EQ(gate.room(Claimant::letter, kStart - 5h + 1min), 1U);
 }
 
 }  // namespace
