@@ -47,6 +47,7 @@ void DeliveryAgent::State::join_shaping() {
 void DeliveryAgent::State::recall_shaping() {
     if (learnt.memory == nullptr) return;
     const TimePoint now = wall_now();
+    breaker.configure(settings->retry, now);   // what is loaded is timed by it
     for (const std::string_view kind : shaping.kinds())
         for (const Remembered& item : learnt.memory->load(kind, now)) shaping.load(kind, item.key, item.value, now);
 }

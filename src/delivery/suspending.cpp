@@ -269,7 +269,7 @@ void DeliveryAgent::State::end_of_passes(const std::vector<queue::RecipientId>& 
 net::awaitable<std::vector<std::string>> DeliveryAgent::State::groups_named(std::string name) {
     std::vector<std::string> groups;
     for (const ProviderOptions& provider : settings->delivery.providers)
-        if (provider.name == name) groups.push_back(name);
+        if (provider.name == name || provider.family == name) groups.push_back(provider.name);
     for (const SuspendedPair& pair : breaker.view())
         if (pair.group == name && groups.empty()) groups.push_back(name);
     if (!groups.empty()) co_return groups;
