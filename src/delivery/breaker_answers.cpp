@@ -52,6 +52,7 @@ std::string Breaker::State::refused_key(const Flow& flow, const Judged& item) co
     }
     if (is_rep_refusal(outcome)) {
         const Whose whose = outcome.judgement ? outcome.judgement->whose : Whose();
+        if (whose.has(Party::recipient)) return {};   // one domain's own list: no reason to hold everybody's mail
         const bool domain = whose.has(Party::sender_domain) || whose.has(Party::dkim_domain) || whose.has(Party::spf_domain);
         const std::string key = gate_key(flow, domain && !whose.has(Party::source_ip) ? GateKind::sender : GateKind::ip);
         return key.empty() ? gate_key(flow, GateKind::ip) : key;
