@@ -30,10 +30,12 @@ void add_queue_commands(CLI::App& app, Action& action);
 void add_suppression_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
 void add_route_commands(CLI::App& app, Action& action);
+void add_rules_commands(CLI::App& app, Action& action);
 void add_local_commands(CLI::App& app, Action& action);
 void add_senders_command(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 void add_tail_command(CLI::App& app, Action& action);
+void add_why_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 void add_alarm_commands(CLI::App& app, Action& action);  // and webhooks
 

@@ -82,7 +82,8 @@ std::string link_in(const std::string& text) {
 }
 
 std::string address_in(const std::string& text) {
-    static const RE2 kAddressLike(R"((?:^|[^0-9a-z.:])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}))", [] {
+    // Not "192.0.2.0/24": a network is no address.
+    static const RE2 kAddressLike(R"((?:^|[^0-9a-z.:])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?:$|[^0-9a-z./:]|[.:](?:$|[^0-9a-z])))", [] {
         RE2::Options options = plain();
         options.set_case_sensitive(false);
         return options;
@@ -127,7 +128,8 @@ void strike_passed(Causes& causes, const std::string& words) {
 // What to do about a 5xx that is more than final (PR-36: the reply code decides, where nothing else is said).
 bool kept_in_spite(const ReplyRule& rule, const ReplyFacts& facts) {
     switch (rule.meant.failure_class) {
-        case Class::split: return true;                                    // RFC 5321 s4.5.3.1.10: 552 in place of 452
+        // RFC 5321 s4.5.3.1.10: 552 in place of 452. Of the only recipient nothing can be split off.
+        case Class::split: return facts.accepted_before > 0;
         case Class::tlsreq: return !facts.tls;                             // with TLS it is another request
         case Class::auth: return !facts.strict_5xx;                        // providers.md 2.7, PR-52
         default: return rule.retry && !facts.strict_5xx;

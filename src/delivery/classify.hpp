@@ -29,7 +29,7 @@ struct ReplyFacts {
     bool strict_5xx = false;             // retry.strict_5xx: every 5xx is final (PR-52)
     bool tls = true;                     // the session was encrypted
     bool ipv6 = false;
-    std::size_t accepted_before = 0;     // recipients of the transaction that were taken before this one
+    std::size_t accepted_before = 0;     // others of the transaction that were taken, before this one where it is about RCPT
     std::uint32_t attempts = 0;          // of the recipient, before this one
     // Whether a From domain is one of ours, which we could repair (PR-49). Empty: all are.
     std::function<bool(std::string_view domain)> ours;

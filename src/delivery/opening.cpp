@@ -41,6 +41,7 @@ Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::str
                    const DeliveryPlan& plan) {
     ReplyFacts facts(failure.stage, failure.reply);
     facts.provider = plan.provider;
+    facts.local = failure.local;
     facts.strict_5xx = plan.settings->retry.strict_5xx;
     facts.tls = failure.stage > smtp::protocol::Stage::tls;
     facts.ipv6 = ipv6;

@@ -308,7 +308,8 @@ void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const st
                                     (meant.empty() ? "allowed: " + joined(known) : "did you mean " + meant + "?"));
         }
     const Class kind = rule.meant.failure_class;
-    if (kind != Class::auth && !rule.meant.causes.empty()) reading.mistake(at, "causes are of class auth only");
+    if (kind != Class::auth && kind != Class::temp && !rule.meant.causes.empty())
+        reading.mistake(at, "causes are of class auth only, and of temp where it may become auth");
     if (kind == Class::auth && rule.meant.causes.empty()) rule.meant.causes.add(Cause::unknown);
     if (kind == Class::rcpt_perm && find(given, "suppress_after") == nullptr) rule.meant.suppress_after = 1;
     // PR-54: nothing but a mailbox may be suppressed.

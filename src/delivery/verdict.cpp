@@ -16,11 +16,17 @@ bool is_reply(std::string_view text) {
 
 using smtp::protocol::Fate;
 using smtp::protocol::RecipientResult;
+using smtp::protocol::Stage;
 
 std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const std::vector<RecipientResult>& results,
                           const Peer& peer) {
     std::vector<Judged> out;
     out.reserve(recipients.size());
+    // Of those that RCPT did not refuse the message itself was.
+    const auto is_taken = [](const RecipientResult& result) {
+        return result.stage == Stage::data || result.stage == Stage::end_of_data || result.fate == Fate::delivered;
+    };
+    const auto taken = static_cast<std::size_t>(std::count_if(results.begin(), results.end(), is_taken));
     std::size_t accepted_before = 0;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const RecipientResult& result = results[i];
@@ -39,12 +45,13 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
         } else {
             ReplyFacts facts(result.stage, result.reply);
             facts.provider = peer.provider;
+            facts.local = result.local;
             facts.tls = peer.tls;
             facts.ipv6 = peer.ipv6;
             facts.strict_5xx = peer.strict_5xx;
             facts.ours = peer.ours;
             facts.attempts = recipients[i].attempts;
-            facts.accepted_before = accepted_before;
+            facts.accepted_before = is_taken(result) ? taken - 1 : accepted_before;
             Judgement judgement = classify(facts, *peer.rules);
             if (judgement.result == Disposition::delivered) {
                 // A positive code is no excuse for a fate of refused (a 250 to RCPT before the connection broke).
@@ -54,7 +61,7 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
             judged.wait = judgement.wait;
             adopt(judged.outcome, std::move(judgement));
         }
-        if (result.stage > smtp::protocol::Stage::rcpt || result.fate == Fate::delivered) ++accepted_before;
+        if (is_taken(result)) ++accepted_before;
         out.push_back(std::move(judged));
     }
     return out;

@@ -1,0 +1,21 @@
+// A judgement in plain words: what the class means in general, and what is done about this refusal.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "delivery/judgement.hpp"
+
+namespace posthorn::delivery {
+
+// "the sender is not authenticated"; for every class, of ours too.
+[[nodiscard]] std::string_view meaning_of(Class failure_class);
+
+// "this IP address and this DKIM domain", of what the refusal concerns; by the class's own scope where the text names nobody.
+[[nodiscard]] std::string concerns(const Judgement& judgement);
+
+// One sentence each, in the order in which it happens.
+[[nodiscard]] std::vector<std::string> consequences(const Judgement& judgement);
+
+}  // namespace posthorn::delivery
