@@ -101,8 +101,8 @@ class World:
         raise RuntimeError("nsd and unbound do not start:\n" + "".join(
             log.read_text(errors="replace")[-2000:] for log in sorted(self.directory.glob("*.log"))))
 
-    def update(self, apex, records):
-        """Another content for a zone that is there; the resolver has forgotten the old one when this returns."""
+    def update(self, apex, records, forget=True):
+        """Another content for a zone that is there; the resolver has forgotten the old one when this returns, unless told to keep it."""
         apex = apex.rstrip(".").lower()
         if apex not in self.zones:
             raise KeyError(apex)
@@ -111,6 +111,8 @@ class World:
         serial = self._serial
         self._processes["nsd"].send_signal(signal.SIGHUP)
         self._wait(lambda: self._soa_serial(apex, self.authority_port) == serial, f"nsd does not take the new {apex}")
+        if not forget:
+            return
         self._processes["unbound"].send_signal(signal.SIGHUP)
         self._wait(lambda: self._is_forgotten(apex, serial), f"unbound does not forget the old {apex}")
 
@@ -233,7 +235,8 @@ server:
     def _default_zones(self):
         """unbound answers for these itself unless told otherwise (RFC 6303, RFC 6761)."""
         tops = {"test", "invalid", "onion", "localhost", "home.arpa"}
-        return sorted({top for top in tops for apex in self.zones if apex == top or apex.endswith("." + top)})
+        reverse = {apex for apex in self.zones if apex.endswith(".arpa")}   # of addresses for documentation and private ones
+        return sorted({top for top in tops for apex in self.zones if apex == top or apex.endswith("." + top)} | reverse)
 
     # Processes.
 
