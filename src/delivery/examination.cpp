@@ -15,6 +15,7 @@
 #include "auth/txt_record.hpp"
 #include "base/text.hpp"
 #include "dns/answers.hpp"
+#include "mail/domain.hpp"
 #include "mail/organisational_domain.hpp"
 
 namespace posthorn::delivery {
@@ -37,6 +38,10 @@ std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
     return text;
+}
+
+bool is_plain(std::string_view text) {
+    return !text::has_control(text) && text::is_ascii(text);
 }
 
 // PR-20: what hosters give to addresses that nobody named: most of the address's numbers are in it.
@@ -70,6 +75,11 @@ public:
         ptr();
         sender_domains();
         helo();
+        // Names in DNS may have any octets, and these words go to terminals, mail and JSON.
+        for (Fact& one : found_.facts) {
+            if (!is_plain(one.detail)) one.detail = text::safe_for_log(one.detail);
+            if (!is_plain(one.repair)) one.repair = text::safe_for_log(one.repair);
+        }
         return std::move(found_);
     }
 
@@ -373,7 +383,7 @@ void Examiner::ptr() {
         } else {
             Fact& other = fact(FactKind::ptr, FactResult::fail, subject, fmt::format("{} is {}, but that name has no such address", subject, joined(names.texts)));
             other.repair = fmt::format("give {} the address {}, or {}", names.texts.front(), subject, hoster);
-            other.record = fmt::format("{}. IN {} {}", names.texts.front(), to_string(address_type(ip)), subject);
+            if (mail::is_valid_hostname(names.texts.front())) other.record = fmt::format("{}. IN {} {}", names.texts.front(), to_string(address_type(ip)), subject);
         }
         found_.facts.back().ttl = ttl;
     }

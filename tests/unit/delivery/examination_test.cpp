@@ -251,6 +251,18 @@ TEST(ExaminedPtr, MustLeadBack) {
     EXPECT_TRUE(has(fact.detail, "looks like one that a hoster gives")) << fact.detail;
 }
 
+TEST(ExaminedPtr, AnyOctetsMayBeInAName) {
+    test::DnsZone zone = good();
+    zone.remove("PTR", "1.2.0.192.in-addr.arpa").add("1.2.0.192.in-addr.arpa PTR \x1b[2J\xff.example");
+    const Fact fact = the(FactKind::ptr, facts(zone));
+    EXPECT_EQ(fact.result, FactResult::fail);
+    for (const std::string& words : {fact.detail, fact.repair, fact.record}) {
+        EXPECT_FALSE(text::has_control(words)) << words;
+        EXPECT_TRUE(text::is_utf8(words)) << words;
+    }
+    EXPECT_EQ(fact.record, "");
+}
+
 // PR-18, PR-32, RFC 7505.
 TEST(ExaminedSenderDomain, ExistsAndTakesMail) {
     test::DnsZone zone = good();
