@@ -15,6 +15,7 @@ class HttpsServer:
 
     def __init__(self, certificate, address="127.0.0.1", port=0):
         self._answers = {}
+        self._once = {}            # path -> answers that are given before, one each
         self._changed = threading.Condition()
         self.requests = []
         self.connections = 0
@@ -44,6 +45,11 @@ class HttpsServer:
         """raw: these octets as they are. slow: seconds between the octets of the body."""
         with self._changed:
             self._answers[path] = dict(text=text, status=status, content_type=content_type, fields=fields, raw=raw, slow=slow)
+
+    def answer_once(self, path, text="", status="200 OK", content_type="text/plain", fields=(), raw=None, slow=0.0):
+        """The same for one request; several of them stand in line."""
+        with self._changed:
+            self._once.setdefault(path, []).append(dict(text=text, status=status, content_type=content_type, fields=fields, raw=raw, slow=slow))
 
     def policy(self, mode="enforce", mx=("mx.dest.test",), max_age=86400, **how):
         """Serves an MTA-STS policy (RFC 8461 s3.2)."""
@@ -100,7 +106,8 @@ class HttpsServer:
         with self._changed:
             self.requests.append({"method": method, "path": path, "headers": headers, "body": body,
                                   "peer": connection.getpeername()[0], "sni": self._names.get(id(connection))})
-            answer = self._answers.get(path)
+            once = self._once.get(path)
+            answer = once.pop(0) if once else self._answers.get(path)
             self._changed.notify_all()
         if answer is None:
             answer = dict(text="nothing here\n", status="404 Not Found", content_type="text/plain", fields=(), raw=None, slow=0.0)
