@@ -320,6 +320,7 @@ void Breaker::diagnosed(std::string_view key, std::shared_ptr<const Diagnosis> d
         shown.next_poll.reset();
         return;
     }
+    const std::shared_ptr<const Diagnosis> previous = shown.diagnosis;
     if (diagnosis) shown.diagnosis = std::move(diagnosis);
     // The others are diagnosed once, for the operator: DNS does not end them.
     shown.next_poll.reset();
@@ -344,6 +345,13 @@ void Breaker::diagnosed(std::string_view key, std::shared_ptr<const Diagnosis> d
             }
         } else {
             shown.unexplained = true;
+            // What fails does not account for the refusal, by what we know of them; but when it is put right, that is worth a try.
+            const TimePoint soon = now + state_->options.auth_settle;
+            if (previous && shown.phase == SuspensionPhase::held && (!shown.next_probe || *shown.next_probe > soon) &&
+                repaired(*previous, *shown.diagnosis, shown.causes)) {
+                shown.next_probe = soon;
+                state_->say("repaired", false, *pair, {{"diagnosis", shown.diagnosis->summary}});
+            }
         }
     }
     if (!pair->told && shown.reason == SuspensionReason::auth) state_->tell(*pair);

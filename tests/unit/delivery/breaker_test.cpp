@@ -148,6 +148,16 @@ TEST_F(BreakerTest, UnexplainedRefusalsAreProbedBySchedule) {   // 2.7: 4xx 15m 
     }
 }
 
+TEST_F(BreakerTest, ARepairThatDoesNotAccountForTheRefusalIsWorthAProbe) {
+    heed(refused());   // Google wants SPF or DKIM, and DKIM passes
+    breaker->diagnosed(*breaker->take_diagnosis(now), diagnosis(FactResult::fail, FactResult::pass, now), now);
+    EXPECT_TRUE(pair().unexplained);
+    EXPECT_EQ(pair().next_probe, start + 1h);
+    now += 1min;
+    breaker->diagnosed(*breaker->take_diagnosis(now), diagnosis(FactResult::pass, FactResult::pass, now), now);
+    EXPECT_EQ(pair().next_probe, now + 60s);
+}
+
 TEST_F(BreakerTest, ReleasesInSlowStart) {   // 2.7: 1 connection, doubling
     heed(refused());
     now += 1h;
