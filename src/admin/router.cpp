@@ -83,6 +83,7 @@ constexpr Place kPlaces[] = {
     {"/v1/users/resume", "POST", post_resume},
     {"/v1/users/suspend", "POST", post_suspend},
     {"/v1/users/suspended", "GET", get_suspended},
+    {"/v1/why", "GET", get_why},
     {"/v1/webhooks", "GET", get_webhooks},
     {"/v1/webhooks/replay", "POST", post_webhooks_replay},
 };
