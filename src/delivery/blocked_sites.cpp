@@ -2,9 +2,8 @@
 #include "delivery/blocked_sites.hpp"
 
 #include <algorithm>
-#include <array>
 
-#include "delivery/classify.hpp"
+#include "delivery/judgement.hpp"
 
 namespace posthorn::delivery {
 
@@ -19,31 +18,17 @@ std::string key_of(const std::string& site, const std::string& sender_domain) {
     return site + std::string(1, '\0') + sender_domain;
 }
 
-// RFC 7372 s3.3: X.7.25. The machine's name, whoever's mail it is.
-bool misses_our_name(const Outcome& outcome, const std::string& words) {
-    const auto& code = outcome.reply.enhanced;
-    return (code.subject == 7 && code.detail == 25) || words.find("ptr record") != std::string::npos ||
-           words.find("reverse dns") != std::string::npos;
-}
-
 }  // namespace
 
 Refused refused_by(const Outcome& outcome) {
     if (outcome.result == Disposition::delivered || outcome.reply.code < 400) return Refused::nobody;
-    const std::string words = telling_words(outcome.reply);
-    if (outcome.failure_class == Class::auth) return misses_our_name(outcome, words) ? Refused::host : Refused::sender;
-    if (outcome.failure_class == Class::rcpt_perm || outcome.failure_class == Class::content ||
-        outcome.failure_class == Class::grey)
-        return Refused::nobody;
-    static constexpr std::array<std::string_view, 17> kWords = {
-        "spamhaus",           "barracuda",         "blocked using",  "block list",
-        "blocklist",          "blacklist",         "black list",     "dnsbl",
-        "poor reputation",    "bad reputation",    "low reputation", "reputation of",
-        "listed in",          "banned sending ip", "your ip",        "your network is on our",
-        "client host blocked"};
-    const bool us = std::any_of(kWords.begin(), kWords.end(),
-                                [&](std::string_view word) { return words.find(word) != std::string::npos; });
-    return us ? Refused::host : Refused::nobody;
+    static const Judgement nothing_known;
+    const Judgement& judgement = outcome.judgement ? *outcome.judgement : nothing_known;
+    // The machine's name, whoever's mail it is (RFC 7372 s3.3).
+    if (outcome.failure_class == Class::auth) return judgement.causes.of_machine() ? Refused::host : Refused::sender;
+    if (outcome.failure_class != Class::rep || judgement.whose.has(Party::recipient)) return Refused::nobody;
+    const bool domain = judgement.whose.has(Party::sender_domain) || judgement.whose.has(Party::dkim_domain) || judgement.whose.has(Party::spf_domain);
+    return domain && !judgement.whose.has(Party::source_ip) ? Refused::sender : Refused::host;
 }
 
 bool BlockedSites::note(const std::string& site_key, const std::string& sender_domain, const Outcome& outcome, Duration after,
