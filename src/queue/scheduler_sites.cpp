@@ -153,6 +153,7 @@ void Scheduler::State::learn(SiteId id, Site& site, DeliveryFeedback feedback, T
 
 void Scheduler::State::back_off(SiteId id, Site& site, std::uint32_t before, TimePoint now) {
     count_failure(site.failures);
+    backoffs.erase({site.backoff_until, id});  // of one that is over, which nobody has seen yet
     site.backoff_until = now + backoff(options, site.failures);
     backoffs.emplace(site.backoff_until, id);
     site.window.collapse(before);
