@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,14 @@
 #include <cstring>
 
 #include "base/descriptor.hpp"
+
+// glibc 2.36 forgot to say that it is C.
+extern "C" {
+#include <sys/pidfd.h>
+}
+
+extern "C" {   // glibc 2.36 does not say so itself
+}
 
 namespace posthorn::net {
 namespace {
