@@ -20,10 +20,13 @@ std::string text_at(const json::object& object, std::string_view key) {
     return words == nullptr ? std::string() : std::string(words->data(), words->size());
 }
 
+std::uint64_t number_of(const json::value& value) {
+    return value.is_uint64() ? value.as_uint64() : value.is_int64() && value.as_int64() > 0 ? static_cast<std::uint64_t>(value.as_int64()) : 0;
+}
+
 std::uint64_t number_at(const json::object& object, std::string_view key) {
     const json::value* value = object.if_contains(key);
-    if (value == nullptr) return 0;
-    return value->is_uint64() ? value->as_uint64() : value->is_int64() ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+    return value == nullptr ? 0 : number_of(*value);
 }
 
 const json::object* object_at(const json::object& object, std::string_view key) {
@@ -145,7 +148,7 @@ void show_figures(std::string& out, std::string_view name, const json::object* f
     std::string classes;
     if (const json::object* by_class = object_at(*figures, "by_class"))
         for (const auto& member : *by_class)
-            classes += fmt::format("{}{} {}", classes.empty() ? "" : ", ", json::value_to<std::uint64_t>(member.value()), std::string_view(member.key()));
+            classes += fmt::format("{}{} {}", classes.empty() ? "" : ", ", number_of(member.value()), std::string_view(member.key()));
     if (!classes.empty()) words += " (" + classes + ")";
     const json::value* complete = figures->if_contains("complete");
     if (complete != nullptr && complete->is_bool() && !complete->as_bool()) words += "; there are more, which were not counted";
