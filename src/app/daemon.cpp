@@ -1,6 +1,8 @@
 // Composition, signals, reload and the staged end.
 #include "app/daemon.hpp"
 
+#include "delivery/routing.hpp"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +126,11 @@ Result<void> Daemon::open() {
         });
     };
     lent.spooled = [this] { return pickup_->figures().waiting; };
+    why_ = std::make_unique<WhyDesk>(context, *store_, *agent_);
+    lent.groups = [this] { return agent_->groups_of_domains(); };
+    lent.why = [this](std::string what, UniqueFunction<void(std::string)> done) {
+        why_->answer(std::move(what), suspended_mail_->list(), std::move(done));
+    };
     lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
     lent.senders = [this] { return post_office_->senders(); };
     lend_guard(lent, *server_);
@@ -144,6 +151,9 @@ Result<void> Daemon::open() {
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
+    rule_rounds_ = std::make_unique<RuleRounds>(context, disk_, [this](std::shared_ptr<const delivery::ProviderRules> rules) {
+        use_rules(std::move(rules));
+    });
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
     return admin_->start();
@@ -194,7 +204,7 @@ void Daemon::run() {
         tls_reporter_->start(plan_.config.hostname, plan_.config.delivery);
         agent_->start();
         serve_spools();
-        certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
+        follow_files();
         suspended_mail_->start();
         wait_for_signal();
         flush_log();
@@ -274,7 +284,7 @@ Result<void> Daemon::reload() {
     plan_ = std::move(plan);
     plan_.config = std::move(running);
     serve_spools();
-    certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
+    follow_files();
     log::info("reloaded").kv("file", config_path_);
     return {};
 }
@@ -285,6 +295,21 @@ void Daemon::serve_spools() {
     wanted.options = plan_.config.intake.pickup;
     wanted.runtime = plan_.runtime;
     pickup_->serve(std::move(wanted));
+}
+
+void Daemon::follow_files() {
+    certificates_->follow(plan_.config, plan_.tickets, plan_.runtime->tls);
+    rule_rounds_->follow(plan_.config.delivery.provider_rules, plan_.config.server.tls.check_interval);
+}
+
+void Daemon::use_rules(std::shared_ptr<const delivery::ProviderRules> rules) {
+    auto settings = std::make_shared<delivery::Settings>(*plan_.settings);
+    settings->delivery.providers = rules->with_settings(plan_.config.delivery.providers);
+    settings->rules = std::move(rules);
+    // A route may name a provider that the file had before.
+    for (const std::string& problem : delivery::routing_problems(settings->delivery)) log::warning("rules").kv("warning", problem);
+    plan_.settings = settings;
+    agent_->reload(plan_.settings);
 }
 
 void Daemon::use(std::shared_ptr<const net::ServerTls> tls) {
@@ -319,6 +344,7 @@ net::awaitable<void> Daemon::shut_down() {
     });
     suspended_mail_->stop();
     flush_->stop();
+    why_->stop();
     co_await agent_->stop();
     herald_->stop();
     tls_reporter_->stop();   // what the last deliveries came to is in it
@@ -327,6 +353,7 @@ net::awaitable<void> Daemon::shut_down() {
     co_await stages_->wait_idle(end);
     co_await suspended_mail_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await flush_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await why_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await sts_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await tls_reporter_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await herald_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
@@ -335,6 +362,7 @@ net::awaitable<void> Daemon::shut_down() {
     signals_->cancel();
     flush_timer_->cancel();
     certificates_->stop();
+    rule_rounds_->stop();
 }
 
 void Daemon::dismantle() {
@@ -366,11 +394,13 @@ void Daemon::dismantle() {
     memory_.reset();
     suspended_mail_.reset();
     flush_.reset();
+    why_.reset();
     resolver_.reset();
     stages_.reset();
     signals_.reset();
     flush_timer_.reset();
     certificates_.reset();
+    rule_rounds_.reset();
     home_.destroy();
     store_.reset();
     log::info("stopped");
@@ -378,7 +408,7 @@ void Daemon::dismantle() {
 }
 
 std::size_t Daemon::unfinished() const {
-    return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() +
+    return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() + why_->unfinished() +
            sts_->unfinished() + tls_reporter_->unfinished() + herald_->unfinished();
 }
 
@@ -400,7 +430,7 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},"shaping":{},)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},"shaping":{},"pairs":{},"oldest_seconds":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
@@ -409,7 +439,8 @@ std::string Daemon::status_json() const {
         ::getpid(), POSTHORN_VERSION,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
         certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()), server.sessions, server.connections, server.connections_refused, server.messages,
+        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()),
+        boost::json::serialize(pairs_json(agent_->suspended_pairs())), agent.oldest / std::chrono::seconds(1), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);

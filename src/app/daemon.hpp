@@ -11,6 +11,8 @@
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
 #include "app/queue_flush.hpp"
+#include "app/rule_rounds.hpp"
+#include "app/why_desk.hpp"
 #include "app/suspended_mail.hpp"
 #include "base/result.hpp"
 #include "delivery/agent.hpp"
@@ -50,6 +52,8 @@ private:
     void reload_and_log();
     [[nodiscard]] AlarmSources alarm_sources();
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
+    void use_rules(std::shared_ptr<const delivery::ProviderRules> rules);   // from the next delivery on
+    void follow_files();                                   // that are read anew when they change
     void serve_spools();                                   // those that the plan names
     void begin_shutdown();
     net::awaitable<void> shut_down();
@@ -75,6 +79,7 @@ private:
     std::unique_ptr<delivery::TlsReporter> tls_reporter_;
     std::unique_ptr<SuspendedMail> suspended_mail_;
     std::unique_ptr<QueueFlush> flush_;
+    std::unique_ptr<WhyDesk> why_;
     std::unique_ptr<smtp::server::Server> server_;
     std::unique_ptr<Pickup> pickup_;
     std::unique_ptr<admin::AdminServer> admin_;
@@ -82,6 +87,7 @@ private:
     std::unique_ptr<net::asio::signal_set> signals_;
     std::unique_ptr<net::asio::steady_timer> flush_timer_;
     std::unique_ptr<CertificateRounds> certificates_;
+    std::unique_ptr<RuleRounds> rule_rounds_;
     const SteadyTime started_ = std::chrono::steady_clock::now();
     bool stopping_ = false;
 };

@@ -29,6 +29,7 @@ inline constexpr std::string_view kCertificate = "certificate-expiring"; // a li
 inline constexpr std::string_view kAccountThrottled = "account-throttled";  // a user at his limit, or stopped; subject: his name
 inline constexpr std::string_view kDiskFull = "disk-nearly-full";        // subject: the directory
 inline constexpr std::string_view kWebhook = "webhook";                  // events do not get through; subject: the webhook's name
+inline constexpr std::string_view kRefusal = "refusal";                  // by a rule with the action alert; subject: the rule
 inline constexpr std::string_view kTest = "test";                        // posthorn alarms test
 }  // namespace alarm_kind
 

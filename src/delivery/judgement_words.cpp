@@ -133,4 +133,24 @@ std::vector<std::string> consequences(const Judgement& judgement) {
     return all;
 }
 
+std::optional<Alarm> alarm_of(const Outcome& outcome) {
+    if (!outcome.judgement || !outcome.judgement->alert) return std::nullopt;
+    switch (outcome.failure_class) {
+        case Class::auth:
+        case Class::rep:
+        case Class::throttle:
+        case Class::rfc:
+        case Class::proto: return std::nullopt;
+        default: break;
+    }
+    const Judgement& judgement = *outcome.judgement;
+    Alarm alarm;
+    alarm.kind = alarm_kind::kRefusal;
+    alarm.subject = judgement.rule;
+    alarm.text = outcome.host + " answered: " + outcome.reply.joined() + (judgement.meaning.empty() ? "" : " " + judgement.meaning);
+    alarm.advice = judgement.advice + (judgement.link.empty() ? "" : (judgement.advice.empty() ? "" : " ") + judgement.link);
+    alarm.incident = true;
+    return alarm;
+}
+
 }  // namespace posthorn::delivery

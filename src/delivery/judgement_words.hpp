@@ -1,10 +1,12 @@
 // A judgement in plain words: what the class means in general, and what is done about this refusal.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "delivery/alarm.hpp"
 #include "delivery/judgement.hpp"
 
 namespace posthorn::delivery {
@@ -17,5 +19,9 @@ namespace posthorn::delivery {
 
 // One sentence each, in the order in which it happens.
 [[nodiscard]] std::vector<std::string> consequences(const Judgement& judgement);
+
+// What the operator is told at once of a refusal whose rule says alert. Nothing for classes that have an alarm of their own: those that
+// suspend or slow down, and what is about the form of a message or of the dialogue.
+[[nodiscard]] std::optional<Alarm> alarm_of(const Outcome& outcome);
 
 }  // namespace posthorn::delivery

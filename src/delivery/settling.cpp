@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/judgement_words.hpp"
 #include "delivery/journal_entries.hpp"
 #include "mail/address.hpp"
 #include "net/callback.hpp"
@@ -23,6 +24,7 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
     recording.judged = std::move(judged);
     recording.transcript = std::move(transcript);
     recording.now = wall_now();
+    give_up(recording.judged, recording.message->accepted_at, recording.now);
     const double spread = std::uniform_real_distribution<double>(0.0, 1.0)(random);
     bool again = false;
     recording.settlement.verdicts.reserve(recording.judged.size());
@@ -63,6 +65,8 @@ void DeliveryAgent::State::log_outcomes(Recording& recording) {
                 event.kv("attempts", item.recipient.attempts + 1)
                     .kv("retry_in_s", (recording.settlement.verdicts[i].due_at - recording.now).count() / 1000);
             if (outcome.maybe_delivered) event.kv("note", "may have been delivered");
+            if (outcome.judgement && !outcome.judgement->rule.empty()) event.kv("rule", outcome.judgement->rule);
+            if (std::optional<Alarm> alarm = alarm_of(outcome); alarm && learnt.alarms != nullptr) learnt.alarms->raise(std::move(*alarm));
         }
         event.kv("reply", outcome.reply.joined());
         switch (outcome.result) {

@@ -132,6 +132,14 @@ Outcome expiry_of(const queue::Recipient& recipient) {
     return outcome;
 }
 
+void give_up(std::vector<Judged>& judged, TimePoint accepted_at, TimePoint now) {
+    for (Judged& item : judged) {
+        Outcome& outcome = item.outcome;
+        const bool limited = outcome.result == Disposition::deferred && outcome.judgement && outcome.judgement->expires_after;
+        if (limited && now >= accepted_at + *outcome.judgement->expires_after) outcome.result = Disposition::failed;
+    }
+}
+
 queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const queue::RetryOptions& retry, TimePoint now,
                           double random) {
     const queue::Recipient& recipient = judged.recipient;

@@ -65,6 +65,9 @@ struct Peer {
 // What is said of it then: the last reply again, and that no more attempts are made.
 [[nodiscard]] Outcome expiry_of(const queue::Recipient& recipient);
 
+// Fails what a rule gives less time than the queue does (Judgement::expires_after), when that is over.
+void give_up(std::vector<Judged>& judged, TimePoint accepted_at, TimePoint now);
+
 // What the store is to do. `random` in [0, 1], the same for all of one attempt.
 [[nodiscard]] queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const queue::RetryOptions& retry,
                                         TimePoint now, double random);

@@ -193,5 +193,33 @@ TEST(Bounce, IsAMessageWithTheNullReversePath) {  // DSN-7, DSN-9, DSN-11
     EXPECT_NE(body.find("no such user here"), std::string::npos);
 }
 
+// 2.5: "IP not in whitelist for RCPT domain" is the other side's own list; the sender is told after a day, not after five.
+TEST(Verdict, WhatARuleGivesLessTimeIsGivenUpSooner) {
+    Peer peer;
+    peer.host = "mx[192.0.2.1]";
+    peer.provider = "google";
+    const auto refusal = [&] {
+        return judge({recipient()}, {refused(Stage::rcpt, 421, "4.7.0 IP not in whitelist for RCPT domain, closing connection.")}, peer);
+    };
+    std::vector<Judged> early = refusal(), late = refusal();
+    give_up(early, kNow - std::chrono::hours(23), kNow);
+    EXPECT_EQ(early.front().outcome.result, Disposition::deferred);
+    give_up(late, kNow - std::chrono::hours(24), kNow);
+    EXPECT_EQ(late.front().outcome.result, Disposition::failed);
+    std::vector<Judged> other = {judged(refused(Stage::rcpt, 450, "4.2.0 later"))};
+    give_up(other, kNow - std::chrono::hours(90), kNow);
+    EXPECT_EQ(other.front().outcome.result, Disposition::deferred);
+}
+
+// RFC 5321 s4.5.3.1.10: a 552 is "no more of them" only where others were taken; of the only recipient it is about size.
+TEST(Verdict, ASplitNeedsOthers) {
+    Peer peer;
+    const std::vector<Judged> two = judge({recipient("a@x.test"), recipient("b@x.test")},
+                                          {refused(Stage::end_of_data, 451, "4.3.0 later"), refused(Stage::rcpt, 552, "Too many recipients")}, peer);
+    EXPECT_EQ(two[1].outcome.failure_class, Class::split);
+    EXPECT_EQ(two[1].outcome.result, Disposition::deferred);
+    EXPECT_EQ(judged(refused(Stage::rcpt, 550, "5.5.3 Too many recipients")).outcome.result, Disposition::failed);
+}
+
 }  // namespace
 }  // namespace posthorn::delivery
