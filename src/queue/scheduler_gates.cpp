@@ -38,28 +38,33 @@ bool Scheduler::State::has_room(Step step, const Turnstile& gate, bool bulk, Tim
            (!gate.at(Step::start).lines.has(bulk) && gate.gate.worth_loading(who, now) > 0);
 }
 
-bool Scheduler::State::is_outstanding(Step step, const Turnstile& gate) const {
-    const auto in_turn = [this](SiteId id, LineKey key, Step at) {
-        const auto site = sites.find(id);
-        if (site == sites.end()) {
-            return false;
-        }
-        const bool starting = at == Step::start;
-        const LaneTurns::Line* line = (starting ? site->second.ring : site->second.wants).find(key);
-        const bool has_turn = (starting ? site->second.start_turn : site->second.claim_turn) != 0;
-        return line != nullptr && !line->parked && has_turn &&
-               (starting ? deliveries.has_room(site->second.standing, options.deliveries)
-                         : loaded.has_room(site->second.standing, total_bound()));
-    };
-    if (const ParkedLine& called = gate.at(step).called; called.site != kUnknownSite && in_turn(called.site, called.key, step)) {
-        return true;
-    }
-    if (step == Step::start || gate.claimant == 0) {
+bool Scheduler::State::has_turn(Step step, const ParkedLine& of) const {
+    const auto it = sites.find(of.site);
+    if (it == sites.end()) {
         return false;
     }
+    const Site& site = it->second;
+    const LaneTurns::Line* line = (step == Step::start ? site.ring : site.wants).find(of.key);
+    if (line == nullptr || line->parked) {
+        return false;
+    }
+    return step == Step::start ? site.start_turn != 0 && deliveries.has_room(site.standing, options.deliveries)
+                               : site.claim_turn != 0 && loaded.has_room(site.standing, total_bound());
+}
+
+bool Scheduler::State::is_claiming(const Turnstile& gate) const {
     const auto it = destinations.find(gate.claimant);
-    return it != destinations.end() &&
-           (it->second.claiming != 0 || (it->second.in_ring && in_turn(it->second.site, it->second.line(), Step::start)));
+    if (it == destinations.end()) {
+        return false;
+    }
+    const Destination& destination = it->second;
+    return destination.claiming != 0 ||
+           (destination.in_ring && has_turn(Step::start, {destination.site, destination.line()}));
+}
+
+bool Scheduler::State::is_outstanding(Step step, const Turnstile& gate) const {
+    const ParkedLine& called = gate.at(step).called;
+    return (called.site != kUnknownSite && has_turn(step, called)) || (step == Step::claim && is_claiming(gate));
 }
 
 Turnstile* Scheduler::State::barrier(Step step, SiteId site, const LaneTurns::Line& line, DestinationId id,
@@ -93,8 +98,9 @@ Turnstile* Scheduler::State::barrier(Step step, SiteId site, const LaneTurns::Li
         // Who was called elsewhere overtakes those that wait here once, and then one of them comes first: so neither gate starves
         // the other, and two that call by turns never stand in each other's way.
         const bool behind = others_first && (!called || waiting.overtaken);
-        const bool one_at_a_time =
-            step == Step::claim && gate->claimant != id && gate->gate.bounds_recipients() && is_outstanding(step, *gate);
+        // Rows are claimed for one line at a time, or each token would be claimed for by all.
+        const bool one_at_a_time = step == Step::claim && gate->claimant != id && gate->gate.bounds_recipients() &&
+                                   (called ? is_claiming(*gate) : is_outstanding(step, *gate));
         if (behind || one_at_a_time) {
             bar = gate;
             break;

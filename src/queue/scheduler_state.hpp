@@ -232,6 +232,10 @@ struct Scheduler::State {
     [[nodiscard]] Turnstile* barrier(Step step, SiteId site, const LaneTurns::Line& line, DestinationId id,
                                      const GateSet& set, TimePoint now);
     [[nodiscard]] bool has_room(Step step, const Turnstile& gate, bool bulk, TimePoint now) const;
+    // The line is in turn and has its try soon.
+    [[nodiscard]] bool has_turn(Step step, const ParkedLine& of) const;
+    // Rows that this gate let be claimed are on their way.
+    [[nodiscard]] bool is_claiming(const Turnstile& gate) const;
     // The line that this gate called last, or whose claim it let through, has not had its try yet.
     [[nodiscard]] bool is_outstanding(Step step, const Turnstile& gate) const;
     // The line waits there, out of turn.

@@ -248,6 +248,16 @@ TEST_F(SchedulerTest, AHostThatFailsBacksTheSiteOffAndGivesItsMailBack) {  // SM
     EXPECT_EQ(expect_next<WaitUntil>(kStart + 61s).when, kStart + 61s + 120s) << "the back-off grows";
 }
 
+// Time goes on between two looks at the clock: a delivery may fail when the site's back-off is over and nobody has seen that yet.
+TEST_F(SchedulerTest, AFailureRightAfterTheEndOfABackoffBeginsAnother) {
+    make_ready(1, "a.example", "mx", 100);
+    const auto started = start_all(kStart);
+    ASSERT_EQ(started.size(), 5U);
+    (void)scheduler_.finished(started[0].site, 1, {DeliveryFeedback::Reach::closed, {}}, kStart);
+    (void)scheduler_.finished(started[1].site, 1, {DeliveryFeedback::Reach::closed, {}}, kStart + 61s);
+    EXPECT_EQ(expect_next<WaitUntil>(kStart + 61s).when, kStart + 61s + 2min);
+}
+
 TEST_F(SchedulerTest, ForgettingTheBackoffStartsAtOnce) {
     make_ready(1, "a.example", "mx", 9);
     for (const StartDelivery& start : start_all(kStart)) {
@@ -512,11 +522,70 @@ struct ModelRow {
     int attempts = 0;
 };
 
+// What a gate has let through, counted apart from the scheduler.
+struct ModelGate {
+    GateSettings settings;
+    std::vector<std::pair<TimePoint, std::size_t>> starts;  // recipients, since the rate is what it is
+};
+
 // Plays the store, the resolver and the peers for the scheduler, with time jumping from event to event.
 class Model {
 public:
     Model(std::uint32_t seed, SchedulerOptions options, int destinations, int sites)
         : random_(seed), options_(options), scheduler_(options), destinations_(destinations), sites_(sites) {}
+
+    // From now on mail passes gates, which open and close and change as they like until settle_gates().
+    void use_gates() { with_gates_ = true; }
+    void change_a_gate() {
+        const std::vector<std::string> keys = {"provider|provider", "ip|default", "sender|", "sender|alice.example",
+                                               "sender|~news.example", "site|site1"};
+        GateSettings settings;
+        if (chance(40)) {
+            settings.concurrency = 1 + static_cast<std::uint32_t>(below(4));
+        }
+        if (chance(40)) {
+            settings.rate = Rate{1 + static_cast<std::uint32_t>(below(30)), std::chrono::seconds(1 + below(600))};
+            settings.burst = 1 + static_cast<std::uint32_t>(below(10));
+        }
+        if (chance(40)) {
+            settings.allowance = static_cast<std::uint64_t>(below(15));
+            settings.allowance_for_letters = static_cast<std::uint64_t>(below(3));
+        }
+        set_gate(keys[static_cast<std::size_t>(below(static_cast<int>(keys.size())))], settings);
+    }
+    // All open; some slowly.
+    void settle_gates() {
+        for (const auto& [key, gate] : std::map(gates_)) {
+            GateSettings settings;
+            if (chance(50)) {
+                settings.concurrency = 1;
+            }
+            if (chance(50)) {
+                settings.rate = Rate{2, 1min};
+            }
+            set_gate(key, settings);
+        }
+        gates_change_ = false;
+    }
+    // A message that waits passes all gates, this once.
+    void hasten() {
+        for (auto it = rows_.lower_bound(1 + below(static_cast<int>(last_row_) + 1)); it != rows_.end(); ++it) {
+            if (it->second.claimed) {
+                continue;
+            }
+            std::vector<Recipient> urgent;
+            const ModelRow chosen = it->second;
+            for (auto& [id, model] : rows_) {
+                if (model.message == chosen.message && !model.claimed) {
+                    model.claimed = true;
+                    urgent_.insert(id);
+                    urgent.push_back(row(id, model.message, model.destination, model.due));
+                }
+            }
+            scheduler_.urgent(chosen.destination, domain(chosen.destination), lane(chosen.destination), std::move(urgent), now_);
+            return;
+        }
+    }
 
     void add(DestinationId destination, TimePoint due, int recipients) {
         const std::int64_t message = ++last_message_;
@@ -548,7 +617,17 @@ public:
         for (int steps = 0; steps < 2'000'000; ++steps) {
             const SchedulerAction action = scheduler_.next(now_);
             if (const auto* wait = std::get_if<WaitUntil>(&action)) {
-                if (!flights_.empty()) {
+                if (with_gates_ && gates_change_ && chance(5)) {
+                    change_a_gate();
+                    continue;
+                }
+                if (with_gates_ && gates_change_ && chance(2)) {
+                    hasten();
+                    continue;
+                }
+                // Also before deliveries end: gates open with time.
+                const bool first = wait->when && *wait->when < until && *wait->when > now_ && chance(20);
+                if (!flights_.empty() && !first) {
                     land(peers_work);
                     continue;
                 }
@@ -603,7 +682,61 @@ private:
     void index(RecipientId id) { due_.insert({rows_.at(id).destination, rows_.at(id).due, id}); }
     void unindex(RecipientId id) { due_.erase({rows_.at(id).destination, rows_.at(id).due, id}); }
 
+    void set_gate(const std::string& key, const GateSettings& settings) {
+        ModelGate& gate = gates_[key];
+        if (gate.settings.rate != settings.rate || gate.settings.burst != settings.burst) {
+            gate.starts.clear();
+        }
+        gate.settings = settings;
+        scheduler_.set_gate(key, settings, now_);
+    }
+    // Of all deliveries that have passed this gate.
+    [[nodiscard]] std::pair<std::size_t, std::size_t> under_way(const std::string& key) const {
+        std::pair<std::size_t, std::size_t> sum;
+        for (const StartDelivery& flight : flights_) {
+            if (passed_.at(flight.recipients[0].recipient.id).contains(key)) {
+                sum.first += 1;
+                sum.second += flight.recipients.size();
+            }
+        }
+        return sum;
+    }
+    void check_gates(const StartDelivery& start) {
+        const bool bulk = is_bulk(start.lane);
+        const auto& keys = passes_.at(start.destination);
+        passed_[start.recipients[0].recipient.id] = {keys.begin(), keys.end()};
+        for (const std::string& key : passes_.at(start.destination)) {
+            ModelGate& gate = gates_[key];
+            gate.starts.emplace_back(now_, start.recipients.size());
+            if (urgent_.contains(start.recipients[0].recipient.id)) {
+                gate.starts.clear();  // it may have taken more than there was: what follows is less, never more
+                continue;
+            }
+            const GateSettings& settings = gate.settings;
+            const auto [deliveries, recipients] = under_way(key);
+            ASSERT_TRUE(settings.concurrency == 0 || deliveries <= settings.concurrency) << key;
+            if (settings.allowance) {
+                ASSERT_LE(recipients + (bulk && recipients > 0 ? settings.allowance_for_letters : 0), *settings.allowance) << key;
+            }
+            if (!settings.rate) {
+                continue;
+            }
+            std::size_t sum = 0;
+            for (auto it = gate.starts.rbegin(); it != gate.starts.rend(); ++it) {
+                sum += it->second;
+                const auto window = now_ - it->first;
+                ASSERT_LE(sum, settings.burst + static_cast<std::size_t>(window.count()) * settings.rate->count /
+                                                    static_cast<std::size_t>(settings.rate->per.count()) + 1)
+                    << key;
+            }
+        }
+    }
+
     void answer_claim(const ClaimDue& claim) {
+        // A few rows are claimed to be told that their domain does not resolve.
+        for (const std::string& key : unresolved_.contains(claim.destination) ? std::vector<std::string>() : passes_[claim.destination]) {
+            ASSERT_FALSE(gates_[key].settings.allowance == 0) << key << " is closed";
+        }
         if (chance(5)) {
             scheduler_.claim_failed(claim.destination, now_);
             return;
@@ -629,6 +762,7 @@ private:
 
     void answer_resolve(const ResolveSite& resolve, bool peers_work) {
         if (!peers_work && chance(20)) {
+            unresolved_.insert(resolve.destination);
             for (const ReadyRecipient& ready : scheduler_.unresolved(resolve.destination, now_)) {
                 unclaim(ready.recipient.id);
             }
@@ -641,6 +775,16 @@ private:
         place.provider = is_providers(key) ? "provider" : "";
         place.connections = is_providers(key) ? kProviderLimit : 0;
         keys_[resolve.destination] = key;
+        unresolved_.erase(resolve.destination);
+        std::vector<std::string>& gates = passes_[resolve.destination];
+        gates.clear();
+        if (with_gates_) {
+            gates = {"site|" + key, "ip|default", "sender|" + lane(resolve.destination)};
+            if (is_providers(key)) {
+                gates.insert(gates.begin(), "provider|provider");
+            }
+            place.gates = gates;
+        }
         scheduler_.resolved(resolve.destination, place, now_ + std::chrono::minutes(below(120)), now_);
     }
 
@@ -664,13 +808,22 @@ private:
         ASSERT_EQ(start.domain, domain(start.destination));
         ASSERT_EQ(start.lane, lane(start.destination));
         flights_.push_back(start);
+        check_gates(start);
+        if (urgent_.contains(start.recipients[0].recipient.id)) {
+            // Through the windows, too.
+            active_[start.site] += 1;
+            providers_site_[start.site] = is_providers(keys_.at(start.destination));
+            active_of_provider_ += providers_site_[start.site] ? 1 : 0;
+            ASSERT_LE(flights_.size(), options_.deliveries);
+            return;
+        }
         // No window is exceeded: the site's, its provider's, the whole.
         const bool providers = is_providers(keys_.at(start.destination));
         providers_site_[start.site] = providers;
         ASSERT_LE(++active_[start.site], providers ? kProviderLimit : options_.connections_per_site);
         ASSERT_LE(active_[start.site], std::max<std::uint32_t>(1, (options_.deliveries + 1) / 2));
         active_of_provider_ += providers ? 1 : 0;
-        ASSERT_LE(active_of_provider_, kProviderLimit);
+        ASSERT_TRUE(!providers || active_of_provider_ <= kProviderLimit) << active_of_provider_;
         ASSERT_LE(flights_.size(), options_.deliveries);
         // Memory is bounded by what may be loaded and what may be hot, however much waits.
         const std::size_t bound = std::max<std::size_t>(20 * options_.deliveries, 2 * options_.claim_batch) +
@@ -687,6 +840,7 @@ private:
         active_of_provider_ -= providers_site_.at(flight.site) ? 1 : 0;
         now_ += std::chrono::milliseconds(below(50));
         DeliveryFeedback feedback;
+        feedback.passage = flight.passage;
         feedback.took = chance(15) ? 30s : 100ms;
         const int luck = peers_work ? 100 : below(100);
         feedback.reach = luck < 10   ? DeliveryFeedback::Reach::host_failed
@@ -700,6 +854,7 @@ private:
         for (const ReadyRecipient& ready : flight.recipients) {
             const RecipientId id = ready.recipient.id;
             in_flight_.erase(id);
+            urgent_.erase(id);
             ModelRow& model = rows_.at(id);
             unindex(id);
             if (feedback.reach == DeliveryFeedback::Reach::abandoned || feedback.reach == DeliveryFeedback::Reach::shortage) {
@@ -738,6 +893,13 @@ private:
     std::map<SiteId, std::uint32_t> active_;
     std::map<SiteId, bool> providers_site_;
     std::map<DestinationId, std::string> keys_;
+    std::map<DestinationId, std::vector<std::string>> passes_;
+    std::map<std::string, ModelGate> gates_;
+    std::map<RecipientId, std::set<std::string>> passed_;  // by the delivery's first recipient
+    std::set<RecipientId> urgent_;
+    std::set<DestinationId> unresolved_;
+    bool with_gates_ = false;
+    bool gates_change_ = true;
     std::uint32_t active_of_provider_ = 0;
     RecipientId last_row_ = 0;
     std::int64_t last_message_ = 0;
@@ -766,6 +928,40 @@ TEST(SchedulerModel, LawsHoldForAnyTraffic) {
         }
         // The Internet recovers: within two days everything has left.
         model.run(model.now() + std::chrono::hours(48), true);
+        RC_ASSERT_FALSE(testing::Test::HasFatalFailure());
+        model.check_empty();
+        RC_ASSERT_FALSE(testing::Test::HasFailure());
+    });
+}
+
+// Gates that open, close, narrow and widen at random times: no start through one that is shut, no window with more than its rate,
+// nothing claimed behind a closed one, and in the end everything has left.
+TEST(SchedulerModel, LawsHoldForAnyTrafficThroughGates) {
+    rc::check([](std::uint32_t seed) {
+        SchedulerOptions options;
+        options.connections_per_site = 1 + seed % 6;
+        options.deliveries = 1 + seed % 23;
+        options.claim_batch = 1 + seed % 11;
+        options.recipients_per_transaction = 1 + seed % 4;
+        options.hot_memory = (seed % 5) * 10'000;
+        const int destinations = 1 + static_cast<int>(seed / 7 % 40);
+        Model model(seed, options, destinations, 1 + static_cast<int>(seed / 3 % 9));
+        model.use_gates();
+        for (int round = 0; round < 12; ++round) {
+            for (int i = 0; i < 25; ++i) {
+                const TimePoint due =
+                    model.chance(60) ? model.now() : model.now() + std::chrono::minutes(model.below(90));
+                model.add(1 + model.below(destinations), due, 1 + model.below(5));
+            }
+            model.change_a_gate();
+            if (model.chance(10)) {
+                model.scheduler().configured_anew(model.now());
+            }
+            model.run(model.now() + std::chrono::minutes(model.below(300)), false);
+            RC_ASSERT_FALSE(testing::Test::HasFatalFailure());
+        }
+        model.settle_gates();
+        model.run(model.now() + std::chrono::hours(96), true);
         RC_ASSERT_FALSE(testing::Test::HasFatalFailure());
         model.check_empty();
         RC_ASSERT_FALSE(testing::Test::HasFailure());
