@@ -17,7 +17,7 @@
 
 // glibc 2.36 forgot to say that it is C.
 extern "C" {
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 }
 
 extern "C" {   // glibc 2.36 does not say so itself
@@ -109,7 +109,8 @@ CommandEnd run_command(const CommandRun& run) {
     output.write = Descriptor();
     // A program that does not read its input must not hold us. (That it does not end us is app/main.cpp's doing: SIGPIPE is ignored.)
     ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
-    const Descriptor ended(::pidfd_open(pid, 0));
+    // glibc 2.36 declares pidfd_open() without extern "C".
+    const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const SteadyTime last = std::chrono::steady_clock::now() + run.limit;
     std::string_view waiting = run.input;
     bool running = true;

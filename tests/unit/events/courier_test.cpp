@@ -71,7 +71,7 @@ TEST_F(CourierTest, TakenGoesOnAtOnce) {
     EXPECT_FALSE(courier.failing_since());
 }
 
-TEST_F(CourierTest, FailuresAreRetriedForEverEverLater) {
+TEST_F(CourierTest, FailuresAreRetriedForEverAndMoreSeldom) {
     Duration before{};
     for (int i = 0; i < 100; ++i) {
         const Courier::Step step = heed(answered(500));
