@@ -24,7 +24,7 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
     recording.judged = std::move(judged);
     recording.transcript = std::move(transcript);
     recording.now = wall_now();
-    give_up(recording.judged, recording.message->accepted_at, recording.now);
+    delivery::give_up(recording.judged, recording.message->accepted_at, recording.now);
     const double spread = std::uniform_real_distribution<double>(0.0, 1.0)(random);
     bool again = false;
     recording.settlement.verdicts.reserve(recording.judged.size());
