@@ -1,4 +1,5 @@
-// `posthorn rules test` and `rules list`: what replies mean here, without a daemon and without sending anything.
+// `posthorn rules test` and `rules list`: what replies mean here, without a daemon and without sending
+// anything.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -35,24 +36,29 @@ struct RulesCommand {
     bool json = false;
 };
 
-// The file named on the command line, else that of the configuration, else none. A machine without a configuration has the
-// built-in rules.
-std::shared_ptr<const ProviderRules> rules_of(const RulesCommand& command, std::vector<std::string>& own_domains, bool& strict) {
+// The file named on the command line, else that of the configuration, else none. A machine without a
+// configuration has the built-in rules.
+std::shared_ptr<const ProviderRules> rules_of(const RulesCommand& command,
+                                              std::vector<std::string>& own_domains, bool& strict) {
     std::string path = command.rules_path;
     if (::access(command.config_path.c_str(), R_OK) == 0) {
         const config::Loaded loaded = config::load(command.config_path);
         if (path.empty()) path = loaded.config.delivery.provider_rules;
         strict = loaded.config.retry.strict_5xx;
-        for (const auth::DomainOptions& domain : loaded.config.auth.domains) own_domains.push_back(domain.name);
+        for (const auth::DomainOptions& domain : loaded.config.auth.domains)
+            own_domains.push_back(domain.name);
     }
     ProviderRules::Loaded loaded = ProviderRules::load(path);
-    for (const delivery::RuleMistake& mistake : loaded.mistakes) fmt::print(stderr, "{}\n", mistake.to_string());
+    for (const delivery::RuleMistake& mistake : loaded.mistakes)
+        fmt::print(stderr, "{}\n", mistake.to_string());
     return std::move(loaded.rules);
 }
 
 std::optional<Stage> stage_from(const std::string& word) {
-    for (auto stage = Stage::greeting; stage <= Stage::rset; stage = static_cast<Stage>(static_cast<int>(stage) + 1))
-        if (delivery::stage_word(stage) == word || (word == "connect" && stage == Stage::greeting)) return stage;
+    for (auto stage = Stage::greeting; stage <= Stage::rset;
+         stage = static_cast<Stage>(static_cast<int>(stage) + 1))
+        if (delivery::stage_word(stage) == word || (word == "connect" && stage == Stage::greeting))
+            return stage;
     return std::nullopt;
 }
 
@@ -77,7 +83,8 @@ json::array words_of(const std::vector<std::string_view>& words) {
     return out;
 }
 
-json::object as_json(const delivery::Judgement& judgement, Stage stage, const std::string& provider, const std::string& reply) {
+json::object as_json(const delivery::Judgement& judgement, Stage stage, const std::string& provider,
+                     const std::string& reply) {
     json::object out;
     out["reply"] = reply;
     out["provider"] = provider;
@@ -94,8 +101,10 @@ json::object as_json(const delivery::Judgement& judgement, Stage stage, const st
     out["link"] = judgement.link;
     out["domain"] = judgement.domain;
     out["ip"] = judgement.ip;
-    if (judgement.wait) out["wait"] = std::chrono::duration_cast<std::chrono::seconds>(*judgement.wait).count();
-    if (judgement.pause) out["pause"] = std::chrono::duration_cast<std::chrono::seconds>(*judgement.pause).count();
+    if (judgement.wait)
+        out["wait"] = std::chrono::duration_cast<std::chrono::seconds>(*judgement.wait).count();
+    if (judgement.pause)
+        out["pause"] = std::chrono::duration_cast<std::chrono::seconds>(*judgement.pause).count();
     json::array then;
     for (const std::string& sentence : delivery::consequences(judgement)) then.emplace_back(sentence);
     out["then"] = std::move(then);
@@ -114,13 +123,17 @@ std::string joined(const std::vector<std::string_view>& words) {
 
 int test(const RulesCommand& command) {
     std::string lines = command.reply;
-    if (lines.empty() || lines == "-") lines.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    if (lines.empty() || lines == "-")
+        lines.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
     // A reply that a log or a shell has put on one line has its ends of lines as "\n".
-    for (auto at = lines.find("\\n"); at != std::string::npos; at = lines.find("\\n", at)) lines.replace(at, 2, "\n");
+    for (auto at = lines.find("\\n"); at != std::string::npos; at = lines.find("\\n", at))
+        lines.replace(at, 2, "\n");
     const std::optional<smtp::protocol::Reply> reply = delivery::reply_from(ended(std::move(lines)));
     if (!reply || reply->code < 400) {
-        complain("this is no refusal as a server sends it; give it whole, from its code on, such as \"550-5.7.26 This mail ...\" (several "
-                 "lines on standard input)");
+        complain(
+            "this is no refusal as a server sends it; give it whole, from its code on, such as \"550-5.7.26 "
+            "This mail ...\" (several "
+            "lines on standard input)");
         return exit_code::kDataError;
     }
     std::vector<std::string> own;
@@ -129,22 +142,26 @@ int test(const RulesCommand& command) {
     if (!rules) return exit_code::kConfig;
     if (!command.provider.empty() && rules->provider(command.provider) == nullptr) {
         std::string known;
-        for (const ProviderOptions& provider : rules->providers()) known += (known.empty() ? "" : ", ") + provider.name;
+        for (const ProviderOptions& provider : rules->providers())
+            known += (known.empty() ? "" : ", ") + provider.name;
         complain("no provider is called \"" + command.provider + "\"; known are " + known);
         return exit_code::kUsage;
     }
-    const std::optional<Stage> stage = command.stage.empty() ? likely_stage(*reply) : stage_from(command.stage);
+    const std::optional<Stage> stage =
+        command.stage.empty() ? likely_stage(*reply) : stage_from(command.stage);
     if (!stage) {
-        complain("no stage is called \"" + command.stage + "\"; allowed: greeting, ehlo, helo, starttls, auth, mail, rcpt, data, end-of-data");
+        complain("no stage is called \"" + command.stage +
+                 "\"; allowed: greeting, ehlo, helo, starttls, auth, mail, rcpt, data, end-of-data");
         return exit_code::kUsage;
     }
     delivery::ReplyFacts facts(*stage, *reply);
     facts.provider = command.provider;
     facts.strict_5xx = strict;
-    facts.tls = false;   // nothing is known of the session; this shows what "they want TLS" leads to
+    facts.tls = false;  // nothing is known of the session; this shows what "they want TLS" leads to
     if (!own.empty())
         facts.ours = [&own](std::string_view domain) {
-            return std::any_of(own.begin(), own.end(), [&](const std::string& name) { return mail::is_subdomain_of(domain, name); });
+            return std::any_of(own.begin(), own.end(),
+                               [&](const std::string& name) { return mail::is_subdomain_of(domain, name); });
         };
     const delivery::Judgement judgement = delivery::classify(facts, *rules);
     if (command.json) {
@@ -152,13 +169,16 @@ int test(const RulesCommand& command) {
         return exit_code::kOk;
     }
     row("reply", reply->joined());
-    row("at", delivery::stage_word(*stage) + (command.provider.empty() ? ", of any server" : ", of " + command.provider) +
+    row("at", delivery::stage_word(*stage) +
+                  (command.provider.empty() ? ", of any server" : ", of " + command.provider) +
                   (command.stage.empty() ? " (--stage says where it came)" : ""));
     row("rule", judgement.rule + " (" + judgement.where + ")");
-    row("class", std::string(delivery::to_string(judgement.failure_class)) + ": " + std::string(delivery::meaning_of(judgement.failure_class)));
+    row("class", std::string(delivery::to_string(judgement.failure_class)) + ": " +
+                     std::string(delivery::meaning_of(judgement.failure_class)));
     row("meaning", judgement.meaning);
     row("concerns", delivery::concerns(judgement));
-    row("causes", joined(judgement.causes.words()) + (judgement.causes.all_needed ? " (all must be in order)" : ""));
+    row("causes",
+        joined(judgement.causes.words()) + (judgement.causes.all_needed ? " (all must be in order)" : ""));
     row("domain", judgement.domain);
     row("address", judgement.ip);
     for (const std::string& sentence : delivery::consequences(judgement)) row("then", sentence);
@@ -170,10 +190,14 @@ int test(const RulesCommand& command) {
 std::string shown(const ProviderOptions& provider) {
     std::string mx;
     for (const std::string& host : provider.mx) mx += (mx.empty() ? "" : ", ") + host;
-    std::string out = provider.name + (provider.family.empty() ? "" : " (of " + provider.family + ")") + ": " + mx;
+    std::string out =
+        provider.name + (provider.family.empty() ? "" : " (of " + provider.family + ")") + ": " + mx;
     if (provider.connections != 0) out += fmt::format("; {} connections", provider.connections);
-    if (provider.messages_per_connection != 0) out += fmt::format("; {} messages each", provider.messages_per_connection);
-    if (provider.rate) out += fmt::format("; {} recipients in {}", provider.rate->count, toml::format_duration(provider.rate->per));
+    if (provider.messages_per_connection != 0)
+        out += fmt::format("; {} messages each", provider.messages_per_connection);
+    if (provider.rate)
+        out += fmt::format("; {} recipients in {}", provider.rate->count,
+                           toml::format_duration(provider.rate->per));
     if (provider.tls && *provider.tls == delivery::TlsPolicy::required) out += "; TLS is required";
     if (provider.daily_mark != 0) out += fmt::format("; bulk from {} a day", provider.daily_mark);
     return out + "\n";
@@ -181,7 +205,8 @@ std::string shown(const ProviderOptions& provider) {
 
 bool concerns_provider(const ReplyRule& rule, const ProviderOptions* provider) {
     if (provider == nullptr) return true;
-    return rule.providers.empty() || std::any_of(rule.providers.begin(), rule.providers.end(), [&](const std::string& name) {
+    return rule.providers.empty() ||
+           std::any_of(rule.providers.begin(), rule.providers.end(), [&](const std::string& name) {
                return name == provider->name || name == provider->family;
            });
 }
@@ -213,7 +238,8 @@ int list(const RulesCommand& command) {
             out["meaning"] = rule.meant.meaning;
             rows.emplace_back(std::move(out));
         } else {
-            print(fmt::format("{:<34} {:<10} {:<22} {}\n", rule.name, delivery::to_string(rule.meant.failure_class), rule.where, rule.meant.meaning));
+            print(fmt::format("{:<34} {:<10} {:<22} {}\n", rule.name,
+                              delivery::to_string(rule.meant.failure_class), rule.where, rule.meant.meaning));
         }
     }
     if (command.json) print(json::serialize(rows) + "\n");
@@ -223,19 +249,26 @@ int list(const RulesCommand& command) {
 }  // namespace
 
 void add_rules_commands(CLI::App& app, Action& action) {
-    auto* group = app.add_subcommand("rules", "What replies of receiving servers mean here (docs/REFUSALS.md)");
+    auto* group =
+        app.add_subcommand("rules", "What replies of receiving servers mean here (docs/REFUSALS.md)");
     group->require_subcommand(1);
     const auto common = [](CLI::App& command, const std::shared_ptr<RulesCommand>& options) {
         add_config_option(command, options->config_path);
-        command.add_option("--rules", options->rules_path, "A file of rules to look at in place of delivery.provider_rules");
+        command.add_option("--rules", options->rules_path,
+                           "A file of rules to look at in place of delivery.provider_rules");
         command.add_flag("--json", options->json, "Print JSON");
     };
-    auto* try_out = group->add_subcommand("test", "Tell which rule holds for a reply, and what would be done");
+    auto* try_out =
+        group->add_subcommand("test", "Tell which rule holds for a reply, and what would be done");
     auto tested = std::make_shared<RulesCommand>();
     common(*try_out, tested);
-    try_out->add_option("reply", tested->reply, "The reply from its code on; absent or \"-\": standard input, which may have several lines");
-    try_out->add_option("--provider", tested->provider, "Whose server said so: google, outlook, ... (`posthorn rules list`)");
-    try_out->add_option("--stage", tested->stage, "To what it was the answer: greeting, ehlo, mail, rcpt, data, end-of-data");
+    try_out->add_option(
+        "reply", tested->reply,
+        "The reply from its code on; absent or \"-\": standard input, which may have several lines");
+    try_out->add_option("--provider", tested->provider,
+                        "Whose server said so: google, outlook, ... (`posthorn rules list`)");
+    try_out->add_option("--stage", tested->stage,
+                        "To what it was the answer: greeting, ehlo, mail, rcpt, data, end-of-data");
     try_out->callback([tested, &action] { action = [tested] { return test(*tested); }; });
 
     auto* show = group->add_subcommand("list", "Show providers and rules in the order in which they hold");

@@ -5,7 +5,6 @@
 
 #include "base/log.hpp"
 #include "delivery/reply_rule.hpp"
-#include "delivery/reply_rule.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -63,14 +62,17 @@ void RuleRounds::found(Finding finding) {
     watch_ = std::move(finding.watch);
     if (!finding.read) return;
     if (finding.loaded.rules) {
-        log::info("rules").kv("file", path_).kv("rules", static_cast<std::uint64_t>(finding.loaded.rules->rules().size()))
+        log::info("rules")
+            .kv("file", path_)
+            .kv("rules", static_cast<std::uint64_t>(finding.loaded.rules->rules().size()))
             .kv("action", "read anew, in use from the next delivery on");
         replace_(std::move(finding.loaded.rules));
         return;
     }
     if (!watch_.failed()) return;
     for (const delivery::RuleMistake& mistake : finding.loaded.mistakes)
-        log::error("rules").kv("error", mistake.to_string())
+        log::error("rules")
+            .kv("error", mistake.to_string())
             .kv("meaning", "the file of rules changed and cannot be used; the rules read before stay in use")
             .kv("action", "looked at again when the file changes, or at a reload");
 }

@@ -1,4 +1,5 @@
-// Looks after the operator's file of rules: takes it when it has changed and is right, and says what is wrong when it is not.
+// Looks after the operator's file of rules: takes it when it has changed and is right, and says what is wrong
+// when it is not.
 #pragma once
 
 #include <functional>
@@ -11,8 +12,9 @@
 
 namespace posthorn::app {
 
-// PR-39: rules are changed while mail flows. Owned by the daemon, on the home shard; the file is looked at and read on the pool's
-// thread. Deliveries under way keep the rules they began with; a file that is wrong changes nothing.
+// PR-39: rules are changed while mail flows. Owned by the daemon, on the home shard; the file is looked at
+// and read on the pool's thread. Deliveries under way keep the rules they began with; a file that is wrong
+// changes nothing.
 class RuleRounds {
 public:
     using Replace = std::function<void(std::shared_ptr<const delivery::ProviderRules>)>;
@@ -40,7 +42,7 @@ private:
     net::asio::steady_timer timer_;
     std::string path_;
     Duration interval_{};
-    std::uint64_t turn_ = 0;   // of follow(): what was begun before it is about a file nobody wants any more
+    std::uint64_t turn_ = 0;  // of follow(): what was begun before it is about a file nobody wants any more
     net::CertificateWatch watch_;
     bool stopped_ = false;
 };

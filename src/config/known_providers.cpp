@@ -22,13 +22,15 @@ const std::vector<std::string>& built_in_providers() {
 
 bool may_be_known(const Config& config, std::string_view name) {
     const auto& known = built_in_providers();
-    return !config.delivery.provider_rules.empty() || std::find(known.begin(), known.end(), name) != known.end();
+    return !config.delivery.provider_rules.empty() ||
+           std::find(known.begin(), known.end(), name) != known.end();
 }
 
 bool may_be_provider(const Config& config, std::string_view name) {
     const auto& own = config.delivery.providers;
     return may_be_known(config, name) ||
-           std::any_of(own.begin(), own.end(), [&](const delivery::ProviderOptions& provider) { return provider.name == name; });
+           std::any_of(own.begin(), own.end(),
+                       [&](const delivery::ProviderOptions& provider) { return provider.name == name; });
 }
 
 std::string unknown_provider(const Config& config, std::string_view name) {

@@ -22,15 +22,21 @@ using smtp::protocol::Stage;
 constexpr std::string_view kAddress = "<@>";
 constexpr Duration kLongestWait = std::chrono::hours(24);
 
-bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+bool has(std::string_view text, std::string_view word) {
+    return text.find(word) != std::string_view::npos;
+}
 
-// The end of "<...>", which begins at `from`: behind the ">" that is not in a quoted local part. 0: there is none.
+// The end of "<...>", which begins at `from`: behind the ">" that is not in a quoted local part. 0: there is
+// none.
 std::size_t end_of_path(std::string_view text, std::size_t from) {
     bool quoted = false;
     for (std::size_t at = from + 1; at < text.size(); ++at) {
-        if (quoted && text[at] == '\\') ++at;
-        else if (text[at] == '"') quoted = !quoted;
-        else if (text[at] == '>' && !quoted) return at + 1;
+        if (quoted && text[at] == '\\')
+            ++at;
+        else if (text[at] == '"')
+            quoted = !quoted;
+        else if (text[at] == '>' && !quoted)
+            return at + 1;
     }
     return 0;
 }
@@ -40,7 +46,8 @@ std::size_t begin_of_address(std::string_view text, std::size_t at) {
     std::size_t begin = at;
     if (at > 1 && text[at - 1] == '"') {
         begin = text.rfind('"', at - 2);
-        while (begin != std::string_view::npos && begin > 0 && text[begin - 1] == '\\') begin = text.rfind('"', begin - 1);
+        while (begin != std::string_view::npos && begin > 0 && text[begin - 1] == '\\')
+            begin = text.rfind('"', begin - 1);
         return begin == std::string_view::npos ? at : begin;
     }
     while (begin > 0 && !has(" \t<>()[],;:'\"", text.substr(begin - 1, 1))) --begin;
@@ -57,11 +64,14 @@ RE2::Options plain() {
 // RFC 5321 s4.2.2: what a reply to this command says something about.
 Scope scope_of(Stage stage) {
     switch (stage) {
-        case Stage::rcpt: return Scope::recipient;
+        case Stage::rcpt:
+            return Scope::recipient;
         case Stage::mail:
         case Stage::data:
-        case Stage::end_of_data: return Scope::message;
-        default: return Scope::host;
+        case Stage::end_of_data:
+            return Scope::message;
+        default:
+            return Scope::host;
     }
 }
 
@@ -83,11 +93,13 @@ std::string link_in(const std::string& text) {
 
 std::string address_in(const std::string& text) {
     // Not "192.0.2.0/24": a network is no address.
-    static const RE2 kAddressLike(R"((?:^|[^0-9a-z.:])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?:$|[^0-9a-z./:]|[.:](?:$|[^0-9a-z])))", [] {
-        RE2::Options options = plain();
-        options.set_case_sensitive(false);
-        return options;
-    }());
+    static const RE2 kAddressLike(
+        R"((?:^|[^0-9a-z.:])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?:$|[^0-9a-z./:]|[.:](?:$|[^0-9a-z])))",
+        [] {
+            RE2::Options options = plain();
+            options.set_case_sensitive(false);
+            return options;
+        }());
     re2::StringPiece rest(text);
     std::string candidate;
     while (RE2::FindAndConsume(&rest, kAddressLike, &candidate))
@@ -99,7 +111,7 @@ std::string address_in(const std::string& text) {
 std::string domain_in(const std::string& words) {
     static const std::array<RE2, 4> kDomains = {{
         {R"(\bdomain (?:name )?(?:is )?\[?([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)[\] ,.]?)", plain()},
-        {R"(\bspf \[([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)\])", plain()},
+        {R"(\bspf (?:check for )?\[([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)\])", plain()},
         {R"(\bemail from ([a-z0-9_-]+(?:\.[a-z0-9_-]+)+) is)", plain()},
         {R"(\b([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)'s (?:dmarc|spf|dkim|policy))", plain()},
     }};
@@ -115,13 +127,15 @@ std::optional<Duration> asked_wait(const std::string& words) {
     return RE2::PartialMatch(words, kAsked) ? named_wait(words) : std::nullopt;
 }
 
-// "Spf= Fail , Dkim= Pass , DMARC= Pass": what the text says has passed is no cause, as long as something is left.
+// "Spf= Fail , Dkim= Pass , DMARC= Pass": what the text says has passed is no cause, as long as something is
+// left.
 void strike_passed(Causes& causes, const std::string& words) {
     static const RE2 kResult(R"(\b(spf|dkim|dmarc)\s*=\s*pass\b)", plain());
     Causes left = causes;
     re2::StringPiece rest(words);
     std::string name;
-    while (RE2::FindAndConsume(&rest, kResult, &name)) left.remove(name == "spf" ? Cause::spf : name == "dkim" ? Cause::dkim : Cause::dmarc);
+    while (RE2::FindAndConsume(&rest, kResult, &name))
+        left.remove(name == "spf" ? Cause::spf : name == "dkim" ? Cause::dkim : Cause::dmarc);
     if (!left.empty()) causes = left;
 }
 
@@ -129,10 +143,14 @@ void strike_passed(Causes& causes, const std::string& words) {
 bool kept_in_spite(const ReplyRule& rule, const ReplyFacts& facts) {
     switch (rule.meant.failure_class) {
         // RFC 5321 s4.5.3.1.10: 552 in place of 452. Of the only recipient nothing can be split off.
-        case Class::split: return facts.accepted_before > 0;
-        case Class::tlsreq: return !facts.tls;                             // with TLS it is another request
-        case Class::auth: return !facts.strict_5xx;                        // providers.md 2.7, PR-52
-        default: return rule.retry && !facts.strict_5xx;
+        case Class::split:
+            return facts.accepted_before > 0;
+        case Class::tlsreq:
+            return !facts.tls;  // with TLS it is another request
+        case Class::auth:
+            return !facts.strict_5xx;  // providers.md 2.7, PR-52
+        default:
+            return rule.retry && !facts.strict_5xx;
     }
 }
 
@@ -166,11 +184,14 @@ std::string telling_words(const Reply& reply) {
 }
 
 std::optional<Duration> named_wait(std::string_view words) {
-    static const RE2 kWait(R"(\b(?:in|after|for|within|least)\s+(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b)", plain());
+    static const RE2 kWait(
+        R"(\b(?:in|after|for|within|least)\s+(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b)",
+        plain());
     std::int64_t number = 0;
     std::string unit;
-    if (!RE2::PartialMatch(re2::StringPiece(words.data(), words.size()), kWait, &number, &unit)) return std::nullopt;
-    const Duration each = unit[0] == 's' ? Duration(std::chrono::seconds(1))
+    if (!RE2::PartialMatch(re2::StringPiece(words.data(), words.size()), kWait, &number, &unit))
+        return std::nullopt;
+    const Duration each = unit[0] == 's'   ? Duration(std::chrono::seconds(1))
                           : unit[0] == 'm' ? Duration(std::chrono::minutes(1))
                                            : Duration(std::chrono::hours(1));
     return std::min(number * each, kLongestWait);
@@ -194,14 +215,17 @@ Judgement classify(const ReplyFacts& facts, const ProviderRules& rules) {
 
     const RuleMatch match = rules.match(facts);
     const bool final = reply.permanent() && (match.rule == nullptr || !kept_in_spite(*match.rule, facts));
-    if (match.rule != nullptr) judgement = match.rule->meant;
-    else judgement.failure_class = class_of_code(reply);
+    if (match.rule != nullptr)
+        judgement = match.rule->meant;
+    else
+        judgement.failure_class = class_of_code(reply);
     judgement.result = final ? Disposition::failed : Disposition::deferred;
     judgement.scope = scope_of(facts.stage);
-    // PR-37: with 421 the connection is gone, at whatever stage; neither the host nor the message is to blame.
+    // PR-37: with 421 the connection is gone, at whatever stage; neither the host nor the message is to
+    // blame.
     if (reply.code == 421 && judgement.failure_class != Class::auth) judgement.scope = Scope::session;
-    // A 5xx before MAIL is about the host: another MX may take the message (PR-38, RFC 5321 s3.1, RFC 7504), so it is final
-    // only with the last of them.
+    // A 5xx before MAIL is about the host: another MX may take the message (PR-38, RFC 5321 s3.1, RFC 7504),
+    // so it is final only with the last of them.
     if (judgement.scope == Scope::host && final && !facts.last_host) {
         judgement.result = Disposition::deferred;
         judgement.next_mx = true;
@@ -214,7 +238,8 @@ Judgement classify(const ReplyFacts& facts, const ProviderRules& rules) {
     if (judgement.result == Disposition::deferred) {
         const auto wait = judgement.failure_class == Class::grey ? named_wait(words) : asked_wait(words);
         if (wait) judgement.wait = wait;
-        if (wait && judgement.failure_class == Class::throttle) judgement.pause = std::max(*wait, judgement.pause.value_or(*wait));
+        if (wait && judgement.failure_class == Class::throttle)
+            judgement.pause = std::max(*wait, judgement.pause.value_or(*wait));
     }
     if (judgement.failure_class == Class::auth) strike_passed(judgement.causes, words);
     if (std::string link = link_in(joined); !link.empty()) judgement.link = std::move(link);

@@ -23,24 +23,27 @@ struct ReplyFacts {
 
     smtp::protocol::Stage stage;
     const smtp::protocol::Reply& reply;
-    std::string_view provider;           // "google", or empty
-    bool local = false;                  // our own decision, nothing the peer said: its words are not looked at
-    bool last_host = true;               // no further MX host is left, so that a host's refusal becomes the message's
-    bool strict_5xx = false;             // retry.strict_5xx: every 5xx is final (PR-52)
-    bool tls = true;                     // the session was encrypted
+    std::string_view provider;  // "google", or empty
+    bool local = false;         // our own decision, nothing the peer said: its words are not looked at
+    bool last_host = true;      // no further MX host is left, so that a host's refusal becomes the message's
+    bool strict_5xx = false;    // retry.strict_5xx: every 5xx is final (PR-52)
+    bool tls = true;            // the session was encrypted
     bool ipv6 = false;
-    std::size_t accepted_before = 0;     // others of the transaction that were taken, before this one where it is about RCPT
-    std::uint32_t attempts = 0;          // of the recipient, before this one
+    std::size_t accepted_before =
+        0;  // others of the transaction that were taken, before this one where it is about RCPT
+    std::uint32_t attempts = 0;  // of the recipient, before this one
     // Whether a From domain is one of ours, which we could repair (PR-49). Empty: all are.
     std::function<bool(std::string_view domain)> ours;
 };
 
-// Pure. The reply's first digit decides about retrying (RFC 5321 s4.2.1, SMTP-7), but where a rule says that a 5xx is kept
-// (class auth: providers.md 2.7) and strict_5xx does not say otherwise. Code 0 is no word of a peer's, and matches no rule.
+// Pure. The reply's first digit decides about retrying (RFC 5321 s4.2.1, SMTP-7), but where a rule says that
+// a 5xx is kept (class auth: providers.md 2.7) and strict_5xx does not say otherwise. Code 0 is no word of a
+// peer's, and matches no rule.
 [[nodiscard]] Judgement classify(const ReplyFacts& facts, const ProviderRules& rules);
 
-// What a reply is known by: its code and words in lower case, with "<@>" in place of the addresses it quotes. Those are the
-// sender's choice, not the peer's word: "550 5.1.1 <dkim@example.com> unknown" is about a mailbox, and
+// What a reply is known by: its code and words in lower case, with "<@>" in place of the addresses it quotes.
+// Those are the sender's choice, not the peer's word: "550 5.1.1 <dkim@example.com> unknown" is about a
+// mailbox, and
 // <"must authenticate"@example.com> about nothing.
 [[nodiscard]] std::string telling_words(const smtp::protocol::Reply& reply);
 

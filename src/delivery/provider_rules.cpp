@@ -21,7 +21,8 @@ namespace {
 constexpr std::size_t kLargestFile = 4 << 20;
 
 ProviderOptions* find_provider(std::vector<ProviderOptions>& providers, std::string_view name) {
-    const auto found = std::find_if(providers.begin(), providers.end(), [&](const ProviderOptions& p) { return p.name == name; });
+    const auto found = std::find_if(providers.begin(), providers.end(),
+                                    [&](const ProviderOptions& p) { return p.name == name; });
     return found == providers.end() ? nullptr : &*found;
 }
 
@@ -38,8 +39,10 @@ void overlay(ProviderOptions& on, const ProviderOptions& given) {
     if (given.after_fix) on.after_fix = given.after_fix;
 }
 
-// A table about a known name, or a family's, changes those; any other is a provider of its own, known before ours are.
-std::vector<ProviderOptions> overlaid(std::vector<ProviderOptions> below, const std::vector<ProviderOptions>& given) {
+// A table about a known name, or a family's, changes those; any other is a provider of its own, known before
+// ours are.
+std::vector<ProviderOptions> overlaid(std::vector<ProviderOptions> below,
+                                      const std::vector<ProviderOptions>& given) {
     std::vector<ProviderOptions> out;
     for (const ProviderOptions& one : given) {
         if (ProviderOptions* known = find_provider(below, one.name)) {
@@ -83,27 +86,33 @@ std::vector<std::string> asked_for(const ReplyRule& rule, const std::vector<Prov
 ProviderRules::ProviderRules() = default;
 ProviderRules::~ProviderRules() = default;
 
-// Puts files on top of each other. Every rule has examples, and each of them must come to that rule: so none is unreachable.
+// Puts files on top of each other. Every rule has examples, and each of them must come to that rule: so none
+// is unreachable.
 class RuleFile {
 public:
-    static ProviderRules::Loaded on_top(std::string_view text, const std::string& file_name, const ProviderRules* below) {
+    static ProviderRules::Loaded on_top(std::string_view text, const std::string& file_name,
+                                        const ProviderRules* below) {
         ProviderRules::Loaded loaded;
-        ReadRules read = read_rules(text, file_name, below == nullptr ? std::vector<std::string>() : names_of(below->providers_));
+        ReadRules read = read_rules(
+            text, file_name, below == nullptr ? std::vector<std::string>() : names_of(below->providers_));
         loaded.mistakes = std::move(read.mistakes);
         if (!loaded.mistakes.empty()) return loaded;
         std::shared_ptr<ProviderRules> rules(new ProviderRules);
-        rules->providers_ = overlaid(below == nullptr ? std::vector<ProviderOptions>() : below->providers_, read.providers);
+        rules->providers_ =
+            overlaid(below == nullptr ? std::vector<ProviderOptions>() : below->providers_, read.providers);
         rules->rules_ = std::move(read.rules);
         const std::size_t own = rules->rules_.size();
-        if (below != nullptr) rules->rules_.insert(rules->rules_.end(), below->rules_.begin(), below->rules_.end());
-        for (std::size_t i = 0; i < own; ++i) check_examples(*rules, i, file_name, read.rule_places[i], loaded.mistakes);
+        if (below != nullptr)
+            rules->rules_.insert(rules->rules_.end(), below->rules_.begin(), below->rules_.end());
+        for (std::size_t i = 0; i < own; ++i)
+            check_examples(*rules, i, file_name, read.rule_places[i], loaded.mistakes);
         if (loaded.mistakes.empty()) loaded.rules = std::move(rules);
         return loaded;
     }
 
 private:
-    static void check_examples(const ProviderRules& rules, std::size_t index, const std::string& file_name, toml::Position at,
-                               std::vector<RuleMistake>& mistakes) {
+    static void check_examples(const ProviderRules& rules, std::size_t index, const std::string& file_name,
+                               toml::Position at, std::vector<RuleMistake>& mistakes) {
         const ReplyRule& rule = rules.rules_[index];
         for (const std::string& example : rule.examples) {
             const smtp::protocol::Reply reply = *reply_from(example);
@@ -117,8 +126,10 @@ private:
                     {place_of(file_name, at),
                      "the rule " + rule.name + " is not what its example \"" + shown + "\" comes to" +
                          (provider.empty() ? "" : " at " + provider) + ", but " +
-                         (found == nullptr ? std::string("no rule at all: its conditions do not fit the example")
-                                           : found->name + " (" + found->where + "): put the narrower rule first, or narrow that one")});
+                         (found == nullptr
+                              ? std::string("no rule at all: its conditions do not fit the example")
+                              : found->name + " (" + found->where +
+                                    "): put the narrower rule first, or narrow that one")});
                 return;
             }
         }
@@ -129,7 +140,8 @@ std::shared_ptr<const ProviderRules> ProviderRules::built_in() {
     static const std::shared_ptr<const ProviderRules> rules = [] {
         Loaded loaded = alone(built_in_rules(), "providers.toml");
         // Held to be right by the tests, and the same in every run.
-        if (!loaded.rules) throw std::logic_error("the built-in rules: " + loaded.mistakes.front().to_string());
+        if (!loaded.rules)
+            throw std::logic_error("the built-in rules: " + loaded.mistakes.front().to_string());
         return loaded.rules;
     }();
     return rules;
@@ -153,7 +165,10 @@ ProviderRules::Loaded ProviderRules::load(const std::string& path) {
     std::ostringstream text;
     if (file) text << file.rdbuf();
     if (!file || text.str().size() > kLargestFile) {
-        loaded.mistakes.push_back({path, file ? std::string("is larger than any file of rules") : std::string("cannot be read; is the path right, and may Posthorn's user read it?")});
+        loaded.mistakes.push_back(
+            {path, file
+                       ? std::string("is larger than any file of rules")
+                       : std::string("cannot be read; is the path right, and may Posthorn's user read it?")});
         return loaded;
     }
     return with(text.str(), path);
@@ -170,14 +185,19 @@ RuleMatch ProviderRules::match(const ReplyFacts& facts) const {
         match.domain.clear();
         match.ip.clear();
         if (rule.text) {
-            std::vector<re2::StringPiece> groups(static_cast<std::size_t>(rule.text->NumberOfCapturingGroups()) + 1);
-            if (!rule.text->Match(words, 0, words.size(), RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) continue;
+            std::vector<re2::StringPiece> groups(
+                static_cast<std::size_t>(rule.text->NumberOfCapturingGroups()) + 1);
+            if (!rule.text->Match(words, 0, words.size(), RE2::UNANCHORED, groups.data(),
+                                  static_cast<int>(groups.size())))
+                continue;
             for (const auto& [name, index] : rule.text->NamedCapturingGroups()) {
                 const re2::StringPiece& found = groups[static_cast<std::size_t>(index)];
-                (name == "domain" ? match.domain : match.ip) = std::string(found.data() == nullptr ? "" : found.data(), found.size());
+                (name == "domain" ? match.domain : match.ip) =
+                    std::string(found.data() == nullptr ? "" : found.data(), found.size());
             }
         }
-        if (rule.foreign_domain && (match.domain.empty() || !facts.ours || facts.ours(match.domain))) continue;
+        if (rule.foreign_domain && (match.domain.empty() || !facts.ours || facts.ours(match.domain)))
+            continue;
         match.rule = &rule;
         return match;
     }
@@ -187,12 +207,13 @@ RuleMatch ProviderRules::match(const ReplyFacts& facts) const {
 }
 
 const ProviderOptions* ProviderRules::provider(std::string_view name) const {
-    const auto found =
-        std::find_if(providers_.begin(), providers_.end(), [&](const ProviderOptions& provider) { return provider.name == name; });
+    const auto found = std::find_if(providers_.begin(), providers_.end(),
+                                    [&](const ProviderOptions& provider) { return provider.name == name; });
     return name.empty() || found == providers_.end() ? nullptr : &*found;
 }
 
-std::vector<ProviderOptions> ProviderRules::with_settings(const std::vector<ProviderOptions>& configured) const {
+std::vector<ProviderOptions> ProviderRules::with_settings(
+    const std::vector<ProviderOptions>& configured) const {
     return overlaid(providers_, configured);
 }
 

@@ -24,13 +24,14 @@ struct RuleMistake {
 
 // A rule that holds for a reply.
 struct RuleMatch {
-    const ReplyRule* rule = nullptr;     // null: none does
-    std::string domain;                  // what its expression found in the reply's text, or empty
+    const ReplyRule* rule = nullptr;  // null: none does
+    std::string domain;               // what its expression found in the reply's text, or empty
     std::string ip;
 };
 
-// Immutable, shared, safe from every thread. Built in: etc/providers.toml, which is part of the program; before its rules come
-// those of the operator's own file (delivery.provider_rules), which may also change providers' limits.
+// Immutable, shared, safe from every thread. Built in: etc/providers.toml, which is part of the program;
+// before its rules come those of the operator's own file (delivery.provider_rules), which may also change
+// providers' limits.
 class ProviderRules {
 public:
     struct Loaded;
@@ -48,15 +49,17 @@ public:
     ProviderRules(const ProviderRules&) = delete;
     ProviderRules& operator=(const ProviderRules&) = delete;
 
-    // The first rule that holds: the operator's in the order of his file, then ours: the provider's or its family's, at last
-    // those for all. PR-34.
+    // The first rule that holds: the operator's in the order of his file, then ours: the provider's or its
+    // family's, at last those for all. PR-34.
     [[nodiscard]] RuleMatch match(const ReplyFacts& facts) const;
     [[nodiscard]] const std::vector<ReplyRule>& rules() const { return rules_; }
     // In the order of their files, the operator's before ours; limits are his where he gives any.
     [[nodiscard]] const std::vector<ProviderOptions>& providers() const { return providers_; }
     [[nodiscard]] const ProviderOptions* provider(std::string_view name) const;
-    // The providers with what the configuration's [[provider]] tables say on top, and first those that only these know.
-    [[nodiscard]] std::vector<ProviderOptions> with_settings(const std::vector<ProviderOptions>& configured) const;
+    // The providers with what the configuration's [[provider]] tables say on top, and first those that only
+    // these know.
+    [[nodiscard]] std::vector<ProviderOptions> with_settings(
+        const std::vector<ProviderOptions>& configured) const;
 
 private:
     ProviderRules();
@@ -67,8 +70,8 @@ private:
 };
 
 struct ProviderRules::Loaded {
-    std::shared_ptr<const ProviderRules> rules;   // null where there are mistakes
-    std::vector<RuleMistake> mistakes;            // in the order of the file
+    std::shared_ptr<const ProviderRules> rules;  // null where there are mistakes
+    std::vector<RuleMistake> mistakes;           // in the order of the file
 };
 
 }  // namespace posthorn::delivery

@@ -30,7 +30,7 @@ bool lists(const std::vector<T>& items, const T& item) {
 std::optional<CodePattern> CodePattern::parse(std::string_view text) {
     CodePattern pattern;
     if (text.size() != 3 || (text[0] != '4' && text[0] != '5')) return std::nullopt;
-    bool open = false;   // after an x only x
+    bool open = false;  // after an x only x
     for (const char c : text) {
         const bool any = c == 'x';
         if ((!any && !text::is_digit(c)) || (open && !any)) return std::nullopt;
@@ -59,13 +59,17 @@ std::optional<EnhancedPattern> EnhancedPattern::parse(std::string_view text) {
 
 bool ReplyRule::applies(const ReplyFacts& facts, std::string_view family) const {
     const Reply& reply = facts.reply;
-    const auto is_theirs = [&](const std::string& name) { return name == facts.provider || (!family.empty() && name == family); };
+    const auto is_theirs = [&](const std::string& name) {
+        return name == facts.provider || (!family.empty() && name == family);
+    };
     if (!providers.empty() && std::none_of(providers.begin(), providers.end(), is_theirs)) return false;
     if (!stages.empty() && !lists(stages, facts.stage)) return false;
-    if (!codes.empty() && std::none_of(codes.begin(), codes.end(), [&](const CodePattern& code) { return code.fits(reply.code); }))
+    if (!codes.empty() && std::none_of(codes.begin(), codes.end(),
+                                       [&](const CodePattern& code) { return code.fits(reply.code); }))
         return false;
-    if (!enhanced.empty() &&
-        std::none_of(enhanced.begin(), enhanced.end(), [&](const EnhancedPattern& code) { return code.fits(reply.enhanced); }))
+    if (!enhanced.empty() && std::none_of(enhanced.begin(), enhanced.end(), [&](const EnhancedPattern& code) {
+            return code.fits(reply.enhanced);
+        }))
         return false;
     if (tls && *tls != facts.tls) return false;
     if (ipv6 && *ipv6 != facts.ipv6) return false;

@@ -37,7 +37,9 @@ class Reading {
 public:
     Reading(const std::string& file, ReadRules& out) : file_(file), out_(out) {}
 
-    void mistake(Position at, std::string what) { out_.mistakes.push_back({place_of(file_, at), std::move(what)}); }
+    void mistake(Position at, std::string what) {
+        out_.mistakes.push_back({place_of(file_, at), std::move(what)});
+    }
 
     std::string text(const Value& value) {
         if (const auto* words = value.as<std::string>()) return *words;
@@ -47,7 +49,8 @@ public:
     std::uint32_t number(const Value& value, std::int64_t least, std::int64_t most) {
         const auto* given = value.as<std::int64_t>();
         if (given != nullptr && *given >= least && *given <= most) return static_cast<std::uint32_t>(*given);
-        mistake(value.at, fmt::format("{} is out of range; allowed: a whole number from {} to {}", toml::describe(value), least, most));
+        mistake(value.at, fmt::format("{} is out of range; allowed: a whole number from {} to {}",
+                                      toml::describe(value), least, most));
         return 0;
     }
     bool flag(const Value& value) {
@@ -59,7 +62,8 @@ public:
         const auto* words = value.as<std::string>();
         const auto given = words == nullptr ? std::nullopt : toml::parse_duration(*words);
         if (given && given->count() > 0 && *given <= std::chrono::hours(24 * 365)) return given;
-        mistake(value.at, toml::describe(value) + " is no duration; allowed: like \"90s\", \"10m\", \"2h\", \"3d\"");
+        mistake(value.at,
+                toml::describe(value) + " is no duration; allowed: like \"90s\", \"10m\", \"2h\", \"3d\"");
         return std::nullopt;
     }
     // "10/1m": ten a minute.
@@ -69,12 +73,16 @@ public:
             const auto parts = text::split(*words, '/');
             const auto per = parts.size() == 2 ? toml::parse_duration(parts[1]) : std::nullopt;
             std::uint64_t count = 0;
-            for (const char c : parts[0]) count = text::is_digit(c) && count < 100000000 ? count * 10 + static_cast<std::uint64_t>(c - '0') : 0;
+            for (const char c : parts[0])
+                count = text::is_digit(c) && count < 100000000
+                            ? count * 10 + static_cast<std::uint64_t>(c - '0')
+                            : 0;
             if (per && per->count() > 0 && count > 0 && count <= std::numeric_limits<std::uint32_t>::max() &&
                 std::to_string(count) == parts[0])
                 return Rate{static_cast<std::uint32_t>(count), *per};
         }
-        mistake(value.at, toml::describe(value) + " is no rate; allowed: a number per time, like \"10/1m\", \"600/1h\"");
+        mistake(value.at, toml::describe(value) +
+                              " is no rate; allowed: a number per time, like \"10/1m\", \"600/1h\"");
         return std::nullopt;
     }
     // One text, or a list of them.
@@ -88,7 +96,8 @@ public:
         return all;
     }
     template <class T>
-    std::optional<T> choice(const std::string& word, Position at, const std::vector<std::pair<std::string, T>>& allowed) {
+    std::optional<T> choice(const std::string& word, Position at,
+                            const std::vector<std::pair<std::string, T>>& allowed) {
         std::vector<std::string> names;
         for (const auto& [name, item] : allowed) {
             if (name == word) return item;
@@ -104,7 +113,8 @@ public:
     template <class T>
     void table(const toml::Table& table, const Keys<T>& keys, T& into) {
         for (const toml::Entry& entry : table) {
-            const auto key = std::find_if(keys.begin(), keys.end(), [&](const auto& known) { return known.first == entry.key; });
+            const auto key = std::find_if(keys.begin(), keys.end(),
+                                          [&](const auto& known) { return known.first == entry.key; });
             if (key != keys.end()) {
                 key->second(into, entry.value, *this);
                 continue;
@@ -112,8 +122,9 @@ public:
             std::vector<std::string> names;
             for (const auto& known : keys) names.push_back(known.first);
             const std::string meant = toml::nearest(entry.key, names);
-            mistake(entry.at, "there is no key " + toml::quote(entry.key) + "; " +
-                                  (meant.empty() ? "allowed: " + joined(names) : "did you mean " + meant + "?"));
+            mistake(entry.at,
+                    "there is no key " + toml::quote(entry.key) + "; " +
+                        (meant.empty() ? "allowed: " + joined(names) : "did you mean " + meant + "?"));
         }
     }
 
@@ -138,25 +149,35 @@ const Reading::Keys<ProviderOptions>& provider_keys() {
          [](P& p, const Value& v, R& r) {
              for (auto& [host, at] : r.texts(v)) {
                  const std::string_view name = std::string_view(host).substr(host.starts_with("*.") ? 2 : 0);
-                 // Peers 4.1: a trailing dot matches nothing. So it is taken off here and not left to be wondered at.
-                 if (!mail::to_ascii(name)) r.mistake(at, toml::quote(host) + " is no host; allowed: \"mx.example.net\", \"*.example.net\"");
-                 else p.mx.push_back(text::to_lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host));
+                 // Peers 4.1: a trailing dot matches nothing. So it is taken off here and not left to be
+                 // wondered at.
+                 if (!mail::to_ascii(name))
+                     r.mistake(at, toml::quote(host) +
+                                       " is no host; allowed: \"mx.example.net\", \"*.example.net\"");
+                 else
+                     p.mx.push_back(
+                         text::to_lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host));
              }
          }},
         {"connections", [](P& p, const Value& v, R& r) { p.connections = r.number(v, 1, 1000); }},
-        {"messages_per_connection", [](P& p, const Value& v, R& r) { p.messages_per_connection = r.number(v, 1, 100000); }},
+        {"messages_per_connection",
+         [](P& p, const Value& v, R& r) { p.messages_per_connection = r.number(v, 1, 100000); }},
         {"rate", [](P& p, const Value& v, R& r) { p.rate = r.rate(v); }},
         {"tls",
          [](P& p, const Value& v, R& r) {
-             p.tls = r.choice<TlsPolicy>(
-                 r.text(v), v.at, {{"opportunistic", TlsPolicy::opportunistic}, {"required", TlsPolicy::required}, {"none", TlsPolicy::none}});
+             p.tls = r.choice<TlsPolicy>(r.text(v), v.at,
+                                         {{"opportunistic", TlsPolicy::opportunistic},
+                                          {"required", TlsPolicy::required},
+                                          {"none", TlsPolicy::none}});
          }},
         {"daily_mark", [](P& p, const Value& v, R& r) { p.daily_mark = r.number(v, 1, 100000000); }},
         {"daily_warning", [](P& p, const Value& v, R& r) { p.daily_warning = r.number(v, 1, 100000000); }},
         {"after_fix",
          [](P& p, const Value& v, R& r) {
-             p.after_fix = r.choice<AfterFix>(
-                 r.text(v), v.at, {{"resend", AfterFix::resend}, {"resend-once", AfterFix::resend_once}, {"bounce", AfterFix::bounce}});
+             p.after_fix = r.choice<AfterFix>(r.text(v), v.at,
+                                              {{"resend", AfterFix::resend},
+                                               {"resend-once", AfterFix::resend_once},
+                                               {"bounce", AfterFix::bounce}});
          }},
     };
     return keys;
@@ -166,12 +187,14 @@ void read_class(ReplyRule& rule, const Value& value, Reading& reading) {
     const std::string word = reading.text(value);
     const auto found = class_of(word);
     // Those of our own making are no words for a reply.
-    if (found && word != "recipient" && ((*found > Class::none && *found < Class::local) || *found == Class::permanent)) {
+    if (found && word != "recipient" &&
+        ((*found > Class::none && *found < Class::local) || *found == Class::permanent)) {
         rule.meant.failure_class = *found;
         return;
     }
     std::vector<std::string> names;
-    for (auto c = Class::temp; c < Class::local; c = static_cast<Class>(static_cast<int>(c) + 1)) names.emplace_back(to_string(c));
+    for (auto c = Class::temp; c < Class::local; c = static_cast<Class>(static_cast<int>(c) + 1))
+        names.emplace_back(to_string(c));
     names.emplace_back(to_string(Class::permanent));
     reading.mistake(value.at, "the class " + toml::quote(word) + " is unknown; allowed: " + joined(names));
 }
@@ -191,15 +214,20 @@ void read_text(ReplyRule& rule, const Value& value, Reading& reading) {
     }
     for (const auto& [name, index] : compiled->NamedCapturingGroups())
         if (name != "domain" && name != "ip")
-            reading.mistake(value.at, "text has a group named " + toml::quote(name) + "; allowed: (?P<domain>...), (?P<ip>...)");
+            reading.mistake(value.at, "text has a group named " + toml::quote(name) +
+                                          "; allowed: (?P<domain>...), (?P<ip>...)");
     rule.text = std::move(compiled);
 }
 
 using Action = bool Judgement::*;
 const std::vector<std::pair<std::string, Action>>& actions() {
     static const std::vector<std::pair<std::string, Action>> all = {
-        {"ipv4-instead", &Judgement::ipv4_instead},           {"force-tls", &Judgement::force_tls}, {"next-mx", &Judgement::next_mx},
-        {"without-extension", &Judgement::without_extension}, {"reconnect", &Judgement::reconnect}, {"hold-all", &Judgement::hold_all},
+        {"ipv4-instead", &Judgement::ipv4_instead},
+        {"force-tls", &Judgement::force_tls},
+        {"next-mx", &Judgement::next_mx},
+        {"without-extension", &Judgement::without_extension},
+        {"reconnect", &Judgement::reconnect},
+        {"hold-all", &Judgement::hold_all},
         {"alert", &Judgement::alert},
     };
     return all;
@@ -225,15 +253,23 @@ const Reading::Keys<ReplyRule>& rule_keys() {
         {"code",
          [](U& u, const Value& v, R& r) {
              for (auto& [word, at] : r.texts(v)) {
-                 if (const auto code = CodePattern::parse(word)) u.codes.push_back(*code);
-                 else r.mistake(at, toml::quote(word) + " is no code of a refusal; allowed: like \"421\", \"45x\", \"5xx\"");
+                 if (const auto code = CodePattern::parse(word))
+                     u.codes.push_back(*code);
+                 else
+                     r.mistake(at, toml::quote(word) +
+                                       " is no code of a refusal; allowed: like \"421\", \"45x\", \"5xx\"");
              }
          }},
         {"enhanced",
          [](U& u, const Value& v, R& r) {
              for (auto& [word, at] : r.texts(v)) {
-                 if (const auto code = EnhancedPattern::parse(word)) u.enhanced.push_back(*code);
-                 else r.mistake(at, toml::quote(word) + " is no enhanced code; allowed: like \"5.7.26\", \"x.7.26\", \"4.7.500-699\"");
+                 if (const auto code = EnhancedPattern::parse(word))
+                     u.enhanced.push_back(*code);
+                 else
+                     r.mistake(
+                         at,
+                         toml::quote(word) +
+                             " is no enhanced code; allowed: like \"5.7.26\", \"x.7.26\", \"4.7.500-699\"");
              }
          }},
         {"text", read_text},
@@ -263,7 +299,8 @@ const Reading::Keys<ReplyRule>& rule_keys() {
         {"pause_max", [](U& u, const Value& v, R& r) { u.meant.pause_max = r.duration(v); }},
         {"until_resumed", [](U& u, const Value& v, R& r) { u.meant.until_resumed = r.flag(v); }},
         {"connections", [](U& u, const Value& v, R& r) { u.meant.connections = r.number(v, 1, 1000); }},
-        {"messages_per_connection", [](U& u, const Value& v, R& r) { u.meant.messages_per_connection = r.number(v, 1, 100000); }},
+        {"messages_per_connection",
+         [](U& u, const Value& v, R& r) { u.meant.messages_per_connection = r.number(v, 1, 100000); }},
         {"rate", [](U& u, const Value& v, R& r) { u.meant.rate = r.rate(v); }},
         {"expires_after", [](U& u, const Value& v, R& r) { u.meant.expires_after = r.duration(v); }},
         {"suppress_after", [](U& u, const Value& v, R& r) { u.meant.suppress_after = r.number(v, 0, 1000); }},
@@ -280,32 +317,48 @@ const Reading::Keys<ReplyRule>& rule_keys() {
          [](U& u, const Value& v, R& r) {
              for (auto& [words, at] : r.texts(v)) {
                  const auto reply = reply_from(words);
-                 if (!reply || reply->code < 400) r.mistake(at, toml::quote(words) + " is no refusal as a server sends it; allowed: like \"550 5.1.1 No such user\"");
-                 else u.examples.push_back(std::move(words));
+                 if (!reply || reply->code < 400)
+                     r.mistake(
+                         at,
+                         toml::quote(words) +
+                             " is no refusal as a server sends it; allowed: like \"550 5.1.1 No such user\"");
+                 else
+                     u.examples.push_back(std::move(words));
              }
-             if (u.examples.size() > kMaxExamples) r.mistake(v.at, fmt::format("{} examples are too many; allowed: up to {}", u.examples.size(), kMaxExamples));
+             if (u.examples.size() > kMaxExamples)
+                 r.mistake(v.at, fmt::format("{} examples are too many; allowed: up to {}", u.examples.size(),
+                                             kMaxExamples));
          }},
     };
     return keys;
 }
 
 bool is_plain(std::string_view name) {
-    return !name.empty() && name.size() <= 64 &&
-           std::all_of(name.begin(), name.end(), [](char c) { return text::is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+        return text::is_alnum(c) || c == '-' || c == '_' || c == '.';
+    });
 }
 
-void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const std::vector<std::string>& known, Reading& reading) {
-    if (!is_plain(rule.name)) reading.mistake(at, "this rule needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
-    if (find(given, "class") == nullptr) reading.mistake(at, "the rule " + toml::quote(rule.name) + " has no class; docs/REFUSALS.md lists them");
+void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const std::vector<std::string>& known,
+                Reading& reading) {
+    if (!is_plain(rule.name))
+        reading.mistake(at, "this rule needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
+    if (find(given, "class") == nullptr)
+        reading.mistake(at,
+                        "the rule " + toml::quote(rule.name) + " has no class; docs/REFUSALS.md lists them");
     if (rule.examples.empty())
-        reading.mistake(at, "the rule " + toml::quote(rule.name) + " has no example; give a reply that it is to match, as the server sent it");
+        reading.mistake(at, "the rule " + toml::quote(rule.name) +
+                                " has no example; give a reply that it is to match, as the server sent it");
     if (rule.codes.empty() && rule.enhanced.empty() && rule.pattern.empty())
-        reading.mistake(at, "the rule " + toml::quote(rule.name) + " matches everything; give code, enhanced or text");
+        reading.mistake(
+            at, "the rule " + toml::quote(rule.name) + " matches everything; give code, enhanced or text");
     for (const std::string& provider : rule.providers)
         if (std::find(known.begin(), known.end(), provider) == known.end()) {
             const std::string meant = toml::nearest(provider, known);
-            reading.mistake(at, "the rule " + toml::quote(rule.name) + " is about the provider " + toml::quote(provider) + ", which is unknown; " +
-                                    (meant.empty() ? "allowed: " + joined(known) : "did you mean " + meant + "?"));
+            reading.mistake(
+                at, "the rule " + toml::quote(rule.name) + " is about the provider " + toml::quote(provider) +
+                        ", which is unknown; " +
+                        (meant.empty() ? "allowed: " + joined(known) : "did you mean " + meant + "?"));
         }
     const Class kind = rule.meant.failure_class;
     if (kind != Class::auth && kind != Class::temp && !rule.meant.causes.empty())
@@ -314,17 +367,21 @@ void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const st
     if (kind == Class::rcpt_perm && find(given, "suppress_after") == nullptr) rule.meant.suppress_after = 1;
     // PR-54: nothing but a mailbox may be suppressed.
     if (kind != Class::rcpt_perm && kind != Class::rcpt_full && rule.meant.suppress_after != 0)
-        reading.mistake(at, "suppress_after is of the classes rcpt-perm and rcpt-full only: no other refusal is about the recipient");
+        reading.mistake(at,
+                        "suppress_after is of the classes rcpt-perm and rcpt-full only: no other refusal is "
+                        "about the recipient");
     rule.name = (rule.providers.empty() ? std::string("default") : rule.providers.front()) + "/" + rule.name;
 }
 
 }  // namespace
 
 std::string place_of(const std::string& file_name, Position at) {
-    return at.line == 0 ? file_name : file_name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+    return at.line == 0 ? file_name
+                        : file_name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
 
-ReadRules read_rules(std::string_view text, const std::string& file_name, const std::vector<std::string>& known_below) {
+ReadRules read_rules(std::string_view text, const std::string& file_name,
+                     const std::vector<std::string>& known_below) {
     ReadRules out;
     Reading reading(file_name, out);
     const toml::TomlText tree = toml::read_toml(text);
@@ -334,7 +391,9 @@ ReadRules read_rules(std::string_view text, const std::string& file_name, const 
         const Value* value = find(tree.root, key);
         if (value == nullptr) return nullptr;
         const auto* list = value->as<toml::List>();
-        if (list == nullptr || std::any_of(list->begin(), list->end(), [](const Value& item) { return item.as<toml::Table>() == nullptr; })) {
+        if (list == nullptr || std::any_of(list->begin(), list->end(), [](const Value& item) {
+                return item.as<toml::Table>() == nullptr;
+            })) {
             reading.mistake(value->at, fmt::format("{} is written [[{}]], once for each", key, key));
             return nullptr;
         }
@@ -342,7 +401,8 @@ ReadRules read_rules(std::string_view text, const std::string& file_name, const 
     };
     for (const toml::Entry& entry : tree.root)
         if (entry.key != "provider" && entry.key != "rule")
-            reading.mistake(entry.at, "there is no " + toml::quote(entry.key) + " here; allowed: [[provider]], [[rule]]");
+            reading.mistake(
+                entry.at, "there is no " + toml::quote(entry.key) + " here; allowed: [[provider]], [[rule]]");
 
     std::vector<std::string> known = known_below;
     if (const toml::List* providers = tables("provider"))
@@ -350,11 +410,17 @@ ReadRules read_rules(std::string_view text, const std::string& file_name, const 
             ProviderOptions provider;
             reading.table(*item.as<toml::Table>(), provider_keys(), provider);
             if (!is_plain(provider.name) || provider.name == "default")
-                reading.mistake(item.at, "this provider needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
-            if (provider.mx.empty() && std::find(known_below.begin(), known_below.end(), provider.name) == known_below.end())
-                reading.mistake(item.at, "the provider " + toml::quote(provider.name) + " has no mx to know it by; set mx = [\"*.example.net\"]");
-            if (std::any_of(out.providers.begin(), out.providers.end(), [&](const auto& other) { return other.name == provider.name; }))
-                reading.mistake(item.at, "the provider " + toml::quote(provider.name) + " is given twice; put all into one [[provider]]");
+                reading.mistake(
+                    item.at,
+                    "this provider needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
+            if (provider.mx.empty() &&
+                std::find(known_below.begin(), known_below.end(), provider.name) == known_below.end())
+                reading.mistake(item.at, "the provider " + toml::quote(provider.name) +
+                                             " has no mx to know it by; set mx = [\"*.example.net\"]");
+            if (std::any_of(out.providers.begin(), out.providers.end(),
+                            [&](const auto& other) { return other.name == provider.name; }))
+                reading.mistake(item.at, "the provider " + toml::quote(provider.name) +
+                                             " is given twice; put all into one [[provider]]");
             known.push_back(provider.name);
             if (!provider.family.empty()) known.push_back(provider.family);
             out.providers.push_back(std::move(provider));
@@ -369,8 +435,10 @@ ReadRules read_rules(std::string_view text, const std::string& file_name, const 
             rule.where = place_of(file_name, item.at);
             rule.meant.rule = rule.name;
             rule.meant.where = rule.where;
-            if (std::any_of(out.rules.begin(), out.rules.end(), [&](const ReplyRule& other) { return other.name == rule.name; }))
-                reading.mistake(item.at, "the rule " + toml::quote(rule.name) + " is given twice; the names of a provider's rules must differ");
+            if (std::any_of(out.rules.begin(), out.rules.end(),
+                            [&](const ReplyRule& other) { return other.name == rule.name; }))
+                reading.mistake(item.at, "the rule " + toml::quote(rule.name) +
+                                             " is given twice; the names of a provider's rules must differ");
             out.rules.push_back(std::move(rule));
             out.rule_places.push_back(item.at);
         }

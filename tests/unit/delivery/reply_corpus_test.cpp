@@ -1,4 +1,5 @@
-// tests/fixtures/replies.txt: every reply with its class, whom it concerns and what is done, through the parser of replies.
+// tests/fixtures/replies.txt: every reply with its class, whom it concerns and what is done, through the
+// parser of replies.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -17,9 +18,9 @@ using smtp::protocol::ReplyParser;
 using smtp::protocol::Stage;
 
 struct Block {
-    std::size_t line = 0;   // of the file
-    std::string head;       // without "> "
-    std::string reply;      // with CRLF
+    std::size_t line = 0;  // of the file
+    std::string head;      // without "> "
+    std::string reply;     // with CRLF
 };
 
 std::vector<Block> read_corpus() {
@@ -28,8 +29,10 @@ std::vector<Block> read_corpus() {
     std::size_t number = 0;
     for (std::string line; std::getline(file, line);) {
         ++number;
-        if (line.starts_with("> ")) blocks.push_back({number, line.substr(2), {}});
-        else if (!line.empty() && text::is_digit(line[0]) && !blocks.empty()) blocks.back().reply += line + "\r\n";
+        if (line.starts_with("> "))
+            blocks.push_back({number, line.substr(2), {}});
+        else if (!line.empty() && text::is_digit(line[0]) && !blocks.empty())
+            blocks.back().reply += line + "\r\n";
     }
     return blocks;
 }
@@ -40,7 +43,8 @@ Reply parsed(const std::string& wire) {
     for (std::size_t i = 0; i < wire.size(); ++i) {
         std::string_view in = std::string_view(wire).substr(i, 1);
         const auto status = parser.feed(in);
-        EXPECT_EQ(status, i + 1 == wire.size() ? ReplyParser::Status::reply : ReplyParser::Status::need_more) << wire;
+        EXPECT_EQ(status, i + 1 == wire.size() ? ReplyParser::Status::reply : ReplyParser::Status::need_more)
+            << wire;
         if (status != ReplyParser::Status::need_more) break;
     }
     return parser.take();
@@ -55,14 +59,16 @@ std::string list(const std::vector<std::string_view>& words) {
 std::string shown(const Judgement& judgement) {
     std::ostringstream out;
     out << to_string(judgement.failure_class) << ' ' << to_string(judgement.result);
-    if (!judgement.causes.empty()) out << " causes=" << list(judgement.causes.words()) << (judgement.causes.all_needed ? "(all)" : "");
+    if (!judgement.causes.empty())
+        out << " causes=" << list(judgement.causes.words()) << (judgement.causes.all_needed ? "(all)" : "");
     if (!judgement.whose.empty()) out << " whose=" << list(judgement.whose.words());
     if (judgement.wait) out << " wait=" << toml::format_duration(*judgement.wait);
     if (judgement.pause) out << " pause=" << toml::format_duration(*judgement.pause);
     if (judgement.pause_max) out << " up-to=" << toml::format_duration(*judgement.pause_max);
     if (judgement.connections != 0) out << " connections=" << judgement.connections;
     if (judgement.messages_per_connection != 0) out << " messages=" << judgement.messages_per_connection;
-    if (judgement.rate) out << " rate=" << judgement.rate->count << '/' << toml::format_duration(judgement.rate->per);
+    if (judgement.rate)
+        out << " rate=" << judgement.rate->count << '/' << toml::format_duration(judgement.rate->per);
     if (judgement.expires_after) out << " expires=" << toml::format_duration(*judgement.expires_after);
     if (judgement.suppress_after != 0) out << " suppress=" << judgement.suppress_after;
     std::vector<std::string_view> actions;
@@ -84,7 +90,8 @@ std::string shown(const Judgement& judgement) {
 }
 
 Stage stage_of(std::string_view word) {
-    for (auto stage = Stage::greeting; stage <= Stage::rset; stage = static_cast<Stage>(static_cast<int>(stage) + 1))
+    for (auto stage = Stage::greeting; stage <= Stage::rset;
+         stage = static_cast<Stage>(static_cast<int>(stage) + 1))
         if (stage_word(stage) == word) return stage;
     ADD_FAILURE() << word;
     return Stage::rset;
@@ -100,7 +107,9 @@ TEST(ReplyCorpus, EachReplyMeansWhatItMust) {
         ASSERT_NE(colon, std::string::npos);
         const auto words = text::split(std::string_view(block.head).substr(0, colon), ' ');
         ASSERT_GE(words.size(), 2U);
-        const auto has = [&](std::string_view word) { return std::find(words.begin() + 2, words.end(), word) != words.end(); };
+        const auto has = [&](std::string_view word) {
+            return std::find(words.begin() + 2, words.end(), word) != words.end();
+        };
         const Reply reply = parsed(block.reply);
         ReplyFacts facts(stage_of(words[1]), reply);
         if (words[0] != "anybody") facts.provider = words[0];
@@ -111,7 +120,8 @@ TEST(ReplyCorpus, EachReplyMeansWhatItMust) {
         facts.strict_5xx = has("strict");
         facts.last_host = !has("not-last");
         facts.ours = [foreign = has("foreign")](std::string_view) { return !foreign; };
-        EXPECT_EQ(shown(classify(facts, *ProviderRules::built_in())), block.head.substr(colon + 2)) << block.reply;
+        EXPECT_EQ(shown(classify(facts, *ProviderRules::built_in())), block.head.substr(colon + 2))
+            << block.reply;
     }
 }
 
