@@ -125,7 +125,7 @@ void Breaker::State::tell(BreakerPair& pair) {
         if (shown.unexplained)
             alarm.text += " DNS shows nothing wrong of what they ask for: their resolvers may still have old records, or the cause is another.";
         if (shown.diagnosis) {
-            alarm.text += "\n" + to_text(*shown.diagnosis);
+            alarm.text += "\n" + shown.what_dns_shows();
             alarm.detail = boost::json::serialize(to_json(*shown.diagnosis));
         }
         alarm.advice = shown.advice.empty() ? "Repair what is said to fail." : shown.advice;

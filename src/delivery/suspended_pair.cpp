@@ -52,6 +52,15 @@ std::string SuspendedPair::name() const {
     return (source == "default" ? "this machine" : source) + " at " + group;
 }
 
+std::string SuspendedPair::what_dns_shows() const {
+    if (!diagnosis || reason == SuspensionReason::by_operator) return {};
+    Diagnosis concerned;
+    concerned.at = diagnosis->at;
+    for (const Fact& fact : diagnosis->facts)
+        if (concerns(causes, fact.kind)) concerned.facts.push_back(fact);
+    return concerned.facts.empty() ? to_text(*diagnosis) : to_text(concerned);
+}
+
 std::string SuspendedPair::sentence() const {
     const std::string whose = !sender.empty() ? "mail of " + sender : source == "default" ? "this machine's mail" : "mail from " + source;
     if (phase == SuspensionPhase::releasing) return fmt::format("{} takes {} again, a little at a time", group, whose);

@@ -59,6 +59,8 @@ struct SuspendedPair {
     [[nodiscard]] std::string name() const;
     // One sentence for lists: "google refuses mail of example.org until its SPF is repaired".
     [[nodiscard]] std::string sentence() const;
+    // Of the latest diagnosis what the refusal is about, each failing fact with its repair; several lines, or empty.
+    [[nodiscard]] std::string what_dns_shows() const;
     [[nodiscard]] bool holds() const { return phase != SuspensionPhase::releasing; }
 };
 

@@ -54,7 +54,7 @@ std::string diagnosis_words(const SuspendedPair& pair) {
     if (!pair.meaning.empty()) words = pair.meaning;
     if (pair.diagnosis && pair.reason == SuspensionReason::auth) {
         if (!words.empty()) words += "\n\n";
-        words += "What DNS showed at the last look:\n" + to_text(*pair.diagnosis);
+        words += "What DNS showed at the last look:\n" + pair.what_dns_shows();
     }
     if (!pair.link.empty()) words += (words.empty() ? "" : "\n\n") + ("See " + pair.link);
     return words;
