@@ -33,7 +33,7 @@ void check_url(std::string_view key, const std::string& url, bool allow_http, co
 void check_secret(std::string_view what, const std::string& secret, const std::string& file, const Place& secret_place,
                   const Place& none_place, Findings& findings) {
     if (secret.empty() && file.empty()) {
-        findings.mistake(none_place, fmt::format("{0} has no secret, so that its receiver could not tell our requests from anybody's; make one "
+        findings.mistake(none_place, fmt::format("{0} is not set, so that its receiver could not tell our requests from anybody's; make one "
                                                  "with `openssl rand -hex 32 > FILE` and name the file in {0}_file",
                                                  what));
     } else if (!secret.empty() && !file.empty()) {
