@@ -65,6 +65,8 @@ std::optional<HttpsAnswer> parse_more(Parser& parser, std::string& waiting, bool
         }
         if (failed || taken == 0) break;
     }
+    // The parser asserts that it had some octet before the end.
+    if (ended && !parser.got_some()) return HttpsAnswer(HttpsEnd::unreachable, "it closed the connection without an answer");
     if (!failed && ended && !parser.is_done()) parser.put_eof(failed);
     // The parser has no bound for what stands around a body's chunks (RFC 9112 s7.1.1, s7.1.2): an endless one would only be kept.
     const bool endless = !failed && waiting.size() > kMaxHeader;

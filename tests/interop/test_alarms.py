@@ -45,7 +45,7 @@ class Alarms(world.WorldTest):
     def change(self, **alarm):
         self.d.tables["alarm"] |= alarm
         self.d.write_config()
-        self.d.command("reload")
+        self.d.reload()
 
     def told(self):
         return [json.loads(line) for line in self.records.read_text().splitlines()] if self.records.exists() else []

@@ -181,7 +181,7 @@ class Hooks(world.WorldTest):
         self.assertEqual(self.receiver.requests, [])
         self.d.tables["webhook"] = [self.hook()]
         self.d.write_config()
-        self.d.command("reload")
+        self.d.reload()
         self.wait_for_event(lambda event: event["to"] == "well@dest.test")
 
     def test_both_secrets_sign_while_one_is_changed(self):
