@@ -54,6 +54,7 @@ void get_tls_report(const CorePtr& core, const Request& request, Respond respond
 void post_tls_reports(const CorePtr& core, const Request& request, Respond respond);
 void get_events(const CorePtr& core, const Request& request, Respond respond);
 void get_diagnosis(const CorePtr& core, const Request& request, Respond respond);
+void get_survey(const CorePtr& core, const Request& request, Respond respond);
 void get_why(const CorePtr& core, const Request& request, Respond respond);
 void get_route(const CorePtr& core, const Request& request, Respond respond);
 void get_senders(const CorePtr& core, const Request& request, Respond respond);

@@ -71,6 +71,7 @@ constexpr Place kPlaces[] = {
     {"/v1/route", "GET", get_route},
     {"/v1/senders", "GET", get_senders},
     {"/v1/status", "GET", get_status},
+    {"/v1/survey", "GET", get_survey},
     {"/v1/suspensions", "GET", get_suspensions},
     {"/v1/suspensions/resume", "POST", post_suspensions_resume},
     {"/v1/suspensions/suspend", "POST", post_suspensions_suspend},

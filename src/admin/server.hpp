@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -127,6 +128,8 @@ struct Daemon {
     std::function<void(DiagnosisRequest, UniqueFunction<void(std::string)> done)> diagnose;
     // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(RouteQuestion, UniqueFunction<void(std::string)> done)> explain_route;
+    // Of recipient domains with mail whose way is known: the provider, or the first of their mail hosts. Optional.
+    std::function<std::map<std::string, std::string>()> groups;
     // Why mail waits or what became of it, as JSON (docs/WHY.md): `done` as for explain_route. Optional.
     std::function<void(std::string what, UniqueFunction<void(std::string)> done)> why;
     // What TLS reports will be made of, oldest first; one report as JSON; sending those of days that are over (or of one, of this
@@ -173,6 +176,7 @@ struct ServerBounds {
 //   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
 //   GET /v1/diagnosis?domain=&sender=&ip=   SPF, DKIM, DMARC, reverse DNS: what receivers find, and what to repair
 //   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
+//   GET /v1/survey?by=&limit=          how old waiting mail is (by domain, sender or provider), and how deliveries ended of late
 //   GET /v1/why?what=                  why mail waits or what became of it: of a queue id, a recipient, a domain or a provider
 //   GET /v1/events?id=&domain=         what happens, live: one object of JSON a line, without end
 //   GET /v1/tls-reports                what was counted of TLS, by day and domain

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/daemon_call.hpp"
+#include "app/overview_view.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -67,14 +68,34 @@ void print_object(const json::object& object, int depth) {
     }
 }
 
-int status(const DaemonOptions& options) {
-    const Asked asked = ask(options, "GET", "/v1/status");
+struct StatusCommand : DaemonOptions {
+    std::string by = "domain";
+    std::uint32_t limit = 10;
+};
+
+// Adds what another endpoint tells; where it cannot, the rest is shown all the same.
+void add(const DaemonOptions& options, const std::string& target, json::object& to) {
+    Asked asked = ask(options, "GET", target);
+    if (asked.code != exit_code::kOk) return;
+    for (auto& member : asked.body.as_object()) to[member.key()] = std::move(member.value());
+}
+
+int status(const StatusCommand& options) {
+    Asked asked = ask(options, "GET", "/v1/status");
     if (asked.code != exit_code::kOk) return asked.code;
+    json::object& all = asked.body.as_object();
+    add(options, fmt::format("/v1/survey?by={}&limit={}", options.by, options.limit), all);
+    add(options, "/v1/alarms", all);
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
-    } else {
-        print_object(asked.body.as_object(), 0);
+        print(json::serialize(all) + "\n");
+        return exit_code::kOk;
     }
+    print(overview_text(all));
+    for (const char* shown : {"ages", "success", "alarms"}) all.erase(shown);
+    if (json::value* daemon = all.if_contains("daemon"); daemon != nullptr && daemon->is_object())
+        for (const char* shown : {"pairs", "shaping", "relay_troubles", "oldest_seconds"}) daemon->as_object().erase(shown);
+    print("\n");
+    print_object(all, 0);
     return exit_code::kOk;
 }
 
@@ -88,8 +109,12 @@ int metrics(const DaemonOptions& options) {
 
 void add_status_commands(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("status", "Show how the running daemon is");
-    auto options = std::make_shared<DaemonOptions>();
+    auto options = std::make_shared<StatusCommand>();
     add_daemon_options(*command, *options);
+    command->add_option("--by", options->by, "What the table of ages is by: domain (of recipients), sender (domain), provider")
+        ->check(CLI::IsMember({"domain", "sender", "provider"}))
+        ->capture_default_str();
+    command->add_option("--limit", options->limit, "At most so many lines of that table")->check(CLI::Range(1U, 1000U))->capture_default_str();
     command->callback([options, &action] { action = [options] { return status(*options); }; });
 
     command = app.add_subcommand("metrics", "Print the daemon's figures in Prometheus' text format");

@@ -1,5 +1,6 @@
 // The answer for people: its sentence first, then who, what was said, what is in the way, what comes next, and the last session.
 #include <boost/json/array.hpp>
+#include <boost/json/value_to.hpp>
 #include <fmt/format.h>
 
 #include "base/text.hpp"
