@@ -45,7 +45,12 @@ class Alarms(world.WorldTest):
     def change(self, **alarm):
         self.d.tables["alarm"] |= alarm
         self.d.write_config()
+        before = len(self.d.log(r"\breloaded\b"))
         self.d.reload()
+        deadline = time.monotonic() + 30
+        while len(self.d.log(r"\breloaded\b")) == before:
+            self.assertLess(time.monotonic(), deadline, self.d.log()[-5:])
+            time.sleep(0.01)
 
     def told(self):
         return [json.loads(line) for line in self.records.read_text().splitlines()] if self.records.exists() else []
