@@ -135,7 +135,7 @@ class Case:
 
 
 def outcome(text):
-    """"failed class=recipient reply=550 5.1.1": (disposition, {key: regex})."""
+    """"failed class=rcpt-perm reply=550 5.1.1": (disposition, {key: regex})."""
     word, _, rest = text.partition(" ")
     if word.rstrip("*") not in DISPOSITIONS:   # "deferred*": once or more often
         raise Wrong(f"an outcome is one of {', '.join(DISPOSITIONS)}, not {text!r}")

@@ -204,7 +204,7 @@ class Relays(WorldTest):
         w.daemon.send("gone@nowhere.test")
         w.daemon.wait_for_log(r"relay-trouble\b.*fault=relaying")
         w.daemon.wait_for_log(r"\bdeferred\b.*denied@.*class=local")
-        w.daemon.wait_for_log(r"\bfailed\b.*gone@.*class=recipient")
+        w.daemon.wait_for_log(r"\bfailed\b.*gone@.*class=rcpt-perm")
         isp.wait_for_message("alice@example.test")   # the report about gone@
         w.daemon.wait_for_queue(1)
         isp.forget(denied)
