@@ -398,6 +398,7 @@ void Breaker::no_probe(std::string_view key, TimePoint now) {
     if (pair == nullptr || pair->shown.phase != SuspensionPhase::probing) return;
     pair->choosing = false;
     state_->enter(*pair, SuspensionPhase::trial, now);
+    state_->say("probe", false, *pair, {{"note", "no mail waits behind it; the next message is the probe"}});
     state_->note(*pair, false);
 }
 

@@ -96,7 +96,7 @@ queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged) {
 
 std::optional<TimePoint> held_since(const queue::Recipient& recipient) {
     const bool held = recipient.last_class == to_string(Class::auth) || recipient.last_class == to_string(Class::rep);
-    if (!held || recipient.due_at > recipient.last_attempt) return std::nullopt;
+    if (!held || recipient.due_at >= recipient.last_attempt) return std::nullopt;
     return recipient.due_at;
 }
 
@@ -163,7 +163,8 @@ queue::Verdict verdict_of(const Judged& judged, TimePoint accepted_at, const que
         return verdict;
     }
     if (judged.held) {
-        verdict.due_at = held_since(recipient).value_or(now);
+        // Before the attempt, by as little as there is: so it differs from what is due at once for another way.
+        verdict.due_at = held_since(recipient).value_or(now - Duration(1));
         verdict.count_attempt = false;
         return verdict;
     }

@@ -34,7 +34,7 @@ struct Judged {
 };
 
 // Since when a recipient waits for the end of a suspension; nothing where it does not. Told by its row: last refused in class auth or
-// rep, and due not later than that refusal.
+// rep, and due before that refusal.
 [[nodiscard]] std::optional<TimePoint> held_since(const queue::Recipient& recipient);
 
 // Who gave the replies, and how they are read.

@@ -4,8 +4,9 @@
 import time
 
 from posthorn_test import providers, world
-from posthorn_test.daemon import simple_message
+from posthorn_test.daemon import loopback_address, simple_message
 from posthorn_test.providers import InternetTest
+from posthorn_test.sink import Sink
 
 KEY = "rsa._domainkey.example.test"
 # A poll each 20, 40, 100, 200 and then each 300 ms; nothing that a test does not wait for comes by itself.
@@ -160,6 +161,25 @@ class Suspension(InternetTest):
         net.daemon.wait_for_queue(1)
         self.assertEqual(net.daemon.queue_ids(), [three])
         self.assertEqual(len(net.google.sink.messages), 1)
+
+    def test_with_a_fallback_relay_mail_goes_by_it_until_the_probe(self):
+        """The pair is suspended, diagnosed and probed as any other, but nothing waits: the next message after the repair is the probe."""
+        isp = Sink(loopback_address(), name="isp.test")
+        self.addCleanup(isp.stop)
+        net = self.broken(changes={"relay": [{"name": "isp", "host": f"isp.test:{isp.port}", "tls": "opportunistic"}],
+                                   "route": [{"to": "direct", "fallback": "isp"}]})
+        net.dns.set("isp.test", "A", isp.address)
+        for name in ("first", "second"):
+            net.daemon.send(f"{name}@gmail.com")
+            isp.wait_for_message(f"{name}@gmail.com")
+        net.daemon.wait_for_empty_queue()
+        self.assertEqual(len(net.google.commands("MAIL")), 1)
+        self.repair(net)
+        net.daemon.wait_for_log(" probe .*the next message is the probe")
+        net.daemon.send("third@gmail.com")
+        net.google.sink.wait_for_message("third@gmail.com")
+        net.daemon.wait_for_log(r' released .*pair="example.test at google"')
+        self.assertEqual(len(isp.messages), 2)
 
     def test_strict_5xx_at_a_reload_gives_the_suspension_up(self):
         """PR-52"""

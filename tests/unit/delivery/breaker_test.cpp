@@ -371,7 +371,8 @@ TEST_F(BreakerTest, RepHoldKeepsTheRefusedMessageForATime) {   // PR-53
     EXPECT_TRUE(judged[0].held);
     Judged again = answered(553, "5.7.1 [BL21] listed", rep(true));
     again.recipient.last_class = "rep";
-    again.recipient.due_at = again.recipient.last_attempt = now;
+    again.recipient.last_attempt = now;
+    again.recipient.due_at = now - 1ms;
     now += 4h;
     judged = heed(again);
     EXPECT_EQ(judged[0].outcome.result, Disposition::failed);
@@ -390,7 +391,8 @@ TEST_F(BreakerTest, WhatMustNotBeSentAgainIsNot) {   // MS-pol, Y-faq: after_fix
     EXPECT_TRUE(heed(item)[0].held);
     item.recipient.last_class = "auth";
     item.recipient.last_reply = "550 5.7.515 Access denied";
-    item.recipient.due_at = item.recipient.last_attempt = now;
+    item.recipient.last_attempt = now;
+    item.recipient.due_at = now - 1ms;
     EXPECT_EQ(heed(item)[0].outcome.result, Disposition::failed) << "one try after the repair, not two";
     item.recipient.last_reply = "421 4.7.26 later";
     EXPECT_TRUE(heed(item)[0].held);
@@ -562,21 +564,21 @@ TEST_F(BreakerTest, AHeldRowIsDueSinceItWasFirstHeld) {   // 2.7: m.attempts unc
     Judged item = heed(refused())[0];
     item.recipient.attempts = 3;
     queue::Verdict verdict = verdict_of(item, start - 1h, options, now, 0.5);
-    EXPECT_EQ(verdict.due_at, now);
+    EXPECT_EQ(verdict.due_at, start - 1ms);
     EXPECT_FALSE(verdict.count_attempt);
     EXPECT_EQ(verdict.failure_class, "auth");
     queue::Recipient row = item.recipient;
     row.last_class = verdict.failure_class;
     row.last_attempt = verdict.attempted_at;
     row.due_at = verdict.due_at;
-    EXPECT_EQ(held_since(row), start);
+    EXPECT_EQ(held_since(row), start - 1ms);
     // At a later probe: still since then.
     now += 4h;
     Judged probe = refused();
     probe.recipient = row;
     probe = heed(probe)[0];
     verdict = verdict_of(probe, start - 1h, options, now, 0.5);
-    EXPECT_EQ(verdict.due_at, start);
+    EXPECT_EQ(verdict.due_at, start - 1ms);
     EXPECT_EQ(verdict.attempted_at, now);
     // 72 hours from the first hold, never beyond the message's own time.
     row.last_attempt = now;
@@ -584,6 +586,18 @@ TEST_F(BreakerTest, AHeldRowIsDueSinceItWasFirstHeld) {   // 2.7: m.attempts unc
     EXPECT_TRUE(has_expired(row, start - 1h, options, start + 72h));
     row.expires_at = start + 10h;
     EXPECT_TRUE(has_expired(row, start - 1h, options, start + 10h));
+    // What is due at once by another way (a fallback relay) is not held, whatever class refused it.
+    Judged elsewhere = answered(553, "5.7.1 [BL21] listed", rep(true));
+    elsewhere.at_once = elsewhere.diverted = true;
+    elsewhere.outcome.result = Disposition::deferred;
+    const queue::Verdict other = verdict_of(elsewhere, start - 1h, options, now, 0.5);
+    queue::Recipient going = elsewhere.recipient;
+    going.last_class = other.failure_class;
+    going.last_reply = other.reply;
+    going.last_attempt = other.attempted_at;
+    going.due_at = other.due_at;
+    EXPECT_FALSE(held_since(going));
+    EXPECT_FALSE(has_expired(going, start - 1h, options, now + 1s));
     // One that is not held, as it is tried by the schedule: its due time lies after its last attempt.
     row.due_at = now + 15min;
     EXPECT_FALSE(held_since(row));
