@@ -314,9 +314,6 @@ SchedulerAction Scheduler::next(TimePoint now) {
         return WaitUntil{};
     }
     s.tick(now);
-    if (!s.dropped.empty()) {
-        return GiveBack{std::exchange(s.dropped, {})};
-    }
     if (std::exchange(s.places_forgotten, false)) {
         s.gates.for_each([&](Turnstile& gate) {
             s.release(gate, Step::claim, now);
@@ -326,6 +323,10 @@ SchedulerAction Scheduler::next(TimePoint now) {
     // Starts last: what is claimed and resolved meanwhile needs no slot, and keeps the slots busy later.
     std::uint64_t tries = 0;
     do {
+        // Before a claim, which else would not see those rows.
+        if (!s.dropped.empty()) {
+            return GiveBack{std::exchange(s.dropped, {})};
+        }
         tries = s.tries;
         if (auto action = s.next_resolve(now)) {
             return *std::move(action);
