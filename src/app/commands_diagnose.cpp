@@ -33,13 +33,15 @@ struct DiagnoseCommand : DaemonOptions {
 };
 
 Result<json::object> ask_daemon(const std::string& socket, const DiagnoseCommand& command) {
-    const auto answer = admin::request(socket, "GET",
-                                       fmt::format("/v1/diagnosis?domain={}&sender={}{}", admin::url_encode(command.domain), admin::url_encode(command.sender),
-                                                   command.ip.empty() ? std::string() : "&ip=" + admin::url_encode(command.ip)));
+    const auto answer = admin::request(
+        socket, "GET",
+        fmt::format("/v1/diagnosis?domain={}&sender={}{}", admin::url_encode(command.domain), admin::url_encode(command.sender),
+                    command.ip.empty() ? std::string() : "&ip=" + admin::url_encode(command.ip)));
     if (!answer) return answer.error();
     boost::system::error_code ec;
     json::value body = json::parse(answer->body, ec);
-    if (answer->status != 200 || ec || !body.is_object()) return Error{"the daemon does not know the question (it answers ", std::to_string(answer->status), ")"};
+    if (answer->status != 200 || ec || !body.is_object())
+        return Error{"the daemon does not know the question (it answers ", std::to_string(answer->status), ")"};
     body.as_object()["asked"] = "the running daemon";
     return std::move(body.as_object());
 }
@@ -63,8 +65,9 @@ std::optional<json::object> find_out_here(const DiagnoseCommand& command, const 
         return std::nullopt;
     }
     delivery::Diagnosis found;
-    net::asio::co_spawn(io, find_out(**resolver, delivery::question_about(*plan.settings, command.domain, command.sender, command.ip), found),
-                        [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
+    net::asio::co_spawn(
+        io, find_out(**resolver, delivery::question_about(*plan.settings, command.domain, command.sender, command.ip), found),
+        [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
     io.run();
     (*resolver)->close();
     json::object out = diagnosis_json(command.domain, command.sender, found);
@@ -79,11 +82,14 @@ std::string text_of(const json::object& object, const char* key) {
 
 void print_diagnosis(const DiagnoseCommand& command, const json::object& told, const delivery::Diagnosis& diagnosis) {
     print(fmt::format("{}{}\n", command.domain,
-                      command.sender == command.domain ? "" : command.sender.empty() ? " with the null sender" : " with MAIL FROM of " + command.sender));
+                      command.sender == command.domain ? ""
+                      : command.sender.empty()         ? " with the null sender"
+                                                       : " with MAIL FROM of " + command.sender));
     print(delivery::to_text(diagnosis));
     for (const json::value& value : told.at("providers").as_array()) {
         const json::object& one = value.as_object();
-        if (command.provider.empty() || command.provider == text_of(one, "provider")) print(fmt::format("{:<10} {}\n", text_of(one, "provider"), text_of(one, "words")));
+        if (command.provider.empty() || command.provider == text_of(one, "provider"))
+            print(fmt::format("{:<10} {}\n", text_of(one, "provider"), text_of(one, "words")));
     }
     print(fmt::format("asked      {}\n", text_of(told, "asked")));
 }
@@ -136,31 +142,40 @@ int diagnose(DiagnoseCommand command) {
     if (::isatty(STDERR_FILENO) != 0) complain(fmt::format("asking DNS, for at most {} s", kDiagnosisPatience.count()));
     std::optional<json::object> told;
     Result<json::object> answer = ask_daemon(socket, command);
-    if (answer) told = std::move(*answer);
-    else told = find_out_here(command, answer.error().what);
+    if (answer)
+        told = std::move(*answer);
+    else
+        told = find_out_here(command, answer.error().what);
     if (!told) return exit_code::kConfig;
     const Result<delivery::Diagnosis> diagnosis = delivery::diagnosis_from_json(json::serialize(*told));
     if (!diagnosis) {
         complain(diagnosis.error().what);
         return exit_code::kProtocol;
     }
-    if (command.json) print(json::serialize(*told) + "\n");
-    else print_diagnosis(command, *told, *diagnosis);
+    if (command.json)
+        print(json::serialize(*told) + "\n");
+    else
+        print_diagnosis(command, *told, *diagnosis);
     return code_of(command, *diagnosis);
 }
 
 }  // namespace
 
 void add_diagnose_command(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("diagnose",
-                                       "Look in DNS at what receivers judge mail of a domain by: SPF, DKIM, DMARC, reverse DNS; say what fails, and "
-                                       "which records repair it. Exit code 1: something fails");
+    auto* command = app.add_subcommand(
+        "diagnose",
+        "Look in DNS at what receivers judge mail of a domain by: SPF, DKIM, DMARC, reverse DNS; say what fails, and "
+        "which records repair it. Exit code 1: something fails");
     auto options = std::make_shared<DiagnoseCommand>();
     command->add_option("DOMAIN", options->domain, "The domain of From")->required();
-    auto* sender = command->add_option("--from", options->sender, "The domain of MAIL FROM, where it is another; <> for the null sender")->type_name("DOMAIN");
-    command->add_option("--ip", options->ip, "Our public address; else that of delivery.source_v4 and source_v6, else those of the host name")->type_name("ADDRESS");
+    auto* sender =
+        command->add_option("--from", options->sender, "The domain of MAIL FROM, where it is another; <> for the null sender")
+            ->type_name("DOMAIN");
     command
-        ->add_option("--provider", options->provider, "Judge by what this one asks for")
+        ->add_option("--ip", options->ip,
+                     "Our public address; else that of delivery.source_v4 and source_v6, else those of the host name")
+        ->type_name("ADDRESS");
+    command->add_option("--provider", options->provider, "Judge by what this one asks for")
         ->check(CLI::IsMember({"google", "yahoo", "microsoft", "apple", "docomo"}));
     add_daemon_options(*command, *options);
     command->callback([options, sender, &action] {

@@ -12,6 +12,7 @@ namespace posthorn::app {
 inline constexpr std::chrono::seconds kDiagnosisPatience{20};
 
 // {"domain", "sender_domain", "at", "summary", "facts": [...], "providers": [{"provider", "everyone", "bulk", "words"}]}.
-[[nodiscard]] boost::json::object diagnosis_json(const std::string& domain, const std::string& sender_domain, const delivery::Diagnosis& diagnosis);
+[[nodiscard]] boost::json::object diagnosis_json(const std::string& domain, const std::string& sender_domain,
+                                                 const delivery::Diagnosis& diagnosis);
 
 }  // namespace posthorn::app

@@ -23,7 +23,8 @@ std::vector<Tag> tags_of(std::string_view text) {
         const std::string_view tag = text::trim(piece);
         if (tag.empty()) continue;
         const std::size_t equals = tag.find('=');
-        tags.push_back({text::trim(tag.substr(0, equals)), equals == std::string_view::npos ? std::string_view() : text::trim(tag.substr(equals + 1))});
+        tags.push_back({text::trim(tag.substr(0, equals)),
+                        equals == std::string_view::npos ? std::string_view() : text::trim(tag.substr(equals + 1))});
     }
     return tags;
 }
@@ -41,8 +42,10 @@ std::string quoted(std::string_view name, std::string_view value) {
 
 // s6.3: "r" or "s"; a value that is neither is ignored.
 void read_alignment(const Tag& tag, Alignment& mode, std::vector<std::string>& complaints) {
-    if (text::iequals(tag.value, "s")) mode = Alignment::strict;
-    else if (!text::iequals(tag.value, "r")) complaints.push_back(quoted(tag.name, tag.value) + " is neither r nor s; receivers take r");
+    if (text::iequals(tag.value, "s"))
+        mode = Alignment::strict;
+    else if (!text::iequals(tag.value, "r"))
+        complaints.push_back(quoted(tag.name, tag.value) + " is neither r nor s; receivers take r");
 }
 
 }  // namespace
@@ -69,7 +72,7 @@ Result<Record> parse(std::string_view text) {
     if (!is_record(text)) return Error{"it does not begin with v=DMARC1"};
     Record record;
     std::optional<Policy> policy, subdomains;
-    std::string broken;      // a p= or sp= that says nothing
+    std::string broken;  // a p= or sp= that says nothing
     for (const Tag& tag : tags_of(text)) {
         if (text::iequals(tag.name, "p")) {
             policy = policy_of(tag.value);
@@ -83,8 +86,10 @@ Result<Record> parse(std::string_view text) {
             read_alignment(tag, record.spf, record.complaints);
         } else if (text::iequals(tag.name, "pct")) {
             const auto percent = text::parse_unsigned(tag.value, 100);
-            if (percent) record.percent = static_cast<unsigned>(*percent);
-            else record.complaints.push_back(quoted(tag.name, tag.value) + " is no number from 0 to 100; receivers take 100");
+            if (percent)
+                record.percent = static_cast<unsigned>(*percent);
+            else
+                record.complaints.push_back(quoted(tag.name, tag.value) + " is no number from 0 to 100; receivers take 100");
         } else if (text::iequals(tag.name, "rua")) {
             for (const std::string_view uri : text::split(tag.value, ','))
                 if (!text::trim(uri).empty()) record.reports_to.emplace_back(text::trim(uri));
@@ -92,7 +97,8 @@ Result<Record> parse(std::string_view text) {
     }
     // s6.6.3 step 6: without a valid policy the record counts as p=none where reports are asked for, else not at all.
     if (!policy || !broken.empty()) {
-        const bool reported = std::any_of(record.reports_to.begin(), record.reports_to.end(), [](const std::string& uri) { return text::istarts_with(uri, "mailto:"); });
+        const bool reported = std::any_of(record.reports_to.begin(), record.reports_to.end(),
+                                          [](const std::string& uri) { return text::istarts_with(uri, "mailto:"); });
         const std::string what = broken.empty() ? "it has no p= tag" : broken + " is none of none, quarantine and reject";
         if (!reported) return Error{what};
         record.complaints.push_back(what + "; receivers take p=none, as rua= is there");
@@ -115,7 +121,8 @@ Step discover(std::string_view from_domain, const DnsAnswers& known) {
         if (answer == nullptr) return std::vector<DnsQuestion>{DnsQuestion(DnsType::txt, discovery.at)};
         if (!answer->known()) {
             discovery.found = Discovery::Found::temporary;
-            discovery.why = "DNS gave no answer about TXT of " + discovery.at + (answer->detail.empty() ? "" : " (" + answer->detail + ")");
+            discovery.why =
+                "DNS gave no answer about TXT of " + discovery.at + (answer->detail.empty() ? "" : " (" + answer->detail + ")");
             return discovery;
         }
         std::vector<std::string> records;
@@ -124,15 +131,18 @@ Step discover(std::string_view from_domain, const DnsAnswers& known) {
         if (records.size() > 1) {
             discovery.found = Discovery::Found::broken;
             discovery.text = records.front();
-            discovery.why = discovery.at + " has " + std::to_string(records.size()) + " DMARC records; receivers take that as none";
+            discovery.why =
+                discovery.at + " has " + std::to_string(records.size()) + " DMARC records; receivers take that as none";
             return discovery;
         }
         if (records.size() == 1) {
             discovery.text = records.front();
             Result<Record> record = parse(discovery.text);
             discovery.found = record ? Discovery::Found::record : Discovery::Found::broken;
-            if (record) discovery.record = std::move(*record);
-            else discovery.why = "the DMARC record at " + discovery.at + " is broken: " + record.error().what;
+            if (record)
+                discovery.record = std::move(*record);
+            else
+                discovery.why = "the DMARC record at " + discovery.at + " is broken: " + record.error().what;
             return discovery;
         }
         if (place == organization) break;

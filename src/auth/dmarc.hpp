@@ -19,12 +19,12 @@ enum class Alignment : std::uint8_t { relaxed, strict };
 
 struct Record {
     Policy policy = Policy::none;
-    Policy subdomain_policy = Policy::none;        // p where there is no sp
-    Alignment dkim = Alignment::relaxed;           // adkim
-    Alignment spf = Alignment::relaxed;            // aspf
-    unsigned percent = 100;                        // pct
-    std::vector<std::string> reports_to;           // rua, as they stand
-    std::vector<std::string> complaints;           // what is ignored or taken for something else, and why
+    Policy subdomain_policy = Policy::none;  // p where there is no sp
+    Alignment dkim = Alignment::relaxed;     // adkim
+    Alignment spf = Alignment::relaxed;      // aspf
+    unsigned percent = 100;                  // pct
+    std::vector<std::string> reports_to;     // rua, as they stand
+    std::vector<std::string> complaints;     // what is ignored or taken for something else, and why
 };
 
 // Whether a TXT record is a DMARC record: its first tag is v=DMARC1 (s6.6.3 step 2).
@@ -35,8 +35,8 @@ struct Record {
 // What a receiver finds for a From domain (s6.6.3).
 struct Discovery {
     enum class Found : std::uint8_t { record, none, broken, temporary } found = Found::none;
-    std::string at;          // "_dmarc.example.com": where it is, or where it was looked for last
-    std::string text;        // the record, or the broken one
+    std::string at;    // "_dmarc.example.com": where it is, or where it was looked for last
+    std::string text;  // the record, or the broken one
     Record record;
     bool inherited = false;  // it is that of the organisational domain, so that sp counts
     std::string why;         // of none, broken and temporary

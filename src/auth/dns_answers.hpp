@@ -33,11 +33,12 @@ enum class DnsStatus : std::uint8_t { ok, nxdomain, no_data, temporary };
 
 struct DnsAnswer {
     DnsStatus status = DnsStatus::temporary;
-    std::vector<std::string> texts;         // TXT: one a record, its strings joined (RFC 7208 s3.3); MX (lowest preference first, "" for the root
-                                            // of a null MX), NS, PTR: names
-    std::vector<IpAddress> addresses;       // A, AAAA
-    std::chrono::seconds ttl{0};            // how long others may still use it; of a negative answer that of the SOA
-    std::string detail;                     // why there is no answer, for the operator
+    std::vector<std::string>
+        texts;  // TXT: one a record, its strings joined (RFC 7208 s3.3); MX (lowest preference first, "" for the root
+                // of a null MX), NS, PTR: names
+    std::vector<IpAddress> addresses;  // A, AAAA
+    std::chrono::seconds ttl{0};       // how long others may still use it; of a negative answer that of the SOA
+    std::string detail;                // why there is no answer, for the operator
 
     DnsAnswer() = default;
     explicit DnsAnswer(DnsStatus said) : status(said) {}

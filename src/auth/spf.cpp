@@ -11,9 +11,9 @@
 namespace posthorn::auth::spf {
 namespace {
 
-constexpr unsigned kMaxLookups = 10;      // s4.6.4
-constexpr unsigned kMaxVoidLookups = 2;   // s4.6.4
-constexpr std::size_t kMaxNames = 10;     // s4.6.4: names of an MX; of a PTR those beyond are ignored
+constexpr unsigned kMaxLookups = 10;     // s4.6.4
+constexpr unsigned kMaxVoidLookups = 2;  // s4.6.4
+constexpr std::size_t kMaxNames = 10;    // s4.6.4: names of an MX; of a PTR those beyond are ignored
 
 bool within(const IpAddress& address, const IpAddress& network, unsigned prefix4, unsigned prefix6) {
     if (address.is_v4() != network.is_v4()) return false;
@@ -32,7 +32,7 @@ class Run {
 public:
     Run(const Subject& subject, const DnsAnswers& known) : subject_(subject), known_(known) {}
 
-    Outcome check(const std::string& domain);   // meaningless when something is missing
+    Outcome check(const std::string& domain);  // meaningless when something is missing
     std::vector<DnsQuestion> missing() { return std::move(missing_); }
     [[nodiscard]] bool waits() const { return !missing_.empty(); }
     [[nodiscard]] unsigned lookups() const { return lookups_; }
@@ -44,7 +44,7 @@ private:
     Match match_mx(const Term& term, const std::string& target, std::string& why);
     Match match_ptr(const std::string& target, std::string& why);
     Match match_hosts(const std::vector<std::string>& hosts, const Term& term, std::string& why);
-    std::optional<std::string> target_of(const Term& term, const std::string& domain);   // nothing: wait; empty: no name
+    std::optional<std::string> target_of(const Term& term, const std::string& domain);  // nothing: wait; empty: no name
     std::optional<std::vector<std::string>> validated_names();
     [[nodiscard]] std::string reverse_name() const;
     const DnsAnswer* ask(DnsType type, const std::string& name);
@@ -69,13 +69,15 @@ Outcome ended(Verdict verdict, const std::string& domain, std::string why) {
 }
 
 std::string unanswered(DnsType type, const std::string& name, const DnsAnswer& answer) {
-    return "DNS gave no answer about " + std::string(to_string(type)) + " of " + name + (answer.detail.empty() ? "" : " (" + answer.detail + ")");
+    return "DNS gave no answer about " + std::string(to_string(type)) + " of " + name +
+           (answer.detail.empty() ? "" : " (" + answer.detail + ")");
 }
 
 const DnsAnswer* Run::ask(DnsType type, const std::string& name) {
     DnsQuestion question(type, name);
     const DnsAnswer* const answer = known_.find(question);
-    if (answer == nullptr && std::find(missing_.begin(), missing_.end(), question) == missing_.end()) missing_.push_back(std::move(question));
+    if (answer == nullptr && std::find(missing_.begin(), missing_.end(), question) == missing_.end())
+        missing_.push_back(std::move(question));
     return answer;
 }
 
@@ -131,7 +133,8 @@ std::optional<std::vector<std::string>> Run::validated_names() {
         if (!is_dns_name(name)) continue;
         const DnsAnswer* const answer = ask(address_type(), name);
         waits = waits || answer == nullptr;
-        if (answer != nullptr && std::find(answer->addresses.begin(), answer->addresses.end(), subject_.ip) != answer->addresses.end())
+        if (answer != nullptr &&
+            std::find(answer->addresses.begin(), answer->addresses.end(), subject_.ip) != answer->addresses.end())
             names.push_back(name);
     }
     if (waits) return std::nullopt;
@@ -141,7 +144,7 @@ std::optional<std::vector<std::string>> Run::validated_names() {
 Match Run::match_hosts(const std::vector<std::string>& hosts, const Term& term, std::string& why) {
     std::vector<const DnsAnswer*> answers;
     for (const std::string& host : hosts) answers.push_back(ask(address_type(), host));
-    if (waits()) return Match::wait;   // all of them are asked at once
+    if (waits()) return Match::wait;  // all of them are asked at once
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         if (!answers[i]->known()) {
             why = unanswered(address_type(), hosts[i], *answers[i]);
@@ -172,7 +175,8 @@ Match Run::match_ptr(const std::string& target, std::string& why) {
     // s5.5: an error of DNS is no match here.
     const DnsAnswer& claimed = *ask(DnsType::ptr, reverse_name());
     if (claimed.known() && nothing_there(claimed, reverse_name(), why) == Match::permerror) return Match::permerror;
-    const bool below = std::any_of(names->begin(), names->end(), [&](const std::string& name) { return name == target || name.ends_with("." + target); });
+    const bool below = std::any_of(names->begin(), names->end(),
+                                   [&](const std::string& name) { return name == target || name.ends_with("." + target); });
     return below ? Match::yes : Match::no;
 }
 
@@ -210,7 +214,7 @@ Match Run::match(const Term& term, const std::string& domain, std::string& why) 
     }
     const auto target = target_of(term, domain);
     if (!target) return Match::wait;
-    if (target->empty()) {   // s4.8: a name that cannot be is one that is not there
+    if (target->empty()) {  // s4.8: a name that cannot be is one that is not there
         why = "\"" + term.text + "\" leads to no name that DNS could have";
         return term.kind == TermKind::include ? Match::permerror : Match::no;
     }
@@ -224,7 +228,7 @@ Match Run::match(const Term& term, const std::string& domain, std::string& why) 
         default:
             break;
     }
-    const DnsType type = term.kind == TermKind::exists ? DnsType::a : address_type();   // s5.7
+    const DnsType type = term.kind == TermKind::exists ? DnsType::a : address_type();  // s5.7
     const DnsAnswer* const answer = ask(type, *target);
     if (answer == nullptr) return Match::wait;
     if (const Match nothing = nothing_there(*answer, *target, why); nothing != Match::no) return nothing;
@@ -249,7 +253,8 @@ Verdict verdict_of(char qualifier) {
 Outcome Run::check(const std::string& domain) {
     // s4.3.
     if (!is_dns_name(domain) || domain.find('.') == std::string::npos)
-        return ended(Verdict::none, domain, "\"" + text::safe_for_log(domain, 100) + "\" is no domain name of two labels or more");
+        return ended(Verdict::none, domain,
+                     "\"" + text::safe_for_log(domain, 100) + "\" is no domain name of two labels or more");
     const DnsAnswer* const answer = ask(DnsType::txt, domain);
     if (answer == nullptr) return {};
     if (!answer->known()) return ended(Verdict::temperror, domain, unanswered(DnsType::txt, domain, *answer));
@@ -257,8 +262,11 @@ Outcome Run::check(const std::string& domain) {
     for (const std::string& text : answer->texts)
         if (is_record(text)) records.push_back(text);
     if (records.empty())
-        return ended(Verdict::none, domain, answer->status == DnsStatus::nxdomain ? domain + " does not exist in DNS" : domain + " has no SPF record");
-    if (records.size() > 1) return ended(Verdict::permerror, domain, domain + " has " + std::to_string(records.size()) + " SPF records, where one is allowed");
+        return ended(Verdict::none, domain,
+                     answer->status == DnsStatus::nxdomain ? domain + " does not exist in DNS" : domain + " has no SPF record");
+    if (records.size() > 1)
+        return ended(Verdict::permerror, domain,
+                     domain + " has " + std::to_string(records.size()) + " SPF records, where one is allowed");
     const Result<Record> record = parse(records.front());
     if (!record) return ended(Verdict::permerror, domain, "the SPF record of " + domain + " is broken: " + record.error().what);
     for (const Term& term : record->terms) {
@@ -283,7 +291,8 @@ Outcome Run::check(const std::string& domain) {
     // s6.1: looked at only where no "all" is.
     const Term* const redirect = record->find(TermKind::redirect);
     if (redirect == nullptr) return ended(Verdict::neutral, domain, "no term of the record matches");
-    if (++lookups_ > kMaxLookups) return ended(Verdict::permerror, domain, "more than ten of its terms ask DNS (RFC 7208 s4.6.4)");
+    if (++lookups_ > kMaxLookups)
+        return ended(Verdict::permerror, domain, "more than ten of its terms ask DNS (RFC 7208 s4.6.4)");
     const auto target = target_of(*redirect, domain);
     if (!target) return {};
     Outcome inner = check(*target);

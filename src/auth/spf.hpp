@@ -25,15 +25,16 @@ struct Subject {
     std::string local_part = "postmaster";
     std::string helo;
 
-    Subject(IpAddress from, std::string whose, std::string greeting) : ip(from), domain(std::move(whose)), helo(std::move(greeting)) {}
+    Subject(IpAddress from, std::string whose, std::string greeting)
+        : ip(from), domain(std::move(whose)), helo(std::move(greeting)) {}
 };
 
 struct Outcome {
     Verdict verdict = Verdict::none;
-    std::string domain;      // whose record decided: an included or redirected one has its own
-    std::string term;        // that matched, as published ("include:_spf.example.net"); empty: none did
-    std::string why;         // for the operator; of none, temperror and permerror: what is wrong
-    unsigned lookups = 0;    // s4.6.4: terms that ask DNS, of ten
+    std::string domain;    // whose record decided: an included or redirected one has its own
+    std::string term;      // that matched, as published ("include:_spf.example.net"); empty: none did
+    std::string why;       // for the operator; of none, temperror and permerror: what is wrong
+    unsigned lookups = 0;  // s4.6.4: terms that ask DNS, of ten
     unsigned void_lookups = 0;
 };
 

@@ -9,16 +9,16 @@
 namespace posthorn::auth::spf {
 namespace {
 
-constexpr std::size_t kMaxName = 253;   // s7.3
-constexpr unsigned kMaxLabels = 128;    // no name has more; what is beyond says the same
+constexpr std::size_t kMaxName = 253;  // s7.3
+constexpr unsigned kMaxLabels = 128;   // no name has more; what is beyond says the same
 constexpr std::string_view kDelimiters = ".-+,/_=";
-constexpr std::string_view kLetters = "slodiphv";   // c, r and t: explanations only (s7.2)
+constexpr std::string_view kLetters = "slodiphv";  // c, r and t: explanations only (s7.2)
 
 // "%{ir.}", or one of "%%", "%_", "%-", of which `literal` is what they stand for.
 struct Macro {
     char letter = 0;
     std::string_view literal;
-    unsigned labels = 0;     // 0: all
+    unsigned labels = 0;  // 0: all
     bool reversed = false;
     std::string_view delimiters = ".";
     std::size_t length = 0;  // of the text it was read from
@@ -50,7 +50,7 @@ std::optional<Macro> read_macro(std::string_view text) {
     const std::size_t digits = at;
     for (; at < text.size() && text::is_digit(text[at]); ++at)
         macro.labels = std::min(macro.labels * 10 + static_cast<unsigned>(text[at] - '0'), kMaxLabels);
-    if (at > digits && macro.labels == 0) return std::nullopt;   // s7.3: "The DIGIT transformer ... MUST be nonzero"
+    if (at > digits && macro.labels == 0) return std::nullopt;  // s7.3: "The DIGIT transformer ... MUST be nonzero"
     if (at < text.size() && text::to_lower(text[at]) == 'r') {
         macro.reversed = true;
         ++at;

@@ -55,9 +55,12 @@ Result<Term> parse_network(Term term, std::string_view value) {
 }
 
 Result<Term> parse_modifier(Term term, std::string_view name, std::string_view value) {
-    if (text::iequals(name, "redirect")) term.kind = TermKind::redirect;
-    else if (text::iequals(name, "exp")) term.kind = TermKind::exp;
-    else term.kind = TermKind::other;
+    if (text::iequals(name, "redirect"))
+        term.kind = TermKind::redirect;
+    else if (text::iequals(name, "exp"))
+        term.kind = TermKind::exp;
+    else
+        term.kind = TermKind::other;
     if (term.kind == TermKind::other) {
         if (!is_macro_string(value)) return wrong(term.text, "has a value that is no text of SPF (RFC 7208 s7.1)");
         return term;
@@ -76,7 +79,8 @@ Result<Term> parse_mechanism(Term term, std::string_view text) {
         if (!rest.starts_with(':')) return wrong(term.text, "names no network");
         return parse_network(std::move(term), rest.substr(1));
     }
-    const auto* const form = std::find_if(kMechanisms.begin(), kMechanisms.end(), [&](const Form& one) { return text::iequals(one.name, name); });
+    const auto* const form =
+        std::find_if(kMechanisms.begin(), kMechanisms.end(), [&](const Form& one) { return text::iequals(one.name, name); });
     if (form == kMechanisms.end() || form->kind == TermKind::ip4)
         return wrong(term.text, "is no mechanism of SPF; there are all, include, a, mx, ptr, ip4, ip6, exists");
     term.kind = form->kind;
@@ -102,9 +106,9 @@ Result<Term> parse_term(std::string_view text) {
     const std::size_t end = text.find_first_of("=:/%");
     if (end != std::string_view::npos && text[end] == '=') {
         const std::string_view name = text.substr(0, end);
-        const bool well_formed = !name.empty() && text::is_alpha(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
-            return text::is_alnum(c) || c == '-' || c == '_' || c == '.';
-        });
+        const bool well_formed =
+            !name.empty() && text::is_alpha(name.front()) &&
+            std::all_of(name.begin(), name.end(), [](char c) { return text::is_alnum(c) || c == '-' || c == '_' || c == '.'; });
         if (!well_formed) return wrong(text, "has no name that a modifier can have");
         return parse_modifier(std::move(term), name, text.substr(end + 1));
     }
@@ -115,7 +119,7 @@ Result<Term> parse_term(std::string_view text) {
     return parse_mechanism(std::move(term), text);
 }
 
-constexpr std::size_t kVersion = 6;   // of "v=spf1"
+constexpr std::size_t kVersion = 6;  // of "v=spf1"
 
 std::vector<std::string_view> terms_of(std::string_view record) {
     std::vector<std::string_view> terms;
@@ -127,8 +131,8 @@ std::vector<std::string_view> terms_of(std::string_view record) {
 }  // namespace
 
 bool Term::asks_dns() const {
-    return kind == TermKind::include || kind == TermKind::a || kind == TermKind::mx || kind == TermKind::ptr || kind == TermKind::exists ||
-           kind == TermKind::redirect;
+    return kind == TermKind::include || kind == TermKind::a || kind == TermKind::mx || kind == TermKind::ptr ||
+           kind == TermKind::exists || kind == TermKind::redirect;
 }
 
 const Term* Record::find(TermKind kind) const {
@@ -159,8 +163,9 @@ std::vector<std::string> suspicions(const Record& record) {
     std::vector<std::string> found;
     for (const Term& term : record.terms) {
         if (term.is_modifier() || term.qualifier != '+') continue;
-        const bool wide = (term.kind == TermKind::ip4 && term.prefix4 < kWide4) || (term.kind == TermKind::ip6 && term.prefix6 < kWide6) ||
-                          ((term.kind == TermKind::a || term.kind == TermKind::mx) && (term.prefix4 < kWide4 || term.prefix6 < kWide6));
+        const bool wide =
+            (term.kind == TermKind::ip4 && term.prefix4 < kWide4) || (term.kind == TermKind::ip6 && term.prefix6 < kWide6) ||
+            ((term.kind == TermKind::a || term.kind == TermKind::mx) && (term.prefix4 < kWide4 || term.prefix6 < kWide6));
         if (term.kind == TermKind::all)
             found.push_back("\"" + term.text + "\" lets every machine of the Internet send for the domain");
         else if (wide)
@@ -171,7 +176,7 @@ std::vector<std::string> suspicions(const Record& record) {
 
 std::string with_addresses(std::span<const std::string> records, std::span<const IpAddress> addresses) {
     std::vector<std::string> terms;
-    std::string rest;       // "-all" or the like, or a redirect: what is said of all others
+    std::string rest;  // "-all" or the like, or a redirect: what is said of all others
     bool rest_is_all = false;
     const auto add = [&](std::string term) {
         if (std::none_of(terms.begin(), terms.end(), [&](const std::string& known) { return text::iequals(known, term); }))
@@ -184,13 +189,17 @@ std::string with_addresses(std::span<const std::string> records, std::span<const
             const Result<Term> term = parse_term(one);
             if (!term) continue;
             if (term->kind == TermKind::all) {
-                if (!rest_is_all) rest = one;
-                else if (!text::iequals(rest, one)) rest = "~all";
+                if (!rest_is_all)
+                    rest = one;
+                else if (!text::iequals(rest, one))
+                    rest = "~all";
                 rest_is_all = true;
             } else if (term->kind == TermKind::redirect) {
                 // Of two redirects only one can stay; as an include the other still says the same of its own machines.
-                if (rest.empty()) rest = one;
-                else if (!rest_is_all && !text::iequals(rest, one)) add("include:" + term->domain);
+                if (rest.empty())
+                    rest = one;
+                else if (!rest_is_all && !text::iequals(rest, one))
+                    add("include:" + term->domain);
             } else {
                 add(std::string(one));
             }

@@ -4,13 +4,14 @@
 
 namespace posthorn::delivery {
 
-net::awaitable<void> DeliveryAgent::State::diagnose_for(DiagnosisQuestion question, std::chrono::seconds limit, UniqueFunction<void(Diagnosis)> done) {
+net::awaitable<void> DeliveryAgent::State::diagnose_for(DiagnosisQuestion question, std::chrono::seconds limit,
+                                                        UniqueFunction<void(Diagnosis)> done) {
     Diagnosis diagnosis = co_await delivery::diagnose(resolver, std::move(question), &chores, limit);
     done(std::move(diagnosis));
 }
 
-void DeliveryAgent::diagnose(const std::string& from_domain, const std::string& mail_from_domain, const std::string& ip, std::chrono::seconds limit,
-                             UniqueFunction<void(Diagnosis)> done) {
+void DeliveryAgent::diagnose(const std::string& from_domain, const std::string& mail_from_domain, const std::string& ip,
+                             std::chrono::seconds limit, UniqueFunction<void(Diagnosis)> done) {
     DiagnosisQuestion question = question_about(*state_->settings, from_domain, mail_from_domain, ip);
     state_->chores.spawn(state_->diagnose_for(std::move(question), limit, std::move(done)));
 }

@@ -82,8 +82,10 @@ DnsAnswer answer_from(dns::Lookup lookup) {
     std::stable_sort(lookup.records.begin(), lookup.records.end(),
                      [](const dns::Record& a, const dns::Record& b) { return a.preference < b.preference; });
     for (dns::Record& record : lookup.records) {
-        if (record.type == dns::RecordType::a || record.type == dns::RecordType::aaaa) answer.addresses.push_back(dns::address_of(record));
-        else answer.texts.push_back(std::move(record.text));
+        if (record.type == dns::RecordType::a || record.type == dns::RecordType::aaaa)
+            answer.addresses.push_back(dns::address_of(record));
+        else
+            answer.texts.push_back(std::move(record.text));
     }
     return answer;
 }
@@ -97,7 +99,7 @@ struct Asking {
     net::Signal answered;
     std::size_t under_way = 0;
     DnsAnswers at_resolver;
-    std::vector<DnsAnswers> at_authorities;   // as the first server of each zone has it, the second, ...
+    std::vector<DnsAnswers> at_authorities;  // as the first server of each zone has it, the second, ...
 };
 
 // By all servers of its zone, for each view of them.
@@ -135,7 +137,7 @@ awaitable<void> ask(std::shared_ptr<Asking> asking, DnsQuestion question, bool o
         if (of_resolver) co_await ask_resolver(asking, question, !ours);
         if (of_authorities) co_await ask_authorities(asking, question);
     } catch (const std::exception& failure) {
-        broken = failure.what();   // no memory: the question stays open
+        broken = failure.what();  // no memory: the question stays open
     }
     if (!broken.empty()) log::error("diagnosis").kv("question", question.name).kv("error", broken);
     --asking->under_way;
@@ -190,7 +192,8 @@ Diagnosis conclude(const Asking& asking, const DiagnosisQuestion& question) {
     Diagnosis diagnosis;
     diagnosis.at = wall_now();
     diagnosis.facts = combine(examine(question, asking.at_resolver).facts, views);
-    std::stable_sort(diagnosis.facts.begin(), diagnosis.facts.end(), [](const Fact& a, const Fact& b) { return a.kind < b.kind; });
+    std::stable_sort(diagnosis.facts.begin(), diagnosis.facts.end(),
+                     [](const Fact& a, const Fact& b) { return a.kind < b.kind; });
     diagnosis.summary = summary_of(diagnosis.facts);
     return diagnosis;
 }
@@ -222,7 +225,8 @@ awaitable<void> ask_all(std::shared_ptr<Asking> asking, DiagnosisQuestion& quest
 
 }  // namespace
 
-DiagnosisQuestion question_about(const Settings& settings, std::string_view from_domain, std::string_view mail_from_domain, std::string_view ip) {
+DiagnosisQuestion question_about(const Settings& settings, std::string_view from_domain, std::string_view mail_from_domain,
+                                 std::string_view ip) {
     const auto name_of = [](std::string_view domain) {
         const auto ascii = mail::to_ascii(domain);
         return ascii ? *ascii : text::to_lower(domain);
@@ -235,24 +239,29 @@ DiagnosisQuestion question_about(const Settings& settings, std::string_view from
     if (const auto told = IpAddress::parse(ip)) {
         question.ips.push_back(*told);
     } else {
-        const SourceAddresses sources = source_for(settings.delivery, question.mail_from_domain.empty() ? question.from_domain : question.mail_from_domain, {});
+        const SourceAddresses sources = source_for(
+            settings.delivery, question.mail_from_domain.empty() ? question.from_domain : question.mail_from_domain, {});
         for (const std::optional<IpAddress>& source : {sources.v4, question.ipv6 ? sources.v6 : std::nullopt})
             if (source && !source->is_private()) question.ips.push_back(*source);
     }
     const auth::dkim::Selection selection = settings.keys->select(question.from_domain);
-    for (const auth::dkim::SigningIdentity& identity : selection.identities) question.signatures.emplace_back(identity.domain, identity.selector, identity.key);
+    for (const auth::dkim::SigningIdentity& identity : selection.identities)
+        question.signatures.emplace_back(identity.domain, identity.selector, identity.key);
     question.unsigned_reason = selection.reason;
     if (!settings.delivery.tls_report.contact.empty()) question.report_to = "mailto:" + settings.delivery.tls_report.contact;
     return question;
 }
 
-awaitable<Diagnosis> diagnose(dns::Resolver& resolver, DiagnosisQuestion question, net::TaskGroup* group, std::chrono::seconds limit) {
+awaitable<Diagnosis> diagnose(dns::Resolver& resolver, DiagnosisQuestion question, net::TaskGroup* group,
+                              std::chrono::seconds limit) {
     const SteadyTime end = std::chrono::steady_clock::now() + limit;
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto asking = std::make_shared<Asking>(executor, resolver);
     asking->at_authorities.resize(resolver.options().authority_servers);
     std::optional<net::TaskGroup::StopCallback> on_stop;
-    if (group != nullptr) on_stop.emplace(*group, [asking] { asking->answered.notify(); }, std::function<void()>());
+    if (group != nullptr)
+        on_stop.emplace(
+            *group, [asking] { asking->answered.notify(); }, std::function<void()>());
     co_await ask_all(asking, question, group, end);
     give_up(*asking, question);
     co_return conclude(*asking, question);

@@ -11,7 +11,8 @@
 namespace posthorn::delivery {
 namespace {
 
-constexpr std::array<Cause, 7> kNamedCauses = {Cause::spf, Cause::dkim, Cause::dmarc, Cause::alignment, Cause::ptr, Cause::sender_domain, Cause::helo};
+constexpr std::array<Cause, 7> kNamedCauses = {Cause::spf, Cause::dkim,          Cause::dmarc, Cause::alignment,
+                                               Cause::ptr, Cause::sender_domain, Cause::helo};
 
 // What a cause demands. Of an unknown one: everything that receivers look at.
 std::vector<FactKind> kinds_of(Cause cause) {
@@ -20,7 +21,7 @@ std::vector<FactKind> kinds_of(Cause cause) {
             return {FactKind::spf};
         case Cause::dkim:
             return {FactKind::dkim};
-        case Cause::dmarc:   // "has no record", and "does not pass"
+        case Cause::dmarc:  // "has no record", and "does not pass"
             return {FactKind::dmarc, FactKind::alignment};
         case Cause::alignment:
             return {FactKind::alignment};
@@ -43,7 +44,8 @@ bool is_named(const Causes& causes) {
 
 std::vector<Cause> causes_in(const Causes& causes) {
     std::vector<Cause> list;
-    std::copy_if(kNamedCauses.begin(), kNamedCauses.end(), std::back_inserter(list), [&](Cause cause) { return causes.has(cause); });
+    std::copy_if(kNamedCauses.begin(), kNamedCauses.end(), std::back_inserter(list),
+                 [&](Cause cause) { return causes.has(cause); });
     if (list.empty()) list.push_back(Cause::unknown);
     return list;
 }
@@ -53,7 +55,8 @@ std::optional<FactResult> best_of(const Diagnosis& diagnosis, FactKind kind) {
     std::optional<FactResult> best;
     for (const Fact& fact : diagnosis.facts) {
         if (fact.kind != kind) continue;
-        if (!best || fact.result == FactResult::pass || (fact.result == FactResult::unknown && *best == FactResult::fail)) best = fact.result;
+        if (!best || fact.result == FactResult::pass || (fact.result == FactResult::unknown && *best == FactResult::fail))
+            best = fact.result;
     }
     return best;
 }

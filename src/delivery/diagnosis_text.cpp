@@ -1,16 +1,15 @@
 // Diagnoses as text, as JSON, and as an account of what each provider asks for.
-#include "delivery/diagnosis.hpp"
-
-#include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <initializer_list>
 #include <optional>
+
+#include "delivery/diagnosis.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -19,8 +18,8 @@ namespace json = boost::json;
 
 struct KindWords {
     FactKind kind;
-    std::string_view word;   // in JSON
-    std::string_view name;   // for people
+    std::string_view word;  // in JSON
+    std::string_view name;  // for people
 };
 constexpr std::array<KindWords, 9> kKinds = {{{FactKind::spf, "spf", "SPF"},
                                               {FactKind::spf_helo, "spf-helo", "SPF of the EHLO name"},
@@ -55,8 +54,10 @@ FactResult result_of(const Diagnosis& diagnosis, FactKind kind) {
     std::optional<FactResult> result;
     for (const Fact& fact : diagnosis.facts) {
         if (fact.kind != kind) continue;
-        if (!result) result = fact.result;
-        else result = kind == FactKind::dkim ? any_of(*result, fact.result) : all_of({*result, fact.result});
+        if (!result)
+            result = fact.result;
+        else
+            result = kind == FactKind::dkim ? any_of(*result, fact.result) : all_of({*result, fact.result});
     }
     return result.value_or(FactResult::unknown);
 }
@@ -100,12 +101,14 @@ bool flag_of(const json::object& object, const char* key) {
 Result<Fact> fact_from(const json::value& value) {
     if (!value.is_object()) return Error{"a fact of a diagnosis is no object"};
     const json::object& object = value.as_object();
-    const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const KindWords& words) { return words.word == text_of(object, "kind"); });
+    const auto kind =
+        std::find_if(kKinds.begin(), kKinds.end(), [&](const KindWords& words) { return words.word == text_of(object, "kind"); });
     if (kind == kKinds.end()) return Error{"a diagnosis has a fact of the unknown kind \"", text_of(object, "kind"), "\""};
     Fact fact;
     fact.kind = kind->kind;
     const std::string result = text_of(object, "result");
-    if (result != "pass" && result != "fail" && result != "unknown") return Error{"a diagnosis has a fact with the unknown result \"", result, "\""};
+    if (result != "pass" && result != "fail" && result != "unknown")
+        return Error{"a diagnosis has a fact with the unknown result \"", result, "\""};
     fact.result = result == "pass" ? FactResult::pass : result == "fail" ? FactResult::fail : FactResult::unknown;
     fact.subject = text_of(object, "subject");
     fact.detail = text_of(object, "detail");
@@ -140,23 +143,29 @@ Standing standing_with(std::string_view provider, const Diagnosis& diagnosis) {
     const FactResult spf = result(FactKind::spf), dkim = result(FactKind::dkim);
     const Demand either = {"SPF or DKIM", any_of(spf, dkim)}, name = {"reverse DNS", result(FactKind::ptr)};
     const Demand exists = {"the sender's domain", result(FactKind::sender_domain)};
-    const std::vector<Demand> proofs = {{"SPF", spf}, {"DKIM", dkim}, {"a DMARC record", result(FactKind::dmarc)}, {"alignment", result(FactKind::alignment)}};
+    const std::vector<Demand> proofs = {
+        {"SPF", spf}, {"DKIM", dkim}, {"a DMARC record", result(FactKind::dmarc)}, {"alignment", result(FactKind::alignment)}};
     std::vector<Demand> everyone, bulk = proofs;
-    if (provider == "google") {   // PR-1, PR-2; PR-8, PR-9
+    if (provider == "google") {  // PR-1, PR-2; PR-8, PR-9
         everyone = {either, name};
         bulk.push_back(name);
-    } else if (provider == "yahoo") {   // PR-16 to PR-18
+    } else if (provider == "yahoo") {  // PR-16 to PR-18
         everyone = {either, name, exists};
         bulk.insert(bulk.end(), {name, exists});
-    } else if (provider == "microsoft" || provider == "outlook" || provider == "m365") {   // PR-26, PR-28
+    } else if (provider == "microsoft" || provider == "outlook" || provider == "m365") {  // PR-26, PR-28
         everyone = {name};
         bulk.push_back(name);
-    } else if (provider == "apple") {   // PR-31
+    } else if (provider == "apple") {  // PR-31
         everyone = {name};
         bulk.push_back(name);
-    } else if (provider == "docomo") {   // PR-32: of each sender; an SPF record of From's domain, which MAIL FROM's is where there is no fact of its own
-        const bool apart = std::any_of(diagnosis.facts.begin(), diagnosis.facts.end(), [](const Fact& fact) { return fact.kind == FactKind::spf_from; });
-        everyone = {{"DMARC", all_of({result(FactKind::dmarc), result(FactKind::alignment)})}, {"SPF of From's domain", apart ? result(FactKind::spf_from) : spf}, exists};
+    } else if (
+        provider ==
+        "docomo") {  // PR-32: of each sender; an SPF record of From's domain, which MAIL FROM's is where there is no fact of its own
+        const bool apart = std::any_of(diagnosis.facts.begin(), diagnosis.facts.end(),
+                                       [](const Fact& fact) { return fact.kind == FactKind::spf_from; });
+        everyone = {{"DMARC", all_of({result(FactKind::dmarc), result(FactKind::alignment)})},
+                    {"SPF of From's domain", apart ? result(FactKind::spf_from) : spf},
+                    exists};
         bulk = everyone;
     } else {
         everyone = {either, name};
@@ -166,15 +175,20 @@ Standing standing_with(std::string_view provider, const Diagnosis& diagnosis) {
     standing.provider = provider;
     standing.everyone = together(everyone);
     standing.bulk = together(bulk);
-    if (standing.bulk == FactResult::pass && standing.everyone == FactResult::pass) standing.words = "nothing is missing";
-    else if (standing.everyone == FactResult::pass) standing.words = "enough for few messages; for many are missing: " + lacking(bulk);
-    else standing.words = "missing: " + lacking(everyone) + (standing.bulk == FactResult::pass ? "" : "; for many messages: " + lacking(bulk));
+    if (standing.bulk == FactResult::pass && standing.everyone == FactResult::pass)
+        standing.words = "nothing is missing";
+    else if (standing.everyone == FactResult::pass)
+        standing.words = "enough for few messages; for many are missing: " + lacking(bulk);
+    else
+        standing.words =
+            "missing: " + lacking(everyone) + (standing.bulk == FactResult::pass ? "" : "; for many messages: " + lacking(bulk));
     return standing;
 }
 
 std::vector<Standing> standings(const Diagnosis& diagnosis) {
     std::vector<Standing> all;
-    for (const std::string_view provider : {"google", "yahoo", "microsoft", "apple", "docomo"}) all.push_back(standing_with(provider, diagnosis));
+    for (const std::string_view provider : {"google", "yahoo", "microsoft", "apple", "docomo"})
+        all.push_back(standing_with(provider, diagnosis));
     return all;
 }
 
@@ -183,14 +197,20 @@ std::string summary_of(const std::vector<Fact>& facts) {
     std::vector<std::string_view> passing;
     for (const Fact& fact : facts) {
         const std::string_view name = words_of(fact.kind).name;
-        if (fact.result == FactResult::fail) failing += fmt::format("{}{} fails for {}", failing.empty() ? "" : ", ", name, fact.subject);
+        if (fact.result == FactResult::fail)
+            failing += fmt::format("{}{} fails for {}", failing.empty() ? "" : ", ", name, fact.subject);
         if (fact.result == FactResult::unknown) open += fmt::format("{}{} for {}", open.empty() ? "" : ", ", name, fact.subject);
-        const bool alone = std::none_of(facts.begin(), facts.end(), [&](const Fact& other) { return other.kind == fact.kind && other.result != FactResult::pass; });
+        const bool alone = std::none_of(facts.begin(), facts.end(), [&](const Fact& other) {
+            return other.kind == fact.kind && other.result != FactResult::pass;
+        });
         if (alone && std::find(passing.begin(), passing.end(), name) == passing.end()) passing.push_back(name);
     }
     std::string good;
     for (const std::string_view name : passing) good += fmt::format("{}{}", good.empty() ? "" : ", ", name);
-    if (!good.empty()) good += passing.size() == 1 && failing.empty() && open.empty() ? " passes" : failing.empty() && open.empty() ? " all pass" : " in order";
+    if (!good.empty())
+        good += passing.size() == 1 && failing.empty() && open.empty() ? " passes"
+                : failing.empty() && open.empty()                      ? " all pass"
+                                                                       : " in order";
     std::string summary = failing;
     if (!open.empty()) summary += fmt::format("{}not known: {}", summary.empty() ? "" : "; ", open);
     if (!good.empty()) summary += fmt::format("{}{}", summary.empty() ? "" : "; ", good);
@@ -200,7 +220,10 @@ std::string summary_of(const std::vector<Fact>& facts) {
 std::string to_text(const Diagnosis& diagnosis) {
     std::string text;
     for (const Fact& fact : diagnosis.facts) {
-        text += fmt::format("{:<8} {} ({}): {}\n", fact.result == FactResult::pass ? "ok" : fact.result == FactResult::fail ? "FAILS" : "unknown",
+        text += fmt::format("{:<8} {} ({}): {}\n",
+                            fact.result == FactResult::pass   ? "ok"
+                            : fact.result == FactResult::fail ? "FAILS"
+                                                              : "unknown",
                             words_of(fact.kind).name, fact.subject, fact.detail);
         if (!fact.repair.empty()) text += fmt::format("         To do: {}\n", fact.repair);
         if (!fact.record.empty()) text += fmt::format("           {}\n", fact.record);
@@ -220,7 +243,8 @@ json::object to_json(const Diagnosis& diagnosis) {
                                      {"at_authority", fact.at_authority},
                                      {"at_resolver", fact.at_resolver},
                                      {"ttl", fact.ttl.count()}});
-    return json::object{{"at", diagnosis.at.time_since_epoch().count()}, {"summary", diagnosis.summary}, {"facts", std::move(facts)}};
+    return json::object{
+        {"at", diagnosis.at.time_since_epoch().count()}, {"summary", diagnosis.summary}, {"facts", std::move(facts)}};
 }
 
 Result<Diagnosis> diagnosis_from_json(std::string_view text) {

@@ -69,9 +69,9 @@ Lookup read(const Channel::Reply& reply, const std::string& name, RecordType typ
 
 struct Server {
     std::string name;
-    std::string address;               // "192.0.2.53:53"; empty: none that may be asked
-    std::string why;                   // no channel
-    std::shared_ptr<Channel> channel;  // null: not to be asked
+    std::string address;                                           // "192.0.2.53:53"; empty: none that may be asked
+    std::string why;                                               // no channel
+    std::shared_ptr<Channel> channel;                              // null: not to be asked
     std::shared_ptr<bool> silent = std::make_shared<bool>(false);  // a reply may come when the zone is gone
 };
 
@@ -85,7 +85,8 @@ struct Zone {
 
 class Authorities::Impl {
 public:
-    Impl(asio::any_io_executor executor, Resolver& resolver) : executor_(std::move(executor)), resolver_(resolver), options_(resolver.options()) {
+    Impl(asio::any_io_executor executor, Resolver& resolver)
+        : executor_(std::move(executor)), resolver_(resolver), options_(resolver.options()) {
         channel_options_.timeout = options_.authority_timeout;
         channel_options_.tries = 2;
     }
@@ -153,7 +154,8 @@ private:
                 break;
             }
             // A CNAME's target is another name's zone; what lies above the name itself is its own.
-            if (servers.status == Status::ok && servers.final_name == at) zone = co_await open(std::move(at), std::move(servers.records));
+            if (servers.status == Status::ok && servers.final_name == at)
+                zone = co_await open(std::move(at), std::move(servers.records));
             if (zone != nullptr) break;
         }
         for (const std::string& passed : on_the_way) zones_.emplace(passed, zone);
@@ -179,7 +181,8 @@ private:
         server.why = addresses.status == Status::ok ? "has no address that may be asked" : "has no address: " + addresses.detail;
         for (const IpAddress& address : addresses.all()) {
             if (address.is_unspecified() || (address.is_private() && !options_.authority_private)) {
-                server.why = "has the address " + address.to_string() + ", which is not of the public Internet (dns.authority_private)";
+                server.why =
+                    "has the address " + address.to_string() + ", which is not of the public Internet (dns.authority_private)";
                 continue;
             }
             Endpoint endpoint;
@@ -199,12 +202,13 @@ private:
 
     asio::any_io_executor executor_;
     Resolver& resolver_;
-    DnsOptions options_;          // as they were when this began
+    DnsOptions options_;  // as they were when this began
     DnsOptions channel_options_;
     std::map<std::string, std::shared_ptr<Zone>> zones_;
 };
 
-Authorities::Authorities(asio::any_io_executor executor, Resolver& resolver) : impl_(std::make_unique<Impl>(std::move(executor), resolver)) {}
+Authorities::Authorities(asio::any_io_executor executor, Resolver& resolver)
+    : impl_(std::make_unique<Impl>(std::move(executor), resolver)) {}
 Authorities::~Authorities() = default;
 
 awaitable<AuthorityAnswers> Authorities::ask(std::string name, RecordType type) {

@@ -22,7 +22,8 @@ std::vector<std::string> list_of(std::string_view value) {
 }
 
 bool lists(const std::vector<std::string>& list, std::string_view word) {
-    return list.empty() || std::find(list.begin(), list.end(), word) != list.end() || std::find(list.begin(), list.end(), "*") != list.end();
+    return list.empty() || std::find(list.begin(), list.end(), word) != list.end() ||
+           std::find(list.begin(), list.end(), "*") != list.end();
 }
 
 // RFC 6376 s3.6.1 names RSAPublicKey, its own example and everybody else use SubjectPublicKeyInfo, whose end that is; verifiers take both.
@@ -47,21 +48,29 @@ KeyFinding compare_one(const PublishedKey& key, const PrivateKey& ours) {
     const std::string_view type = ours.algorithm() == Algorithm::rsa ? "rsa" : "ed25519";
     if (key.public_base64.empty()) return found(KeyState::revoked, "the key is revoked: p= is empty (RFC 6376 s3.6.1)");
     if (key.key_type != type)
-        return found(KeyState::unusable, "the record says k=" + text::safe_for_log(key.key_type, 40) + ", but our key is of the kind " + std::string(type));
+        return found(KeyState::unusable, "the record says k=" + text::safe_for_log(key.key_type, 40) +
+                                             ", but our key is of the kind " + std::string(type));
     if (!lists(key.hashes, "sha256"))
-        return found(KeyState::unusable, "h= in the record does not allow sha256, the only hash that is still in use (RFC 8301 s3.1)");
+        return found(KeyState::unusable,
+                     "h= in the record does not allow sha256, the only hash that is still in use (RFC 8301 s3.1)");
     if (!lists(key.services, "email")) return found(KeyState::unusable, "s= in the record does not allow e-mail");
     if (!same_key(key.public_base64, ours)) {
-        const bool cut = key.public_base64.size() < ours.public_base64().size() && ours.public_base64().starts_with(key.public_base64);
+        const bool cut =
+            key.public_base64.size() < ours.public_base64().size() && ours.public_base64().starts_with(key.public_base64);
         if (!cut && !base64_decode(key.public_base64))
-            return found(KeyState::unusable, "what stands behind p= is not base64: something was lost or added when the record was entered");
-        return found(KeyState::other, cut ? "the key in DNS is cut short: it begins like ours and ends after " + std::to_string(key.public_base64.size()) +
-                                                " of " + std::to_string(ours.public_base64().size()) + " characters; all strings of the record must be entered"
+            return found(KeyState::unusable,
+                         "what stands behind p= is not base64: something was lost or added when the record was entered");
+        return found(KeyState::other, cut ? "the key in DNS is cut short: it begins like ours and ends after " +
+                                                std::to_string(key.public_base64.size()) + " of " +
+                                                std::to_string(ours.public_base64().size()) +
+                                                " characters; all strings of the record must be entered"
                                           : "the key in DNS is another one than the one we sign with");
     }
-    return found(KeyState::same, key.testing ? "the key is the one we sign with, but t=y says that it is only being tested, so that some verifiers give "
-                                               "nothing for it"
-                                             : "the key is the one we sign with");
+    return found(KeyState::same,
+                 key.testing
+                     ? "the key is the one we sign with, but t=y says that it is only being tested, so that some verifiers give "
+                       "nothing for it"
+                     : "the key is the one we sign with");
 }
 
 }  // namespace
@@ -75,7 +84,8 @@ Result<PublishedKey> parse_published_key(std::string_view text) {
         const std::string_view tag = text::trim(piece);
         if (tag.empty()) continue;
         const std::size_t equals = tag.find('=');
-        if (equals == std::string_view::npos) return Error{"\"", text::safe_for_log(tag, 60), "\" is no tag: tags are name=value, with ; between them"};
+        if (equals == std::string_view::npos)
+            return Error{"\"", text::safe_for_log(tag, 60), "\" is no tag: tags are name=value, with ; between them"};
         const std::string_view name = text::trim(tag.substr(0, equals)), value = text::trim(tag.substr(equals + 1));
         if (name == "v") {
             if (!first) return Error{"v= is not the first tag, so that verifiers ignore the record (RFC 6376 s3.6.1)"};
@@ -114,8 +124,9 @@ KeyFinding compare(std::span<const std::string> records, const PrivateKey& ours)
         any = true;
     }
     if (good && worst.state != KeyState::same)
-        return found(KeyState::unusable, "there are " + std::to_string(records.size()) +
-                                             " records, of which verifiers take any one: ours, and another of which it is true that " + worst.words);
+        return found(KeyState::unusable,
+                     "there are " + std::to_string(records.size()) +
+                         " records, of which verifiers take any one: ours, and another of which it is true that " + worst.words);
     return worst;
 }
 
