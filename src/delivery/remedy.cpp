@@ -53,7 +53,8 @@ std::optional<Remedy> remedy_for(const Judgement& judgement, Stage stage, const 
     if (judgement.without_extension)
         if (const std::optional<Quirk> quirk = suspected(stage, carriage)) return Remedy{quirk, carriage.host};
     const bool others = std::any_of(carriage.hosts.begin(), carriage.hosts.end(), [&](const std::string& name) { return name != carriage.host; });
-    if (judgement.next_mx && others && !carriage.by_relay && !carriage.host.empty())
+    // At the opening the dialler has asked them all.
+    if (judgement.next_mx && stage > Stage::auth && others && !carriage.by_relay && !carriage.host.empty())
         return Remedy{Quirk::no_relaying, carriage.host + ' ' + carriage.domain};
     // On its first message a new connection would be no other than this one.
     if (judgement.reconnect && carriage.transactions > 1) return Remedy{std::nullopt, {}};

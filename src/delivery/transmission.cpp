@@ -1,5 +1,6 @@
 // A delivery over a connection of its site: one that waits in the pool or a new one, the transaction, and what was said of it.
 #include <algorithm>
+#include <limits>
 
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
@@ -92,6 +93,19 @@ std::uint32_t messages_per_connection(const DeliveryPlan& plan) {
     return options.messages_per_connection;
 }
 
+// Greylisting knows us by our address, and many a host by its own list: the second attempt goes where the first went (RFC 6647 s2).
+void go_where_it_was_greylisted(Route& route, const std::vector<queue::Recipient>& recipients) {
+    const queue::Recipient& first = recipients.front();
+    if (first.last_class != to_string(Class::grey)) return;
+    const std::string name = first.last_host.substr(0, first.last_host.find('['));
+    const auto known = std::find_if(route.hosts.begin(), route.hosts.end(), [&](const RouteHost& host) { return host.name == name; });
+    if (known == route.hosts.end()) return;
+    std::rotate(route.hosts.begin(), known, std::next(known));
+    route.hosts.front().preference = 0;
+    for (auto other = std::next(route.hosts.begin()); other != route.hosts.end(); ++other)
+        if (other->preference < std::numeric_limits<std::uint16_t>::max()) ++other->preference;
+}
+
 }  // namespace
 
 // Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops, or is short
@@ -106,7 +120,8 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
         if (!stopping && !attempt.shortage) attempt.judged = judge_all(attempt.recipients, *outcome);
         co_return nullptr;
     }
-    const DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
+    DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
+    go_where_it_was_greylisted(plan.route, attempt.recipients);
     attempt.manner = manner_for(plan, terms);
     attempt.provider = plan.provider;
     attempt.group = plan.group;

@@ -26,6 +26,22 @@ class Recipients(providers.InternetTest):
         self.assertEqual(len({session["peer"] for session in net.other.sink.sessions}), 1)
         net.daemon.wait_for_empty_queue()
 
+    def test_greylisted_mail_goes_back_to_the_host_that_knows_it(self):
+        """GREY: hosts keep lists of their own; the second attempt goes where the first went, though its equal stands beside it."""
+        net = self.internet(providers=("other", "apple"), changes=QUICK)
+        net.dns.set("dest.test", "MX", "10 mx1.dest.test", "10 mx2.dest.test")
+        net.dns.set("mx1.dest.test", "A", net.other.sink.address)
+        net.dns.set("mx2.dest.test", "A", net.apple.sink.address)
+        names = [f"r{i}@dest.test" for i in range(6)]
+        for one in (net.other.sink, net.apple.sink):
+            for name in names:
+                one.rule("rcpt", sink.GREYLISTED, recipient=name, times=1)
+        for name in names:
+            net.daemon.send(name)
+        net.daemon.wait_for_empty_queue()
+        for name in names:
+            self.assertEqual(len(net.daemon.log(rf"^\S+ deferred .*to={name} ")), 1)
+
     def test_a_recipient_who_gets_too_much_waits_alone(self):
         """TEMP with the rule's own wait: 450 4.2.1 of Gmail is about one mailbox; it waits a quarter of an hour, the others do not."""
         net = self.internet(providers=("google",), changes=QUICK)
