@@ -89,7 +89,8 @@ protected:
             const std::string field = request.head.substr(at + name.size(), request.head.find("\r\n", at) - at - name.size());
             const TimePoint time(std::chrono::seconds(std::stoll(field.substr(2))));
             EXPECT_EQ(field, signature_of({kSecret}, time, request.body));
-            for (const json::value& event : json::parse(request.body).at("events").as_array()) {
+            const json::value batch = json::parse(request.body);
+            for (const json::value& event : batch.at("events").as_array()) {
                 numbers.push_back(event.at("id").to_number<std::uint64_t>());
                 if (event.at("event").as_string() == "gap") gaps_ += 1;
             }

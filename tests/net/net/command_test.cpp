@@ -41,6 +41,7 @@ TEST_F(CommandTest, HasNothingOfOurs) {
     EXPECT_TRUE(end.fine()) << end.words();
     EXPECT_EQ(end.output.find("SECRET"), std::string::npos) << end.output;
     EXPECT_NE(end.output.find("PWD=/\n"), std::string::npos) << end.output;
+    EXPECT_TRUE(end.output.ends_with("4\n")) << "standard input, output, error, and the one by which ls looks: " << end.output;
 }
 
 TEST_F(CommandTest, InputThatNobodyReadsHoldsNobody) {
