@@ -59,8 +59,11 @@ TEST(Reach, IsAboutTheSiteAndNotAboutTheMessage) {
     EXPECT_EQ(reach({judged(refused(Stage::connect, 0, "no route"))}), Reach::host_failed);
     EXPECT_EQ(reach({judged(refused(Stage::greeting, 554, "5.7.1 go away"))}), Reach::reached);   // final: told to each sender
     EXPECT_EQ(reach({judged(refused(Stage::rcpt, 421, "4.3.0 busy"))}), Reach::throttled);
-    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 550, "5.1.1 nobody")), judged(refused(Stage::rcpt, 450, "4.7.0 too many connections"))}),
-              Reach::throttled);
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 550, "5.1.1 nobody")), judged(refused(Stage::rcpt, 421, "4.3.2 closing"))}), Reach::throttled);
+    // Of an address or a domain of ours, which gates hold back (PR-13, PR-45): the site is open for the others.
+    EXPECT_EQ(reach({judged(refused(Stage::mail, 421, "4.7.28 unusual rate of email from your IP address"))}), Reach::reached);
+    EXPECT_EQ(reach({judged(refused(Stage::mail, 421, "4.7.26 This mail has been rate limited because it is unauthenticated"))}), Reach::reached);
+    EXPECT_EQ(reach({judged(refused(Stage::greeting, 421, "4.7.0 Too many connections from your host"))}), Reach::reached);
     Judged own_terms = judged(refused(Stage::tls, 0, "handshake failed"));
     own_terms.outcome.result = Disposition::deferred;
     own_terms.outcome.scope = Scope::host;
