@@ -206,6 +206,7 @@ bool Scheduler::State::call_next(Step step, bool all, TimePoint now) {
         }
         const ParkedLine next = waiting.lines.pop(letters, bulk);
         offer(gate);  // loaded mail that waited here kept others from loading
+        tries += 1;   // and their claims come before starts
         if (!back_in_turn(step, next, now)) {
             ++left;  // it is gone; the next one
             continue;

@@ -163,6 +163,7 @@ std::optional<SchedulerAction> Scheduler::State::next_start(TimePoint now) {
 
 std::optional<SchedulerAction> Scheduler::State::start_of(SiteId id, Site& site, TimePoint now) {
     const bool may = site.active < window(site) && site.backoff_until <= now;
+    tries += may ? 0 : 1;
     std::optional<SchedulerAction> action;
     while (may && !action && !site.ring.empty()) {
         LaneTurns::Line& line = site.ring.next();

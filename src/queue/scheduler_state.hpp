@@ -163,7 +163,7 @@ struct Scheduler::State {
     LaneId last_lane = 0;
     std::size_t resolving = 0;
     std::size_t ready = 0;
-    std::uint64_t tries = 0;  // of lines in turn that could not start
+    std::uint64_t tries = 0;  // of lines to start, which may leave something to claim to others
     std::uint64_t hot = 0;
     bool paused = false;
     bool places_forgotten = false;  // who waits at a gate may pass others from now on: next() looks
