@@ -81,6 +81,7 @@ public:
     // The next piece: at once where many events wait, else when they come, or as a sign of life.
     void ask(Respond respond) {
         waiting = std::move(respond);
+        kept = shared_from_this();   // who asks forgets us once he has asked
         if (feed->is_behind(*this)) look();
         if (!waiting) return;
         timer.expires_after(kSignOfLife);
@@ -96,10 +97,11 @@ public:
     }
     void give(std::string lines) {
         timer.cancel();
+        const std::shared_ptr<Reader> self = std::move(kept);
         Answer piece;
         piece.body = std::move(lines);
         piece.content_type = kLines;
-        if (!feed->stopped_) piece.more = [self = shared_from_this()](Respond then) { self->ask(std::move(then)); };
+        if (!feed->stopped_) piece.more = [self](Respond then) { self->ask(std::move(then)); };
         Respond respond = std::move(*waiting);
         waiting.reset();
         respond(std::move(piece));
@@ -110,6 +112,7 @@ public:
     std::uint64_t next;           // the number of the first event that it has not seen
     boost::asio::steady_timer timer;
     std::optional<Respond> waiting;
+    std::shared_ptr<Reader> kept;   // itself, while waiting
 };
 
 Answer EventFeed::follow(EventFilter filter) {
@@ -151,6 +154,7 @@ void EventFeed::stop() {
     for (Reader* reader : all) {
         reader->timer.cancel();
         reader->waiting.reset();
+        const std::shared_ptr<Reader> last = std::move(reader->kept);
     }
 }
 

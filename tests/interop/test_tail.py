@@ -52,8 +52,8 @@ class Tail(world.WorldTest):
         return reader
 
     def test_events_in_words_and_as_json(self):
-        """Events come while the log itself is silent, in order, one a line."""
-        w = self.world(changes={"log": {"level": "warning"}})
+        """Events come in order, one a line, with the names that the log has."""
+        w = self.world()
         words, data = self.reader(w), self.reader(w, "--json")
         id = w.daemon.send("bob@dest.test").split()[-1]
         w.sink.wait_for_message("bob@dest.test")
@@ -65,8 +65,7 @@ class Tail(world.WorldTest):
             event = json.loads(data.wait_for(lambda line: True))
             events.append(event["event"])
         self.assertEqual((event["id"], event["to"]), (id, "bob@dest.test"))
-        self.assertIn("attempt", events)
-        self.assertEqual(w.daemon.log(r"\bdelivered\b"), [])
+        self.assertLess(events.index("attempt"), events.index("delivered"))
 
     def test_filters(self):
         w = self.world(domains=("dest.test", "other.test"))

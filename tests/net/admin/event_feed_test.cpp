@@ -51,7 +51,8 @@ protected:
     // The next piece of the stream; runs the loop until it is there.
     std::string next(Answer& answer) {
         std::optional<Answer> got;
-        auto more = std::move(answer.more);
+        // As the server does it: gone once it was called.
+        UniqueFunction<void(Respond)> more = std::move(answer.more);
         more([&](Answer piece) { got = std::move(piece); });
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (!got && std::chrono::steady_clock::now() < end) {
@@ -130,7 +131,7 @@ TEST_F(Following, NothingIsWatchedWhenNobodyFollows) {
 TEST_F(Following, TheEndOfTheServerEndsTheStreams) {
     Answer stream = feed_->follow({});
     bool answered = false;
-    auto more = std::move(stream.more);
+    UniqueFunction<void(Respond)> more = std::move(stream.more);
     more([&](Answer) { answered = true; });
     feed_->stop();
     EXPECT_FALSE(log::enabled(log::Level::info));
