@@ -222,8 +222,8 @@ std::string why_text(const json::object& answer) {
             line(out, "to do", sentence_of(text_at(*suppressed, "advice")));
         }
     } else if (kind == "domain") {
-        show_figures(out, "mail from it", object_at(answer, "sender"));
-        show_figures(out, "mail to it", object_at(answer, "waiting"));
+        show_figures(out, "from it", object_at(answer, "sender"));
+        show_figures(out, "to it", object_at(answer, "waiting"));
     } else {
         line(out, "last hour", counts(answer, "hour"));
         line(out, "last day", counts(answer, "day"));

@@ -1,0 +1,293 @@
+// The answers of why: what keeps mail back, who set its next attempt, and the words, to the letter.
+#include "delivery/why.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/array.hpp>
+
+#include "delivery/provider_rules.hpp"
+#include "delivery/why_words.hpp"
+
+namespace posthorn::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr TimePoint kNow = std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::hours(10);
+
+class Why : public testing::Test {
+protected:
+    Why() {
+        facts.now = kNow;
+        facts.rules = ProviderRules::built_in();
+        facts.asked = QueueId(0x6000000000001).to_string();
+        queue::QueueEntry entry;
+        entry.id = QueueId(0x6000000000001);
+        entry.accepted_at = kNow - 2h;
+        entry.expires_at = kNow + 118h;
+        entry.reverse_path = "alice@example.com";
+        entry.source = "user=alice";
+        entry.recipient_count = 1;
+        queue::Recipient recipient;
+        recipient.id = 1;
+        recipient.message = entry.id;
+        recipient.address = "bob@dest.test";
+        recipient.lane = "example.com user=alice";
+        recipient.due_at = kNow;
+        recipient.expires_at = entry.expires_at;
+        entry.recipients.push_back(recipient);
+        facts.entries.push_back(entry);
+        WayNow way;
+        way.domain = "dest.test";
+        way.lane = recipient.lane;
+        way.group = "mx.dest.test";
+        facts.ways.push_back(way);
+    }
+    queue::Recipient& recipient() { return facts.entries[0].recipients[0]; }
+    WayNow& way() { return facts.ways[0]; }
+    std::vector<Obstacle> obstacles() { return obstacles_of(facts.entries[0], recipient(), &way(), facts); }
+    NextAttempt next() { return next_attempt_of(facts.entries[0], recipient(), obstacles(), facts); }
+    std::string text() { return why_text(why_json(facts)); }
+    std::string first_line() {
+        const std::string all = text();
+        return all.substr(0, all.find('\n'));
+    }
+    void defer(const std::string& failure_class, const std::string& reply, Duration wait) {
+        recipient().attempts = 1;
+        recipient().last_class = failure_class;
+        recipient().last_reply = reply;
+        recipient().last_host = "mx.dest.test[192.0.2.1]";
+        recipient().last_attempt = kNow - 1min;
+        recipient().due_at = recipient().last_attempt + wait;
+    }
+    static SuspendedPair pair() {
+        SuspendedPair pair;
+        pair.key = "sender|example.com|google";
+        pair.sender = "example.com";
+        pair.group = "google";
+        pair.since = kNow - 1h;
+        pair.causes.add(Cause::spf);
+        pair.causes.add(Cause::dkim);
+        pair.reply = "550 5.7.26 blocked";
+        pair.next_poll = kNow + 10min;
+        pair.advice = "Publish the key";
+        return pair;
+    }
+
+    WhyFacts facts;
+};
+
+TEST_F(Why, MailThatWasPutOffByGreylisting) {
+    defer("grey", "451-4.7.1 Greylisted\n451 4.7.1 please come \x1b[2Jback in 300 seconds", 5min);
+    queue::JournalEntry entry;
+    entry.message = facts.entries[0].id;
+    entry.at = kNow - 1min;
+    entry.event = "deferred";
+    entry.to = "bob@dest.test";
+    entry.failure_class = "grey";
+    entry.transcript = "     0.001 *  connected to mx.dest.test[192.0.2.1] port 25\n     0.004 S: 451 \\x1b[2J\n";
+    facts.journal.push_back(entry);
+    EXPECT_EQ(text(),
+              "Message 001g000000001 waits: it was put off (grey): greylisting: they ask senders they do not know to come back a little later; next try in 4 "
+              "minutes (2026-11-22T10:04:00Z): they asked to wait 5 minutes.\n"
+              "\n"
+              "  from        <alice@example.com>\n"
+              "  handed in   user=alice\n"
+              "  accepted    2026-11-22T08:00:00Z\n"
+              "  given up    2026-11-27T08:00:00Z\n"
+              "\n"
+              "bob@dest.test: waits: it was put off (grey): greylisting: they ask senders they do not know to come back a little later; next try in 4 minutes "
+              "(2026-11-22T10:04:00Z): they asked to wait 5 minutes\n"
+              "  attempts    1, the last at 2026-11-22T09:59:00Z\n"
+              "  they said   451-4.7.1 Greylisted\n"
+              "              451 4.7.1 please come \\x1b[2Jback in 300 seconds\n"
+              "  who         mx.dest.test[192.0.2.1]\n"
+              "  class       grey: greylisting: they ask senders they do not know to come back a little later\n"
+              "  in the way  It was put off (grey): greylisting: they ask senders they do not know to come back a little later.\n"
+              "              ends: in 4 minutes (2026-11-22T10:04:00Z): they asked to wait 5 minutes\n"
+              "  next try    in 4 minutes (2026-11-22T10:04:00Z): they asked to wait 5 minutes\n"
+              "\n"
+              "The last session that did not go well, at 2026-11-22T09:59:00Z:\n"
+              "       0.001 *  connected to mx.dest.test[192.0.2.1] port 25\n"
+              "       0.004 S: 451 \\x1b[2J\n");
+}
+
+TEST_F(Why, WhoSetTheNextAttempt) {
+    defer("temp", "451 4.3.0 later", 75s);
+    EXPECT_EQ(next().by, "retry-schedule");
+    defer("grey", "451 4.7.1 greylisted", 5min);
+    EXPECT_EQ(next().by, "greylisting");
+    defer("grey", "451 4.7.1 greylisted, try again in 10 minutes", 10min);
+    EXPECT_EQ(next().by, "peer");
+    defer("local", "451 4.7.5 no key", 10min);
+    EXPECT_EQ(next().by, "local-interval");
+    defer("temp", "451 4.3.0 later", 200h);
+    EXPECT_EQ(next().by, "expiry");
+    recipient().claimed = true;
+    EXPECT_EQ(next().by, "under-way");
+}
+
+TEST_F(Why, AHoldEndsByAnOperatorOnly) {
+    recipient().state = queue::RecipientState::held;
+    EXPECT_EQ(first_line(), "Message 001g000000001 waits: an operator holds it.");
+    EXPECT_EQ(next().by, "operator");
+    EXPECT_FALSE(next().at);
+    EXPECT_NE(obstacles()[0].advice.find("posthorn queue release 001g000000001"), std::string::npos);
+}
+
+TEST_F(Why, ASuspendedUsersMail) {
+    recipient().state = queue::RecipientState::suspended;
+    auth::Suspension suspension;
+    suspension.since = kNow - 3h;
+    suspension.reason = "spam from his site";
+    facts.suspended_users.emplace("user=alice", suspension);
+    EXPECT_EQ(first_line(), "Message 001g000000001 waits: its user (user=alice) is suspended: spam from his site.");
+    EXPECT_EQ(next().by, "user-suspension");
+}
+
+// PR-45, PR-55: the pair, its cause, what ends it, and the next look at DNS; what is due now waits all the same.
+TEST_F(Why, ASuspendedPairIsTheAnswer) {
+    defer("auth", "550 5.7.26 blocked", Duration(0));
+    way().pairs.push_back(pair());
+    EXPECT_EQ(first_line(), "Message 001g000000001 waits: google refuses mail of example.com until its SPF or DKIM is repaired.");
+    ASSERT_EQ(obstacles().size(), 1U);
+    EXPECT_EQ(obstacles()[0].kind, "suspension");
+    EXPECT_EQ(obstacles()[0].until, kNow + 10min);
+    EXPECT_NE(obstacles()[0].advice.find("`posthorn resume example.com google`"), std::string::npos);
+    EXPECT_EQ(next().by, "suspension");
+    EXPECT_EQ(next().at, kNow + 10min);
+    way().pairs[0].next_poll.reset();
+    way().pairs[0].until_resumed = true;
+    EXPECT_EQ(next().by, "operator");
+    EXPECT_FALSE(next().at);
+}
+
+TEST_F(Why, AThrottledGateIsToldOnce) {
+    ThrottleView throttle;
+    throttle.key = "ip|192.0.2.9|google";
+    throttle.group = "google";
+    throttle.what = "mail from the address 192.0.2.9 to google";
+    throttle.since = kNow - 5min;
+    throttle.until = kNow + 5min;
+    throttle.meaning = "too many messages";
+    throttle.next = "one connection tries then";
+    way().throttles.push_back(throttle);
+    queue::GateFigures gate;
+    gate.key = throttle.key;
+    gate.settings.allowance = 0;
+    gate.open = false;
+    way().gates.push_back(gate);
+    ASSERT_EQ(obstacles().size(), 1U);
+    EXPECT_EQ(first_line(),
+              "Message 001g000000001 waits: mail from the address 192.0.2.9 to google is paused, as they asked for less (too many messages).");
+    EXPECT_EQ(next().by, "provider-pause");
+    EXPECT_EQ(next().at, kNow + 5min);
+}
+
+TEST_F(Why, HostsThatDoNotAnswerAndTheirBackOff) {
+    defer("connection", "connecting failed: Connection refused", 75s);
+    queue::DestinationFigures schedule;
+    schedule.backoff_until = kNow + 8min;
+    schedule.backoffs = 3;
+    way().schedule = schedule;
+    ExplainedHost host;
+    host.name = "mx.dest.test";
+    host.addresses.push_back({*IpAddress::parse("192.0.2.1"), "left out for 30 s: Connection refused"});
+    way().hosts.push_back(host);
+    const auto all = obstacles();
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].kind, "site-back-off");
+    EXPECT_EQ(all[0].words, "the hosts of dest.test are left alone for a while, as deliveries there failed (for the 3. time in a row)");
+    EXPECT_EQ(all[1].kind, "hosts");
+    EXPECT_EQ(all[2].kind, "schedule");
+    EXPECT_EQ(next().by, "site-back-off");
+    EXPECT_EQ(next().at, kNow + 8min);
+}
+
+TEST_F(Why, AStoreThatCannotBeWrittenComesFirst) {
+    facts.health.healthy = false;
+    facts.health.reason = "disk I/O error";
+    recipient().state = queue::RecipientState::held;
+    EXPECT_EQ(obstacles()[0].kind, "store");
+    EXPECT_EQ(next().by, "store");
+}
+
+TEST_F(Why, NothingInTheWay) {
+    EXPECT_EQ(first_line(), "Message 001g000000001 waits for its turn, and nothing is in its way.");
+    EXPECT_EQ(next().by, "now");
+}
+
+TEST_F(Why, WhatBecameOfMailThatHasLeft) {
+    facts.entries.clear();
+    queue::JournalEntry entry;
+    entry.message = QueueId(0x6000000000001);
+    entry.at = kNow - 3min;
+    entry.event = "delivered";
+    entry.from = "alice@example.com";
+    entry.to = "bob@dest.test";
+    entry.host = "mx.dest.test[192.0.2.1]";
+    entry.failure_class = "none";
+    entry.reply = "250 2.0.0 Ok";
+    entry.delay = 2s;
+    facts.journal.push_back(entry);
+    EXPECT_EQ(first_line(),
+              "Message 001g000000001 to bob@dest.test was delivered 3 minutes ago (2026-11-22T09:57:00Z); mx.dest.test[192.0.2.1] said: 250 2.0.0 Ok.");
+    facts.journal[0].event = "failed";
+    facts.journal[0].failure_class = "rcpt-perm";
+    facts.journal[0].reply = "550 5.1.1 unknown";
+    EXPECT_EQ(first_line(), "Message 001g000000001 to bob@dest.test failed 3 minutes ago (2026-11-22T09:57:00Z): there is no such mailbox; "
+                            "mx.dest.test[192.0.2.1] said: 550 5.1.1 unknown.");
+    const auto answer = why_json(facts);
+    EXPECT_EQ(answer.at("recipients").as_array()[0].as_object().at("state").as_string(), "failed");
+}
+
+TEST_F(Why, NothingIsKnownSaysWhatWasSearched) {
+    facts.entries.clear();
+    EXPECT_EQ(text(), "Nothing is known of message 001g000000001: it is not in the queue, and the journal is empty.\n");
+    facts.journal_from = kNow - 24h;
+    EXPECT_EQ(text(), "Nothing is known of message 001g000000001: it is not in the queue, and the journal, which goes back to 2026-11-21T10:00:00Z, has "
+                      "nothing of it.\n");
+    EXPECT_FALSE(why_json(facts).at("known").as_bool());
+    for (const auto kind : {WhyFacts::Kind::recipient, WhyFacts::Kind::domain, WhyFacts::Kind::provider}) {
+        facts.kind = kind;
+        facts.asked = "nowhere.test";
+        EXPECT_FALSE(why_json(facts).at("known").as_bool());
+        EXPECT_TRUE(first_line().starts_with("Nothing is known of nowhere.test: ")) << first_line();
+    }
+}
+
+TEST_F(Why, ADomainOfOursWithASuspendedPair) {
+    facts.kind = WhyFacts::Kind::domain;
+    facts.asked = "example.com";
+    facts.own_domain = true;
+    facts.entries.clear();
+    facts.pairs.push_back(pair());
+    queue::LookedUp sent;
+    sent.recipients = 7;
+    sent.by_class["auth"] = 7;
+    facts.sent_from = sent;
+    EXPECT_EQ(first_line(), "example.com is one of our domains, and google refuses mail of example.com until its SPF or DKIM is repaired; 7 recipients of its mail wait.");
+    EXPECT_NE(text().find("  from it     7 recipients (7 auth)"), std::string::npos) << text();
+}
+
+TEST(WhyWords, Spans) {
+    EXPECT_EQ(span_words(1s), "1 second");
+    EXPECT_EQ(span_words(89s), "89 seconds");
+    EXPECT_EQ(span_words(90s), "1 minute");
+    EXPECT_EQ(span_words(89min), "89 minutes");
+    EXPECT_EQ(span_words(130min), "2 hours 10 minutes");
+    EXPECT_EQ(span_words(47h), "47 hours");
+    EXPECT_EQ(span_words(72h), "3 days");
+    EXPECT_EQ(span_words(-5s), "0 seconds");
+}
+
+// Every class has its words: a new one without them is a mistake.
+TEST(WhyWords, EveryClassMeansSomething) {
+    for (int number = 1; number <= static_cast<int>(Class::permanent); ++number) {
+        const auto word = to_string(static_cast<Class>(number));
+        EXPECT_NE(class_meaning(word), class_meaning("no such class")) << word;
+    }
+}
+
+}  // namespace
+}  // namespace posthorn::delivery
