@@ -200,5 +200,59 @@ void start_with(benchmark::State& state) {
 }
 BENCHMARK(start_with)->Arg(5'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
 
+// 100,000 destinations with a message each, of a thousand senders at a thousand sites, until all are delivered. Argument: 0 without
+// gates, 1 with six idle gates each, 2 with a rate and a concurrency that never shut. "ns/action" side by side in one run.
+void all_through_gates(benchmark::State& state) {
+    constexpr std::int64_t kCount = 100'000;
+    std::int64_t actions = 0;
+    for (auto _ : state) {
+        Scheduler scheduler(SchedulerOptions{});
+        const TimePoint now{std::chrono::hours(480'000)};
+        if (state.range(0) == 2) {
+            GateSettings wide;
+            wide.concurrency = 1000;
+            wide.rate = Rate{4'000'000, std::chrono::seconds(1)};
+            wide.burst = 4'000'000;
+            scheduler.set_gate("ip|default|g", wide, now);
+            scheduler.set_gate("provider|g", wide, now);
+        }
+        for (std::int64_t i = 1; i <= kCount; ++i) {
+            const std::string sender = "s" + std::to_string(i % 1000) + ".example";
+            scheduler.on_due(i, "domain" + std::to_string(i) + ".example", sender, now);
+        }
+        for (std::int64_t left = kCount; left > 0; ++actions) {
+            SchedulerAction action = scheduler.next(now);
+            if (const auto* resolve = std::get_if<ResolveSite>(&action)) {
+                const std::string key = "mx" + std::to_string(resolve->destination % 1000);
+                const std::vector<std::string> gates = {"provider|g", "site|" + key, "ip|default|g", "dkim|" + resolve->lane + "|g",
+                                                        "spf|" + resolve->lane + "|g", "sender|" + resolve->lane + "|g"};
+                SitePlace place;
+                place.key = key;
+                if (state.range(0) != 0) {
+                    place.gates = gates;
+                }
+                scheduler.resolved(resolve->destination, place, now + 24h, now);
+            } else if (const auto* claim = std::get_if<ClaimDue>(&action)) {
+                Recipient row;
+                row.id = claim->destination;
+                row.message = QueueId(row.id);
+                row.destination = claim->destination;
+                row.due_at = now;
+                scheduler.claimed(claim->destination, {row}, std::nullopt, now);
+            } else if (const auto* start = std::get_if<StartDelivery>(&action)) {
+                DeliveryFeedback feedback;
+                feedback.passage = start->passage;
+                (void)scheduler.finished(start->site, start->destination, feedback, now);
+                --left;
+            } else {
+                state.SkipWithError("it waits");
+                return;
+            }
+        }
+    }
+    state.counters["actions/s"] = benchmark::Counter(static_cast<double>(actions), benchmark::Counter::kIsRate);
+}
+BENCHMARK(all_through_gates)->Arg(0)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace posthorn::queue

@@ -131,6 +131,16 @@ void Scheduler::State::park(Step step, Turnstile& gate, SiteId site, LaneTurns& 
     arm(gate, now);
 }
 
+std::size_t Scheduler::State::enough(const Destination& destination) const {
+    if (destination.gates != nullptr) {
+        const auto& bounding = destination.gates->bounding;
+        if (std::any_of(bounding.begin(), bounding.end(), [](const Turnstile* gate) { return gate->gate.bounds_recipients(); })) {
+            return 0;
+        }
+    }
+    return options.claim_batch / 2;
+}
+
 bool Scheduler::State::is_held(const Destination& destination) {
     if (destination.gates == nullptr) {
         return false;

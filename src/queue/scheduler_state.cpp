@@ -68,7 +68,7 @@ void Scheduler::State::consider(DestinationId id, Destination& destination, Time
         consider_starts(destination.site, site, now);
     }
     if (due && !asks_first && destination.claiming == 0 && !destination.in_wants &&
-        destination.ready.size() <= options.claim_batch / 2) {
+        destination.ready.size() <= enough(destination)) {
         destination.in_wants = true;
         site.wants.push(destination.submitter, destination.line(), destination.bulk, id);
         consider_claims(destination.site, site, now);

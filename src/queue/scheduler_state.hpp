@@ -240,6 +240,9 @@ struct Scheduler::State {
     [[nodiscard]] bool is_outstanding(Step step, const Turnstile& gate) const;
     // The line waits there, out of turn.
     void park(Step step, Turnstile& gate, SiteId site, LaneTurns& turns, LaneTurns::Line& line, TimePoint now);
+    // With more ready rows than these it claims no more. Where gates count recipients that is none: what is claimed is cut to what
+    // they let through soon, and more of it would only be given back.
+    [[nodiscard]] std::size_t enough(const Destination& destination) const;
     // A gate it passes, as was last known, is closed.
     [[nodiscard]] static bool is_held(const Destination& destination);
     // Whether rows of the destination may wait in memory for this gate.
