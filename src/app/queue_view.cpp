@@ -8,6 +8,7 @@
 
 #include "admin/queue_json.hpp"
 #include "base/text.hpp"
+#include "delivery/judgement_words.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -128,7 +129,8 @@ std::string_view meaning(std::string_view failure_class) {
         return "No server there can be reached, or the connection broke. If that is so for all mail, is "
                "outgoing port 25 blocked here?";
     }
-    return "";
+    const auto known = delivery::class_of(failure_class);
+    return known && *known != delivery::Class::temp ? delivery::meaning_of(*known) : std::string_view();
 }
 
 }  // namespace
