@@ -31,6 +31,15 @@ std::string cut(std::string text) {
     return text + " ...";
 }
 
+// A fact that was not there before: a key of a new selector, another address. It passes where others look.
+bool passes_anew(const Diagnosis& before, const Diagnosis& now, const Causes& causes) {
+    return std::any_of(now.facts.begin(), now.facts.end(), [&](const Fact& fact) {
+        const bool known = std::any_of(before.facts.begin(), before.facts.end(),
+                                       [&](const Fact& was) { return was.kind == fact.kind && was.subject == fact.subject; });
+        return !known && concerns(causes, fact.kind) && fact.result == FactResult::pass && fact.at_resolver;
+    });
+}
+
 }  // namespace
 
 Breaker::Breaker() : state_(std::make_unique<State>()) {}
@@ -337,7 +346,8 @@ void Breaker::diagnosed(std::string_view key, std::shared_ptr<const Diagnosis> d
             }
         } else if (pair->failing) {
             if (!pair->clear_since) pair->clear_since = now;
-            const bool proven = repaired(*pair->failing, *shown.diagnosis, shown.causes);
+            const bool proven = repaired(*pair->failing, *shown.diagnosis, shown.causes) ||
+                                passes_anew(*pair->failing, *shown.diagnosis, shown.causes);
             const bool long_ago = now - *pair->clear_since >= state_->options.auth_first * kClearIsRepaired;
             if ((proven || long_ago) && shown.phase == SuspensionPhase::held && !shown.next_probe) {
                 shown.next_probe = now + state_->options.auth_settle;

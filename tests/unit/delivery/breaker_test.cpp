@@ -87,6 +87,17 @@ TEST_F(BreakerTest, TheRepairIsFollowedByExactlyOneProbe) {   // PR-46
     EXPECT_EQ(breaker->take_turns().size(), 1u) << "and its end is written down as its beginning was";
 }
 
+TEST_F(BreakerTest, AKeyOfANewSelectorIsARepair) {   // PR-47: the operator gives the old key up
+    heed(refused());
+    breaker->diagnosed(*breaker->take_diagnosis(now), broken(), now);
+    now += 1min;
+    auto other = std::make_shared<Diagnosis>(*repaired());
+    for (Fact& fact : other->facts)
+        if (fact.kind == FactKind::dkim) fact.subject = "s2._domainkey.example.org";
+    breaker->diagnosed(*breaker->take_diagnosis(now), other, now);
+    EXPECT_EQ(pair().next_probe, now + 60s);
+}
+
 TEST_F(BreakerTest, ARepairThatIsUndoneIsNotProbed) {
     heed(refused());
     breaker->diagnosed(*breaker->take_diagnosis(now), broken(), now);
