@@ -54,11 +54,31 @@ private:
     std::size_t left_;
 };
 
-// Argument: how many clients wait for the disk together.
+// As delivery writes it (delivery/journal_entries.cpp).
+JournalEntry delivered_entry(QueueId message, TimePoint now) {
+    JournalEntry entry;
+    entry.at = now;
+    entry.message = message;
+    entry.event = "delivered";
+    entry.from = "sender@example.org";
+    entry.to = "someone@example.net";
+    entry.source = "user=someone";
+    entry.group = "google";
+    entry.host = "gmail-smtp-in.l.google.com[192.0.2.1]";
+    entry.reply = "250 2.0.0 OK  1763804334 d2e1a72fcca58-7c3f0b6d1a5si1234567b3a.123 - gsmtp";
+    entry.attempts = 1;
+    return entry;
+}
+
+// Arguments: how many clients wait for the disk together; whether the journal is kept, with an entry for each settlement.
 void add_and_settle(benchmark::State& state) {
     const auto group_size = static_cast<std::size_t>(state.range(0));
     QueueOptions options;
     options.directory = make_directory();
+    const bool journal = state.range(1) != 0;
+    if (!journal) {
+        options.journal.max_rows = 0;
+    }
     auto opened = sqlite::open_sqlite_store(options);
     if (!opened) {
         state.SkipWithError(opened.error().what.c_str());
@@ -107,6 +127,9 @@ void add_and_settle(benchmark::State& state) {
             verdict.recipient = recipient;
             verdict.message = message;
             settlement.verdicts.push_back(std::move(verdict));
+            if (journal) {
+                settlement.journal.push_back(delivered_entry(message, now));
+            }
             store.settle(std::move(settlement), [&](StoreResult<Settled> settled) {
                 failed += settled ? 0 : 1;
                 settles.one_done();
@@ -182,7 +205,7 @@ void start_with_waiting(benchmark::State& state) {
 }
 BENCHMARK(start_with_waiting)->Arg(1'000'000)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-BENCHMARK(add_and_settle)->Arg(1)->Arg(50)->Arg(500)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(add_and_settle)->ArgsProduct({{1, 50, 500}, {0, 1}})->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace posthorn::queue

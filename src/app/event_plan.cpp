@@ -52,7 +52,6 @@ EventPlan make_event_plan(const config::Config& config, std::vector<std::string>
     plan.alarms.ca_file = config.delivery.tls_ca_file;
     if (const Result<WebAddress> address = WebAddress::parse(alarm.webhook); !alarm.webhook.empty() && address) {
         plan.alarms.webhook = *address;
-        if (!alarm.webhook_secret.empty()) plan.alarms.secrets.push_back(alarm.webhook_secret);
         if (!alarm.webhook_secret_file.empty())
             add_secret("alarm.webhook_secret_file", alarm.webhook_secret_file, plan.alarms.secrets, problems, warnings);
     }

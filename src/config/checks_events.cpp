@@ -97,8 +97,7 @@ void check_events(const Config& config, const Places& places, Findings& findings
     const events::AlarmOptions& alarm = options.alarm;
     if (!alarm.webhook.empty()) {
         check_url("alarm.webhook", alarm.webhook, false, places.of("alarm.webhook"), findings);
-        check_secret("alarm.webhook_secret", alarm.webhook_secret, alarm.webhook_secret_file, places.of("alarm.webhook_secret"),
-                     places.of("alarm.webhook"), findings);
+        check_secret("alarm.webhook_secret", {}, alarm.webhook_secret_file, places.of("alarm.webhook"), places.of("alarm.webhook"), findings);
     }
     if (!alarm.command.empty() && (alarm.command.front().empty() || alarm.command.front().front() != '/'))
         findings.mistake(places.of("alarm.command"),

@@ -32,7 +32,7 @@ struct AlarmOptions {
     std::vector<std::string> command;       // argv, no shell; empty: none
     Duration command_timeout = std::chrono::seconds(30);
     std::string webhook;                    // a URL; empty: none
-    std::string webhook_secret, webhook_secret_file;
+    std::string webhook_secret_file;
     Duration repeat = std::chrono::hours(24);
     Duration interval = std::chrono::minutes(1);     // between looks at the figures
     // Bounds; 0 turns the rule off.

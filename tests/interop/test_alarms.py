@@ -1,4 +1,4 @@
-"""Alarms: told once by command and webhook, remembered over kill -9, and told when they are over."""
+"""Alarms: told once by command and webhook, remembered over kill -9, and told when they are over (PR-50)."""
 
 import json
 import os
@@ -123,8 +123,11 @@ class Alarms(world.WorldTest):
         self.addCleanup(receiver.stop)
         receiver.answer_once("/alarm", status="503 Busy")
         receiver.answer("/alarm", status="200 OK")
+        secret = self.directory / "alarm.secret"
+        secret.write_text(SECRET + "\n")
+        secret.chmod(0o600)
         self.w = self.world(starttls=False, changes={
-            "alarm": {"webhook": f"https://hooks.test:{receiver.port}/alarm", "webhook_secret": SECRET, "interval": "200ms"},
+            "alarm": {"webhook": f"https://hooks.test:{receiver.port}/alarm", "webhook_secret_file": str(secret), "interval": "200ms"},
             "delivery": {"tls_ca_file": str(authority.file)}})
         self.w.dns.set("hooks.test", "A", receiver.address)
         self.d = self.w.daemon

@@ -1,4 +1,4 @@
-// Alarms are told once, again each day, and when they are over; over restarts, too.
+// Alarms are told once, again each day, and when they are over; over restarts, too (PR-50).
 #include "events/alarm_book.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The journal and the suppressed addresses, held against each store; the numbers, the bounds, and what a power cut leaves.
+// The journal and the suppressed addresses, held against each store; the numbers, the bounds, and what a power cut leaves (PR-40).
 #include "queue/journal.hpp"
 
 #include <sqlite3.h>
