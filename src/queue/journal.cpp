@@ -42,6 +42,13 @@ void JournalPage::note_end(const JournalQuery& query, Range looked) {
                                   : looked_to >= last || looked_to + 1 >= query.before;
 }
 
+void TallyRow::add(const TallyRow& other) {
+    for (const auto count : {&TallyCounts::delivered, &TallyCounts::deferred, &TallyCounts::failed}) {
+        recent.*count += other.recent.*count;
+        all.*count += other.all.*count;
+    }
+}
+
 void note(TallyRow& row, std::string_view event, bool is_recent) {
     const auto count = event == "delivered"  ? &TallyCounts::delivered
                        : event == "deferred" ? &TallyCounts::deferred

@@ -89,6 +89,8 @@ struct TallyCounts {
 struct TallyRow {
     std::string group;          // empty: there was no plan
     TallyCounts recent, all;    // `all` has `recent` in it
+
+    void add(const TallyRow& other);   // its counts
 };
 
 void note(TallyRow& row, std::string_view event, bool is_recent);
