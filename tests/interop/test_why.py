@@ -47,7 +47,7 @@ class Why(world.WorldTest):
         self.assertIn("one of our domains, and nothing is held against it", first)
 
     def test_put_off_by_4xx(self):
-        """The reply in full, its class, who set the next try, and the session as it was on the wire; nothing that a terminal would obey."""
+        """PR-40: the reply in full, its class, who set the next try, and the session as it was on the wire; nothing that a terminal would obey."""
         w = self.world(changes=QUIET, starttls=True)
         w.sink.rule("rcpt", "451-4.3.0 the disk \x1b[31mis full\n451 4.3.0 try later")
         id = self.send(w)
@@ -156,7 +156,7 @@ class Why(world.WorldTest):
 
 class WhyProviders(InternetTest):
     def test_suspended_for_authentication(self):
-        """The pair, the cause, the diagnosis with the record to publish, the command that ends it; and the view of domain and provider."""
+        """PR-55: the pair, the cause, the diagnosis with the record to publish, the command that ends it; and the view of domain and provider."""
         net = self.internet(providers=("google",), changes={"retry": {"auth_poll": "1h", "auth_first": "10h"}})
         net.dns.remove("rsa._domainkey.example.test", "TXT")
         net.dns.set("example.test", "TXT", "v=spf1 -all")

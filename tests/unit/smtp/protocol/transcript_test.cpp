@@ -1,4 +1,4 @@
-// The transcript of a session: order and times as on the wire, nothing of content or secrets, and its bounds.
+// PR-40: the transcript of a session: order and times as on the wire, nothing of content or secrets, and its bounds.
 #include <gtest/gtest.h>
 
 #include <algorithm>
