@@ -94,16 +94,18 @@ std::uint32_t messages_per_connection(const DeliveryPlan& plan) {
 }
 
 // Greylisting knows us by our address, and many a host by its own list: the second attempt goes where the first went (RFC 6647 s2).
-void go_where_it_was_greylisted(Route& route, const std::vector<queue::Recipient>& recipients) {
+// The host's name; empty: it does not matter.
+std::string go_where_it_was_greylisted(Route& route, const std::vector<queue::Recipient>& recipients) {
     const queue::Recipient& first = recipients.front();
-    if (first.last_class != to_string(Class::grey)) return;
+    if (first.last_class != to_string(Class::grey)) return {};
     const std::string name = first.last_host.substr(0, first.last_host.find('['));
     const auto known = std::find_if(route.hosts.begin(), route.hosts.end(), [&](const RouteHost& host) { return host.name == name; });
-    if (known == route.hosts.end()) return;
+    if (known == route.hosts.end()) return {};
     std::rotate(route.hosts.begin(), known, std::next(known));
     route.hosts.front().preference = 0;
     for (auto other = std::next(route.hosts.begin()); other != route.hosts.end(); ++other)
         if (other->preference < std::numeric_limits<std::uint16_t>::max()) ++other->preference;
+    return name;
 }
 
 }  // namespace
@@ -121,7 +123,7 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
         co_return nullptr;
     }
     DeliveryPlan& plan = std::get<DeliveryPlan>(decision);
-    go_where_it_was_greylisted(plan.route, attempt.recipients);
+    const std::string wanted_host = go_where_it_was_greylisted(plan.route, attempt.recipients);
     attempt.manner = manner_for(plan, terms);
     attempt.provider = plan.provider;
     attempt.group = plan.group;
@@ -134,7 +136,8 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
     attempt.pooled = false;
     if (!fresh) {
         ConnectionPool::ConnectionPtr open = pool.take(attempt.site, attempt.manner);
-        const bool fits = open && (!terms.require_tls || open->may_carry_require_tls());
+        const bool right_host = open && (wanted_host.empty() || open->target().host == wanted_host);
+        const bool fits = right_host && (!terms.require_tls || open->may_carry_require_tls());
         attempt.pooled = fits;
         if (fits) co_return open;
         // In place of one that does not fit, so that the site sees no more connections than before.

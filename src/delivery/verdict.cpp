@@ -88,7 +88,9 @@ queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged) {
         // Said of an address or a domain of ours: its gates are shut (PR-13, PR-45), and the others' mail to the site goes on.
         const Class what = outcome.failure_class;
         if (outcome.judgement && (what == Class::throttle || what == Class::auth || what == Class::rep)) continue;
-        if (what == Class::throttle || outcome.reply.code == 421) return Reach::throttled;
+        // PR-37: 421 in a transaction ends the connection and says nothing of the host; before one it asks for patience.
+        const bool asks_for_patience = outcome.reply.code == 421 && outcome.stage <= smtp::protocol::Stage::auth;
+        if (what == Class::throttle || asks_for_patience) return Reach::throttled;
         // Lost or put off before anything was said of the message: the host. A final refusal is told to each sender at once.
         // A handshake that broke only under the terms of one message says nothing to the others.
         const bool early = outcome.stage <= smtp::protocol::Stage::auth && outcome.scope != Scope::message;

@@ -21,7 +21,7 @@ class Held(providers.InternetTest):
         return net
 
     def held(self, net, pair="example.test at google"):
-        return net.daemon.wait_for_log(rf'\bsuspended pair="{pair}"')[0]
+        return net.daemon.wait_for_log(rf'^\S+ suspended .*pair="{pair}"')[0]
 
     def test_the_field_reports_texts(self):
         """PR-44: the text of the field report, with its empty lines, and the older one without any word of DKIM: class auth, held, not returned."""
@@ -84,7 +84,7 @@ class Held(providers.InternetTest):
         report = net.home.wait_for_message("alice@example.test")
         self.assertIn(b"5.7.26", report.data)
         net.daemon.wait_for_empty_queue()
-        self.assertEqual(net.daemon.log(r"\bsuspended pair="), [])
+        self.assertEqual(net.daemon.log(r"^\S+ suspended .*pair="), [])
         net.daemon.send("carol@gmail.com")
         net.google.sink.wait_for_message("carol@gmail.com")
 
@@ -151,7 +151,7 @@ class Held(providers.InternetTest):
         net.daemon.wait_for_empty_queue()
         self.assertEqual(len(messages), 6, "each once")
         self.assertEqual(messages[0].recipients, ["first@gmail.com"])
-        self.assertEqual(len(net.daemon.log(r"\bprobe pair=")), 1)
+        self.assertEqual(len(net.daemon.log(r"^\S+ probe .*pair=")), 1)
 
     def test_a_ptr_record_is_everybodys(self):
         """AUTH by the machine: 421 4.7.0 about our PTR record suspends the address, so of all our domains, and only towards that provider."""
@@ -161,7 +161,7 @@ class Held(providers.InternetTest):
                              "421-4.7.0 point to the sending IP. As a policy, Gmail does not accept messages\n"
                              "421 4.7.0 from IPs with missing PTR records. x1 - gsmtp")
         net.daemon.send("bob@gmail.com")
-        net.daemon.wait_for_log(r"\bsuspended pair=.* at google")
+        net.daemon.wait_for_log(r"^\S+ suspended .*pair=.* at google")
         sessions = len(net.google.sink.sessions)
         net.daemon.send("carol@gmail.com", sender="bob@other.test")
         net.daemon.send("fine@yahoo.com", sender="bob@other.test")
@@ -176,7 +176,7 @@ class Held(providers.InternetTest):
         net.google.sink.rule("helo", "501 5.5.4 HELO/EHLO argument \"mail.example.test\" invalid, closing connection. x1 - gsmtp")
         net.daemon.send("bob@gmail.com")
         net.daemon.wait_for_log(r"^\S+ deferred .*to=bob@gmail\.com")
-        net.daemon.wait_for_log(r"\bsuspended pair=.* at google")
+        net.daemon.wait_for_log(r"^\S+ suspended .*pair=.* at google")
         used = refuse.used
         net.daemon.send("carol@gmail.com")
         net.daemon.send("fine@yahoo.com")
@@ -194,7 +194,7 @@ class Reputation(providers.InternetTest):
                             "see http://postmaster.yahoo.com/550-bl23.html")
         net.daemon.send("first@yahoo.com")
         net.home.wait_for_message("alice@example.test")
-        net.daemon.wait_for_log(r"\bsuspended pair=.* at yahoo")
+        net.daemon.wait_for_log(r"^\S+ suspended .*pair=.* at yahoo")
         sessions = len(net.yahoo.sink.sessions)
         for number in range(10):
             net.daemon.send(f"r{number}@yahoo.com")

@@ -28,7 +28,7 @@ class Suppression(providers.InternetTest):
         """PR-54, PR-22: RCPT-PERM puts the address on the list; mail to it fails here, without a connection, in words of our own."""
         net = self.internet(providers=("google",), changes={**QUICK, "suppression": {"mail": "all"}})
         net.google.sink.rule("rcpt", "550-5.1.1 The email account that you tried to reach does not exist.\n"
-                             "550 5.1.1 https://support.google.com/mail/?p=NoSuchUser x1 - gsmtp", recipient="gone")
+                             "550 5.1.1 https://support.google.com/mail/?p=NoSuchUser x1 - gsmtp", recipient="(?i)gone")
         self.bounced(net, "Gone@gmail.com")
         entry, = self.suppressed(net)
         self.assertEqual((entry["address"], entry["class"]), ("gone@gmail.com", "rcpt-perm"))

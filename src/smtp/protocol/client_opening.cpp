@@ -18,6 +18,8 @@ bool is_2xx(const Reply& reply) {
 }
 
 bool knows_no_ehlo(const Reply& reply) {
+    // 501 5.5.4 is about the name in it: whoever says so knows EHLO (RFC 3463 s3.6).
+    if (reply.enhanced.subject == 5 && reply.enhanced.detail == 4) return false;
     return reply.code == 500 || reply.code == 501 || reply.code == 502 || reply.code == 504;
 }
 

@@ -58,8 +58,9 @@ TEST(Reach, IsAboutTheSiteAndNotAboutTheMessage) {
     EXPECT_EQ(reach({judged(refused(Stage::greeting, 450, "4.3.2 later"))}), Reach::host_failed);
     EXPECT_EQ(reach({judged(refused(Stage::connect, 0, "no route"))}), Reach::host_failed);
     EXPECT_EQ(reach({judged(refused(Stage::greeting, 554, "5.7.1 go away"))}), Reach::reached);   // final: told to each sender
-    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 421, "4.3.0 busy"))}), Reach::throttled);
-    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 550, "5.1.1 nobody")), judged(refused(Stage::rcpt, 421, "4.3.2 closing"))}), Reach::throttled);
+    EXPECT_EQ(reach({judged(refused(Stage::ehlo, 421, "4.3.0 busy"))}), Reach::throttled);
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 421, "4.3.0 busy"))}), Reach::reached);   // PR-37
+    EXPECT_EQ(reach({judged(refused(Stage::rcpt, 550, "5.1.1 nobody")), judged(refused(Stage::rcpt, 421, "4.3.2 closing"))}), Reach::reached);
     // Of an address or a domain of ours, which gates hold back (PR-13, PR-45): the site is open for the others.
     EXPECT_EQ(reach({judged(refused(Stage::mail, 421, "4.7.28 unusual rate of email from your IP address"))}), Reach::reached);
     EXPECT_EQ(reach({judged(refused(Stage::mail, 421, "4.7.26 This mail has been rate limited because it is unauthenticated"))}), Reach::reached);
