@@ -60,8 +60,8 @@ class Suspension(InternetTest):
         self.repair(net)
         net.google.sink.wait_for_messages(5)
         net.daemon.wait_for_empty_queue()
-        self.assertEqual(len(net.daemon.log(r' probe .*pair="example.test at google"')), 1)
-        self.assertEqual(len(net.daemon.log(r' released .*pair="example.test at google"')), 1)
+        self.assertEqual(len(net.daemon.wait_for_log(r' released .*pair="example.test at google"')), 1)
+        self.assertEqual(len(net.daemon.log(r' probe .*pair="example.test at google"')), 1)   # said before
         first = net.google.sink.messages[0]
         self.assertEqual(first.recipients, ["first@gmail.com"])   # the oldest, and its one recipient
         self.assertIn(KEY.split(".")[0], first.fields("DKIM-Signature")[0])
