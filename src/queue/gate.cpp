@@ -5,8 +5,8 @@ namespace posthorn::queue {
 namespace {
 
 constexpr std::uint64_t kUnbounded = UINT64_MAX;
-// Rows are loaded for what the rate lets start within this time: reading from the store takes no longer, and what waits in
-// memory keeps others' mail out of it.
+// Rows are loaded for what the rate lets start within this time: reading from the store takes no longer, and
+// what waits in memory keeps others' mail out of it.
 constexpr Duration kLookahead = std::chrono::seconds(5);
 
 std::uint64_t product(std::uint64_t a, std::uint64_t b) {
@@ -30,7 +30,8 @@ bool Gate::set(const GateSettings& settings, TimePoint now) {
     const auto cost = static_cast<std::uint64_t>(settings_.rate->per.count());
     const std::uint64_t full = product(burst(), cost);
     // What the bucket holds stays in it, the part of a recipient included.
-    const std::uint64_t kept = product(credit_now / former_cost, cost) + product(credit_now % former_cost, cost) / former_cost;
+    const std::uint64_t kept =
+        product(credit_now / former_cost, cost) + product(credit_now % former_cost, cost) / former_cost;
     credit_ = was_rated ? std::min(kept, full) : full;
     credited_ = now;
     return true;
@@ -111,7 +112,8 @@ void Gate::begin(std::uint64_t recipients, TimePoint now) {
     take(1, recipients);
     if (is_rated()) {
         const std::uint64_t held = credit(now);
-        credit_ = held - std::min(held, product(recipients, static_cast<std::uint64_t>(settings_.rate->per.count())));
+        credit_ = held - std::min(held, product(recipients,
+                                                static_cast<std::uint64_t>(settings_.rate->per.count())));
         credited_ = now;
     }
 }

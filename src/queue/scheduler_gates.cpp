@@ -8,7 +8,9 @@ namespace {
 constexpr std::uint64_t kRowsAtGate = 4;
 
 Claimant claimant(bool bulk, const Turnstile& gate, Step step) {
-    return !bulk ? Claimant::letter : gate.at(step).lines.bulk_is_due() ? Claimant::bulk_in_turn : Claimant::bulk;
+    return !bulk                               ? Claimant::letter
+           : gate.at(step).lines.bulk_is_due() ? Claimant::bulk_in_turn
+                                               : Claimant::bulk;
 }
 
 }  // namespace
@@ -48,8 +50,9 @@ bool Scheduler::State::has_turn(Step step, const ParkedLine& of) const {
     if (line == nullptr || line->parked) {
         return false;
     }
-    return step == Step::start ? site.start_turn != 0 && deliveries.has_room(site.standing, options.deliveries)
-                               : site.claim_turn != 0 && loaded.has_room(site.standing, total_bound());
+    return step == Step::start
+               ? site.start_turn != 0 && deliveries.has_room(site.standing, options.deliveries)
+               : site.claim_turn != 0 && loaded.has_room(site.standing, total_bound());
 }
 
 bool Scheduler::State::is_claiming(const Turnstile& gate) const {
@@ -64,7 +67,8 @@ bool Scheduler::State::is_claiming(const Turnstile& gate) const {
 
 bool Scheduler::State::is_outstanding(Step step, const Turnstile& gate) const {
     const ParkedLine& called = gate.at(step).called;
-    return (called.site != kUnknownSite && has_turn(step, called)) || (step == Step::claim && is_claiming(gate));
+    return (called.site != kUnknownSite && has_turn(step, called)) ||
+           (step == Step::claim && is_claiming(gate));
 }
 
 Turnstile* Scheduler::State::barrier(Step step, SiteId site, const LaneTurns::Line& line, DestinationId id,
@@ -92,14 +96,15 @@ Turnstile* Scheduler::State::barrier(Step step, SiteId site, const LaneTurns::Li
             continue;
         }
         const auto& lines = waiting.lines;
-        const bool others_first =
-            line.bulk ? !lines.empty()
-                      : lines.has(false) || (lines.has(true) && lines.bulk_is_due() && has_room(step, *gate, true, now));
-        // Who was called elsewhere overtakes those that wait here once, and then one of them comes first: so neither gate starves
-        // the other, and two that call by turns never stand in each other's way.
+        const bool others_first = line.bulk ? !lines.empty()
+                                            : lines.has(false) || (lines.has(true) && lines.bulk_is_due() &&
+                                                                   has_room(step, *gate, true, now));
+        // Who was called elsewhere overtakes those that wait here once, and then one of them comes first: so
+        // neither gate starves the other, and two that call by turns never stand in each other's way.
         const bool behind = others_first && (!called || waiting.overtaken);
         // Rows are claimed for one line at a time, or each token would be claimed for by all.
-        const bool one_at_a_time = step == Step::claim && gate->claimant != id && gate->gate.bounds_recipients() &&
+        const bool one_at_a_time = step == Step::claim && gate->claimant != id &&
+                                   gate->gate.bounds_recipients() &&
                                    (called ? is_claiming(*gate) : is_outstanding(step, *gate));
         if (behind || one_at_a_time) {
             bar = gate;
@@ -124,7 +129,8 @@ Turnstile* Scheduler::State::barrier(Step step, SiteId site, const LaneTurns::Li
     return bar;
 }
 
-void Scheduler::State::park(Step step, Turnstile& gate, SiteId site, LaneTurns& turns, LaneTurns::Line& line, TimePoint now) {
+void Scheduler::State::park(Step step, Turnstile& gate, SiteId site, LaneTurns& turns, LaneTurns::Line& line,
+                            TimePoint now) {
     turns.park(line);
     gate.at(step).lines.push(line.submitter, line.bulk, {site, line.key});
     offer(gate);
@@ -134,7 +140,8 @@ void Scheduler::State::park(Step step, Turnstile& gate, SiteId site, LaneTurns& 
 std::size_t Scheduler::State::enough(const Destination& destination) const {
     if (destination.gates != nullptr) {
         const auto& bounding = destination.gates->bounding;
-        if (std::any_of(bounding.begin(), bounding.end(), [](const Turnstile* gate) { return gate->gate.bounds_recipients(); })) {
+        if (std::any_of(bounding.begin(), bounding.end(),
+                        [](const Turnstile* gate) { return gate->gate.bounds_recipients(); })) {
             return 0;
         }
     }
@@ -146,7 +153,8 @@ bool Scheduler::State::is_held(const Destination& destination) {
         return false;
     }
     const auto& bounding = destination.gates->bounding;
-    return std::any_of(bounding.begin(), bounding.end(), [](const Turnstile* gate) { return gate->gate.is_closed(); });
+    return std::any_of(bounding.begin(), bounding.end(),
+                       [](const Turnstile* gate) { return gate->gate.is_closed(); });
 }
 
 bool Scheduler::State::may_wait(const Turnstile& gate, const Destination& destination, TimePoint now) const {
@@ -155,7 +163,8 @@ bool Scheduler::State::may_wait(const Turnstile& gate, const Destination& destin
     }
     const Claimant who = claimant(destination.bulk, gate, Step::start);
     const std::uint64_t worth = gate.gate.worth_loading(who, now);
-    return !gate.gate.is_used_up(who) && destination.ready.size() <= worth + std::min(kRowsAtGate, UINT64_MAX - worth);
+    return !gate.gate.is_used_up(who) &&
+           destination.ready.size() <= worth + std::min(kRowsAtGate, UINT64_MAX - worth);
 }
 
 bool Scheduler::State::may_load(const Destination& destination, TimePoint now) const {
@@ -169,7 +178,8 @@ bool Scheduler::State::may_load(const Destination& destination, TimePoint now) c
     });
 }
 
-std::size_t Scheduler::State::cut(Step step, const Destination& destination, std::size_t limit, TimePoint now) {
+std::size_t Scheduler::State::cut(Step step, const Destination& destination, std::size_t limit,
+                                  TimePoint now) {
     if (destination.gates != nullptr) {
         for (const Turnstile* gate : destination.gates->bounding) {
             const Claimant who = claimant(destination.bulk, *gate, step);
@@ -198,7 +208,8 @@ bool Scheduler::State::back_in_turn(Step step, const ParkedLine& parked, TimePoi
 
 bool Scheduler::State::call_next(Step step, bool all, TimePoint now) {
     Fifo<Turnstile*>& offered = gates.offered[static_cast<std::size_t>(step)];
-    for (std::size_t left = all ? offered.size() : std::min<std::size_t>(1, offered.size()); left > 0; --left) {
+    for (std::size_t left = all ? offered.size() : std::min<std::size_t>(1, offered.size()); left > 0;
+         --left) {
         Turnstile& gate = *offered.pop_front();
         Turnstile::Waiting& waiting = gate.at(step);
         waiting.offered = false;
@@ -271,9 +282,10 @@ void Scheduler::State::arm(Turnstile& gate, TimePoint now) {
     }
 }
 
-void Scheduler::State::set_bounds(std::string_view key, const GateSettings* settings, const std::uint32_t* connections,
-                                  TimePoint now) {
-    const bool nothing = (settings == nullptr || *settings == GateSettings{}) && (connections == nullptr || *connections == 0);
+void Scheduler::State::set_bounds(std::string_view key, const GateSettings* settings,
+                                  const std::uint32_t* connections, TimePoint now) {
+    const bool nothing =
+        (settings == nullptr || *settings == GateSettings{}) && (connections == nullptr || *connections == 0);
     Turnstile* known = gates.find(key);
     if (known == nullptr && nothing) {
         return;

@@ -44,21 +44,21 @@ struct ParkedLine {
     friend bool operator==(const ParkedLine&, const ParkedLine&) = default;
 };
 
-// Lines wait at the first of their gates that does not let them through, and are called one by one, in turn, when it has
-// room: so one more token among a thousand lines costs one try, and not a thousand.
+// Lines wait at the first of their gates that does not let them through, and are called one by one, in turn,
+// when it has room: so one more token among a thousand lines costs one try, and not a thousand.
 struct Turnstile {
     struct Waiting {
         Turns<ParkedLine> lines;
-        ParkedLine called;      // the last one; site 0: it has had its try
-        bool overtaken = false; // others that were called at other gates passed here before those that wait
-        bool offered = false;   // in Gates::offered
+        ParkedLine called;       // the last one; site 0: it has had its try
+        bool overtaken = false;  // others that were called at other gates passed here before those that wait
+        bool offered = false;    // in Gates::offered
     };
 
     std::string key;
     Gate gate;
     std::unordered_set<GateSet*> sets;  // that it is in
     std::array<Waiting, kSteps> waiting;
-    DestinationId claimant = 0;      // the last one whose rows it let be claimed
+    DestinationId claimant = 0;         // the last one whose rows it let be claimed
     TimePoint wake = TimePoint::max();  // its place in the timer: a token for those that wait
 
     [[nodiscard]] Waiting& at(Step step) { return waiting[static_cast<std::size_t>(step)]; }
@@ -74,7 +74,9 @@ public:
     [[nodiscard]] GateSet* find(std::uint32_t set);  // null: there is none
     void forget_if_unused(GateSet& set);
     [[nodiscard]] Turnstile* find(std::string_view key);
-    [[nodiscard]] const Turnstile* find(std::string_view key) const { return const_cast<Gates*>(this)->find(key); }
+    [[nodiscard]] const Turnstile* find(std::string_view key) const {
+        return const_cast<Gates*>(this)->find(key);
+    }
     Turnstile& at(std::string_view key);
     void forget_if_unused(Turnstile& gate);
     static void rebuild(GateSet& set);

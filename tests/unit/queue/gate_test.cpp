@@ -51,7 +51,8 @@ TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {
 TEST(Gate, ABucketIsFullAtFirstAndFillsWithTime) {
     Gate gate;
     gate.set(rated(20, 1h, 1), kStart);
-    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 1U) << "a bucket of one keeps nothing back, or bulk mail would never go";
+    EXPECT_EQ(gate.room(Claimant::bulk, kStart), 1U)
+        << "a bucket of one keeps nothing back, or bulk mail would never go";
     gate.begin(1, kStart);
     EXPECT_EQ(gate.room(Claimant::letter, kStart), 0U);
     EXPECT_EQ(gate.opens(Claimant::letter, kStart), kStart + 3min);
@@ -84,12 +85,14 @@ TEST(Gate, WhatTheBucketHoldsStaysWhenTheRateChanges) {
     EXPECT_EQ(gate.tokens(kStart + 30s), 0U);
     EXPECT_EQ(gate.opens(Claimant::letter, kStart + 30s), kStart + 30s + 3min);
     gate.set(rated(10, 1h, 10), kStart + 2min);
-    EXPECT_EQ(gate.opens(Claimant::letter, kStart + 2min), kStart + 30s + 3min) << "the same settings change nothing";
+    EXPECT_EQ(gate.opens(Claimant::letter, kStart + 2min), kStart + 30s + 3min)
+        << "the same settings change nothing";
     gate.set(rated(10, 1h, 1), kStart + 10h);
     EXPECT_EQ(gate.tokens(kStart + 10h), 1U) << "a smaller bucket holds less";
 }
 
-// An allowance counts what is under way, so whoever counts what was sent may set it at any time without a drift.
+// An allowance counts what is under way, so whoever counts what was sent may set it at any time without a
+// drift.
 TEST(Gate, AnAllowanceIsForWhatIsUnderWayAndWhatMayStillStart) {
     Gate gate;
     GateSettings settings;
@@ -136,7 +139,8 @@ TEST(Gate, NoWindowSeesMoreThanRateAndBurst) {
         std::deque<std::pair<TimePoint, std::uint64_t>> starts;
         for (const auto& [passed, wanted] : steps) {
             now += Duration(passed);
-            const std::uint64_t room = std::min<std::uint64_t>(gate.room((wanted & 1) != 0 ? Claimant::bulk : Claimant::letter, now), wanted);
+            const std::uint64_t room = std::min<std::uint64_t>(
+                gate.room((wanted & 1) != 0 ? Claimant::bulk : Claimant::letter, now), wanted);
             if (room == 0) {
                 if (const auto opens = gate.opens(Claimant::letter, now)) {
                     RC_ASSERT(*opens > now);

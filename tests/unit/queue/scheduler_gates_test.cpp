@@ -1,4 +1,5 @@
-// Mail at gates: what is shut holds up nobody else, letters come before bulk mail, and an operator's row passes.
+// Mail at gates: what is shut holds up nobody else, letters come before bulk mail, and an operator's row
+// passes.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -31,7 +32,8 @@ protected:
                 started.push_back(std::move(*start));
             } else if (const auto* claim = std::get_if<ClaimDue>(&action)) {
                 std::vector<Recipient> rows;
-                for (int& left = waiting_[claim->destination]; left > 0 && rows.size() < claim->limit; --left) {
+                for (int& left = waiting_[claim->destination]; left > 0 && rows.size() < claim->limit;
+                     --left) {
                     Recipient row;
                     row.id = ++last_row_;
                     row.message = QueueId(row.id);
