@@ -53,7 +53,7 @@ TEST(Retry, ClassesHaveTheirOwnPace) {
     EXPECT_EQ(wait(options, deferral("throttle", 1)), 5min);
     EXPECT_EQ(wait(options, deferral("auth", 1)), 15min);
     EXPECT_EQ(wait(options, deferral("auth", 2)), 30min);
-    EXPECT_EQ(wait(options, deferral("auth", 30)), 4h);
+    EXPECT_EQ(wait(options, deferral("auth", 30)), 12h);
     EXPECT_EQ(wait(options, deferral("local", 1)), 10min);
     EXPECT_EQ(wait(options, deferral("local", 30)), 10min);
 }
