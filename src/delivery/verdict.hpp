@@ -53,7 +53,8 @@ struct Peer {
 // The same outcome for all: no connection, a missing key, expiry.
 [[nodiscard]] std::vector<Judged> judge_all(const std::vector<queue::Recipient>& recipients, const Outcome& outcome);
 
-// What a delivery says of its site: 421 and throttling of any recipient, else a failure before anything was said of the message.
+// What a delivery says of its site: 421 to any recipient, else a failure before anything was said of the message. What is about a sender
+// of ours (classes throttle, auth, rep) says nothing of it: gates hold that.
 [[nodiscard]] queue::DeliveryFeedback::Reach reach_of(const std::vector<Judged>& judged);
 
 // True when a recipient's time is over: its message's expiry, or the end of what class auth is given (from acceptance; of what is held,
