@@ -139,8 +139,8 @@ class Held(providers.InternetTest):
         net.daemon.send("carol@gmail.com")
         net.daemon.wait_for_log(r"^\S+ failed .*to=carol@gmail\.com")
 
-    def test_kill_in_the_middle_while_dns_is_repaired(self):
-        """PR-50: killed with mail held, DNS repaired while nobody is there: the next process sees it, sends one probe, then the rest."""
+    def test_kill_in_the_middle_with_mail_behind_it(self):
+        """PR-50, PR-46: killed with mail held, looked at by the next process, then repaired: one probe, the oldest, then the rest, each once."""
         net = self.net_without_key(providers=("google",))
         rule = net.google.sink.rule("dot", providers.FIELD_REPORT)
         net.daemon.send("first@gmail.com")
@@ -152,9 +152,11 @@ class Held(providers.InternetTest):
         net.daemon.wait_for_output("google refuses mail of example.test until its SPF or DKIM is repaired", "queue", "list")
         self.wait_until(lambda: self.remembered(net, "fail"))
         net.daemon.kill()
+        asked = net.dns.asked(KEY, "TXT")
+        net.daemon.start()
+        self.wait_until(lambda: net.dns.asked(KEY, "TXT") >= asked + 2)
         net.google.sink.forget(rule)
         net.dns.set(KEY, "TXT", self.key)
-        net.daemon.start()
         messages = net.google.sink.wait_for_messages(6)
         net.daemon.wait_for_empty_queue()
         self.assertEqual(len(messages), 6, "each once")
