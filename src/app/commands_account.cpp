@@ -290,11 +290,11 @@ int change_pair(const AccountCommand& options, const PairCommand& pair, bool sus
     }
     const json::array& pairs = asked.body.as_object().at("pairs").as_array();
     for (const json::value& name : pairs)
-        print(fmt::format("{}: {}\n", shown(name.as_string()),
-                          suspend ? "suspended; its mail waits" : "goes on, one connection at first, then twice as many each time"));
+        print(fmt::format("{}: {}\n", shown(name.as_string()), suspend ? "suspended; its mail waits" : "goes on"));
+    if (!pairs.empty() && !suspend) print("What was suspended begins with one connection; twice as many follow each time.\n");
     if (pairs.empty())
         print(suspend ? "Nothing was suspended: there are too many suspended pairs already.\n"
-                      : "Nothing was suspended there; `posthorn status` shows what is.\n");
+                      : "Nothing was suspended or slowed down there; `posthorn status` shows what is.\n");
     return exit_code::kOk;
 }
 
@@ -354,7 +354,7 @@ void add_account_commands(CLI::App& app, Action& action) {
         });
     };
     add_short("suspend", "Hold a domain's mail to a provider (DOMAIN PROVIDER), or stop a user at once (--user NAME)", true);
-    add_short("resume", "Let the mail go on that a suspension holds: DOMAIN PROVIDER, or --user NAME", false);
+    add_short("resume", "Let mail go on that is suspended or slowed down (DOMAIN PROVIDER), or that a user's suspension holds (--user NAME)", false);
     {
         const auto [command, options] = add("list", "List the users, and who of them is locked or suspended");
         command->add_option("--file", options->file, "The users file, instead of the configuration's")->type_name("FILE");

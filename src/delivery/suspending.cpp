@@ -317,6 +317,8 @@ net::awaitable<void> DeliveryAgent::State::order(PairOrder order, UniqueFunction
         const bool changed = order.suspend ? breaker.suspend(sender, source, group, order.duration, order.reason, now)
                                            : breaker.resume(sender, source, group, now) > 0;
         if (changed) outcome.pairs.push_back(named.name());
+        if (order.suspend) continue;
+        for (std::string& words : throttles.forget(sender, group, now)) outcome.pairs.push_back(std::move(words));
     }
     shaping.settle();
     std::vector<SavedState> turns = breaker.take_turns();

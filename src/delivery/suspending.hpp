@@ -25,7 +25,9 @@ struct PairOrder {
 };
 
 struct PairOutcome {
-    std::vector<std::string> pairs;        // "example.com at google": those that are suspended now, or go on
+    // Those that are suspended now, or go on: "example.com at google"; with resume, what was slowed down, too: "mail signed by
+    // example.com to google".
+    std::vector<std::string> pairs;
     PairOutcome() = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/utc.hpp"
 #include "delivery/shaping.hpp"
+#include "mail/organisational_domain.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -343,12 +344,20 @@ const Throttle* Throttles::find(std::string_view key) const {
     return at == throttles_.end() ? nullptr : &at->second;
 }
 
-std::size_t Throttles::forget(std::string_view group, TimePoint now) {
-    std::vector<std::string> keys;
-    for (const auto& [key, throttle] : throttles_)
-        if (gate_name(key).group == group) keys.push_back(key);
-    for (const std::string& key : keys) drop(key, now, "by an operator's order");
-    return keys.size();
+std::vector<std::string> Throttles::forget(std::string_view organisation, std::string_view group, TimePoint now) {
+    std::vector<std::string> keys, words;
+    for (const auto& [key, throttle] : throttles_) {
+        const GateName name = gate_name(key);
+        const bool of_mail = name.kind == GateKind::dkim || name.kind == GateKind::spf || name.kind == GateKind::sender;
+        const bool of_group = name.group == group || (name.kind == GateKind::site && name.subject == group);
+        if (of_group && (of_mail ? !organisation.empty() && mail::organisational_domain(name.subject) == organisation : organisation.empty()))
+            keys.push_back(key);
+    }
+    for (const std::string& key : keys) {
+        drop(key, now, "by an operator's order");
+        words.push_back(in_words(key));
+    }
+    return words;
 }
 
 }  // namespace posthorn::delivery

@@ -60,8 +60,9 @@ public:
     [[nodiscard]] std::vector<ThrottleView> view(TimePoint now) const;
     [[nodiscard]] const Throttle* find(std::string_view key) const;
     [[nodiscard]] std::size_t size() const { return throttles_.size(); }
-    // The operator knows better: forgotten at once. How many.
-    std::size_t forget(std::string_view group, TimePoint now);
+    // The operator knows better (`posthorn resume`): forgotten at once are the slow-downs of this organisational domain's mail to the
+    // group, or with an empty domain those of the machine: by address, host or provider. What they were, in words.
+    std::vector<std::string> forget(std::string_view organisation, std::string_view group, TimePoint now);
     [[nodiscard]] std::uint64_t refusals() const { return refusals_; }     // of class throttle, since the start
 
 private:

@@ -120,6 +120,21 @@ class Throttling(providers.InternetTest):
         net.google.sink.wait_for_message("carol@gmail.com")
         self.assertEqual(len([c for c in net.google.commands("MAIL") if "@example.test" in c]), 1, "nothing more of the domain")
 
+    def test_the_operator_ends_a_pause(self):
+        """posthorn resume: of the domain that the reply named, not of others, and not of the machine's."""
+        net = self.internet(providers=("google",), changes=QUICK)
+        google = net.google.sink
+        google.rule("mail", "421-4.7.28 Gmail has detected an unusual rate of email originating from your DKIM\n"
+                    "421-4.7.28 domain [example.test   36]. To protect our users from spam, mail sent from your domain has been\n"
+                    "421 4.7.28 temporarily rate limited. - gsmtp", times=1)
+        net.daemon.send("bob@gmail.com")
+        net.daemon.wait_for_log(r"^\S+ throttle .*state=paused")
+        for whose in ("ip", "other.test"):
+            self.assertIn("Nothing was suspended or slowed down there", net.daemon.command("resume", whose, "google").stdout)
+        self.assertEqual(len(google.messages), 0, "it is paused for ten minutes")
+        self.assertIn("mail signed by example.test to google: goes on", net.daemon.command("resume", "example.test", "google").stdout)
+        google.wait_for_message("bob@gmail.com")
+
     def test_a_kill_in_the_middle_of_the_pause_does_not_end_it(self):
         """PR-50: after kill -9 and a new start nothing goes to Google before the pause is over."""
         net = self.internet(providers=("google",), changes=with_rules("6s"))

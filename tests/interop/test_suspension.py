@@ -131,7 +131,7 @@ class Suspension(InternetTest):
                 net.daemon.wait_for_empty_queue()
                 net.daemon.command("resume", "example.test", "google")   # at full speed: the slow start is another test's
                 net.yahoo.sink.clear()
-        self.assertIn("Nothing was suspended there", net.daemon.command("resume", "example.test", "google").stdout)
+        self.assertIn("Nothing was suspended or slowed down there", net.daemon.command("resume", "example.test", "google").stdout)
         self.assertNotEqual(net.daemon.command("suspend", "example.test", check=False).returncode, 0)
         self.assertNotEqual(net.daemon.command("suspend", "no domain", "google", check=False).returncode, 0)
         self.assertNotEqual(net.daemon.command("suspend", "example.test", "nobody.invalid", check=False).returncode, 0)
