@@ -164,6 +164,23 @@ class Held(providers.InternetTest):
         net.daemon.wait_for_log(r"^\S+ released .*pair=")
         self.assertEqual(len(net.daemon.log(r"^\S+ probe .*pair=")), 1)
 
+    def test_repaired_while_no_daemon_runs(self):
+        """PR-50: what was found wrong is remembered, so the repair is seen though nobody looked while it was made: one probe, then the rest."""
+        net = self.net_without_key(providers=("google",))
+        rule = net.google.sink.rule("dot", providers.FIELD_REPORT)
+        net.daemon.send("first@gmail.com")
+        self.held(net)
+        net.daemon.send("second@gmail.com")
+        net.daemon.wait_for_queue(2)
+        self.wait_until(lambda: self.remembered(net, "fail"))
+        net.daemon.kill()
+        net.google.sink.forget(rule)
+        net.dns.set(KEY, "TXT", self.key)
+        net.daemon.start()
+        self.assertEqual(net.google.sink.wait_for_messages(2)[0].recipients, ["first@gmail.com"])
+        net.daemon.wait_for_empty_queue()
+        self.assertEqual(len(net.daemon.log(r"^\S+ probe .*pair=")), 1)
+
     def test_a_ptr_record_is_everybodys(self):
         """AUTH by the machine: 421 4.7.0 about our PTR record suspends the address, so of all our domains, and only towards that provider."""
         net = self.internet(providers=("google", "yahoo"), ours=("example.test", "other.test"), changes=QUICK)
