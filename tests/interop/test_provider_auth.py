@@ -179,6 +179,7 @@ class Held(providers.InternetTest):
         net.daemon.start()
         self.assertEqual(net.google.sink.wait_for_messages(2)[0].recipients, ["first@gmail.com"])
         net.daemon.wait_for_empty_queue()
+        net.daemon.wait_for_log(r"^\S+ released .*pair=")
         self.assertEqual(len(net.daemon.log(r"^\S+ probe .*pair=")), 1)
 
     def test_a_ptr_record_is_everybodys(self):
