@@ -40,7 +40,7 @@ class Recipients(providers.InternetTest):
             net.daemon.send(name)
         net.daemon.wait_for_empty_queue()
         for name in names:
-            self.assertEqual(len(net.daemon.log(rf"^\S+ deferred .*to={name} ")), 1)
+            self.assertEqual(len(net.daemon.wait_for_log(rf"^\S+ deferred .*to={name} ")), 1)
 
     def test_a_recipient_who_gets_too_much_waits_alone(self):
         """TEMP with the rule's own wait: 450 4.2.1 of Gmail is about one mailbox; it waits a quarter of an hour, the others do not."""
@@ -83,7 +83,7 @@ class Recipients(providers.InternetTest):
                     net.google.sink.wait_for_message(name)
                 self.assertEqual([len(m.recipients) for m in net.google.sink.messages], [2, 2, 2])
                 net.daemon.wait_for_empty_queue()
-                self.assertEqual(set(re.findall(r"class=(\S+)", "\n".join(net.daemon.log(r"^\S+ deferred ")))), {"split"})
+                self.assertEqual(set(re.findall(r"class=(\S+)", "\n".join(net.daemon.wait_for_log(r"^\S+ deferred ", count=4)))), {"split"})
 
     def test_one_recipient_domain_in_each_transaction(self):
         """"Multiple destination domains per transaction is unsupported" cannot happen, though both domains' mail goes to the same hosts."""

@@ -87,6 +87,7 @@ class Throttling(providers.InternetTest):
             google.wait_for_message(name)
         self.assertGreaterEqual(time.monotonic() - began, 2.5, "the pause was kept")
         net.daemon.wait_for_empty_queue()
+        net.daemon.wait_for_log(r"^\S+ throttle .*state=slow")
         states = [re.search(r"state=(\S+)", found)[1] for found in net.daemon.log(r"^\S+ throttle ")]
         self.assertEqual(states, ["paused", "trial", "slow"])
         self.assertEqual(len(sessions_with_mail(google)), 2, "the refused one, and after the pause one connection for all that waited")
