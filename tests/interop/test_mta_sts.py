@@ -101,7 +101,7 @@ class MtaSts(WorldTest):
         w.daemon.send("bob@dest.test")
         self.assert_deferred(w, r"TLS")
 
-    def test_broken_tls_that_is_remembered_counts_for_nothing_here(self):   # TLS-2, STS-6
+    def test_broken_tls_that_is_remembered_counts_for_nothing_here(self):   # TLS-2, STS-6, PR-43
         """One host, two domains: what a handshake of the one without policy taught opens no way around the policy of the other."""
         w = self.sts_world()
         w.dns.set("plain.test", "MX", "10 mx.dest.test")

@@ -175,7 +175,7 @@ class WarmUp(providers.InternetTest):
         return json.loads(net.daemon.command("status", "--json").stdout)["daemon"]["shaping"]["warm_up"]
 
     def test_a_days_number_holds_per_provider_and_over_a_restart(self):
-        """[warmup]: so many a day to each provider named, what is over waits; a restart counts on, a reload without a plan lets it go."""
+        """PR-14, [warmup]: so many a day to each provider named, what is over waits; a restart counts on, a reload without a plan lets it go."""
         net = self.internet(providers=("google", "yahoo"), changes={**QUICK, "warmup": {"start": 4, "until": 100, "providers": ["google"]}})
         google, yahoo = net.google.sink, net.yahoo.sink
         for i in range(8):

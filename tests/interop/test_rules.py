@@ -29,7 +29,7 @@ class Rules(world.WorldTest):
         return self.posthorn.command("rules", *arguments, **how)
 
     def test_which_rule_holds(self):
-        """PR-39, PR-44, SD-1: the text of the field report as logs have it, on one line or several, whole or its beginning."""
+        """PR-34, PR-39, PR-44, SD-1: the text of the field report as logs have it, on one line or several, whole or its beginning."""
         for text in (providers.FIELD_REPORT, providers.FIELD_REPORT_WITHOUT_DKIM):
             told = json.loads(self.tell("test", "--provider", "google", "--json", stdin=text).stdout)
             self.assertEqual((told["rule"], told["class"], told["result"]), ("google/unauthenticated", "auth", "deferred"))

@@ -71,7 +71,7 @@ TEST(PrivateKey, ReadsPkcs1AndPkcs8) {
     EXPECT_EQ(*(*one)->sign("data"), *(*eight)->sign("data"));
 }
 
-TEST(PrivateKey, RefusesWhatReceiversRefuse) {
+TEST(PrivateKey, RefusesWhatReceiversRefuse) {  // PR-7
     EVP_PKEY* weak = EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t(1016));
     const auto key = PrivateKey::parse(pem_of(weak), "weak.pem");
     EVP_PKEY_free(weak);
@@ -80,7 +80,7 @@ TEST(PrivateKey, RefusesWhatReceiversRefuse) {
         << key.error().what;
 }
 
-TEST(PrivateKey, WarnsOfWeakAndOfTooLargeKeys) {
+TEST(PrivateKey, WarnsOfWeakAndOfTooLargeKeys) {  // PR-7
     const auto weak = PrivateKey::parse(rfc8463::kRsaKey, "k");
     ASSERT_EQ((*weak)->warnings().size(), 1U);
     EXPECT_NE((*weak)->warnings()[0].find("1024 bits is weak"), std::string::npos);

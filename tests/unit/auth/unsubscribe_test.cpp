@@ -135,7 +135,7 @@ TEST(UnsubscribeTokens, KeepTheirFormat) {
               "Xr0qNFjJyqlBoI03coNIvVnZqUTxHU24AFIEFR892VCFEmfiSt66Vzqd");
 }
 
-TEST(ListUnsubscribe, OneHttpsUri) {
+TEST(ListUnsubscribe, OneHttpsUri) {  // PR-10, PR-17
     EXPECT_EQ(check_templates(stream()), std::vector<std::string>{});
     EXPECT_EQ(render_list_unsubscribe(stream(), "TOKEN"),
               "List-Unsubscribe: <https://www.example.com/u/TOKEN>\r\n"

@@ -87,6 +87,7 @@ TEST_F(Counting, AnAlarmIsOverWhenTheCountHasSunk) {
     EXPECT_EQ(marks.take_changes().cleared.size(), 1u) << "without any mail";
 }
 
+// PR-11: by the group of MX hosts, whatever the recipients' domains. PR-26: Microsoft's as Google's.
 TEST_F(Counting, DomainsAndProvidersAreCountedApart) {
     marks.heed(flow("example.com"), delivered(3000), kStart);
     marks.heed(flow("example.net"), delivered(3000), kStart);

@@ -63,7 +63,7 @@ rc::Gen<std::string> any_text() {
                         });
 }
 
-// PR-36, PR-54, SMTP-7.
+// PR-34 (at last the first digit), PR-36, PR-54, SMTP-7.
 RC_GTEST_PROP(ClassifyAnything, HoldsToTheFirstDigitAndSuppressesOnlyMailboxes, ()) {
     const auto code = *rc::gen::inRange<int>(400, 600);
     const auto texts = *rc::gen::container<std::vector<std::string>>(any_text());

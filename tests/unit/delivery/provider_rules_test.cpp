@@ -18,7 +18,7 @@ std::string all(const std::vector<RuleMistake>& mistakes) {
     return out;
 }
 
-// peers.md 4.1: each shipped rule is shown to be reached by a real reply, and so none is dead.
+// PR-34, PR-39, peers.md 4.1: each shipped rule is shown to be reached by a real reply, and so none is dead.
 TEST(BuiltInRules, EachIsReachedByItsExamples) {
     const auto loaded = ProviderRules::alone(built_in_rules(), "providers.toml");
     EXPECT_EQ(all(loaded.mistakes), "");
@@ -35,7 +35,7 @@ Judgement judged(const ProviderRules& rules, std::string_view provider, std::str
     return classify(facts, rules);
 }
 
-// The operator's rules come before ours, whatever ours are about.
+// PR-34, PR-39: the operator's rules come before ours, whatever ours are about.
 TEST(OwnRules, ComeFirst) {
     constexpr std::string_view kRefusal = "550 5.7.1 This message is likely unsolicited mail";
     EXPECT_EQ(judged(*ProviderRules::built_in(), "google", kRefusal).rule, "google/unsolicited");
@@ -76,6 +76,35 @@ TEST(OwnRules, MayKeepWhatIsRefused) {
     EXPECT_EQ(classify(facts, *loaded.rules).wait, std::chrono::minutes(7));
     facts.strict_5xx = true;
     EXPECT_EQ(classify(facts, *loaded.rules).result, Disposition::failed);
+}
+
+// 2.6: what providers want is built in.
+TEST(BuiltInProviders, HaveTheirLimits) {
+    struct Row {
+        const char* name;
+        std::uint32_t connections, messages;
+        bool tls;
+        std::uint32_t mark;
+    };
+    const Row table[] = {
+        {"google", 5, 50, true, 5000},     // PR-3, PR-8, PR-41
+        {"yahoo", 5, 20, false, 0},        // PR-19
+        {"yahoo-jp", 2, 20, false, 0},     // PR-25
+        {"outlook", 5, 50, true, 5000},    // PR-26, PR-28: far from the 500 connections that are allowed
+        {"m365", 5, 50, false, 0},         // PR-29
+        {"apple", 5, 5, true, 0},          // PR-31
+        {"docomo", 2, 10, false, 0},
+    };
+    for (const Row& row : table) {
+        SCOPED_TRACE(row.name);
+        const ProviderOptions* provider = ProviderRules::built_in()->provider(row.name);
+        ASSERT_NE(provider, nullptr);
+        EXPECT_EQ(provider->connections, row.connections);
+        EXPECT_EQ(provider->messages_per_connection, row.messages);
+        EXPECT_EQ(provider->tls == TlsPolicy::required, row.tls);
+        EXPECT_EQ(provider->daily_mark, row.mark);
+        EXPECT_EQ(provider->daily_warning, row.mark == 0 ? 0U : 4000U);
+    }
 }
 
 TEST(OwnRules, ChangeLimitsAndAddProviders) {

@@ -97,7 +97,7 @@ Stage stage_of(std::string_view word) {
     return Stage::rset;
 }
 
-// PR-34 to PR-39, PR-44, PR-49, PR-52; the tables of 2.5.
+// PR-12, PR-22, PR-25, PR-28, PR-34, PR-35, PR-36, PR-38, PR-39, PR-44, PR-49, PR-52; the tables of 2.5.
 TEST(ReplyCorpus, EachReplyMeansWhatItMust) {
     const std::vector<Block> blocks = read_corpus();
     ASSERT_GT(blocks.size(), 300U);

@@ -297,7 +297,7 @@ private:
     std::map<QueueId, TimePoint> accepted_;
 };
 
-// 5,000 recipients on Monday at nine, and all week a letter every five minutes to the same provider and one to another.
+// PR-13, PR-14: 5,000 recipients on Monday at nine, and all week a letter every five minutes to the same provider and one to another.
 TEST_F(Week, ANewsletterIsSlowedDownAndLettersAreNot) {
     for (Duration when = 0min; when < 168h; when += 5min) {
         at(monday_ + when + 13s, [this] { send("gmail.example", "shop.example", 1, false); });
@@ -329,7 +329,7 @@ TEST_F(Week, ANewsletterIsSlowedDownAndLettersAreNot) {
     EXPECT_LE(seconds(elsewhere.quantile(1)), 1.0) << "other providers' mail knows nothing of it";
 }
 
-// A sender is suspended towards the provider for two days; then the operator lets it go on: one connection first, then two, ...
+// PR-14, PR-45: a sender is suspended towards the provider for two days; then the operator lets it go on: one connection first, then two, ...
 TEST_F(Week, ASuspendedPairIsReleasedWithoutAHerd) {
     google_ = StrictProvider(1'000'000, 1'000'000);
     breaker_.configure(retry_, now_);

@@ -27,7 +27,7 @@ std::string shown(const std::optional<IpAddress>& address) {
     return address ? address->to_string() : "any";
 }
 
-TEST(SourceAddress, IsFixedBySenderDomain) {
+TEST(SourceAddress, IsFixedBySenderDomain) {  // PR-21
     struct Row {
         const char *sender, *v4, *v6;
     };

@@ -100,7 +100,7 @@ TEST(PassedOver, IsTemporary) {
     EXPECT_NE(outcome.reply.joined().find("passed over"), std::string::npos);
 }
 
-TEST(BrokenTlsMemory, HoldsForItsTimeAndIsBounded) {  // TLS-2
+TEST(BrokenTlsMemory, HoldsForItsTimeAndIsBounded) {  // TLS-2, PR-43
     BrokenTls memory;
     const TimePoint now = TimePoint(std::chrono::hours(24 * 365 * 50));
     const std::string host = "mx.example.net[192.0.2.1]";

@@ -31,7 +31,7 @@ TEST(Gate, AnIdleOneBoundsNothing) {
     EXPECT_GT(gate.room(Claimant::bulk, kStart), 1'000'000U);
 }
 
-TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {
+TEST(Gate, ConcurrencyIsTheSmallerOneOfWhatWasSetAndThePlaces) {  // PR-13: one connection
     Gate gate;
     GateSettings settings;
     settings.concurrency = 3;
@@ -127,7 +127,7 @@ TEST(Gate, OnlyWhatMayStartSoonIsWorthLoading) {
     EXPECT_GE(gate.worth_loading(Claimant::bulk, kStart), 100U) << "reading must not be slower than the rate";
 }
 
-// A window of any length sees no more than burst + rate x window, however the starts lie.
+// PR-14: a window of any length sees no more than burst + rate x window, however the starts lie.
 TEST(Gate, NoWindowSeesMoreThanRateAndBurst) {
     rc::check([](std::vector<std::pair<std::uint16_t, std::uint8_t>> steps) {
         const auto count = *rc::gen::inRange<std::uint32_t>(1, 100);

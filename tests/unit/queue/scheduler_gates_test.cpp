@@ -124,7 +124,7 @@ TEST_F(GatesTest, ClosingGivesBackWhatIsLoaded) {
 }
 
 // A newsletter uses the rate up; the next token is a letter's, and one of five is the newsletter's.
-TEST_F(GatesTest, LettersComeFirstWhereTheRateIsTheBottleneck) {
+TEST_F(GatesTest, LettersComeFirstWhereTheRateIsTheBottleneck) {  // PR-14, PR-21
     GateSettings slow;
     slow.rate = Rate{20, 1h};
     scheduler_.set_gate("provider|g", slow, now_);
