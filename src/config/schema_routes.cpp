@@ -1,4 +1,6 @@
 // The settings of the tables that say where mail goes: [[relay]], [[route]], [[provider]].
+#include <charconv>
+
 #include "base/text.hpp"
 #include "config/schema.hpp"
 
@@ -85,6 +87,34 @@ Binding<delivery::RelayOptions> hosts() {
 constexpr const char* kDomains =
     "a list of domains \"example.com\", \"*.example.com\" for all below one, or \"*\"";
 
+// "600/1h"; "" for none.
+std::optional<Rate> read_rate(std::string_view words) {
+    const auto slash = words.find('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    std::uint32_t count = 0;
+    const std::string_view number = words.substr(0, slash);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+    const auto per = parse_duration(words.substr(slash + 1));
+    if (error != std::errc() || end != number.data() + number.size() || count == 0) return std::nullopt;
+    if (!per || per->count() <= 0) return std::nullopt;
+    return Rate{count, *per};
+}
+
+template <class Owner, class At>
+Binding<Owner> rate(At at) {
+    return {Shape::text, "a number of recipients per time, such as \"10/1m\" or \"600/1h\", or \"\" for none",
+            [at](Owner& owner, const Value& value, const std::string&) -> Accepted {
+                const auto* given = value.as<std::string>();
+                const auto read = given == nullptr || given->empty() ? std::nullopt : read_rate(*given);
+                if (given == nullptr || (!given->empty() && !read)) return binding::refuse(value);
+                at(owner) = read;
+                return std::nullopt;
+            },
+            [at](const Owner& owner) {
+                return quote(at(owner) ? fmt::format("{}/{}", at(owner)->count, format_duration(at(owner)->per)) : std::string());
+            }};
+}
+
 }  // namespace
 
 const std::vector<Setting<delivery::RelayOptions>>& relay_settings() {
@@ -166,6 +196,7 @@ const std::vector<Setting<delivery::RouteOptions>>& route_settings() {
 
 const std::vector<Setting<delivery::ProviderOptions>>& provider_settings() {
     using namespace binding;
+    using delivery::AfterFix;
     using delivery::TlsPolicy;
     using P = delivery::ProviderOptions;
     static const std::vector<Setting<P>> all = {
@@ -191,6 +222,21 @@ const std::vector<Setting<delivery::ProviderOptions>>& provider_settings() {
                        {"required", TlsPolicy::required},
                        {"none", TlsPolicy::none}}),
          "As delivery.tls, for this provider. Empty: as for all."},
+        {"provider", "rate", rate<P>(FIELD(rate)),
+         "How many recipients it gets in how long, over all connections and evenly. Empty: as it is known, or no limit."},
+        {"provider", "daily_mark", integer<P>(FIELD(daily_mark), 0, 100'000'000),
+         "Recipients in 24 hours from which it counts a sender's domain as a bulk sender for ever, as Google does from 5000; 0: as it is known."},
+        {"provider", "daily_warning", integer<P>(FIELD(daily_warning), 0, 100'000'000),
+         "Recipients in 24 hours at which an alarm tells that daily_mark is near; 0: as it is known, else daily_mark itself."},
+        {"provider", "after_fix",
+         choice<P>(FIELD(after_fix),
+                   std::vector<std::pair<std::string, std::optional<AfterFix>>>{
+                       {"", std::nullopt},
+                       {"resend", AfterFix::resend},
+                       {"resend-once", AfterFix::resend_once},
+                       {"bounce", AfterFix::bounce}}),
+         "What becomes of a message that it refused with a 5xx for want of authentication, once that is repaired: sent again, "
+         "sent again once, or returned at the refusal. Empty: as it is known, else \"resend\"."},
     };
     return all;
 }
