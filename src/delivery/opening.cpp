@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "delivery/classify.hpp"
 #include "delivery/relays.hpp"
+#include "delivery/routing.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -40,7 +41,7 @@ std::string_view verified_by(const net::TlsFacts& facts) {
 Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, bool ipv6,
                    const DeliveryPlan& plan) {
     ReplyFacts facts(failure.stage, failure.reply);
-    facts.provider = plan.provider;
+    if (!plan.relay) facts.provider = speaker_of(plan.settings->delivery.providers, host);
     facts.local = failure.local;
     facts.strict_5xx = plan.settings->retry.strict_5xx;
     facts.tls = failure.stage > smtp::protocol::Stage::tls;

@@ -50,8 +50,7 @@ struct DeliveryPlan {
     std::string domain_alias;                     // where CNAMEs of the domain led, or empty
     std::string provider;                         // "google", or empty: no provider's rule applies
     std::optional<TlsPolicy> provider_tls;        // its rule
-    // By what shaping goes: the provider's name; where there is none the first of the MX set's names in the alphabet, for a
-    // relay "relay:NAME".
+    // By what shaping goes: group_of() the hosts; for a relay "relay:NAME".
     std::string group;
     KnownQuirks quirks;                           // of the group and the hosts
     SourceAddresses source;

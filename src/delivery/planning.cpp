@@ -30,13 +30,6 @@ void add_hosts(Route& route, const Route& of_domain, const RelayHost& domain, st
     ++rank;
 }
 
-// The same for all domains that share their MX set, in whatever order of preference.
-std::string first_name_of(const Route& route) {
-    const auto first = std::min_element(route.hosts.begin(), route.hosts.end(),
-                                        [](const RouteHost& a, const RouteHost& b) { return a.name < b.name; });
-    return first == route.hosts.end() ? std::string() : first->name;
-}
-
 Outcome no_relay(const std::string& name) {
     Outcome outcome = own_outcome(Disposition::deferred, Class::local, Scope::site, 451, {4, 3, 5},
                                   "Held here: the configuration's routes name the relay " + name + ", which is not there");
@@ -86,12 +79,13 @@ net::awaitable<PlanDecision> Dialler::plan_direct(DeliveryPlan plan, dns::MxAnsw
     if (!plan.route.left_out.empty()) plan.why.push_back("left out of the MX records: " + plan.route.left_out);
     if (plan.mx_secure) plan.why.push_back("DNSSEC vouches for the MX records of " + plan.domain);
 
-    if (const ProviderOptions* provider = provider_of(plan.settings->delivery.providers, answer.hosts)) {
+    const ProviderOptions* provider = owner_of(plan.settings->delivery.providers, plan.route.hosts);
+    if (provider != nullptr) {
         plan.provider = provider->name;
         plan.provider_tls = provider->tls;
         plan.why.push_back("the mail hosts are those of the provider " + provider->name);
     }
-    plan.group = plan.provider.empty() ? first_name_of(plan.route) : plan.provider;
+    plan.group = group_of(provider, plan.route);
     std::string blocked = why_by_fallback(plan, std::move(author_domain));
     if (!blocked.empty()) {
         plan.why.push_back(std::move(blocked));

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "mail/domain.hpp"
+#include "mail/organisational_domain.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -68,6 +69,37 @@ const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers
         return any_fits(provider.mx, best->name);
     });
     return found == providers.end() ? nullptr : &*found;
+}
+
+const ProviderOptions* owner_of(const std::vector<ProviderOptions>& providers,
+                                const std::vector<RouteHost>& hosts) {
+    const ProviderOptions* owner = nullptr;
+    for (const RouteHost& host : hosts) {
+        if (domain_fits("*.invalid", host.name)) continue;
+        const ProviderOptions* theirs = provider_of(providers, {{host.preference, host.name}});
+        if (theirs == nullptr || (owner != nullptr && theirs != owner)) return nullptr;
+        owner = theirs;
+    }
+    return owner;
+}
+
+std::string speaker_of(const std::vector<ProviderOptions>& providers, std::string_view host) {
+    const ProviderOptions* provider =
+        provider_of(providers, {{0, std::string(host.substr(0, host.find('[')))}});
+    return provider == nullptr ? std::string() : provider->name;
+}
+
+std::string group_of(const ProviderOptions* owner, const Route& route) {
+    if (owner != nullptr) return owner->name;
+    if (route.hosts.empty()) return {};
+    const auto first =
+        std::min_element(route.hosts.begin(), route.hosts.end(),
+                         [](const RouteHost& a, const RouteHost& b) { return a.name < b.name; });
+    const std::string domain = mail::organisational_domain(first->name);
+    const bool of_one = std::all_of(route.hosts.begin(), route.hosts.end(), [&](const RouteHost& host) {
+        return mail::organisational_domain(host.name) == domain;
+    });
+    return of_one ? first->name : route.site_key;
 }
 
 RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender_domain,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "delivery/options.hpp"
+#include "delivery/route.hpp"
 #include "dns/records.hpp"
 
 namespace posthorn::delivery {
@@ -31,6 +32,18 @@ struct RouteChoice {
 // The provider whose pattern fits the first of the MX hosts: best preference first. Null: none.
 [[nodiscard]] const ProviderOptions* provider_of(const std::vector<ProviderOptions>& providers,
                                                  const std::vector<dns::MxHost>& mx);
+
+// The provider that all the hosts belong to; null: there is none. Limits, counts and suspensions go by it, and so they concern nobody
+// but him: whoever names one of a provider's hosts in his MX set, and a host of his own that answers, speaks for himself only.
+// Names below "invalid" (RFC 6761 s6.4: they are not there), which some publish as marks, belong to nobody.
+[[nodiscard]] const ProviderOptions* owner_of(const std::vector<ProviderOptions>& providers, const std::vector<RouteHost>& hosts);
+// Whose rules the words of a host (its name, or "name[address]") are read by: the provider it belongs to, whoever else is in the MX
+// set; "" where it is nobody's. Never asked about relays.
+[[nodiscard]] std::string speaker_of(const std::vector<ProviderOptions>& providers, std::string_view host);
+// By what shaping knows the receivers (DeliveryPlan::group), the same for all domains that share their MX set in whatever order: the
+// owner's name; else, where all hosts are of one organisational domain, the alphabetically first of them; else the whole set
+// (Route::site_key), as one name out of it could be another's.
+[[nodiscard]] std::string group_of(const ProviderOptions* owner, const Route& route);
 
 // What is wrong with the rules: domains that are no names, even as A-labels. With options.providers complete: providers that
 // nobody knows, or that nothing is known by.

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/lane.hpp"
+#include "delivery/routing.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -62,6 +63,8 @@ Peer peer_of(const smtp::client::Connection& connection, const Attempt& attempt)
     Peer peer;
     peer.host = connection.target().to_string();
     peer.provider = attempt.provider;
+    if (peer.provider.empty() && !attempt.carriage.by_relay)
+        peer.provider = speaker_of(attempt.settings->delivery.providers, connection.target().host);
     peer.tls = connection.session().secure();
     peer.ipv6 = !connection.target().address.is_v4();
     peer.strict_5xx = attempt.settings->retry.strict_5xx;

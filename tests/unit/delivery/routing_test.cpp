@@ -127,6 +127,50 @@ TEST(Providers, AreKnownByTheirHosts) {
     EXPECT_EQ(provider_of(providers, {{10, "aspmx.l.google.com"}})->connections, 5U);
 }
 
+Route route_to(const Names& hosts) {
+    dns::MxAnswer answer;
+    answer.status = dns::Status::ok;
+    for (const std::string& host : hosts) answer.hosts.emplace_back(static_cast<std::uint16_t>(answer.hosts.size()), host);
+    return std::get<Route>(route_of("dest.example", answer, "us.example"));
+}
+
+std::string group_to(const Names& hosts) {
+    static const auto providers = ProviderRules::built_in()->providers();
+    const Route route = route_to(hosts);
+    return group_of(owner_of(providers, route.hosts), route);
+}
+
+// PR-42, and nobody but a provider's own hosts speaks for it: what a stranger's server refuses must stop no mail but its own.
+TEST(Providers, AreSpokenForByTheirOwnHostsOnly) {
+    EXPECT_EQ(group_to({"gmail-smtp-in.l.google.com", "alt1.gmail-smtp-in.l.google.com", "aspmx2.googlemail.com"}), "google");
+    EXPECT_EQ(group_to({"example-org.mail.protection.outlook.com", "ms12345.msv1.invalid"}), "m365");
+    EXPECT_EQ(group_to({"not-there.google.com", "mx.stranger.example"}), "mx.stranger.example,not-there.google.com");
+    EXPECT_EQ(group_to({"mx.stranger.example", "aspmx.l.google.com"}), "aspmx.l.google.com,mx.stranger.example");
+    EXPECT_EQ(group_to({"aspmx.l.google.com", "example-org.mail.protection.outlook.com"}),
+              "aspmx.l.google.com,example-org.mail.protection.outlook.com");
+    EXPECT_EQ(group_to({"ms12345.msv1.invalid"}), "ms12345.msv1.invalid");
+}
+
+// The same of hosts that are no provider's: another's name among his own gives nobody the other's group.
+TEST(Providers, GroupsOfOthersCannotBeEntered) {
+    EXPECT_EQ(group_to({"mx2.partner.example", "mx1.partner.example"}), "mx1.partner.example");
+    EXPECT_EQ(group_to({"mx1.partner.example", "mx2.partner.example"}), "mx1.partner.example");
+    EXPECT_EQ(group_to({"mx1.partner.example", "mx.stranger.example"}), "mx.stranger.example,mx1.partner.example");
+    EXPECT_EQ(group_to({"zz.stranger.example", "mx1.partner.example"}), "mx1.partner.example,zz.stranger.example");
+}
+
+TEST(Providers, RulesGoByTheHostThatSpeaks) {
+    const auto providers = ProviderRules::built_in()->providers();
+    EXPECT_EQ(speaker_of(providers, "aspmx.l.google.com[192.0.2.1]"), "google");
+    EXPECT_EQ(speaker_of(providers, "mx.stranger.example[192.0.2.1]"), "");
+    EXPECT_EQ(speaker_of(providers, "[192.0.2.1]"), "");
+    // Names of customers' machines below the provider's domain are not the provider's hosts.
+    EXPECT_EQ(speaker_of(providers, "c-192-0-2-1.hsd1.ca.comcast.net"), "");
+    EXPECT_EQ(speaker_of(providers, "mx1a1.comcast.net"), "comcast");
+    EXPECT_EQ(speaker_of(providers, "lfbn-1-2-3.w192-0.abo.wanadoo.fr"), "");
+    EXPECT_EQ(speaker_of(providers, "kd192000002001.ppp-bb.dion.ne.jp"), "");
+}
+
 TEST(Providers, ATableOfAKnownNameChangesWhatItGives) {
     ProviderOptions google, own;
     google.name = "google";
