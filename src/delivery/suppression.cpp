@@ -12,6 +12,8 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr std::size_t kMostStrikes = 50'000;
+// The list is in memory, and whoever answers 550 to everything decides how long its words are; all of them are in report and journal.
+constexpr std::size_t kMostWords = 400;
 
 std::string day_of(TimePoint time) {
     const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
@@ -86,6 +88,10 @@ std::optional<queue::Suppression> SuppressionList::heed(const Outcome& outcome, 
     entry.since = now;
     entry.failure_class = to_string(refused_as(outcome, recipient));
     entry.reply = outcome.failure_class == Class::expired ? recipient.last_reply : outcome.reply.verbatim();
+    if (entry.reply.size() > kMostWords) {
+        entry.reply.resize(kMostWords);
+        entry.reply += " ...";
+    }
     entry.message = recipient.message;
     return entry;
 }

@@ -92,6 +92,17 @@ TEST(Suppression, ARefusalIsKeptWithItsWords) {
     EXPECT_EQ(list.find("bob@b.test"), nullptr);
 }
 
+// A server that refuses everybody with four kilobytes must not decide how much memory the list takes.
+TEST(Suppression, LongWordsAreCut) {
+    Outcome outcome = refused(Class::rcpt_perm, 1);
+    for (int i = 0; i < 40; ++i) outcome.reply.lines.push_back(std::string(100, 'x'));
+    SuppressionList list;
+    const auto entry = list.heed(outcome, recipient(), kNow);
+    ASSERT_TRUE(entry);
+    EXPECT_LT(entry->reply.size(), 500U);
+    EXPECT_TRUE(entry->reply.starts_with("550"));
+}
+
 TEST(Suppression, SomeRefusalsCountTwice) {   // 5.4.1 of Microsoft
     SuppressionList list;
     EXPECT_FALSE(list.heed(refused(Class::rcpt_perm, 2), recipient(), kNow));
