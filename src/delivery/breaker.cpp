@@ -76,8 +76,8 @@ void Breaker::State::enter(BreakerPair& pair, SuspensionPhase phase, TimePoint n
     pair.changed = now;
 }
 
-BreakerPair* Breaker::State::begin(const std::string& key, TimePoint now) {
-    if (pairs.size() >= kMostPairs) {
+BreakerPair* Breaker::State::begin(const std::string& key, std::size_t most, TimePoint now) {
+    if (pairs.size() >= most) {
         ++refused;
         return nullptr;
     }
@@ -113,7 +113,8 @@ void Breaker::State::describe(BreakerPair& pair, const Flow& flow, const Judged&
     shown.meaning = judgement.meaning;
     shown.advice = judgement.advice;
     shown.link = judgement.link;
-    if (!judgement.ip.empty()) shown.ip = judgement.ip;
+    // A stranger's word for our address would be in the SPF record that we ask the operator to publish.
+    if (!judgement.ip.empty() && !flow.provider.empty()) shown.ip = judgement.ip;
     shown.until_resumed = judgement.until_resumed;
     pair.terms.until_resumed = judgement.until_resumed;
     pair.terms.pause = judgement.pause;
@@ -311,13 +312,16 @@ std::vector<SavedState> Breaker::take_turns() {
     return turns;
 }
 
+// Who has waited longest first: slow zones of some, asked about again and again, must not keep others from their turn.
 std::optional<std::string> Breaker::take_diagnosis(TimePoint now) {
+    BreakerPair* first = nullptr;
     for (auto& [key, pair] : state_->pairs) {
         if (pair.diagnosing || !pair.shown.next_poll || *pair.shown.next_poll > now) continue;
-        pair.diagnosing = true;
-        return key;
+        if (first == nullptr || *pair.shown.next_poll < *first->shown.next_poll) first = &pair;
     }
-    return std::nullopt;
+    if (first == nullptr) return std::nullopt;
+    first->diagnosing = true;
+    return first->shown.key;
 }
 
 void Breaker::diagnosed(std::string_view key, std::shared_ptr<const Diagnosis> diagnosis, TimePoint now) {
@@ -453,7 +457,7 @@ bool Breaker::suspend(const std::string& sender, const std::string& source, cons
     const std::string key = gate_key(flow, sender.empty() ? GateKind::ip : GateKind::sender);
     if (key.empty()) return false;
     BreakerPair* pair = state_->find(key);
-    if (pair == nullptr) pair = state_->begin(key, now);
+    if (pair == nullptr) pair = state_->begin(key, kMostPairs, now);
     if (pair == nullptr) return false;
     if (pair->told) state_->said.cleared.emplace_back(std::string(alarm_kind::kSuspended), pair->shown.name());
     const std::string name = pair->shown.key;

@@ -19,7 +19,8 @@
 namespace posthorn::delivery {
 
 // Pure: no clock, no I/O; owned by the agent's state and plugged into Shaping, on the home shard. Keeps at most kMostPairs; a pair
-// beyond them is not suspended, and its refused mail is tried again by the schedule of its class.
+// beyond them is not suspended, and its refused mail is tried again by the schedule of its class. Hosts and From domains can be made
+// up by the thousand: the last quarter is kept for known providers' refusals of what we sign and of the machine, and for operators.
 //
 // The table of states (providers.md 2.7 and 2.8). "Taken" and "refused" are answers to mail that passed as a probe, or by an operator's
 // retry; what was under way when the suspension began is no evidence of anything.
@@ -40,6 +41,7 @@ namespace posthorn::delivery {
 class Breaker : public Restraint {
 public:
     static constexpr std::size_t kMostPairs = 2000;
+    static constexpr std::size_t kMostOfStrangers = kMostPairs / 4 * 3;
     static constexpr std::uint32_t kReleased = 16;        // connections at which a release is over
     static constexpr int kQuietRelease = 10;
     static constexpr std::uint32_t kSoftLimit = 3;        // 451 4.7.26 "temporary DNS failures": so often in a day, and it is class auth

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "delivery/breaker_state.hpp"
+#include "delivery/flow.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -82,7 +83,8 @@ bool Breaker::State::count_soft(const std::string& key, TimePoint now) {
 void Breaker::State::refusal(const std::string& key, const Flow& flow, const Judged& item, bool passed, TimePoint now) {
     BreakerPair* pair = find(key);
     if (pair == nullptr) {
-        pair = begin(key, now);
+        const bool ours = !flow.dkim_domain.empty() || gate_name(key).kind == GateKind::ip;
+        pair = begin(key, ours && !flow.provider.empty() ? kMostPairs : kMostOfStrangers, now);
         if (pair == nullptr) return;
         pair->shown.since = now;
         describe(*pair, flow, item);

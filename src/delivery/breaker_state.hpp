@@ -63,7 +63,7 @@ struct Breaker::State {
 
     // Steps of the table in breaker.hpp.
     void enter(BreakerPair& pair, SuspensionPhase phase, TimePoint now);
-    BreakerPair* begin(const std::string& key, TimePoint now);    // null: there are too many
+    BreakerPair* begin(const std::string& key, std::size_t most, TimePoint now);    // null: there are that many
     void release(BreakerPair& pair, std::string_view why, TimePoint now);
     void forget(const std::string& key);
     void refused_again(BreakerPair& pair, const Flow& flow, const Judged& item, TimePoint now);

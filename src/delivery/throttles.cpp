@@ -203,10 +203,18 @@ void Throttles::tick(TimePoint now) {
         changed(key, throttle);
     }
     for (const std::string& key : over) drop(key, now, "nothing was heard of it for a day");
-    // What nobody sends through any more.
-    if (paces_.size() > kMaxPaces / 2)
-        for (auto it = paces_.begin(); it != paces_.end();) it = now - it->second.minute > 2 * kMinute ? paces_.erase(it) : std::next(it);
+    if (paces_.size() > kMaxPaces / 2) forget_paces(now);
 }
+
+// Of what nobody sends through any more; at most once a minute, as it looks at all of them.
+void Throttles::forget_paces(TimePoint now) {
+    if (now >= paces_looked_at_ && now - paces_looked_at_ < kMinute) return;
+    paces_looked_at_ = now;
+    std::erase_if(paces_, [now](const auto& entry) { return now - entry.second.minute > 2 * kMinute; });
+}
+
+// A known provider, or a relay of the operator's.
+bool Throttles::is_kept(std::string_view group) const { return limits_.find(group) != limits_.end() || group.starts_with("relay:"); }
 
 std::optional<TimePoint> Throttles::next_change() const {
     std::optional<TimePoint> next;
@@ -283,16 +291,20 @@ void Throttles::drop(const std::string& key, TimePoint now, const char* why) {
     throttles_.erase(at);
 }
 
+// Nothing is heard of a gate that is closed, and hosts can be made up by the thousand: theirs are let go first, or refusals of
+// strangers would end a provider's pause.
 void Throttles::make_room(TimePoint now) {
     if (throttles_.size() < kMaxThrottles) return;
+    const auto rank = [this](const auto& one) { return std::pair(is_kept(gate_name(one.first).group), one.second.last()); };
     const auto least = std::min_element(throttles_.begin(), throttles_.end(),
-                                        [](const auto& a, const auto& b) { return a.second.last() < b.second.last(); });
+                                        [&rank](const auto& a, const auto& b) { return rank(a) < rank(b); });
     drop(least->first, now, "too many gates are slowed at once: that of which least was heard is let go");
 }
 
 void Throttles::count(const std::string& key, std::uint32_t recipients, TimePoint now) {
     auto at = paces_.find(key);
     if (at == paces_.end()) {
+        if (paces_.size() >= kMaxPaces) forget_paces(now);
         if (paces_.size() >= kMaxPaces) return;
         at = paces_.emplace(key, Pace()).first;
         at->second.minute = now;

@@ -36,7 +36,7 @@ struct ThrottleView {
 [[nodiscard]] std::vector<GateKind> throttled_kinds(const Whose& whose);
 
 // Pure state; on the home shard. At most kMaxThrottles gates are slowed at once (beyond: what was heard of least recently is let
-// go), of at most kMaxPaces it is known how fast mail went lately.
+// go, hosts that are no provider's first), of at most kMaxPaces it is known how fast mail went lately.
 class Throttles : public Restraint {
 public:
     static constexpr std::size_t kMaxThrottles = 5000;
@@ -84,10 +84,13 @@ private:
     void look_for_alarm(const std::string& key, const Throttle& throttle, TimePoint now);
     void drop(const std::string& key, TimePoint now, const char* why);
     void make_room(TimePoint now);
+    void forget_paces(TimePoint now);
+    [[nodiscard]] bool is_kept(std::string_view group) const;
 
     std::map<std::string, Throttle, std::less<>> throttles_;
     std::set<std::string, std::less<>> alarmed_;
     std::unordered_map<std::string, Pace> paces_;
+    TimePoint paces_looked_at_{};
     std::map<std::string, Limit, std::less<>> limits_;
     std::uint32_t otherwise_ = 5;
     std::uint64_t refusals_ = 0;

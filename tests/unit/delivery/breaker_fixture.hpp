@@ -24,7 +24,8 @@ protected:
 
     static Flow flow(const std::string& sender = "example.org", const std::string& group = "google") {
         Flow of;
-        of.group = group;
+        of.group = of.provider = group;
+        of.dkim_domain = sender;
         of.sender_org = sender;
         of.author_domain = sender;
         of.spf_domain = sender;

@@ -56,6 +56,30 @@ TEST_F(BreakerTest, DiagnosesAtOnceAndPollsAsTheRuleSays) {   // 2.7: 1, 2, 5, 1
     EXPECT_EQ(polls, expected);
 }
 
+TEST_F(BreakerTest, WhoWaitsLongestIsDiagnosedFirst) {
+    heed(refused(), flow("a.example"));
+    heed(refused(), flow("z.example"));
+    const auto first = breaker->take_diagnosis(now);
+    ASSERT_EQ(first, "sender|a.example|google");
+    breaker->diagnosed(*first, broken(), now);
+    now += 2min;   // due once more, while the other has had no turn yet
+    EXPECT_EQ(breaker->take_diagnosis(now), "sender|z.example|google");
+    EXPECT_EQ(breaker->take_diagnosis(now), "sender|a.example|google");
+}
+
+// What we advise to publish is made of our address as the peer saw it: a provider's word is taken, a stranger's could be anybody's.
+TEST_F(BreakerTest, OnlyProvidersAreAskedWhatOurAddressIs) {
+    Judgement judgement = auth();
+    judgement.ip = "192.0.2.25";
+    heed(answered(550, "5.7.26 SPF [example.org] with ip: [192.0.2.25] = did not pass", judgement));
+    EXPECT_EQ(pair().ip, "192.0.2.25");
+    Flow to_stranger = flow("example.org", "mx.stranger.example");
+    to_stranger.provider.clear();
+    heed(answered(550, "5.7.26 SPF [example.org] with ip: [192.0.2.25] = did not pass", judgement), to_stranger);
+    ASSERT_NE(breaker->find("sender|example.org|mx.stranger.example"), nullptr);
+    EXPECT_EQ(breaker->find("sender|example.org|mx.stranger.example")->ip, "");
+}
+
 TEST_F(BreakerTest, WhileDnsIsBrokenNothingIsProbed) {   // PR-45
     heed(refused());
     while (now < start + 48h) {
@@ -533,6 +557,22 @@ TEST_F(BreakerTest, KeepsABoundedNumberOfPairs) {
     EXPECT_FALSE(heed(refused(), flow("one-more.example"))[0].held) << "tried again by the schedule of its class";
     EXPECT_EQ(breaker->size(), Breaker::kMostPairs);
     EXPECT_EQ(breaker->refused_pairs(), 1u);
+}
+
+// Hosts and From domains cost nothing to make up: they leave room for what providers say of our own domains and of the machine.
+TEST_F(BreakerTest, StrangersLeaveRoomForProvidersAndOurDomains) {
+    for (std::size_t i = 0; i < Breaker::kMostPairs; ++i) {
+        Flow to_stranger = flow("example.org", "mx" + std::to_string(i) + ".stranger.example");
+        to_stranger.provider.clear();
+        heed(refused(), to_stranger);
+    }
+    EXPECT_EQ(breaker->size(), Breaker::kMostOfStrangers);
+    Flow made_up = flow("made-up.example");
+    made_up.dkim_domain.clear();
+    EXPECT_FALSE(heed(refused(), made_up)[0].held);
+    EXPECT_TRUE(heed(refused())[0].held);
+    heed(answered(550, "5.7.25 no PTR record", auth({Cause::ptr})), made_up);
+    EXPECT_TRUE(closed("ip|default|google"));
 }
 
 TEST_F(BreakerTest, AProbeByTheNextMessageThatSaysNothingIsFollowedByAnother) {

@@ -225,6 +225,30 @@ TEST_F(Open, AtMostSoManyAreSlowedAtOnce) {
     EXPECT_EQ(throttles.find(gate_key(flow("d0.example"), GateKind::dkim)), nullptr) << "of which least was heard";
 }
 
+// Hosts cost nothing to make up: their refusals do not end the pause of a provider, of which nothing is heard meanwhile.
+TEST_F(Open, StrangersDoNotPushAProvidersPauseOut) {
+    ProviderOptions google;
+    google.name = "google";
+    throttles.limits({google}, 5);
+    throttles.heed(flow(), refused({Party::source_ip}, hours(2)), kStart);
+    for (std::size_t i = 0; i < Throttles::kMaxThrottles + 50; ++i)
+        throttles.heed(flow("example.com", "mx" + std::to_string(i) + ".stranger.example"), refused({Party::source_ip}), kStart + minutes(1));
+    EXPECT_EQ(throttles.size(), Throttles::kMaxThrottles);
+    EXPECT_TRUE(closed(throttles, ip));
+}
+
+// What was sent to thousands of hosts long ago leaves room to learn how fast mail goes now.
+TEST_F(Open, PacesOfLongAgoMakeRoom) {
+    for (std::size_t i = 0; i < Throttles::kMaxPaces; ++i)
+        throttles.heed(flow("example.com", "mx" + std::to_string(i) + ".stranger.example"), delivered(), kStart);
+    throttles.heed(flow(), delivered(600), kStart + minutes(10));
+    throttles.heed(flow(), refused({Party::source_ip}), kStart + minutes(10));
+    throttles.tick(kStart + minutes(20));
+    throttles.heed(flow(), delivered(), kStart + minutes(20));
+    ASSERT_NE(throttles.find(ip), nullptr);
+    EXPECT_EQ(throttles.find(ip)->rate(), 18000u) << "half of 36,000 an hour";
+}
+
 // A receiver with a limit of its own, which nobody told us: found by refusals, and kept afterwards but for few probes.
 TEST(ThrottlesAndAReceiver, FindTheReceiversLimit) {
     Throttles throttles;
