@@ -41,7 +41,6 @@ struct Webhooks::Hook {
     std::shared_ptr<net::ClientTls> tls;
     net::Signal wake;
     bool gone = false;                      // no longer in the configuration
-    bool placed = false;                    // its beginning is known
     std::uint64_t cursor = 0;
     bool moved = false;                     // by an operator, while a request was under way
     std::optional<SteadyTime> first_seen;   // of the events that wait to be told
@@ -76,26 +75,29 @@ std::string Webhooks::kept(const Hook& hook) const {
 
 void Webhooks::keep(const Hook& hook) { memory_.put(kKind, hook.name(), kept(hook), wall_now() + kForEver); }
 
-void Webhooks::recall(Hook& hook) {
-    for (const delivery::Remembered& one : memory_.load(kKind)) {
-        if (one.key != hook.name()) continue;
+// On any thread: the hook itself is the home shard's.
+Webhooks::Place Webhooks::recall(delivery::DeliveryMemory& memory, const std::string& name) {
+    Place place;
+    for (const delivery::Remembered& one : memory.load(kKind)) {
+        if (one.key != name) continue;
         boost::system::error_code failed;
         const json::value value = json::parse(one.value, failed);
         const json::object* state = failed ? nullptr : value.if_object();
         const json::value* cursor = state == nullptr ? nullptr : state->if_contains("cursor");
-        if (cursor == nullptr || !cursor->is_number()) return;
-        hook.cursor = cursor->to_number<std::uint64_t>(failed);
-        hook.placed = !failed;
+        if (cursor == nullptr || !cursor->is_number()) return place;
+        const auto number = cursor->to_number<std::uint64_t>(failed);
+        if (!failed) place.cursor = number;
         const json::value* aside = state->if_contains("aside");
-        if (aside == nullptr || !aside->is_array()) return;
+        if (aside == nullptr || !aside->is_array()) return place;
         for (const json::value& item : aside->get_array()) {
             const json::array* range = item.if_array();
             if (range == nullptr || range->size() != 3 || !(*range)[2].is_string()) continue;
             boost::system::error_code odd;
             const auto first = (*range)[0].to_number<std::uint64_t>(odd), last = (*range)[1].to_number<std::uint64_t>(odd);
-            if (!odd) hook.aside.push_back({first, last, std::string((*range)[2].get_string())});
+            if (!odd) place.aside.push_back({first, last, std::string((*range)[2].get_string())});
         }
     }
+    return place;
 }
 
 // Those that stay go on where they are, with their new settings; others end, or begin.
@@ -130,14 +132,14 @@ void Webhooks::start(std::string server, std::vector<Webhook> hooks, std::string
     std::vector<HookPtr> fresh;
     adopt(std::move(hooks), fresh);
     for (const HookPtr& hook : fresh) {
-        recall(*hook);
-        if (!hook->placed) {
-            hook->cursor = store_.health().journal_last;
-            hook->placed = memory_.put_now(kKind, hook->name(), kept(*hook), wall_now() + kForEver);
-            if (!hook->placed)
+        Place known = recall(memory_, hook->name());
+        hook->aside = std::move(known.aside);
+        hook->cursor = known.cursor.value_or(store_.health().journal_last);
+        if (!known.cursor) {
+            const bool written = memory_.put_now(kKind, hook->name(), kept(*hook), wall_now() + kForEver);
+            if (!written)
                 log::warning("webhook").kv("name", hook->name()).kv("error", "where it begins could not be written to delivery.sqlite")
                     .kv("meaning", "if the daemon is killed before that succeeds, it begins anew at the next start");
-            hook->placed = true;
         }
         tasks_.spawn(serve(hook));
     }
@@ -152,17 +154,23 @@ void Webhooks::reload(std::string server, std::vector<Webhook> hooks, std::strin
     for (const HookPtr& hook : fresh) tasks_.spawn(begin(hook));
 }
 
-// On a running daemon the disk is not waited for on the shard.
+// On a running daemon the disk is not waited for on the shard. Meanwhile figures are asked for, and an operator may say where it begins.
 net::awaitable<void> Webhooks::begin(HookPtr hook) {
-    auto look = [this, hook] { recall(*hook); };
-    co_await net::offload(disk_, std::move(look));
-    if (!hook->placed) {
-        hook->cursor = store_.health().journal_last;
-        auto durable = [memory = &memory_, name = hook->name(), value = kept(*hook), until = wall_now() + kForEver] {
-            return memory->put_now(kKind, name, value, until);
-        };
-        hook->placed = co_await net::offload(disk_, std::move(durable));
-        hook->placed = true;
+    auto look = [memory = &memory_, name = hook->name()] { return recall(*memory, name); };
+    Place known = co_await net::offload(disk_, std::move(look));
+    hook->aside = std::move(known.aside);
+    if (hook->moved) {
+        std::erase_if(hook->aside, [&](const AsideRange& range) { return range.first > hook->cursor; });
+        keep(*hook);
+    } else {
+        hook->cursor = known.cursor.value_or(store_.health().journal_last);
+        if (!known.cursor) {
+            auto durable = [memory = &memory_, name = hook->name(), value = kept(*hook), until = wall_now() + kForEver] {
+                return memory->put_now(kKind, name, value, until);
+            };
+            (void)co_await net::offload(disk_, std::move(durable));
+            if (hook->moved) keep(*hook);
+        }
     }
     co_await serve(hook);
 }

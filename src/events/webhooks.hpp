@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -80,7 +81,13 @@ private:
     struct Hook;
     using HookPtr = std::shared_ptr<Hook>;
 
-    void recall(Hook& hook);
+    // What memory has of a webhook of that name.
+    struct Place {
+        std::optional<std::uint64_t> cursor;
+        std::vector<AsideRange> aside;
+        Place() = default;
+    };
+    [[nodiscard]] static Place recall(delivery::DeliveryMemory& memory, const std::string& name);
     void adopt(std::vector<Webhook> hooks, std::vector<HookPtr>& fresh);
     net::awaitable<void> begin(HookPtr hook);
     net::awaitable<void> serve(HookPtr hook);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
 
 #include <boost/json/parse.hpp>
@@ -232,6 +233,24 @@ TEST_F(WebhooksTest, OneThatIsTakenOutOfTheSettingsEnds) {
     write(1);
     ASSERT_TRUE(until([&] { return told().size() >= 2; }));
     EXPECT_EQ(told(), (Numbers{1, 2})) << "its place is its name's";
+}
+
+// Its place is looked for on the disk's thread: what the operator says meanwhile counts, and figures are no race with it
+// (for ThreadSanitizer).
+TEST_F(WebhooksTest, AReplayStandsThoughTheDiskIsSlowToTellWhereItWas) {
+    webhooks_ = std::make_unique<Webhooks>(context_, store_, *resolver_, *memory_, disk_, alarms_);
+    webhooks_->start("mail.example.test", {}, "", 1ms);
+    write(3);
+    std::promise<void> go_on;
+    boost::asio::post(disk_, [wait = go_on.get_future().share()] { wait.wait(); });
+    webhooks_->reload("mail.example.test", {webhook_}, "", 1ms);
+    context_.restart();
+    context_.poll();
+    EXPECT_TRUE(webhooks_->replay("shop", 2));
+    EXPECT_EQ(webhooks_->figures().at(0).cursor, 1U);
+    go_on.set_value();
+    ASSERT_TRUE(until([&] { return webhooks_->figures().at(0).cursor == 3; }));
+    EXPECT_EQ(told(), (Numbers{2, 3}));
 }
 
 }  // namespace
