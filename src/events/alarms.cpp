@@ -278,8 +278,9 @@ net::awaitable<void> Alarms::post_webhook() {
         }
         const auto seconds = std::min(5 << std::min(pending->tries - 1, 7U), 600);
         const SteadyTime again = steady_clock::now() + std::chrono::seconds(seconds);
-        // New alarms do not hasten the old one: the receiver is down for all of them.
-        while (!tasks_.stopping() && steady_clock::now() < again) co_await webhook_wake_.wait_until(again);
+        // New alarms do not hasten the old one: the receiver is down for all of them. New settings do.
+        const std::shared_ptr<const AlarmOutputs> outputs = outputs_;
+        while (!tasks_.stopping() && outputs == outputs_ && steady_clock::now() < again) co_await webhook_wake_.wait_until(again);
     }
 }
 
