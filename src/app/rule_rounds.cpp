@@ -37,8 +37,9 @@ void RuleRounds::stop() {
 void RuleRounds::arm() {
     if (stopped_) return;
     timer_.expires_after(interval_);
-    timer_.async_wait([this](const net::error_code& error) {
-        if (!error) look();
+    timer_.async_wait([this, turn = turn_](const net::error_code& error) {
+        // A timer that was about to fire is not held back by cancel().
+        if (!error && turn == turn_ && !stopped_) look();
     });
 }
 
