@@ -8,6 +8,7 @@
 
 #include "admin/client.hpp"
 #include "app/daemon_call.hpp"
+#include "base/text.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -24,6 +25,16 @@ std::string text_of(const json::object& object, std::string_view key) {
     return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+// Below its headline: a text may have several lines, the records to publish among them.
+std::string indented(std::string_view words) {
+    std::string out;
+    while (!words.empty()) {
+        const std::string_view line = text::trim_right(text::take_field(words, '\n'));
+        if (!line.empty()) out += fmt::format("    {}\n", line);
+    }
+    return out;
+}
+
 int list_alarms(const EventsCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/alarms");
     if (asked.code != exit_code::kOk) return asked.code;
@@ -34,8 +45,8 @@ int list_alarms(const EventsCommand& options) {
     const json::array& alarms = asked.body.as_object().at("alarms").as_array();
     for (const json::value& value : alarms) {
         const json::object& one = value.as_object();
-        print(fmt::format("{}  {}: {}\n    {}\n", text_of(one, "since"), text_of(one, "alarm"), text_of(one, "subject"), text_of(one, "text")));
-        if (const std::string advice = text_of(one, "advice"); !advice.empty()) print("    " + advice + "\n");
+        print(fmt::format("{}  {}: {}\n{}{}", text_of(one, "since"), text_of(one, "alarm"), text_of(one, "subject"), indented(text_of(one, "text")),
+                          indented(text_of(one, "advice"))));
     }
     if (alarms.empty()) print("No alarm is raised.\n");
     return exit_code::kOk;

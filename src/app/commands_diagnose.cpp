@@ -80,15 +80,21 @@ std::string text_of(const json::object& object, const char* key) {
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+// Microsoft's hosts ask for the same, by whatever name `rules` and `why` call them.
+std::string_view provider_of(const DiagnoseCommand& command) {
+    return command.provider == "outlook" || command.provider == "m365" ? std::string_view("microsoft") : std::string_view(command.provider);
+}
+
 void print_diagnosis(const DiagnoseCommand& command, const json::object& told, const delivery::Diagnosis& diagnosis) {
-    print(fmt::format("{}{}\n", command.domain,
+    print(fmt::format("{}{}: {}.\n\n", command.domain,
                       command.sender == command.domain ? ""
                       : command.sender.empty()         ? " with the null sender"
-                                                       : " with MAIL FROM of " + command.sender));
+                                                       : " with MAIL FROM of " + command.sender,
+                      delivery::headline(diagnosis)));
     print(delivery::to_text(diagnosis));
     for (const json::value& value : told.at("providers").as_array()) {
         const json::object& one = value.as_object();
-        if (command.provider.empty() || command.provider == text_of(one, "provider"))
+        if (command.provider.empty() || provider_of(command) == text_of(one, "provider"))
             print(fmt::format("{:<10} {}\n", text_of(one, "provider"), text_of(one, "words")));
     }
     print(fmt::format("asked      {}\n", text_of(told, "asked")));
@@ -165,7 +171,7 @@ void add_diagnose_command(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand(
         "diagnose",
         "Look in DNS at what receivers judge mail of a domain by: SPF, DKIM, DMARC, reverse DNS; say what fails, and "
-        "which records repair it. Exit code 1: something fails");
+        "which records repair it");
     auto options = std::make_shared<DiagnoseCommand>();
     command->add_option("DOMAIN", options->domain, "The domain of From")->required();
     auto* sender =
@@ -176,7 +182,10 @@ void add_diagnose_command(CLI::App& app, Action& action) {
                      "Our public address; else that of delivery.source_v4 and source_v6, else those of the host name")
         ->type_name("ADDRESS");
     command->add_option("--provider", options->provider, "Judge by what this one asks for")
-        ->check(CLI::IsMember({"google", "yahoo", "microsoft", "apple", "docomo"}));
+        ->check(CLI::IsMember({"google", "yahoo", "microsoft", "outlook", "m365", "apple", "docomo"}));
+    command->footer(
+        "The first line is the answer; records to publish stand at the margin, as a zone file takes them. Exit code 0: all is in order; "
+        "1: something fails; 75: nothing fails, but DNS did not answer everything. docs/DIAGNOSIS.md.");
     add_daemon_options(*command, *options);
     command->callback([options, sender, &action] {
         options->sender_given = sender->count() > 0;

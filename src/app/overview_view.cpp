@@ -104,7 +104,7 @@ void add_pairs(std::string& out, const json::array& pairs) {
         if (!value.is_object()) continue;
         if (shown++ == kMostOfAKind) break;
         const json::object& pair = value.as_object();
-        item(out, "suspended", text_at(pair, "words"));
+        item(out, text_at(pair, "phase") == "releasing" ? "released" : "suspended", text_at(pair, "words"));
         std::string causes;
         for (const json::value& cause : array_at(pair, "causes"))
             if (cause.is_string()) causes += (causes.empty() ? "" : ", ") + std::string(cause.as_string());
@@ -200,8 +200,15 @@ std::string overview_text(const json::object& status) {
     add_shaping(parts, object_at(daemon, "shaping"));
     for (const json::value& alarm : array_at(status, "alarms")) {
         const json::object& one = alarm.as_object();
-        item(parts, "alarm", fmt::format("{} {}: {}", text_at(one, "alarm"), text_at(one, "subject"), text_at(one, "text")));
-        more(parts, text_at(one, "advice"));
+        // Its first line; what DNS showed, with the records, is in `posthorn alarms`.
+        const json::value* words = at(one, "text");
+        std::string_view told = words != nullptr && words->is_string() ? std::string_view(words->as_string()) : std::string_view();
+        const std::string_view first = text::take_field(told, '\n');
+        item(parts, "alarm", fmt::format("{} {}: {}{}", text_at(one, "alarm"), text_at(one, "subject"), text::safe_for_log(first, 1000),
+                                         told.empty() ? "" : " (`posthorn alarms` shows all of it)"));
+        const json::value* advice = at(one, "advice");
+        std::string_view left = advice != nullptr && advice->is_string() ? std::string_view(advice->as_string()) : std::string_view();
+        while (!left.empty()) more(parts, text::safe_for_log(text::take_field(left, '\n'), 2000));
     }
     if (!parts.empty()) out += "\n" + parts;
     add_success(out, array_at(status, "success"));

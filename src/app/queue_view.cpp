@@ -66,6 +66,8 @@ std::string one_line(const json::object& recipient) {
 
 std::string tries(const json::object& recipient) {
     const auto attempts = number_of(recipient, "attempts");
+    // What was refused in a way that is not the message's fault (class auth, throttle) used no attempt up.
+    if (attempts == 0 && !text_of(recipient, "last_attempt").empty()) return "tried, which counts as no attempt";
     return attempts == 0 ? "not tried yet"
                          : fmt::format("tried {} time{}", attempts, attempts == 1 ? "" : "s");
 }

@@ -15,6 +15,13 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kLongest = 4000;
+// Due at once, and yet it does not go: it waits behind what suspends its sender or us (docs/SUSPENSIONS.md).
+constexpr std::string_view kHeld = "held: `posthorn why` says for what";
+
+// As the log has it: what has blanks in it is between quotes.
+std::string quoted(std::string words) {
+    return words.empty() || words.find(' ') != std::string::npos ? '"' + words + '"' : words;
+}
 
 std::string value_of(const json::object& event, std::string_view key) {
     const json::value* value = event.if_contains(key);
@@ -36,7 +43,7 @@ std::string outcome(const json::object& event) {
     std::string about;
     if (const std::string word = value_of(event, "class"); !word.empty()) add(about, "class " + word);
     if (const json::value* wait = event.if_contains("retry_in_s"); wait != nullptr && wait->is_int64())
-        add(about, "next try in " + short_duration(std::chrono::seconds(wait->as_int64())));
+        add(about, wait->as_int64() > 0 ? "next try in " + short_duration(std::chrono::seconds(wait->as_int64())) : std::string(kHeld));
     if (const json::value* delay = event.if_contains("delay_ms"); delay != nullptr && delay->is_int64())
         add(about, fmt::format("{:.1f} s old", static_cast<double>(delay->as_int64()) / 1000));
     add(about, value_of(event, "note"));
@@ -50,7 +57,7 @@ std::string values(const json::object& event) {
     for (const auto& member : event) {
         const std::string_view key(member.key().data(), member.key().size());
         if (key == "time" || key == "level" || key == "event") continue;
-        out += fmt::format("{}{}={}", out.empty() ? "" : " ", text::safe_for_log(key, 100), value_of(event, key));
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", text::safe_for_log(key, 100), quoted(value_of(event, key)));
     }
     return out;
 }

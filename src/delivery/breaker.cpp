@@ -133,7 +133,9 @@ void Breaker::State::tell(BreakerPair& pair) {
     if (!shown.meaning.empty()) alarm.text += " It means: " + shown.meaning;
     if (shown.reason == SuspensionReason::auth) {
         if (shown.unexplained)
-            alarm.text += " DNS shows nothing wrong of what they ask for: their resolvers may still have old records, or the cause is another.";
+            alarm.text += shown.undecided() ? " Whether DNS is the cause could not be found out."
+                                            : " DNS shows nothing wrong of what they ask for: their resolvers may still have old records, or "
+                                              "the cause is another.";
         if (shown.diagnosis) {
             alarm.text += "\n" + shown.what_dns_shows();
             alarm.detail = boost::json::serialize(to_json(*shown.diagnosis));
@@ -142,8 +144,9 @@ void Breaker::State::tell(BreakerPair& pair) {
         alarm.advice += " Mail goes on by itself then; `posthorn resume` makes it go on now.";
     } else {
         alarm.advice = shown.advice;
-        if (!shown.link.empty()) alarm.advice += (alarm.advice.empty() ? "" : " ") + ("Ask to be taken off their list: " + shown.link);
-        if (shown.until_resumed) alarm.advice += (alarm.advice.empty() ? "" : " ") + std::string("Then `posthorn resume`.");
+        if (!shown.link.empty()) alarm.advice += alarm.advice.empty() ? "Ask to be taken off their list: " + shown.link : " See " + shown.link;
+        if (shown.until_resumed && alarm.advice.find("`posthorn resume`") == std::string::npos)
+            alarm.advice += (alarm.advice.empty() ? "" : " ") + std::string("Then `posthorn resume`.");
     }
     pair.told = true;
     said.raised.push_back(std::move(alarm));

@@ -107,6 +107,8 @@ struct Standing {
 [[nodiscard]] std::string summary_of(const std::vector<Fact>& facts);
 // For people, several lines: each fact, and beneath what fails its repair and record. For DSNs and `why`.
 [[nodiscard]] std::string to_text(const Diagnosis& diagnosis);
+// The answer in a few words: "SPF, DKIM fail; not known: reverse DNS", "all is in order".
+[[nodiscard]] std::string headline(const Diagnosis& diagnosis);
 
 // {"at": milliseconds, "summary": ..., "facts": [...]}; from_json takes what to_json gave, and errors say what is wrong with other text.
 [[nodiscard]] boost::json::object to_json(const Diagnosis& diagnosis);

@@ -1,5 +1,6 @@
 // Diagnoses as text, as JSON, and as an account of what each provider asks for.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -178,10 +179,10 @@ Standing standing_with(std::string_view provider, const Diagnosis& diagnosis) {
     if (standing.bulk == FactResult::pass && standing.everyone == FactResult::pass)
         standing.words = "nothing is missing";
     else if (standing.everyone == FactResult::pass)
-        standing.words = "enough for few messages; for many are missing: " + lacking(bulk);
+        standing.words = std::string("enough for few messages; for many ") + (standing.bulk == FactResult::fail ? "are missing: " : "is ") + lacking(bulk);
     else
         standing.words =
-            "missing: " + lacking(everyone) + (standing.bulk == FactResult::pass ? "" : "; for many messages: " + lacking(bulk));
+            (standing.everyone == FactResult::fail ? "missing: " : "") + lacking(everyone) + (standing.bulk == FactResult::pass ? "" : "; for many messages: " + lacking(bulk));
     return standing;
 }
 
@@ -226,9 +227,25 @@ std::string to_text(const Diagnosis& diagnosis) {
                                                               : "unknown",
                             words_of(fact.kind).name, fact.subject, fact.detail);
         if (!fact.repair.empty()) text += fmt::format("         To do: {}\n", fact.repair);
-        if (!fact.record.empty()) text += fmt::format("           {}\n", fact.record);
+        // From the margin: in a zone file, what begins with a blank belongs to the name before (RFC 1035 s5.1).
+        if (!fact.record.empty()) text += fact.record + '\n';
     }
     return text;
+}
+
+std::string headline(const Diagnosis& diagnosis) {
+    std::vector<std::string_view> failing, open;
+    for (const Fact& fact : diagnosis.facts) {
+        if (fact.result == FactResult::pass) continue;
+        std::vector<std::string_view>& list = fact.result == FactResult::fail ? failing : open;
+        const std::string_view name = words_of(fact.kind).name;
+        if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+    }
+    const std::string unknown = open.empty() ? std::string() : fmt::format("not known: {}", fmt::join(open, ", "));
+    if (!failing.empty())
+        return fmt::format("{} {}{}{}", fmt::join(failing, ", "), failing.size() == 1 ? "fails" : "fail", open.empty() ? "" : "; ", unknown);
+    if (diagnosis.facts.empty()) return "nothing is known";
+    return open.empty() ? std::string("all is in order") : "nothing fails; " + unknown;
 }
 
 json::object to_json(const Diagnosis& diagnosis) {

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "delivery/diagnosis.hpp"
 
 namespace posthorn::delivery {
@@ -61,14 +63,28 @@ std::string SuspendedPair::what_dns_shows() const {
     return concerned.facts.empty() ? to_text(*diagnosis) : to_text(concerned);
 }
 
+bool SuspendedPair::repair_seen() const {
+    return reason == SuspensionReason::auth && holds() && !unexplained && diagnosis && !explains(*diagnosis, causes) &&
+           (next_probe || phase != SuspensionPhase::held);
+}
+
+bool SuspendedPair::undecided() const {
+    return diagnosis && std::any_of(diagnosis->facts.begin(), diagnosis->facts.end(), [this](const Fact& fact) {
+               return fact.result == FactResult::unknown && concerns(causes, fact.kind);
+           });
+}
+
 std::string SuspendedPair::sentence() const {
     const std::string whose = !sender.empty() ? "mail of " + sender : source == "default" ? "this machine's mail" : "mail from " + source;
     if (phase == SuspensionPhase::releasing) return fmt::format("{} takes {} again, a little at a time", group, whose);
     switch (reason) {
         case SuspensionReason::auth:
             if (unexplained)
-                return fmt::format("{} refuses {} for its {}, though DNS shows nothing wrong; one message probes now and then", group,
-                                   whose, what_is_missing(causes));
+                return fmt::format("{} refuses {} for its {}, {}; one message probes now and then", group, whose, what_is_missing(causes),
+                                   undecided() ? "and whether DNS is the cause is not known" : "though DNS shows nothing wrong");
+            if (repair_seen())
+                return fmt::format("{} refused {} for its {}; DNS is in order now, and one message goes ahead as a probe", group, whose,
+                                   what_is_missing(causes));
             return fmt::format("{} refuses {} until its {} is repaired", group, whose, what_is_missing(causes));
         case SuspensionReason::rep:
             return fmt::format("{} refuses {} for its reputation{}", group, whose, link.empty() ? "" : "; see " + link);

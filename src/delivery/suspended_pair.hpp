@@ -59,6 +59,10 @@ struct SuspendedPair {
     [[nodiscard]] std::string name() const;
     // One sentence for lists: "google refuses mail of example.org until its SPF is repaired".
     [[nodiscard]] std::string sentence() const;
+    // DNS, which accounted for the refusal, is in order now: nothing is left to do but to wait for the probe.
+    [[nodiscard]] bool repair_seen() const;
+    // DNS did not answer, or could not be asked, about something the refusal is about (PR-51).
+    [[nodiscard]] bool undecided() const;
     // Of the latest diagnosis what the refusal is about, each failing fact with its repair; several lines, or empty.
     [[nodiscard]] std::string what_dns_shows() const;
     [[nodiscard]] bool holds() const { return phase != SuspensionPhase::releasing; }

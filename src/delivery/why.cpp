@@ -106,6 +106,17 @@ std::string waiting_sentence(const Recipient& recipient, const std::vector<Obsta
     return "waits: " + first.words;
 }
 
+// What a sender's or our authentication holds back is given up sooner than the message's own time (retry.auth_lifetime, PR-48).
+std::optional<TimePoint> given_up_early(const WhyFacts& facts, const Recipient& recipient, const std::vector<Obstacle>& obstacles) {
+    if (facts.auth_lifetime <= Duration(0)) return std::nullopt;
+    for (const Obstacle& one : obstacles) {
+        if (one.kind != "suspension" || !one.of_auth || !one.since) continue;
+        const TimePoint from = recipient.last_class == "auth" ? recipient.due_at : std::max(recipient.due_at, *one.since);
+        return std::min(from + facts.auth_lifetime, recipient.expires_at);
+    }
+    return std::nullopt;
+}
+
 json::object recipient_json(const WhyFacts& facts, const QueueEntry& entry, const Recipient& recipient, std::string& sentence) {
     const WayNow* way = way_of(facts, recipient);
     const std::vector<Obstacle> obstacles = obstacles_of(entry, recipient, way, facts);
@@ -120,6 +131,7 @@ json::object recipient_json(const WhyFacts& facts, const QueueEntry& entry, cons
     out["answer"] = clean(sentence);
     out["attempts"] = recipient.attempts;
     out["last_attempt"] = recipient.last_attempt == TimePoint{} ? json::value(nullptr) : json::value(utc_text(recipient.last_attempt));
+    out["given_up"] = time_json(given_up_early(facts, recipient, obstacles));
     json::object last;
     if (!recipient.last_class.empty() || !recipient.last_reply.empty()) {
         const JournalEntry* entry_of_it = newest_of(facts, entry.id, recipient.address);
@@ -313,6 +325,20 @@ json::array lately_json(const WhyFacts& facts) {
     return all;
 }
 
+// docs/SUPPRESSION.md: the list stops what `[suppression] mail` says.
+std::string suppressed_sentence(const WhyFacts& facts, const std::string& who) {
+    const std::string& name = facts.suppressed->failure_class;
+    const std::string since = fmt::format("the address has been on the suppression list for {} ({})", span_words(facts.now - facts.suppressed->since),
+                                          class_of(name) ? std::string(class_meaning(name)) : one_line(name));
+    switch (facts.suppressed_mail) {
+        case SuppressedMail::all: return fmt::format("No mail is sent to {}: {}.", who, since);
+        case SuppressedMail::streams:
+            return fmt::format("List mail to {} is not sent: {}; letters are, as [suppression] mail is \"streams\".", who, since);
+        case SuppressedMail::off: break;
+    }
+    return fmt::format("Mail to {} is sent, as [suppression] mail is \"off\"; {}.", who, since);
+}
+
 void answer_recipient(json::object& out, const WhyFacts& facts) {
     std::string sentence;
     json::array waiting = oldest_json(facts, sentence);
@@ -324,8 +350,7 @@ void answer_recipient(json::object& out, const WhyFacts& facts) {
         answer = fmt::format("{} for {} wait{}; the oldest {}.", count_words(count, "message"), who, count == 1 ? "s" : "", sentence);
         if (count == 1) answer = fmt::format("1 message for {} {}.", who, sentence);
     } else if (facts.suppressed) {
-        answer = fmt::format("Mail to {} is not sent: the address was suppressed {} ago ({}).", who, span_words(facts.now - facts.suppressed->since),
-                             one_line(facts.suppressed->failure_class));
+        answer = suppressed_sentence(facts, who);
     } else if (!facts.journal.empty()) {
         answer = fmt::format("Nothing for {} waits; the last message {}.", who, gone_sentence(facts.journal.front(), facts.now));
     } else {
@@ -339,7 +364,7 @@ void answer_recipient(json::object& out, const WhyFacts& facts) {
         suppressed["since"] = utc_text(facts.suppressed->since);
         suppressed["class"] = clean(facts.suppressed->failure_class);
         suppressed["reply"] = clean(facts.suppressed->reply);
-        suppressed["advice"] = "`posthorn suppression remove " + clean(facts.asked) + "` lets mail go there again";
+        suppressed["advice"] = "`posthorn suppression remove " + clean(facts.asked) + "` takes it off the list";
     }
     out["suppressed"] = suppressed.empty() ? json::value(nullptr) : json::value(std::move(suppressed));
     out["lately"] = lately_json(facts);

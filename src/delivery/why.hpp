@@ -20,6 +20,7 @@ struct Obstacle {
     std::optional<TimePoint> since;
     std::optional<TimePoint> until;     // when it ends, or is looked at again, by itself
     std::string end;                    // what ends it
+    bool of_auth = false;               // a suspension that lasts until SPF, DKIM, DMARC, PTR or our name is repaired
     bool by_itself = true;              // false: only somebody's word or repair does
     std::string advice;                 // what the operator can do; empty: nothing, or nothing needs to be done
     std::string detail;                 // lines: a diagnosis, with the records to publish

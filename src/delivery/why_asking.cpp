@@ -84,6 +84,8 @@ void DeliveryAgent::add_limits(WhyFacts& facts) const {
     for (BulkMarkView& view : state.bulk_marks.view(100, now))
         if (concerns(view.domain, view.provider)) facts.marks.push_back(std::move(view));
     facts.rules = state.settings->rules;
+    facts.suppressed_mail = state.settings->delivery.suppression.mail;
+    facts.auth_lifetime = state.settings->retry.auth_lifetime;
     if (facts.kind == WhyFacts::Kind::recipient)
         if (const queue::Suppression* entry = state.suppressed.find(suppression_key(facts.asked))) facts.suppressed = *entry;
 }

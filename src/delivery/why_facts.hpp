@@ -12,6 +12,7 @@
 #include "base/queue_id.hpp"
 #include "delivery/bulk_mark.hpp"
 #include "delivery/outcome.hpp"
+#include "delivery/options.hpp"
 #include "delivery/plan.hpp"
 #include "delivery/relay_trouble.hpp"
 #include "delivery/suspended_pair.hpp"
@@ -62,6 +63,8 @@ struct WhyFacts {
     std::vector<queue::JournalEntry> journal;       // newest first; of a message all, else some
     std::optional<TimePoint> journal_from;          // how far back it goes; nothing: it is empty, or not kept
     std::optional<queue::Suppression> suppressed;   // of a recipient
+    SuppressedMail suppressed_mail = SuppressedMail::streams;   // which mail that stops
+    Duration auth_lifetime{};                       // retry.auth_lifetime; zero: not known
     queue::StoreHealth health;
     std::shared_ptr<const ProviderRules> rules;     // never null
     // Of a domain or provider:

@@ -30,6 +30,7 @@ Obstacle of_pair(const SuspendedPair& pair) {
     Obstacle made = obstacle("suspension", pair.sentence());
     made.key = pair.key;
     made.since = pair.since;
+    made.of_auth = pair.reason == SuspensionReason::auth;
     made.until = pair.until ? pair.until : pair.next_probe ? pair.next_probe : pair.next_poll;
     if (pair.until) {
         made.end = "its time is over then";
@@ -49,10 +50,10 @@ Obstacle of_pair(const SuspendedPair& pair) {
         made.by_itself = false;
     }
     if (pair.reason != SuspensionReason::by_operator) {
-        made.advice = pair.advice;
+        made.advice = pair.repair_seen() ? std::string("Nothing: the mail goes out by itself when the probe is taken.") : pair.advice;
         if (!made.advice.empty() && !made.advice.ends_with('.')) made.advice += '.';
         made.advice += (made.advice.empty() ? "" : " ") + resume_command(pair) + " lets the mail go at once, `posthorn queue retry ID` one message.";
-        if (!pair.link.empty() && made.advice.find(pair.link) == std::string::npos) made.advice += " See " + pair.link;
+        if (!pair.link.empty() && !pair.repair_seen() && made.advice.find(pair.link) == std::string::npos) made.advice += " See " + pair.link;
     } else {
         made.advice = resume_command(pair) + " ends it";
     }
@@ -60,10 +61,16 @@ Obstacle of_pair(const SuspendedPair& pair) {
     return made;
 }
 
+// For the middle of a sentence.
+std::string without_stop(std::string words) {
+    if (words.ends_with('.')) words.pop_back();
+    return words;
+}
+
 Obstacle of_throttle(const ThrottleView& throttle, TimePoint now) {
     const std::string_view how = throttle.phase == Throttle::Phase::paused ? "is paused" : "goes slowly";
     Obstacle made = obstacle("throttle", fmt::format("{} {}, as they asked for less{}", throttle.what, how,
-                                                     throttle.meaning.empty() ? "" : " (" + throttle.meaning + ")"), throttle.next);
+                                                     throttle.meaning.empty() ? "" : " (" + without_stop(throttle.meaning) + ")"), throttle.next);
     made.key = throttle.key;
     made.since = throttle.since;
     if (throttle.until > now) made.until = throttle.until;
@@ -192,7 +199,7 @@ std::vector<Obstacle> obstacles_of(const queue::QueueEntry& entry, const queue::
             Obstacle made = obstacle("relay", fmt::format("the relay {} does not work for us ({}): {}", trouble.relay, to_string(trouble.fault),
                                                           one_line(trouble.words)),
                                      "it is tried again every retry.local_interval, and at each reload",
-                                     "repair what the relay says, then `posthorn reload`");
+                                     "repair what the relay says, then `systemctl reload posthorn`");
             made.since = trouble.since;
             all.push_back(std::move(made));
         }

@@ -73,7 +73,7 @@ void lines(std::string& out, std::string_view name, std::string_view words) {
 void show_last(std::string& out, const json::object& last) {
     const std::string host = text_at(last, "host");
     lines(out, "they said", text_at(last, "reply"));
-    line(out, "who", host);
+    line(out, "host", host);
     if (const std::string name = text_at(last, "class"); !name.empty() && name != "none") {
         const std::string rule = text_at(last, "rule");
         line(out, "class", name + ": " + text_at(last, "class_meaning") + (rule.empty() ? "" : " (rule " + rule + ")"));
@@ -111,8 +111,11 @@ void show_recipient(std::string& out, const json::object& recipient) {
         line(out, "message", fmt::format("{} from <{}>, accepted {}", text_at(*message, "id"), text_at(*message, "from"), text_at(*message, "accepted_at")));
     const std::uint64_t attempts = number_at(recipient, "attempts");
     const std::string last_attempt = text_at(recipient, "last_attempt");
-    line(out, "attempts", attempts == 0 && last_attempt.empty() ? std::string("none yet")
-                                                               : fmt::format("{}, the last at {}", attempts, last_attempt));
+    // What was only put off (class auth, throttle) used no attempt up.
+    line(out, "attempts", attempts > 0 || last_attempt.empty() ? attempts == 0 ? std::string("none yet") : fmt::format("{}, the last at {}", attempts, last_attempt)
+                                                               : fmt::format("none that counts; the last at {}", last_attempt));
+    if (const std::string end = text_at(recipient, "given_up"); !end.empty())
+        line(out, "given up", end + ", if it is not repaired by then (retry.auth_lifetime)");
     if (const json::object* last = object_at(recipient, "last")) show_last(out, *last);
     if (const std::string host = text_at(recipient, "in_doubt"); !host.empty())
         line(out, "note", "it may have been delivered to " + host + " already: a connection was lost after its end");
@@ -161,7 +164,7 @@ void show_limits(std::string& out, const json::object& answer) {
         const json::object& one = item.as_object();
         std::string words = text_at(one, "words");
         if (const std::string since = text_at(one, "since"); !since.empty()) words += ", since " + since;
-        line(out, text_at(one, "kind") == "suspension" ? "suspended" : "limit", sentence_of(words));
+        line(out, text_at(one, "kind") != "suspension" ? "limit" : text_at(one, "phase") == "releasing" ? "released" : "suspended", sentence_of(words));
         const std::string probe = text_at(one, "next_probe"), poll = text_at(one, "next_poll"), until = text_at(one, "until");
         if (!until.empty()) out += fmt::format("{}until {}\n", kMargin, safe(until));
         if (!probe.empty()) out += fmt::format("{}next probe {}\n", kMargin, safe(probe));
@@ -180,7 +183,7 @@ void show_limits(std::string& out, const json::object& answer) {
 void show_lately(std::string& out, const json::object& answer) {
     const json::array& all = array_at(answer, "lately");
     if (all.empty()) return;
-    out += "\nLately:\n";
+    out += out.ends_with("\n\n") ? "Lately:\n" : "\nLately:\n";
     for (const json::value& item : all) {
         const json::object& one = item.as_object();
         const std::string name = text_at(one, "class");

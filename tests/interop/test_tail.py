@@ -67,6 +67,19 @@ class Tail(world.WorldTest):
         self.assertEqual((event["id"], event["to"]), (id, "bob@dest.test"))
         self.assertLess(events.index("attempt"), events.index("delivered"))
 
+    def test_held_mail_is_no_retry_at_once(self):
+        """PR-45: what waits behind a suspension is not "tried again in 0 s"; what has blanks in it stands between quotes."""
+        w = self.world()
+        words = self.reader(w)
+        w.sink.rule("dot", "550 5.7.26 This mail has been blocked because the sender is unauthenticated", times=1)
+        w.daemon.send("bob@dest.test")
+        seen = {}
+        while len(seen) < 2:   # in which order they come is not said
+            line = words.wait_for(lambda line: " deferred " in line or " suspended " in line)
+            seen["deferred" if " deferred " in line else "suspended"] = line
+        self.assertIn("class auth, held: `posthorn why` says for what, ", seen["deferred"])
+        self.assertIn('pair="example.test at mx.dest.test"', seen["suspended"])
+
     def test_filters(self):
         w = self.world(domains=("dest.test", "other.test"))
         of_domain = self.reader(w, "--json", "--domain", "Other.Test")

@@ -1,6 +1,9 @@
 """posthorn why: the answer first, whatever state the mail is in; what is in the way, who set the next try, and the last session."""
 
 import json
+import re
+
+import dns.zone
 
 from posthorn_test import providers, sink, world
 from posthorn_test.providers import InternetTest
@@ -182,6 +185,22 @@ class WhyProviders(InternetTest):
         self.assertEqual((provider["waiting"], provider["limits"][0]["pair"]), (1, "example.test at google"))
         status = net.daemon.command("status").stdout
         self.assertIn("google refuses mail of example.test until its SPF or DKIM is repaired", status)
+        # One line for the alarm, and no escapes in it; all of it is in `alarms`, beneath its headline.
+        self.assertNotIn("\\x0a", status)
+        alarms = net.daemon.command("alarms").stdout
+        self.assertEqual([line for line in alarms.splitlines() if not re.match(r"    |\d{4}-\d\d-\d\dT\S+Z  [a-z-]+: ", line)], [])
+        # What was tried and not counted is not called untried: neither here nor there.
+        self.assertIn("none that counts; the last at ", run.stdout)
+        shown = net.daemon.command("queue", "show", id).stdout
+        self.assertIn("tried, which counts as no attempt, held: google refuses mail of example.test", shown)
+        self.assertRegex(run.stdout, r"given up +\S+Z, if it is not repaired by then \(retry\.auth_lifetime\)")
+        # The answer first, and the record begins at the margin: a zone file takes it so (RFC 1035 s5.1).
+        diagnosis = net.daemon.command("diagnose", "example.test", "--ip", "192.0.2.25", "--provider", "outlook", check=False).stdout
+        self.assertRegex(diagnosis.split("\n")[0], r"^example\.test: SPF, DKIM, alignment, .* fail\.$")
+        record = diagnosis[diagnosis.index("\nrsa._domainkey.example.test. IN TXT (") + 1:]
+        zone = dns.zone.from_text("$TTL 60\n" + record[:record.index(")") + 1], origin="example.test.", check_origin=False, relativize=False)
+        published = zone.get_rdataset("rsa._domainkey.example.test.", "TXT")[0]
+        self.assertEqual(b"".join(published.strings).decode(), net.daemon.records["rsa._domainkey.example.test"])
 
     def test_throttled(self):
         net = self.internet(providers=("google",), changes={"retry": {"first": "1s"}})

@@ -127,11 +127,13 @@ TEST(Standing, AsTheProvidersAsk) {
              {"microsoft", with_all(kFail, kPass, kPass, kPass, kPass, kPass), kPass, kFail, "SPF"},                                      // PR-26: SPF must pass
              {"apple", with_all(kPass, kPass, kFail, kPass, kPass, kPass), kPass, kFail, "a DMARC record"},                               // PR-31
              {"docomo", with_all(kPass, kPass, kPass, kFail, kPass, kPass), kFail, kFail, "DMARC"},                                       // PR-32
-             {"others", with_all(kUnknown, kFail, kPass, kPass, kPass, kPass), kUnknown, kFail, "not known: SPF or DKIM"}}) {
+             {"others", with_all(kUnknown, kFail, kPass, kPass, kPass, kPass), kUnknown, kFail, "not known: SPF or DKIM"},
+             {"others", with_all(kPass, kPass, kPass, kPass, kUnknown, kPass), kUnknown, kUnknown, "not known: reverse DNS; for many"}}) {
         const Standing standing = standing_with(one.provider, one.diagnosis);
         EXPECT_EQ(standing.everyone, one.everyone) << one.provider << ": " << standing.words;
         EXPECT_EQ(standing.bulk, one.bulk) << one.provider << ": " << standing.words;
         EXPECT_NE(standing.words.find(one.words), std::string::npos) << one.provider << ": " << standing.words;
+        EXPECT_EQ(standing.words.find("missing: not known"), std::string::npos) << standing.words;
     }
     EXPECT_EQ(standings(Diagnosis()).size(), 5U);
 }
@@ -149,8 +151,12 @@ TEST(DiagnosisText, OneLineAndMany) {
     some.facts[0].record = "example.com. IN TXT \"v=spf1 -all\"";
     EXPECT_EQ(summary_of(some.facts), "SPF fails for example.com; not known: reverse DNS for example.com; DKIM, DMARC, alignment, the sender's domain in order");
     EXPECT_EQ(summary_of(with_all(kPass, kPass, kPass, kPass, kPass, kPass).facts), "SPF, DKIM, DMARC, alignment, reverse DNS, the sender's domain all pass");
+    EXPECT_EQ(headline(some), "SPF fails; not known: reverse DNS");
+    EXPECT_EQ(headline(with_all(kFail, kFail, kPass, kPass, kPass, kPass)), "SPF, DKIM fail");
+    EXPECT_EQ(headline(with_all(kPass, kPass, kPass, kPass, kUnknown, kPass)), "nothing fails; not known: reverse DNS");
+    EXPECT_EQ(headline(with_all(kPass, kPass, kPass, kPass, kPass, kPass)), "all is in order");
     const std::string text = to_text(some);
-    EXPECT_TRUE(text.starts_with("FAILS    SPF (example.com): SPF gives fail\n         To do: change the record\n           example.com. IN TXT \"v=spf1 -all\"\nok       DKIM")) << text;
+    EXPECT_TRUE(text.starts_with("FAILS    SPF (example.com): SPF gives fail\n         To do: change the record\nexample.com. IN TXT \"v=spf1 -all\"\nok       DKIM")) << text;
     EXPECT_NE(text.find("\nunknown  reverse DNS (example.com): "), std::string::npos) << text;
 }
 

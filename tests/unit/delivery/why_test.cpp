@@ -5,6 +5,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "delivery/diagnosis.hpp"
 #include "delivery/provider_rules.hpp"
 #include "delivery/why_words.hpp"
 
@@ -101,7 +102,7 @@ TEST_F(Why, MailThatWasPutOffByGreylisting) {
               "  attempts    1, the last at 2026-11-22T09:59:00Z\n"
               "  they said   451-4.7.1 Greylisted\n"
               "              451 4.7.1 please come \\x1b[2Jback in 300 seconds\n"
-              "  who         mx.dest.test[192.0.2.1]\n"
+              "  host        mx.dest.test[192.0.2.1]\n"
               "  class       grey: greylisting: they ask senders they do not know to come back a little later\n"
               "  in the way  It was put off (grey): greylisting: they ask senders they do not know to come back a little later.\n"
               "              ends: in 4 minutes (2026-11-22T10:04:00Z): they asked to wait 5 minutes\n"
@@ -162,6 +163,82 @@ TEST_F(Why, ASuspendedPairIsTheAnswer) {
     EXPECT_FALSE(next().at);
 }
 
+// PR-48: what authentication holds back is given up before the message's own time; a refusal that was not counted is no "not tried".
+TEST_F(Why, HeldMailSaysWhenItIsGivenUp) {
+    defer("auth", "550 5.7.26 blocked", Duration(0));
+    recipient().attempts = 0;
+    recipient().due_at = recipient().last_attempt;
+    way().pairs.push_back(pair());
+    facts.auth_lifetime = 72h;
+    EXPECT_NE(text().find("  attempts    none that counts; the last at 2026-11-22T09:59:00Z\n"
+                          "  given up    2026-11-25T09:59:00Z, if it is not repaired by then (retry.auth_lifetime)\n"),
+              std::string::npos)
+        << text();
+    way().pairs[0].reason = SuspensionReason::by_operator;
+    EXPECT_EQ(text().find("retry.auth_lifetime"), std::string::npos) << "that has the message's own time";
+}
+
+// PR-46: once the repair is seen nobody is told to repair.
+TEST_F(Why, ARepairThatIsSeenIsNotAskedForAgain) {
+    defer("auth", "550 5.7.26 blocked", Duration(0));
+    auto diagnosis = std::make_shared<Diagnosis>();
+    for (const FactKind kind : {FactKind::spf, FactKind::dkim}) {
+        Fact fact;
+        fact.kind = kind;
+        fact.result = FactResult::fail;
+        diagnosis->facts.push_back(fact);
+    }
+    SuspendedPair refused = pair();
+    refused.diagnosis = diagnosis;
+    way().pairs.push_back(refused);
+    EXPECT_EQ(first_line(), "Message 001g000000001 waits: google refuses mail of example.com until its SPF or DKIM is repaired.");
+    auto repaired = std::make_shared<Diagnosis>(*diagnosis);
+    repaired->facts[1].result = FactResult::pass;
+    way().pairs[0].diagnosis = repaired;
+    EXPECT_FALSE(way().pairs[0].repair_seen()) << "not before the probe is planned";
+    way().pairs[0].next_probe = kNow + 1min;
+    EXPECT_EQ(first_line(),
+              "Message 001g000000001 waits: google refused mail of example.com for its SPF or DKIM; DNS is in order now, and one message "
+              "goes ahead as a probe.");
+    EXPECT_EQ(text().find("Publish the key"), std::string::npos) << text();
+}
+
+// PR-51: what could not be asked is not called in order.
+TEST_F(Why, WhatDnsDidNotAnswerIsNotCalledInOrder) {
+    defer("auth", "550 5.7.26 blocked", Duration(0));
+    SuspendedPair refused = pair();
+    refused.unexplained = true;
+    way().pairs.push_back(refused);
+    EXPECT_NE(first_line().find("though DNS shows nothing wrong"), std::string::npos);
+    auto open = std::make_shared<Diagnosis>();
+    open->facts.emplace_back();
+    open->facts[0].kind = FactKind::spf;
+    open->facts[0].result = FactResult::unknown;
+    way().pairs[0].diagnosis = open;
+    EXPECT_EQ(first_line(),
+              "Message 001g000000001 waits: google refuses mail of example.com for its SPF or DKIM, and whether DNS is the cause is not known; "
+              "one message probes now and then.");
+}
+
+// docs/SUPPRESSION.md: by default the list stops list mail alone, and letters go on.
+TEST_F(Why, ASuppressedAddressSaysWhichMailIsStopped) {
+    facts.kind = WhyFacts::Kind::recipient;
+    facts.asked = "gone@dest.test";
+    facts.entries.clear();
+    queue::Suppression entry;
+    entry.since = kNow - 3h;
+    entry.failure_class = "rcpt-perm";
+    facts.suppressed = entry;
+    EXPECT_EQ(first_line(),
+              "List mail to gone@dest.test is not sent: the address has been on the suppression list for 3 hours (there is no such mailbox); "
+              "letters are, as [suppression] mail is \"streams\".");
+    facts.suppressed_mail = SuppressedMail::all;
+    EXPECT_EQ(first_line(),
+              "No mail is sent to gone@dest.test: the address has been on the suppression list for 3 hours (there is no such mailbox).");
+    facts.suppressed_mail = SuppressedMail::off;
+    EXPECT_EQ(first_line().substr(0, 35), "Mail to gone@dest.test is sent, as ");
+}
+
 TEST_F(Why, AThrottledGateIsToldOnce) {
     ThrottleView throttle;
     throttle.key = "ip|192.0.2.9|google";
@@ -169,7 +246,7 @@ TEST_F(Why, AThrottledGateIsToldOnce) {
     throttle.what = "mail from the address 192.0.2.9 to google";
     throttle.since = kNow - 5min;
     throttle.until = kNow + 5min;
-    throttle.meaning = "too many messages";
+    throttle.meaning = "too many messages.";
     throttle.next = "one connection tries then";
     way().throttles.push_back(throttle);
     queue::GateFigures gate;
