@@ -114,7 +114,7 @@ net::awaitable<void> WhyDesk::about_provider(WhyFacts& facts) {
     const std::map<std::string, std::string> groups = agent_.groups_of_domains();
     std::vector<std::string> domains;
     for (const auto& [domain, group] : groups)
-        if (group == facts.asked && domains.size() < kMostDomains) domains.push_back(domain);
+        if (delivery::is_asked_about(facts, group) && domains.size() < kMostDomains) domains.push_back(domain);
     queue::AgeQuery ages;
     ages.now = facts.now;
     for (bool complete = false; !complete && !tasks_.stopping();) {
@@ -142,15 +142,22 @@ net::awaitable<void> WhyDesk::about_provider(WhyFacts& facts) {
         auto page = co_await net::callback_result<queue::StoreResult<queue::TallyPage>>(std::move(ask));
         if (!page) break;
         for (const queue::TallyRow& row : page->rows)
-            if (row.group == facts.asked) facts.tally.add(row);
+            if (delivery::is_asked_about(facts, row.group)) facts.tally.add(row);
         tally.before = page->looked_to;
         if (page->complete) break;
     }
-    queue::JournalQuery query;
-    query.group = facts.asked;
-    query.limit = kMostLately;
-    co_await add_journal(facts, std::move(query));
-    facts.known_provider = facts.rules->provider(facts.asked) != nullptr || !domains.empty() || !facts.pairs.empty() ||
+    std::vector<std::string> members = delivery::members_of(*facts.rules, facts.asked);
+    const bool family = !members.empty();
+    if (!family) members.push_back(facts.asked);
+    for (const std::string& member : members) {
+        queue::JournalQuery query;
+        query.group = member;
+        query.limit = facts.journal.size() + kMostLately;
+        co_await add_journal(facts, std::move(query));
+    }
+    std::stable_sort(facts.journal.begin(), facts.journal.end(), [](const auto& a, const auto& b) { return a.seq > b.seq; });
+    if (facts.journal.size() > kMostLately) facts.journal.erase(facts.journal.begin() + kMostLately, facts.journal.end());
+    facts.known_provider = family || facts.rules->provider(facts.asked) != nullptr || !domains.empty() || !facts.pairs.empty() ||
                            !facts.throttles.empty() || !facts.warm_ups.empty() || !facts.journal.empty();
 }
 

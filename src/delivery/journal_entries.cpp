@@ -1,8 +1,12 @@
 // From judged recipients to entries of the journal.
 #include "delivery/journal_entries.hpp"
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "delivery/judgement.hpp"
 
 namespace posthorn::delivery {
@@ -15,6 +19,14 @@ std::string_view event_of(const Outcome& outcome) {
         case Disposition::failed: break;
     }
     return outcome.failure_class == Class::suppressed ? "suppressed" : "failed";
+}
+
+// An object, so that there is room for more beside the words. JSON is UTF-8, and a diagnosis quotes DNS.
+std::string diagnosis_of(const Outcome& outcome) {
+    if (outcome.diagnosis.empty() || outcome.result == Disposition::delivered) return {};
+    boost::json::object words;
+    words["text"] = text::is_utf8(outcome.diagnosis) ? outcome.diagnosis : text::safe_for_log(outcome.diagnosis, outcome.diagnosis.size());
+    return boost::json::serialize(words);
 }
 
 }  // namespace
@@ -42,6 +54,7 @@ std::vector<queue::JournalEntry> journal_of(const mail::Message& message, const 
         entry.failure_class = to_string(outcome.failure_class);
         if (outcome.judgement && !fine) entry.rule = outcome.judgement->rule;
         entry.reply = outcome.reply.verbatim();
+        entry.diagnosis = diagnosis_of(outcome);
         if (!fine && !transcript.empty()) {
             entry.transcript = transcript.substr(0, queue::JournalEntry::kLongestTranscript);
             transcript = {};

@@ -25,6 +25,12 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
     recording.transcript = std::move(transcript);
     recording.now = wall_now();
     delivery::give_up(recording.judged, recording.message->accepted_at, recording.now);
+    // What DNS showed of a refused sender at the last look goes with each further refusal (PR-48).
+    for (Judged& item : recording.judged) {
+        if (item.outcome.failure_class != Class::auth || !item.outcome.diagnosis.empty()) continue;
+        const SuspendedPair* pair = suspension_of(item.recipient);
+        if (pair != nullptr && pair->diagnosis) item.outcome.diagnosis = diagnosis_words(*pair);
+    }
     const double spread = std::uniform_real_distribution<double>(0.0, 1.0)(random);
     bool again = false;
     recording.settlement.verdicts.reserve(recording.judged.size());

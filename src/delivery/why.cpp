@@ -2,6 +2,7 @@
 #include "delivery/why.hpp"
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -163,6 +164,14 @@ json::object recipient_json(const WhyFacts& facts, const QueueEntry& entry, cons
     return out;
 }
 
+// The journal's {"text": ...}.
+std::string diagnosis_of(const JournalEntry& entry) {
+    boost::system::error_code failed;
+    const json::value kept = entry.diagnosis.empty() ? json::value() : json::parse(entry.diagnosis, failed);
+    const json::value* words = !failed && kept.is_object() ? kept.as_object().if_contains("text") : nullptr;
+    return words != nullptr && words->is_string() ? std::string(words->as_string()) : std::string();
+}
+
 std::string gone_sentence(const JournalEntry& entry, TimePoint now) {
     const std::string when = fmt::format("{} ago ({})", span_words(now - entry.at), utc_text(entry.at));
     const std::string who = entry.host.empty() ? std::string() : fmt::format("; {} said: {}", one_line(entry.host), one_line(entry.reply));
@@ -185,6 +194,7 @@ json::object gone_json(const WhyFacts& facts, const JournalEntry& entry, std::st
     json::object last = entry.event == "delivered" ? json::object() : rule_json(facts, entry.failure_class, entry.rule);
     last["reply"] = clean(entry.reply);
     last["host"] = clean(entry.host);
+    if (const std::string words = diagnosis_of(entry); !words.empty()) last["diagnosis"] = clean(words);
     out["last"] = std::move(last);
     out["in_the_way"] = json::array();
     out["next"] = nullptr;
@@ -493,7 +503,9 @@ void answer_provider(json::object& out, const WhyFacts& facts) {
         out["answer"] = clean(fmt::format("Nothing is known of {}: no provider's rule has that name, no mail waits for it, nothing limits it, and the "
                                           "journal has no delivery to it; `posthorn status` names those that there are.", who));
     } else {
-        std::string answer = fmt::format("{}: {} wait{}", who, count_words(waiting, "recipient"), waiting == 1 ? "s" : "");
+        const std::vector<std::string> members = members_of(*facts.rules, facts.asked);
+        std::string answer = members.empty() ? who : fmt::format("{} ({})", who, one_line(fmt::format("{}", fmt::join(members, ", "))));
+        answer += fmt::format(": {} wait{}", count_words(waiting, "recipient"), waiting == 1 ? "s" : "");
         if (held > 0) answer += fmt::format("; it refuses the mail of {} of ours", count_words(held, "sender"));
         if (!facts.throttles.empty()) answer += "; it wants less mail at a time";
         const queue::TallyCounts& hour = facts.tally.recent;
@@ -507,6 +519,9 @@ void answer_provider(json::object& out, const WhyFacts& facts) {
     out["limits"] = limits_json(facts);
     out["hour"] = counts_json(facts.tally.recent);
     out["day"] = counts_json(facts.tally.all);
+    json::array members;
+    for (const std::string& member : members_of(*facts.rules, facts.asked)) members.emplace_back(clean(member));
+    out["members"] = std::move(members);
     json::value provider = nullptr;
     if (const ProviderOptions* options = facts.rules->provider(facts.asked)) {
         json::object one;
@@ -520,6 +535,19 @@ void answer_provider(json::object& out, const WhyFacts& facts) {
 }
 
 }  // namespace
+
+std::vector<std::string> members_of(const ProviderRules& rules, std::string_view family) {
+    std::vector<std::string> members;
+    for (const ProviderOptions& provider : rules.providers())
+        if (!provider.family.empty() && provider.family == family) members.push_back(provider.name);
+    return members;
+}
+
+bool is_asked_about(const WhyFacts& facts, std::string_view group) {
+    if (group == facts.asked) return true;
+    const ProviderOptions* provider = facts.rules->provider(group);
+    return provider != nullptr && !provider->family.empty() && provider->family == facts.asked;
+}
 
 json::object why_json(const WhyFacts& facts) {
     constexpr std::array kKinds = {"message", "recipient", "domain", "provider"};

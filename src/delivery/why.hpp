@@ -41,6 +41,10 @@ struct NextAttempt {
 [[nodiscard]] NextAttempt next_attempt_of(const queue::QueueEntry& entry, const queue::Recipient& recipient,
                                           const std::vector<Obstacle>& obstacles, const WhyFacts& facts);
 
+// The providers of a family ("microsoft": outlook and m365), and whether a question for a provider is about this group of hosts.
+[[nodiscard]] std::vector<std::string> members_of(const ProviderRules& rules, std::string_view family);
+[[nodiscard]] bool is_asked_about(const WhyFacts& facts, std::string_view group);
+
 // The whole answer; stable names (docs/WHY.md). "known": false where there is nothing. Texts are UTF-8 whatever peers said.
 [[nodiscard]] boost::json::object why_json(const WhyFacts& facts);
 // The same for people: why_text.cpp. The first line answers in one sentence. Safe for terminals.

@@ -6,7 +6,7 @@
 #include "delivery/explanation.hpp"
 #include "delivery/lane.hpp"
 #include "delivery/relays.hpp"
-#include "delivery/why_facts.hpp"
+#include "delivery/why.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -70,9 +70,10 @@ std::map<std::string, std::string> DeliveryAgent::groups_of_domains() const {
 void DeliveryAgent::add_limits(WhyFacts& facts) const {
     const State& state = *state_;
     const TimePoint now = wall_now();
+    facts.rules = state.settings->rules;
     facts.own_domain = facts.kind == WhyFacts::Kind::domain && is_own_domain(*state.settings, facts.asked);
     const auto concerns = [&facts](std::string_view subject, std::string_view group) {
-        return facts.kind == WhyFacts::Kind::provider ? group == facts.asked : subject == facts.asked;
+        return facts.kind == WhyFacts::Kind::provider ? is_asked_about(facts, group) : subject == facts.asked;
     };
     for (const SuspendedPair& pair : state.breaker.view())
         if (concerns(pair.sender, pair.group) || (facts.own_domain && pair.sender.empty()))
@@ -83,7 +84,6 @@ void DeliveryAgent::add_limits(WhyFacts& facts) const {
         if (!view.done && concerns(gate_name(view.key).subject, view.group)) facts.warm_ups.push_back(std::move(view));
     for (BulkMarkView& view : state.bulk_marks.view(100, now))
         if (concerns(view.domain, view.provider)) facts.marks.push_back(std::move(view));
-    facts.rules = state.settings->rules;
     facts.suppressed_mail = state.settings->delivery.suppression.mail;
     facts.auth_lifetime = state.settings->retry.auth_lifetime;
     if (facts.kind == WhyFacts::Kind::recipient)

@@ -79,6 +79,7 @@ void show_last(std::string& out, const json::object& last) {
         line(out, "class", name + ": " + text_at(last, "class_meaning") + (rule.empty() ? "" : " (rule " + rule + ")"));
         if (text_at(last, "meaning") != text_at(last, "class_meaning")) line(out, "meaning", text_at(last, "meaning"));
     }
+    lines(out, "diagnosis", text_at(last, "diagnosis"));
 }
 
 void show_obstacles(std::string& out, const json::object& recipient) {

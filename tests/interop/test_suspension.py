@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Suspended pairs of sender and provider: held, seen, repaired, probed once, released; operators' orders; the report at the end."""
 
+import json
 import time
 
 from posthorn_test import providers, world
@@ -101,6 +102,14 @@ class Suspension(InternetTest):
         self.assertIn(b"too@gmail.com", behind.data)
         self.assertIn(b"not sent at all", behind.data)
         self.assertEqual(len(net.google.sink.messages), 0)
+        # PR-40: what DNS showed is in the journal, so that it is known when the mail has left.
+        gone = net.daemon.command("why", "behind@gmail.com").stdout
+        self.assertRegex(gone, r"Nothing for behind@gmail\.com waits; the last message failed")
+        message = json.loads(net.daemon.command("why", "behind@gmail.com", "--json").stdout)["lately"][0]["message"]
+        known = json.loads(net.daemon.command("why", message, "--json").stdout)["recipients"][0]["last"]["diagnosis"]
+        self.assertIn(KEY, known)
+        self.assertIn("v=DKIM1", known)
+        self.assertRegex(net.daemon.command("why", message).stdout, r"(?m)^  diagnosis +\S")
 
     def test_a_message_may_be_worth_less_time(self):
         """2.7: a password reset is worthless after an hour, whatever retry.auth_lifetime says."""

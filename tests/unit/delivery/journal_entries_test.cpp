@@ -104,5 +104,17 @@ TEST_F(JournalEntriesTest, TheRuleIsNamed) {
     EXPECT_EQ(entries()[0].failure_class, "auth");
 }
 
+TEST_F(JournalEntriesTest, WhatDnsShowedGoesWithARefusal) {   // PR-48
+    add("one@example.net", Disposition::failed, Class::expired, 550, "5.7.26 unauthenticated");
+    add("two@example.net", Disposition::deferred, Class::temp, 451, "4.3.0 later");
+    add("three@example.net", Disposition::failed, Class::expired, 550, "5.7.26 unauthenticated");
+    judged[0].outcome.diagnosis = "the key m1 is not published:\n\"v=DKIM1\"";
+    judged[2].outcome.diagnosis = "quoted from DNS: \xff";
+    const auto all = entries();
+    EXPECT_EQ(all[0].diagnosis, R"({"text":"the key m1 is not published:\n\"v=DKIM1\""})");
+    EXPECT_EQ(all[1].diagnosis, "");
+    EXPECT_EQ(all[2].diagnosis.find('\xff'), std::string::npos);   // JSON is UTF-8
+}
+
 }  // namespace
 }  // namespace posthorn::delivery

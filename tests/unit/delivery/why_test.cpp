@@ -316,6 +316,25 @@ TEST_F(Why, WhatBecameOfMailThatHasLeft) {
                             "mx.dest.test[192.0.2.1] said: 550 5.1.1 unknown.");
     const auto answer = why_json(facts);
     EXPECT_EQ(answer.at("recipients").as_array()[0].as_object().at("state").as_string(), "failed");
+    EXPECT_EQ(text().find("diagnosis"), std::string::npos);
+    facts.journal[0].diagnosis = R"({"text":"the key m1 is not published\npublish it"})";
+    EXPECT_NE(text().find("  diagnosis   the key m1 is not published\n              publish it\n"), std::string::npos) << text();
+}
+
+TEST_F(Why, AFamilyIsItsMembers) {   // PR-29
+    facts.entries.clear();
+    facts.kind = WhyFacts::Kind::provider;
+    facts.asked = "microsoft";
+    EXPECT_TRUE(is_asked_about(facts, "outlook"));
+    EXPECT_TRUE(is_asked_about(facts, "m365"));
+    EXPECT_FALSE(is_asked_about(facts, "google"));
+    EXPECT_FALSE(is_asked_about(facts, "mx.dest.test"));
+    facts.known_provider = true;
+    facts.domains["outlook.com"] = 2;
+    EXPECT_EQ(first_line(), "microsoft (outlook, m365): 2 recipients wait; no delivery in the last hour.");
+    facts.asked = "outlook";
+    EXPECT_FALSE(is_asked_about(facts, "m365"));
+    EXPECT_EQ(first_line(), "outlook: 2 recipients wait; no delivery in the last hour.");
 }
 
 TEST_F(Why, NothingIsKnownSaysWhatWasSearched) {
