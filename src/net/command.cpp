@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,14 +15,6 @@
 #include <cstring>
 
 #include "base/descriptor.hpp"
-
-// glibc 2.36 forgot to say that it is C.
-extern "C" {
-#include <sys/syscall.h>
-}
-
-extern "C" {   // glibc 2.36 does not say so itself
-}
 
 namespace posthorn::net {
 namespace {
