@@ -1,6 +1,7 @@
 // Composition, signals, reload and the staged end.
 #include "app/daemon.hpp"
 
+#include "delivery/configured_rules.hpp"
 #include "delivery/routing.hpp"
 
 #include <sys/stat.h>
@@ -304,8 +305,8 @@ void Daemon::follow_files() {
 
 void Daemon::use_rules(std::shared_ptr<const delivery::ProviderRules> rules) {
     auto settings = std::make_shared<delivery::Settings>(*plan_.settings);
-    settings->delivery.providers = rules->with_settings(plan_.config.delivery.providers);
-    settings->rules = std::move(rules);
+    settings->rules = delivery::configured(*rules, plan_.config.delivery.providers);
+    settings->delivery.providers = settings->rules->providers();
     // A route may name a provider that the file had before.
     for (const std::string& problem : delivery::routing_problems(settings->delivery)) log::warning("rules").kv("warning", problem);
     plan_.settings = settings;

@@ -15,6 +15,7 @@
 #include "auth/dkim/keys.hpp"
 #include "auth/unsubscribe.hpp"
 #include "auth/user_file.hpp"
+#include "delivery/configured_rules.hpp"
 #include "delivery/relays.hpp"
 #include "delivery/routing.hpp"
 #include "net/certificate.hpp"
@@ -232,8 +233,8 @@ std::shared_ptr<const delivery::Settings> make_settings(const config::Config& co
     for (const auth::DomainOptions& domain : config.auth.domains)
         if (!domain.bounce_to.empty())
             settings->bounces.domains.push_back({domain.name, domain.bounce_to, domain.mailboxes});
-    settings->rules = load_rules(config.delivery.provider_rules, plan);
-    settings->delivery.providers = settings->rules->with_settings(config.delivery.providers);
+    settings->rules = delivery::configured(*load_rules(config.delivery.provider_rules, plan), config.delivery.providers);
+    settings->delivery.providers = settings->rules->providers();
     settings->own.machine = net::interface_addresses();
     look_for_sources(config, settings->own.machine, plan);
     look_for_authorities(config.delivery.tls_ca_file, plan);

@@ -37,7 +37,8 @@ void BulkMarks::configure(const std::vector<ProviderOptions>& providers) {
         if (provider.daily_mark == 0) continue;
         Mark mark;
         mark.mark = provider.daily_mark;
-        mark.warning = provider.daily_warning == 0 ? provider.daily_mark : provider.daily_warning;
+        // Who sets a lower mark and no warning is warned at that mark.
+        mark.warning = provider.daily_warning == 0 ? provider.daily_mark : std::min(provider.daily_warning, provider.daily_mark);
         marks_[provider.name] = mark;
     }
 }

@@ -12,6 +12,7 @@
 
 #include "base/text.hpp"
 #include "delivery/built_in_rules.hpp"
+#include "delivery/configured_rules.hpp"
 #include "delivery/reply_rule.hpp"
 #include "delivery/rule_file.hpp"
 
@@ -90,6 +91,13 @@ ProviderRules::~ProviderRules() = default;
 // is unreachable.
 class RuleFile {
 public:
+    static std::shared_ptr<const ProviderRules> configured(const ProviderRules& rules,
+                                                           const std::vector<ProviderOptions>& given) {
+        std::shared_ptr<ProviderRules> made(new ProviderRules);
+        made->rules_ = rules.rules_;
+        made->providers_ = rules.with_settings(given);
+        return made;
+    }
     static ProviderRules::Loaded on_top(std::string_view text, const std::string& file_name,
                                         const ProviderRules* below) {
         ProviderRules::Loaded loaded;
@@ -215,6 +223,10 @@ const ProviderOptions* ProviderRules::provider(std::string_view name) const {
 std::vector<ProviderOptions> ProviderRules::with_settings(
     const std::vector<ProviderOptions>& configured) const {
     return overlaid(providers_, configured);
+}
+
+std::shared_ptr<const ProviderRules> configured(const ProviderRules& rules, const std::vector<ProviderOptions>& given) {
+    return RuleFile::configured(rules, given);
 }
 
 }  // namespace posthorn::delivery

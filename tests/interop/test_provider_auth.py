@@ -139,6 +139,18 @@ class Held(providers.InternetTest):
         net.daemon.send("carol@gmail.com")
         net.daemon.wait_for_log(r"^\S+ failed .*to=carol@gmail\.com")
 
+    def test_returned_where_the_provider_wants_nothing_sent_again(self):
+        """PR-28, 2.7: [[provider]] after_fix = "bounce": what a 5xx refused is returned, what comes later waits for the repair."""
+        net = self.net_without_key(providers=("google",), changes={"provider": [{"name": "google", "after_fix": "bounce"}]})
+        net.google.sink.rule("dot", providers.FIELD_REPORT)
+        net.daemon.send("bob@gmail.com")
+        net.home.wait_for_message("alice@example.test")
+        net.daemon.wait_for_empty_queue()
+        net.daemon.wait_for_log(r"^\S+ suspended .*pair=.* at google")
+        net.daemon.send("carol@gmail.com")
+        net.daemon.wait_for_queue(1)
+        self.assertEqual(len(net.home.messages), 1)
+
     def test_kill_in_the_middle_with_mail_behind_it(self):
         """PR-50, PR-46: killed with mail held, looked at by the next process, then repaired: one probe, the oldest, then the rest, each once."""
         net = self.net_without_key(providers=("google",))

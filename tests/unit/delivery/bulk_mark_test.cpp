@@ -96,6 +96,18 @@ TEST_F(Counting, DomainsAndProvidersAreCountedApart) {
     EXPECT_EQ(marks.view(10, kStart).size(), 2u) << "apple has no mark";
 }
 
+TEST_F(Counting, ALowerMarkOfTheOperatorsWarnsAtIt) {
+    ProviderOptions google;
+    google.name = "google";
+    google.daily_mark = 100;
+    google.daily_warning = 4000;
+    marks.configure({google});
+    marks.heed(flow("example.com"), delivered(99), kStart);
+    EXPECT_EQ(alarms(), 0u);
+    marks.heed(flow("example.com"), delivered(1), kStart);
+    EXPECT_EQ(alarms(), 1u);
+}
+
 TEST_F(Counting, OnlyWhatWasTakenCounts) {
     std::vector<Judged> refused(5000);
     for (Judged& item : refused) item.outcome.failure_class = Class::rcpt_perm;

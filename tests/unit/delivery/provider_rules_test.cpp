@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "delivery/built_in_rules.hpp"
+#include "delivery/configured_rules.hpp"
 #include "delivery/reply_rule.hpp"
 
 namespace posthorn::delivery {
@@ -235,6 +236,14 @@ TEST(Providers, AfterFixIsTheProviders) {
     const std::string_view refusal = "550 5.7.515 Access denied, sending domain [example.com] does not meet the required authentication level";
     EXPECT_EQ(judged(*ProviderRules::built_in(), "outlook", refusal).after_fix, AfterFix::resend_once);
     EXPECT_EQ(judged(*ProviderRules::built_in(), "google", refusal).after_fix, AfterFix::resend);
+    // [[provider]] of the configuration counts here, too; of a family's name for its members.
+    ProviderOptions given;
+    given.name = "microsoft";
+    given.after_fix = AfterFix::bounce;
+    const auto rules = configured(*ProviderRules::built_in(), {given});
+    EXPECT_EQ(judged(*rules, "outlook", refusal).after_fix, AfterFix::bounce);
+    EXPECT_EQ(judged(*rules, "outlook", refusal).rule, judged(*ProviderRules::built_in(), "outlook", refusal).rule);
+    EXPECT_EQ(judged(*rules, "google", refusal).after_fix, AfterFix::resend);
 }
 
 }  // namespace

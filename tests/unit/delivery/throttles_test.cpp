@@ -193,7 +193,7 @@ TEST_F(Open, ARestartInTheMiddleOfAPauseKeepsIt) {  // PR-50
     EXPECT_FALSE(closed(again, ip));
 }
 
-TEST_F(Open, AConfiguredRateAlwaysHolds) {  // PR-14
+TEST_F(Open, AConfiguredRateAlwaysHolds) {  // PR-14, PR-41
     ProviderOptions google;
     google.name = "google";
     google.connections = 3;
