@@ -1,13 +1,17 @@
 // The rounds of suspended pairs: diagnoses, probes, the end of what waits too long, and operators' orders.
 #include "delivery/suspending.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/utc.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/diagnosing.hpp"
+#include "delivery/flow.hpp"
 #include "delivery/memory.hpp"
 #include "delivery/provider_rules.hpp"
 #include "delivery/routing.hpp"
@@ -362,7 +366,16 @@ std::vector<SuspendedPair> DeliveryAgent::suspended_pairs() const { return state
 
 std::string DeliveryAgent::why_held(const queue::Recipient& recipient) const {
     const SuspendedPair* pair = state_->suspension_of(recipient);
-    return pair == nullptr ? std::string() : pair->sentence();
+    if (pair != nullptr) return pair->sentence();
+    // What is due still waits for the end of a pause.
+    const TimePoint now = wall_now();
+    if (state_->throttles.size() == 0) return {};
+    for (const queue::GateFigures& gate : state_->scheduler.gates_of(recipient.destination, now)) {
+        const Throttle* throttle = state_->throttles.find(gate.key);
+        if (throttle != nullptr && throttle->phase() == Throttle::Phase::paused && throttle->until() > now)
+            return fmt::format("{} is paused until {}, as they asked for less", in_words(gate.key), utc_text(throttle->until()));
+    }
+    return {};
 }
 
 void DeliveryAgent::order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done) {

@@ -167,7 +167,7 @@ class WhyProviders(InternetTest):
         id = net.daemon.send("bob@gmail.com").split()[-1]
         net.daemon.wait_for_log(r'\bsuspended .*pair="example\.test at google"')
         net.daemon.wait_for_output(r'(?s)"kind":"suspension".*DNS', "why", id, "--json")
-        net.daemon.wait_for_output(r"rsa\._domainkey\.example\.test", "why", id)
+        net.daemon.wait_for_output(r"(?s)waits: .*rsa\._domainkey\.example\.test", "why", id)   # the delivery's end is on disk
         run = net.daemon.command("why", id)
         first = run.stdout.split("\n")[0]
         self.assertEqual(first, f"Message {id} waits: google refuses mail of example.test until its SPF or DKIM is repaired.")
@@ -212,6 +212,10 @@ class WhyProviders(InternetTest):
         self.assertRegex(first, r"is paused, as they asked for less")
         answer = json.loads(net.daemon.command("why", id, "--json").stdout)
         self.assertEqual(answer["recipients"][0]["next"]["by"], "provider-pause")
+        # Once it is due, the queue does not promise an attempt "now" before the end of the pause.
+        until = answer["recipients"][0]["next"]["at"]
+        for command in (("list",), ("show", id)):
+            net.daemon.wait_for_output(f"held: mail from this machine to google is paused until {until}, as they asked for less", "queue", *command)
 
 
 if __name__ == "__main__":
