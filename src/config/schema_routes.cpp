@@ -207,7 +207,7 @@ const std::vector<Setting<delivery::ProviderOptions>>& provider_settings() {
          {},
          true},
         {"provider", "mx", texts<P>(FIELD(mx), "a list of hosts \"mx.example.net\" or \"*.example.net\""),
-         "How it is known: the best MX host of a domain has one of these names. Empty for a provider that is "
+         "How it is known: the MX hosts of its domains have such names, all of them. Empty for a provider that is "
          "known already: "
          "as it is known."},
         {"provider", "connections", integer<P>(FIELD(connections), 0, 1000),
