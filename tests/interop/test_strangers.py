@@ -16,7 +16,7 @@ class Strangers(InternetTest):
         return net.daemon.command("status").stdout, shaping["slowed"]
 
     def test_a_host_of_a_provider_before_ones_own_speaks_for_no_provider(self):
-        """PR-42, PR-45: an MX set of Google's name, which is not there, and a stranger's host suspends nobody at Google."""
+        """PR-29, PR-42, PR-45: an MX set of Google's name, which is not there, and a stranger's host suspends nobody at Google."""
         net = self.internet(providers=("google", "other"), changes=QUICK)
         for domain, reply in (("one.test", providers.FIELD_REPORT),
                               ("two.test", "550-5.7.25 The IP address sending this message does not have a PTR record\n550 5.7.25 gsmtp"),
