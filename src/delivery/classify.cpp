@@ -164,18 +164,19 @@ Judgement own_word(const ReplyFacts& facts) {
 
 }  // namespace
 
-std::string telling_words(const Reply& reply) {
-    const std::string all = text::to_lower(reply.joined());
+std::string telling_words(const Reply& reply) { return without_addresses(text::to_lower(reply.joined())); }
+
+std::string without_addresses(std::string_view all) {
     std::string words;
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t end = all[at] == '<' ? end_of_path(all, at) : 0;
-        if (end != 0 && has(std::string_view(all).substr(at, end - at), "@")) {
+        if (end != 0 && has(all.substr(at, end - at), "@")) {
             words += kAddress;
             at = end;
         } else if (all[at] == '@') {
             words.resize(begin_of_address(words, words.size()));
             words += kAddress;
-            while (at < all.size() && !has(" \t<>(),;\"'", std::string_view(all).substr(at, 1))) ++at;
+            while (at < all.size() && !has(" \t<>(),;\"'", all.substr(at, 1))) ++at;
         } else {
             words += all[at++];
         }

@@ -46,6 +46,8 @@ struct ReplyFacts {
 // mailbox, and
 // <"must authenticate"@example.com> about nothing.
 [[nodiscard]] std::string telling_words(const smtp::protocol::Reply& reply);
+// A text with "<@>" in place of the addresses in it; everything else as it is.
+[[nodiscard]] std::string without_addresses(std::string_view text);
 
 // "in 300 seconds", "in 5 minutes": the first such phrase of a text in lower case, at most a day.
 [[nodiscard]] std::optional<Duration> named_wait(std::string_view words);

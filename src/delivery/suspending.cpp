@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "base/utc.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/classify.hpp"
 #include "delivery/diagnosing.hpp"
 #include "delivery/flow.hpp"
 #include "delivery/memory.hpp"
@@ -27,7 +28,7 @@ namespace {
 constexpr std::size_t kDiagnosesAtOnce = 4;       // each asks some dozen questions
 constexpr std::size_t kProbeCandidates = 64;      // destinations among which the oldest message is looked for
 constexpr std::size_t kExpiryDestinations = 1000;
-constexpr std::size_t kExpiryRows = 500;          // of a destination in one sweep
+constexpr std::size_t kExpiryRows = 500;          // of a destination in one sweep, and given up together
 constexpr Duration kLongestNap = std::chrono::minutes(1);   // the clock on the wall may be set
 
 std::vector<queue::RecipientId> ids_of(const std::vector<queue::Recipient>& rows) {
@@ -66,7 +67,7 @@ std::string diagnosis_words(const SuspendedPair& pair) {
 
 void tell_of_suspension(const SuspendedPair& pair, queue::Recipient& recipient) {
     if (!recipient.last_reply.empty() || pair.reason == SuspensionReason::by_operator) return;
-    recipient.last_reply = pair.verbatim;
+    recipient.last_reply = without_addresses(pair.verbatim);   // whose mail was refused is no other sender's business
     recipient.last_host = pair.host;
     recipient.last_class = to_string(pair.reason == SuspensionReason::rep ? Class::rep : Class::auth);
 }
@@ -180,6 +181,12 @@ net::awaitable<void> DeliveryAgent::State::expire_held() {
                 else over.push_back(std::move(row));
             }
             if (!back.empty()) store.unclaim(std::move(back));
+            if (over.size() >= kExpiryRows && !stopping) {
+                std::vector<queue::Recipient> some;
+                some.swap(over);
+                const bool readable = co_await give_up(std::move(some));
+                if (!readable) co_return;
+            }
         }
         if (over.empty()) continue;
         if (stopping) {

@@ -1,5 +1,6 @@
 // The breaker, line by line of providers.md 2.7 and 2.8, with the clock set by hand.
 #include "breaker_fixture.hpp"
+#include "delivery/suspending.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -655,4 +656,19 @@ TEST_F(BreakerTest, AHeldRowIsDueSinceItWasFirstHeld) {   // 2.7: m.attempts unc
 }
 
 }  // namespace
+TEST(TellOfSuspension, MailThatWaitedUntriedGetsTheReplyWithoutOthersAddresses) {   // PR-48
+    SuspendedPair pair;
+    pair.reason = SuspensionReason::auth;
+    pair.verbatim = "550-5.7.26 Mail to <carol@example.net> is blocked: Unauthenticated\r\n550 5.7.26 mail from Alice@example.com.";
+    pair.host = "mx.example.net[192.0.2.1]";
+    queue::Recipient untried;
+    tell_of_suspension(pair, untried);
+    EXPECT_EQ(untried.last_reply, "550-5.7.26 Mail to <@> is blocked: Unauthenticated\r\n550 5.7.26 mail from <@>");
+    EXPECT_EQ(untried.last_class, "auth");
+    queue::Recipient tried;
+    tried.last_reply = "550 5.7.26 to <dave@example.net>";
+    tell_of_suspension(pair, tried);
+    EXPECT_EQ(tried.last_reply, "550 5.7.26 to <dave@example.net>") << "its own";
+}
+
 }  // namespace posthorn::delivery
