@@ -73,8 +73,9 @@ RC_GTEST_PROP(ClassifyAnything, HoldsToTheFirstDigitAndSuppressesOnlyMailboxes, 
     const std::optional<Reply> reply = reply_from(wire);
     RC_PRE(reply.has_value());
     ReplyFacts facts(static_cast<Stage>(*rc::gen::inRange<int>(1, 12)), *reply);
-    facts.provider = *rc::gen::element<std::string>("", "google", "yahoo", "outlook", "m365", "apple",
-                                                    "docomo", "au", "yahoo-jp", "nobody");
+    const std::string provider = *rc::gen::element<std::string>("", "google", "yahoo", "outlook", "m365", "apple",
+                                                                "docomo", "au", "yahoo-jp", "nobody");
+    facts.provider = provider;
     facts.strict_5xx = *rc::gen::arbitrary<bool>();
     facts.tls = *rc::gen::arbitrary<bool>();
     facts.ipv6 = *rc::gen::arbitrary<bool>();
