@@ -40,8 +40,9 @@ std::string_view verified_by(const net::TlsFacts& facts) {
 
 Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, bool ipv6,
                    const DeliveryPlan& plan) {
+    const std::string speaker = plan.relay ? std::string() : speaker_of(plan.settings->delivery.providers, host);
     ReplyFacts facts(failure.stage, failure.reply);
-    if (!plan.relay) facts.provider = speaker_of(plan.settings->delivery.providers, host);
+    facts.provider = speaker;
     facts.local = failure.local;
     facts.strict_5xx = plan.settings->retry.strict_5xx;
     facts.tls = failure.stage > smtp::protocol::Stage::tls;

@@ -40,7 +40,7 @@ class RouteTest(WorldTest):
         w = self.world(changes={"relay": [{"name": "isp", "host": "nowhere.test", "mx": True}], "route": [{"to": "isp"}]})
         w.daemon.send("bob@dest.test")
         w.daemon.wait_for_log(r"relay-trouble\b.*level=error relay=isp fault=host")
-        self.assertIn("isp", w.daemon.wait_for_output("relay troubles", "status"))
+        self.assertIn("a relay does not work for us", w.daemon.wait_for_output(r"relay +isp does not work for us \(host\)", "status"))
 
     def test_servers_that_say_nothing(self):
         """The answer comes in 10 s, however long DNS itself would go on; with the daemon and without it."""
