@@ -105,6 +105,21 @@ class Alarms(world.WorldTest):
             time.sleep(0.05)
         return False
 
+    def test_mail_that_does_not_leave(self):
+        """By the daemon's own figures: the oldest message, none delivered though one waits, and what a provider took of the last hour."""
+        self.begin(oldest="500ms", nothing_leaves="500ms", success=0.9, success_least=1)
+        self.w.sink.rule("rcpt", "450 4.3.0 not now", times=1)
+        self.d.send("bob@dest.test")
+        for kind in ("oldest-mail", "nothing-leaves", "success-falls"):
+            self.wait_for_states(kind, ["raised"])
+        listed = self.d.command("alarms").stdout
+        for kind in ("oldest-mail", "nothing-leaves", "success-falls"):
+            self.assertIn(kind, listed)
+        self.d.command("queue", "retry", self.d.queue_ids()[0])
+        self.w.sink.wait_for_message("bob@dest.test")
+        for kind in ("oldest-mail", "nothing-leaves"):
+            self.wait_for_states(kind, ["raised", "cleared"])
+
     def test_a_key_that_dns_has_not(self):
         self.begin()
         self.assertEqual(self.states("key-unpublished"), [])
