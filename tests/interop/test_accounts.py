@@ -204,7 +204,7 @@ class Hacked(world.WorldTest):
 class Limits(world.WorldTest):
     def test_over_the_limit(self):
         """450 with the time to come back for the user, one line for the operator; the count outlives a reload."""
-        w = self.world(changes={"user": [{"name": "alice", "messages_per_hour": 2}]})
+        w = self.world(changes={"user": [{"name": "alice", "messages_per_hour": 2}], "alarm": {"interval": "200ms"}})
         client = by(w.daemon, "alice")
         for number in range(2):
             to = f"r{number}@dest.test"
@@ -214,6 +214,7 @@ class Limits(world.WorldTest):
             self.assertRegex(text, r"2 messages an hour; try again in \d+ minutes")
         line, = w.daemon.wait_for_log(r"\buser_over_limit\b")
         self.assertIn("posthorn user suspend alice", line)
+        w.daemon.wait_for_log(r"^\S+ alarm .*alarm=account-throttled subject=alice state=raised")
         w.daemon.reload()
         w.daemon.wait_for_log(r"\breloaded\b")
         by(w.daemon, "alice").expect(450, "MAIL FROM:<alice@example.test>")
