@@ -23,7 +23,7 @@ struct ReplyFacts {
 
     smtp::protocol::Stage stage;
     const smtp::protocol::Reply& reply;
-    std::string_view provider;  // "google", or empty
+    std::string provider;       // "google", or empty
     bool local = false;         // our own decision, nothing the peer said: its words are not looked at
     bool last_host = true;      // no further MX host is left, so that a host's refusal becomes the message's
     bool strict_5xx = false;    // retry.strict_5xx: every 5xx is final (PR-52)

@@ -113,7 +113,7 @@ struct Judgement {
     std::optional<Rate> rate;               // at most, for a time
     std::optional<Duration> expires_after;  // give this message up sooner, from acceptance
     std::uint32_t suppress_after =
-        0;  // rcpt_perm, rcpt_full: so many refusals in 30 days suppress the address; 0: never
+        0;  // rcpt_perm: so many refusals in 30 days suppress the address; 0: never
     AfterFix after_fix = AfterFix::resend;
     // What may be done about it at once. `result` is what follows where that is not possible or was done
     // already.

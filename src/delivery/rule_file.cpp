@@ -366,10 +366,8 @@ void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const st
     if (kind == Class::auth && rule.meant.causes.empty()) rule.meant.causes.add(Cause::unknown);
     if (kind == Class::rcpt_perm && find(given, "suppress_after") == nullptr) rule.meant.suppress_after = 1;
     // PR-54: nothing but a mailbox may be suppressed.
-    if (kind != Class::rcpt_perm && kind != Class::rcpt_full && rule.meant.suppress_after != 0)
-        reading.mistake(at,
-                        "suppress_after is of the classes rcpt-perm and rcpt-full only: no other refusal is "
-                        "about the recipient");
+    if (kind != Class::rcpt_perm && rule.meant.suppress_after != 0)
+        reading.mistake(at, "suppress_after is of class rcpt-perm only: no other refusal says that nobody is there");
     rule.name = (rule.providers.empty() ? std::string("default") : rule.providers.front()) + "/" + rule.name;
 }
 

@@ -74,7 +74,7 @@ void DeliveryAgent::State::note_suppressions(Recording& recording) {
             suppressed.add(*entry);
             recording.settlement.suppressions.push_back(std::move(*entry));
         }
-        if (learnt.memory == nullptr || refusals_needed(item.outcome, item.recipient) < 2) continue;
+        if (learnt.memory == nullptr || refusals_needed(item.outcome) < 2) continue;
         const std::string key = suppression_key(item.recipient.address);
         const std::uint32_t strikes = suppressed.strikes(key, recording.now);
         if (strikes == 0) learnt.memory->erase(kStrikeKind, key);

@@ -22,12 +22,6 @@ std::string day_of(TimePoint time) {
            two(static_cast<unsigned>(day.day()));
 }
 
-// What expired for a full mailbox was refused for it all the time.
-Class refused_as(const Outcome& outcome, const queue::Recipient& recipient) {
-    if (outcome.failure_class == Class::expired && recipient.last_class == to_string(Class::rcpt_full)) return Class::rcpt_full;
-    return outcome.failure_class;
-}
-
 }  // namespace
 
 std::string suppression_key(std::string_view address) {
@@ -36,12 +30,10 @@ std::string suppression_key(std::string_view address) {
     return text::to_lower(address.substr(0, address.rfind('@'))) + '@' + domain;
 }
 
-std::uint32_t refusals_needed(const Outcome& outcome, const queue::Recipient& recipient) {
-    if (outcome.result != Disposition::failed) return 0;
-    const Class refused = refused_as(outcome, recipient);
-    if (refused == Class::rcpt_full) return outcome.judgement && outcome.judgement->suppress_after != 0 ? outcome.judgement->suppress_after : kFullMailboxes;
+std::uint32_t refusals_needed(const Outcome& outcome) {
+    if (outcome.result != Disposition::failed || outcome.failure_class != Class::rcpt_perm) return 0;
     // Our own findings (no such domain, a null MX) may be somebody's passing mistake in DNS, and cost no connection.
-    if (refused != Class::rcpt_perm || !outcome.judgement || outcome.reply.code == 0) return 0;
+    if (!outcome.judgement || outcome.reply.code == 0) return 0;
     return outcome.judgement->suppress_after;
 }
 
@@ -72,7 +64,7 @@ std::optional<queue::Suppression> SuppressionList::heed(const Outcome& outcome, 
         if (!strikes_.empty()) strikes_.erase(suppression_key(recipient.address));   // somebody is there after all
         return std::nullopt;
     }
-    const std::uint32_t needed = refusals_needed(outcome, recipient);
+    const std::uint32_t needed = refusals_needed(outcome);
     std::string key = suppression_key(recipient.address);
     if (needed == 0 || key.empty() || entries_.contains(key)) return std::nullopt;
     if (needed > 1) {
@@ -86,8 +78,8 @@ std::optional<queue::Suppression> SuppressionList::heed(const Outcome& outcome, 
     queue::Suppression entry;
     entry.address = std::move(key);
     entry.since = now;
-    entry.failure_class = to_string(refused_as(outcome, recipient));
-    entry.reply = outcome.failure_class == Class::expired ? recipient.last_reply : outcome.reply.verbatim();
+    entry.failure_class = to_string(outcome.failure_class);
+    entry.reply = outcome.reply.verbatim();
     if (entry.reply.size() > kMostWords) {
         entry.reply.resize(kMostWords);
         entry.reply += " ...";

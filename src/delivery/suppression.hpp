@@ -20,11 +20,9 @@ namespace posthorn::delivery {
 // As the list knows an address: A-label domain and local part in lower case. Receivers that tell John from john are not known.
 [[nodiscard]] std::string suppression_key(std::string_view address);
 
-// How many refusals like this put the recipient on the list; 0: none ever. PR-54: only class rcpt-perm, and a full mailbox where that
-// goes on (providers.md 2.5); Judgement::suppress_after says how often (5.4.1 of Microsoft: twice). A full mailbox counts
-// once for each message that is given up.
-[[nodiscard]] std::uint32_t refusals_needed(const Outcome& outcome, const queue::Recipient& recipient);
-inline constexpr std::uint32_t kFullMailboxes = 5;
+// How many refusals like this put the recipient on the list; 0: none ever. PR-54: only class rcpt-perm; Judgement::suppress_after says how
+// often (5.4.1 of Microsoft: twice). A full mailbox is a mailbox: it is tried slowly, and never suppressed.
+[[nodiscard]] std::uint32_t refusals_needed(const Outcome& outcome);
 inline constexpr Duration kStrikeLifetime = std::chrono::hours(24 * 30);
 inline constexpr std::string_view kStrikeKind = "strike";            // in delivery's memory: key the address, value the count
 inline constexpr std::string_view kByOperator = "operator";          // the class of entries that no refusal made

@@ -89,7 +89,7 @@ RC_GTEST_PROP(ClassifyAnything, HoldsToTheFirstDigitAndSuppressesOnlyMailboxes, 
     const Class kind = judgement.failure_class;
     if (reply->code >= 500 && facts.strict_5xx && kind != Class::split && kind != Class::tlsreq)
         RC_ASSERT(judgement.result == Disposition::failed);
-    if (judgement.suppress_after != 0) RC_ASSERT(kind == Class::rcpt_perm || kind == Class::rcpt_full);
+    if (judgement.suppress_after != 0) RC_ASSERT(kind == Class::rcpt_perm);
     RC_ASSERT(judgement.causes.empty() || kind == Class::auth || kind == Class::temp);
     if (kind == Class::auth) RC_ASSERT(!judgement.causes.empty());
     if (judgement.wait)
