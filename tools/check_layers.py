@@ -21,6 +21,9 @@ LAYERS = [
     {"delivery": ""},
     {"events": ""},
     {"config": "pure"},
+    {"setup": "pure"},
+    {"migration": "pure"},
+    {"doctor": ""},
     {"admin": ""},
     {"app": ""},
 ]

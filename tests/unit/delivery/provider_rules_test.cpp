@@ -185,7 +185,7 @@ TEST(OwnRules, MistakesHavePlaces) {
         {rule("code = \"550\"\nclass = \"temp\"\n"), "own.toml:1:1: the rule \"x\" has no example; "},
         {rule("code = \"550\"\nclass = \"temp\"\nexample = \"hello\"\n"), "own.toml:5:11: \"hello\" is no refusal as a server sends it; "},
         {rule("class = \"temp\"\nexample = \"550 a\"\n"), "own.toml:1:1: the rule \"x\" matches everything; "},
-        {rule("code = \"550\"\nclass = \"rep\"\nsuppress_after = 1\nexample = \"550 a\"\n"), "own.toml:1:1: suppress_after is of the classes "},   // PR-54
+        {rule("code = \"550\"\nclass = \"rep\"\nsuppress_after = 1\nexample = \"550 a\"\n"), "own.toml:1:1: suppress_after is of class rcpt-perm"},   // PR-54
         {rule("code = \"550\"\nclass = \"rep\"\ncauses = \"spf\"\nexample = \"550 a\"\n"), "own.toml:1:1: causes are of class auth only"},
         {rule("code = \"450\"\nclass = \"throttle\"\npause = \"ten\"\nexample = \"450 a\"\n"), "own.toml:5:9: \"ten\" is no duration; "},
         {rule("code = \"450\"\nclass = \"throttle\"\nrate = \"10\"\nexample = \"450 a\"\n"), "own.toml:5:8: \"10\" is no rate; "},
