@@ -337,14 +337,16 @@ net::awaitable<void> DeliveryAgent::State::sweep() {
     for (int round = 1; !stopping; ++round) {
         co_await sweep_now.wait_until(std::chrono::steady_clock::now() + kSweepInterval);
         if (stopping) co_return;
-        for (auto& connection : pool.expired(std::chrono::steady_clock::now())) {
-            say_goodbye(std::move(connection));
+        try {
+            for (auto& connection : pool.expired(std::chrono::steady_clock::now())) say_goodbye(std::move(connection));
+            send_summaries(budget.due(std::chrono::steady_clock::now()));
+            shape_in_time();
+            if (round % kExpirySweeps != 1 && round != 1) continue;
+            co_await expire();
+            co_await look_for_the_oldest();
+        } catch (const std::exception& failure) {
+            log::error("sweep").kv("error", failure.what()).kv("action", "going on with the next round");   // out of memory
         }
-        send_summaries(budget.due(std::chrono::steady_clock::now()));
-        shape_in_time();
-        if (round % kExpirySweeps != 1 && round != 1) continue;
-        co_await expire();
-        co_await look_for_the_oldest();
     }
 }
 

@@ -101,6 +101,7 @@ struct DeliveryAgent::State {
 
     // suspending.cpp: suspended pairs
     net::awaitable<void> watch_suspensions();                    // a chore, from the start on
+    void begin_rounds(TimePoint now);                            // the diagnoses and probes that are due
     net::awaitable<void> diagnose_pair(std::string key);
     net::awaitable<void> send_probe(std::string key);
     net::awaitable<void> expire_held();

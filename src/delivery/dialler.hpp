@@ -65,9 +65,6 @@ public:
     // The peer wants TLS after all (530 in the clear): the next attempt tries it again.
     void forget_broken_tls(const std::string& host);
 
-    [[nodiscard]] std::size_t sick_hosts() const { return health_.size(); }   // for metrics
-    [[nodiscard]] std::size_t broken_tls_hosts() const { return broken_tls_.size(); }
-
 private:
     struct Attempt;
     // A host of the plan as DNS and policies show it.

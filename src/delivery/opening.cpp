@@ -40,9 +40,8 @@ std::string_view verified_by(const net::TlsFacts& facts) {
 
 Outcome outcome_of(const smtp::protocol::SessionFailure& failure, const std::string& host, bool ipv6,
                    const DeliveryPlan& plan) {
-    const std::string speaker = plan.relay ? std::string() : speaker_of(plan.settings->delivery.providers, host);
     ReplyFacts facts(failure.stage, failure.reply);
-    facts.provider = speaker;
+    if (!plan.relay) facts.provider = speaker_of(plan.settings->delivery.providers, host);
     facts.local = failure.local;
     facts.strict_5xx = plan.settings->retry.strict_5xx;
     facts.tls = failure.stage > smtp::protocol::Stage::tls;

@@ -23,8 +23,6 @@ struct Relay {
     bool on_this_machine = false;        // all its hosts are loopback: nobody listens on the way
 
     [[nodiscard]] bool wants_login() const { return !login.user.empty(); }
-    // The password may be said, and the certificate's name is asked for, only where this holds.
-    [[nodiscard]] bool verifies() const { return tls == RelayTls::verified || tls == RelayTls::implicit; }
     [[nodiscard]] bool implicit_tls() const { return tls == RelayTls::implicit; }
     [[nodiscard]] std::string site_key() const { return "relay:" + name; }
     // Differs whenever anything above differs, the password too (as a hash): connections made for another one are not reused.

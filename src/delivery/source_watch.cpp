@@ -112,8 +112,13 @@ net::awaitable<void> SourceWatch::run(std::function<std::shared_ptr<const Settin
                                       net::TaskGroup& group) {
     const net::TaskGroup::StopCallback wake(group, [this] { again_.notify(); }, {});
     while (!group.stopping()) {
-        std::shared_ptr<const Settings> current = settings();
-        const bool answered = co_await look(std::move(current));
+        bool answered = false;
+        try {
+            std::shared_ptr<const Settings> current = settings();
+            answered = co_await look(std::move(current));
+        } catch (const std::exception& failure) {
+            log::error("source").kv("error", failure.what()).kv("action", "looking again soon");   // out of memory
+        }
         if (group.stopping()) break;
         const SteadyTime next = std::chrono::steady_clock::now() + (answered ? kLookEvery : kLookSoon);
         (void)co_await again_.wait_until(next);

@@ -72,24 +72,31 @@ void tell_of_suspension(const SuspendedPair& pair, queue::Recipient& recipient) 
     recipient.last_class = to_string(pair.reason == SuspensionReason::rep ? Class::rep : Class::auth);
 }
 
-// PR-51: a chore of its own; what waits for DNS waits here, and no delivery for it.
+void DeliveryAgent::State::begin_rounds(TimePoint now) {
+    while (diagnoses < kDiagnosesAtOnce) {
+        std::optional<std::string> key = breaker.take_diagnosis(now);
+        if (!key) break;
+        chores.spawn(diagnose_pair(std::move(*key)));
+        ++diagnoses;
+    }
+    while (std::optional<std::string> key = breaker.take_probe(now)) chores.spawn(send_probe(std::move(*key)));
+    shaping.settle();
+}
+
+// PR-51: a chore of its own; what waits for DNS waits here, and no delivery for it. A round that fails is followed by the next.
 net::awaitable<void> DeliveryAgent::State::watch_suspensions() {
     net::TaskGroup::StopCallback on_stop(chores, [this] { rounds_due.notify(); }, {});
     TimePoint next_expiry{};
     while (!stopping) {
-        const TimePoint now = wall_now();
-        for (;;) {
-            if (diagnoses >= kDiagnosesAtOnce) break;
-            std::optional<std::string> key = breaker.take_diagnosis(now);
-            if (!key) break;
-            ++diagnoses;
-            chores.spawn(diagnose_pair(std::move(*key)));
-        }
-        while (std::optional<std::string> key = breaker.take_probe(now)) chores.spawn(send_probe(std::move(*key)));
-        shaping.settle();
-        if (now >= next_expiry || next_expiry - now > std::chrono::hours(1)) {
-            co_await expire_held();
-            next_expiry = wall_now() + std::clamp<Duration>(settings->retry.auth_lifetime / 72, std::chrono::seconds(1), std::chrono::minutes(10));
+        try {
+            const TimePoint now = wall_now();
+            begin_rounds(now);
+            if (now >= next_expiry || next_expiry - now > std::chrono::hours(1)) {
+                next_expiry = now + std::clamp<Duration>(settings->retry.auth_lifetime / 72, std::chrono::seconds(1), std::chrono::minutes(10));
+                co_await expire_held();
+            }
+        } catch (const std::exception& failure) {
+            log::error("suspended").kv("error", failure.what()).kv("action", "going on with the next round");   // out of memory
         }
         if (stopping) break;
         Duration nap = std::min<Duration>(kLongestNap, std::max(Duration(1), next_expiry - wall_now()));
@@ -103,8 +110,8 @@ net::awaitable<void> DeliveryAgent::State::watch_suspensions() {
 net::awaitable<void> DeliveryAgent::State::diagnose_pair(std::string key) {
     std::shared_ptr<const Diagnosis> found;
     if (const SuspendedPair* pair = breaker.find(key)) {
-        DiagnosisQuestion question = question_about(*settings, pair->from_domain, pair->mail_from_domain, pair->ip);
         try {
+            DiagnosisQuestion question = question_about(*settings, pair->from_domain, pair->mail_from_domain, pair->ip);
             Diagnosis diagnosis = co_await delivery::diagnose(resolver, std::move(question), &chores);
             found = std::make_shared<const Diagnosis>(std::move(diagnosis));
         } catch (const std::exception& failure) {

@@ -167,20 +167,31 @@ void Alarms::queue(std::deque<PendingPtr>& line, const PendingPtr& pending, std:
     line.push_back(pending);
 }
 
-void Alarms::finish(const PendingPtr& pending) {
+void Alarms::finish(const PendingPtr& pending) try {
     if (--pending->outputs > 0) return;
     told_ += 1;
     const AlarmBook::Name name(pending->notice.alarm.kind, pending->notice.alarm.subject);
     if (pending->notice.state == NoticeState::cleared || pending->notice.state == NoticeState::test) return;
     book_.told(name, wall_now());
     keep(name);
+} catch (const std::exception& failure) {
+    failed_in("log", failure);   // at worst it is told once more after a restart
+}
+
+void Alarms::failed_in(std::string_view what, const std::exception& failure) {
+    failed_ += 1;
+    log::error("alarm").kv("output", what).kv("error", failure.what());   // out of memory: the next round may fare better
 }
 
 net::awaitable<void> Alarms::rounds() {
     while (!tasks_.stopping()) {
-        AlarmBook::Due due = book_.due(wall_now(), outputs_->options.repeat);
-        for (const AlarmBook::Name& name : due.forgotten) memory_.erase(kKind, key_of(name));
-        for (Notice& notice : due.notices) tell(std::move(notice));
+        try {
+            AlarmBook::Due due = book_.due(wall_now(), outputs_->options.repeat);
+            for (const AlarmBook::Name& name : due.forgotten) memory_.erase(kKind, key_of(name));
+            for (Notice& notice : due.notices) tell(std::move(notice));
+        } catch (const std::exception& failure) {
+            failed_in("all", failure);
+        }
         const SteadyTime next = steady_clock::now() + std::min<Duration>(outputs_->options.repeat, std::chrono::minutes(1));
         co_await tick_.wait_until(next);
     }
@@ -226,9 +237,13 @@ net::awaitable<void> Alarms::run_commands() {
         const PendingPtr pending = command_line_.front();
         command_line_.pop_front();
         if (!outputs_->options.command.empty()) {
-            const net::CommandEnd end = co_await run(pending->notice);
+            try {
+                const net::CommandEnd end = co_await run(pending->notice);
+                if (!end.fine()) failed_ += 1;
+            } catch (const std::exception& failure) {
+                failed_in("command", failure);
+            }
             if (tasks_.stopping()) co_return;   // told after the next start, if it was not
-            if (!end.fine()) failed_ += 1;
         }
         finish(pending);
     }
@@ -260,7 +275,11 @@ net::awaitable<void> Alarms::post_webhook() {
         const PendingPtr pending = webhook_line_.front();
         bool taken = !outputs_->webhook, refused = false;
         std::string words;
-        if (!taken) words = co_await post(pending->notice, taken, refused);
+        try {
+            if (!taken) words = co_await post(pending->notice, taken, refused);
+        } catch (const std::exception& failure) {
+            words = failure.what();
+        }
         if (tasks_.stopping()) co_return;
         pending->tries += 1;
         const bool given_up = !taken && pending->tries >= (refused ? Courier::kTries : kWebhookTries);

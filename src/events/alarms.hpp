@@ -86,6 +86,7 @@ private:
 
     void tell(Notice notice);
     void finish(const PendingPtr& pending);
+    void failed_in(std::string_view output, const std::exception& failure);
     void queue(std::deque<PendingPtr>& line, const PendingPtr& pending, std::string_view output);
     void log_notice(const Notice& notice) const;
     void keep(const AlarmBook::Name& name);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <new>
 
 #include "delivery/agent.hpp"
 #include "dns/resolver.hpp"
@@ -144,6 +145,31 @@ TEST_F(SourceWatchTest, NobodyIsAskedWhereTheFamilyIsFixed) {
     options_.family = IpFamily::any;
     EXPECT_TRUE(look().allow_v6);
     EXPECT_TRUE(watch_->confirmations().empty());
+}
+
+// Out of memory in one round is no reason to look no more for the rest of the process's life.
+TEST_F(SourceWatchTest, ARoundThatFailsIsFollowedByTheNext) {
+    dns_.ptr(reverse('1'), "mail.example.test").aaaa("mail.example.test", "2001:db8::1");
+    auto settings = std::make_shared<Settings>();
+    settings->delivery = options_;
+    net::TaskGroup tasks(context_.get_executor(), "test");
+    int rounds = 0;
+    watch_->on_confirmed([] {});
+    tasks.spawn(watch_->run(
+        [&]() -> std::shared_ptr<const Settings> {
+            if (++rounds == 1) {
+                watch_->look_again();   // at once, not in a minute
+                throw std::bad_alloc();
+            }
+            tasks.request_stop();
+            return settings;
+        },
+        tasks));
+    context_.restart();
+    context_.run_for(std::chrono::seconds(20));
+    EXPECT_EQ(rounds, 2);
+    EXPECT_TRUE(watch_->source_for(options_, "example.test").allow_v6);
+    EXPECT_EQ(tasks.size(), 0U);
 }
 
 }  // namespace
