@@ -20,7 +20,11 @@ struct Section {
 [[nodiscard]] const std::vector<Section>& sections();
 [[nodiscard]] const std::vector<Setting<Config>>& settings();
 
-// Those of them that keep the door (schema_guard.cpp).
+// Those of the queue and its retries, and of what leaves: [dns] to [warmup] (schema_delivery.cpp).
+[[nodiscard]] std::vector<Setting<Config>> queue_settings();
+[[nodiscard]] std::vector<Setting<Config>> delivery_settings();
+
+// Those that keep the door (schema_guard.cpp).
 [[nodiscard]] std::vector<Setting<Config>> guard_settings();
 
 // [local]: who sends as whom without logging in (schema_local.cpp).

@@ -1,12 +1,8 @@
 // The settings of what is told to others: [journal], [[webhook]], [alarm].
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 std::vector<Setting<Config>> event_settings() {
     using namespace binding;

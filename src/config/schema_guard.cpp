@@ -1,12 +1,8 @@
 // The settings of whom the door lets in: the guard by address, and what must be spelled out to open it to everybody.
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 std::vector<Setting<Config>> guard_settings() {
     using namespace binding;

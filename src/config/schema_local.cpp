@@ -1,13 +1,9 @@
 // The settings of this machine's own programs: their socket, and as whom their mail leaves ([local] and
 // [[site]]).
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 namespace {
 

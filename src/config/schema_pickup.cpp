@@ -1,12 +1,8 @@
 // The settings of the spool directory, where programs leave mail while no daemon takes it ([local]).
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 std::vector<Setting<Config>> pickup_settings() {
     using namespace binding;

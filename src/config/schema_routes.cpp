@@ -2,14 +2,10 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 namespace {
 

@@ -1,12 +1,8 @@
 // The settings of the tables that may stand several times: [[listener]], [[domain]], [[user]], [[stream]].
+#include "config/field.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
-
-#define FIELD(member)          \
-    [](auto& owner) -> auto& { \
-        return owner.member;   \
-    }
 
 const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings() {
     using namespace binding;
