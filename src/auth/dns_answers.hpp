@@ -39,6 +39,7 @@ struct DnsAnswer {
     std::vector<IpAddress> addresses;  // A, AAAA
     std::chrono::seconds ttl{0};       // how long others may still use it; of a negative answer that of the SOA
     std::string detail;                // why there is no answer, for the operator
+    bool authentic = false;            // DNSSEC vouches for it, so a resolver says that we trust (dns.trust_ad)
 
     DnsAnswer() = default;
     explicit DnsAnswer(DnsStatus said) : status(said) {}

@@ -32,6 +32,7 @@ struct DomainOptions {
     std::string bounce_to;                                   // who gets the DSNs for senders of this domain; empty: themselves
     std::vector<std::string> mailboxes;                      // senders who do get their own
     std::string source_v4, source_v6;                        // where its mail leaves from; empty: as for all
+    std::string key_directory;                               // keys that Posthorn makes and changes itself; empty: none
 };
 
 struct DkimOptions {
