@@ -12,6 +12,10 @@ Position position(const ::toml::source_region& region) {
     return {region.begin.line, region.begin.column};
 }
 
+Position end_of(const ::toml::source_region& region) {
+    return {region.end.line, region.end.column};
+}
+
 Value convert(const ::toml::node& node);
 
 Table convert_table(const ::toml::table& table) {
@@ -30,6 +34,7 @@ Table convert_table(const ::toml::table& table) {
 Value convert(const ::toml::node& node) {
     Value value;
     value.at = position(node.source());
+    value.end = end_of(node.source());
     if (const auto* table = node.as_table()) {
         value.data = convert_table(*table);
     } else if (const auto* list = node.as_array()) {

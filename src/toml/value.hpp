@@ -10,7 +10,7 @@
 
 namespace posthorn::toml {
 
-// 1-based; line 0: no place of its own (the whole file, or an environment variable).
+// 1-based, columns in code points; line 0: no place of its own (the whole file, or an environment variable).
 struct Position {
     std::uint32_t line = 0;
     std::uint32_t column = 0;
@@ -27,6 +27,7 @@ struct Other {                     // a date or a time: nothing here takes one
 struct Value {
     std::variant<Other, bool, std::int64_t, double, std::string, List, Table> data;
     Position at;
+    Position end{};  // one past its last character; of a table with a heading, the heading's
 
     template <class T>
     [[nodiscard]] const T* as() const {
