@@ -13,6 +13,7 @@ namespace {
 
 constexpr unsigned kMaxLookups = 10;     // s4.6.4
 constexpr unsigned kMaxVoidLookups = 2;  // s4.6.4
+constexpr unsigned kMaxSurvey = 40;      // terms that a survey follows
 constexpr std::size_t kMaxNames = 10;    // s4.6.4: names of an MX; of a PTR those beyond are ignored
 
 bool within(const IpAddress& address, const IpAddress& network, unsigned prefix4, unsigned prefix6) {
@@ -30,7 +31,9 @@ enum class Match : std::uint8_t { no, yes, temperror, permerror, wait };
 
 class Run {
 public:
-    Run(const Subject& subject, const DnsAnswers& known) : subject_(subject), known_(known) {}
+    // survey: null, or where all terms are told; then no limit but kMaxSurvey ends the run, and no match.
+    Run(const Subject& subject, const DnsAnswers& known, Survey* survey = nullptr)
+        : subject_(subject), known_(known), survey_(survey) {}
 
     Outcome check(const std::string& domain);  // meaningless when something is missing
     std::vector<DnsQuestion> missing() { return std::move(missing_); }
@@ -40,6 +43,9 @@ public:
 
 private:
     Match match(const Term& term, const std::string& domain, std::string& why);
+    Match match_and_tell(const Term& term, const std::string& domain, std::string& why);
+    Outcome follow_redirect(const Term& redirect, const std::string& domain);
+    [[nodiscard]] unsigned max_lookups() const { return survey_ != nullptr ? kMaxSurvey : kMaxLookups; }
     Match match_include(const std::string& target, std::string& why);
     Match match_mx(const Term& term, const std::string& target, std::string& why);
     Match match_ptr(const std::string& target, std::string& why);
@@ -55,6 +61,8 @@ private:
 
     const Subject& subject_;
     const DnsAnswers& known_;
+    Survey* survey_;
+    unsigned depth_ = 0;
     std::vector<DnsQuestion> missing_;
     unsigned lookups_ = 0;
     unsigned void_lookups_ = 0;
@@ -87,7 +95,7 @@ Match Run::nothing_there(const DnsAnswer& answer, const std::string& name, std::
         why = "DNS gave no answer about " + name + (answer.detail.empty() ? "" : " (" + answer.detail + ")");
         return Match::temperror;
     }
-    if (++void_lookups_ > kMaxVoidLookups) {
+    if (++void_lookups_ > kMaxVoidLookups && survey_ == nullptr) {
         why = "more than two of its terms name what does not exist, the last of them " + name + " (RFC 7208 s4.6.4)";
         return Match::permerror;
     }
@@ -202,7 +210,7 @@ Match Run::match_include(const std::string& target, std::string& why) {
 }
 
 Match Run::match(const Term& term, const std::string& domain, std::string& why) {
-    if (term.asks_dns() && ++lookups_ > kMaxLookups) {
+    if (term.asks_dns() && ++lookups_ > max_lookups()) {
         why = "more than ten of its terms and of those it includes ask DNS (RFC 7208 s4.6.4)";
         return Match::permerror;
     }
@@ -249,6 +257,27 @@ Verdict verdict_of(char qualifier) {
     }
 }
 
+Match Run::match_and_tell(const Term& term, const std::string& domain, std::string& why) {
+    if (survey_ == nullptr) return match(term, domain, why);
+    const std::size_t at = survey_->terms.size();
+    TermSeen seen;
+    seen.depth = depth_;
+    seen.domain = domain;
+    seen.term = term.text;
+    survey_->terms.push_back(std::move(seen));
+    const unsigned lookups = lookups_, voids = void_lookups_;
+    ++depth_;
+    const Match matched = match(term, domain, why);
+    --depth_;
+    TermSeen& told = survey_->terms[at];
+    told.lookups = lookups_ - lookups;
+    told.void_lookups = void_lookups_ - voids;
+    told.matches = matched == Match::yes;
+    told.note = why;
+    if (matched == Match::temperror || matched == Match::permerror) survey_->complete = false;
+    return matched;
+}
+
 // The recursion ends, as each step down is a term that counts towards the ten.
 Outcome Run::check(const std::string& domain) {
     // s4.3.
@@ -269,10 +298,19 @@ Outcome Run::check(const std::string& domain) {
                      domain + " has " + std::to_string(records.size()) + " SPF records, where one is allowed");
     const Result<Record> record = parse(records.front());
     if (!record) return ended(Verdict::permerror, domain, "the SPF record of " + domain + " is broken: " + record.error().what);
+    bool all = false;
+    std::optional<Outcome> first;  // of a survey, which goes on behind it
     for (const Term& term : record->terms) {
         if (term.is_modifier()) continue;
         std::string why;
-        switch (match(term, domain, why)) {
+        const Match matched = match_and_tell(term, domain, why);
+        all = all || term.kind == TermKind::all;
+        if (survey_ != nullptr) {
+            if (matched == Match::yes && !first) first = ended(verdict_of(term.qualifier), domain, {});
+            if (lookups_ > max_lookups()) return ended(Verdict::permerror, domain, std::move(why));
+            continue;
+        }
+        switch (matched) {
             case Match::wait:
                 return {};
             case Match::temperror:
@@ -290,15 +328,42 @@ Outcome Run::check(const std::string& domain) {
     }
     // s6.1: looked at only where no "all" is.
     const Term* const redirect = record->find(TermKind::redirect);
-    if (redirect == nullptr) return ended(Verdict::neutral, domain, "no term of the record matches");
-    if (++lookups_ > kMaxLookups)
+    if (redirect == nullptr || all) return first ? *first : ended(Verdict::neutral, domain, "no term of the record matches");
+    Outcome inner = follow_redirect(*redirect, domain);
+    return first ? *first : inner;
+}
+
+// s6.1.
+Outcome Run::follow_redirect(const Term& redirect, const std::string& domain) {
+    const std::size_t at = survey_ != nullptr ? survey_->terms.size() : 0;
+    const unsigned lookups = lookups_, voids = void_lookups_;
+    if (survey_ != nullptr) {
+        TermSeen seen;
+        seen.depth = depth_;
+        seen.domain = domain;
+        seen.term = redirect.text;
+        survey_->terms.push_back(std::move(seen));
+    }
+    if (++lookups_ > max_lookups())
         return ended(Verdict::permerror, domain, "more than ten of its terms ask DNS (RFC 7208 s4.6.4)");
-    const auto target = target_of(*redirect, domain);
+    const auto target = target_of(redirect, domain);
     if (!target) return {};
+    ++depth_;
     Outcome inner = check(*target);
-    if (inner.verdict == Verdict::none) {
+    --depth_;
+    if (inner.verdict == Verdict::none && !waits()) {
         inner.verdict = Verdict::permerror;
         inner.why = "it redirects to a domain without an SPF record: " + inner.why;
+    }
+    if (survey_ != nullptr) {
+        TermSeen& told = survey_->terms[at];
+        told.lookups = lookups_ - lookups;
+        told.void_lookups = void_lookups_ - voids;
+        told.matches = inner.verdict == Verdict::pass;
+        if (inner.verdict == Verdict::permerror || inner.verdict == Verdict::temperror) {
+            told.note = inner.why;
+            survey_->complete = false;
+        }
     }
     return inner;
 }
@@ -332,6 +397,17 @@ Step evaluate(const Subject& subject, const DnsAnswers& known) {
     outcome.lookups = run.lookups();
     outcome.void_lookups = run.void_lookups();
     return outcome;
+}
+
+SurveyStep survey(const Subject& subject, const DnsAnswers& known) {
+    Survey found;
+    Run run(subject, known, &found);
+    const Outcome outcome = run.check(text::to_lower(subject.domain));
+    if (run.waits()) return run.missing();
+    found.lookups = run.lookups();
+    found.void_lookups = run.void_lookups();
+    if (found.terms.empty() || outcome.verdict == Verdict::temperror) found.complete = false;
+    return found;
 }
 
 }  // namespace posthorn::auth::spf

@@ -43,6 +43,28 @@ struct Outcome {
 using Step = std::variant<std::vector<DnsQuestion>, Outcome>;
 [[nodiscard]] Step evaluate(const Subject& subject, const DnsAnswers& known);
 
+// One term of the records as a person reads them, from top to bottom, included ones beneath the term that includes them.
+struct TermSeen {
+    unsigned depth = 0;         // 0: of the domain's own record
+    std::string domain;         // whose record it stands in
+    std::string term;           // as published
+    unsigned lookups = 0;       // terms that ask DNS: this one, and all beneath it (s4.6.4)
+    unsigned void_lookups = 0;  // questions with no answer, of it and all beneath it
+    bool matches = false;       // the address; of the first such term of depth 0 the evaluation ends there
+    std::string note;           // what is wrong with it
+};
+
+// All terms, whether the evaluation for this address comes so far or not: what an address pays for that no term matches.
+struct Survey {
+    std::vector<TermSeen> terms;
+    unsigned lookups = 0;
+    unsigned void_lookups = 0;
+    bool complete = true;       // false: a record is missing or broken, or there are too many terms to go on
+};
+using SurveyStep = std::variant<std::vector<DnsQuestion>, Survey>;
+// Pure, in the manner of evaluate(). Stops after 40 terms that ask DNS, as records may include each other for ever.
+[[nodiscard]] SurveyStep survey(const Subject& subject, const DnsAnswers& known);
+
 // Whether a TXT record is an SPF record (s4.5): "v=spf1" alone or before a space, in any case.
 [[nodiscard]] bool is_record(std::string_view text);
 
