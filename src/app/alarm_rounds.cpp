@@ -134,8 +134,8 @@ net::awaitable<void> AlarmRounds::ask_for_keys() {
             }
             const auth::dkim::KeyFinding finding = auth::dkim::compare(answer.texts, *identity.key);
             if (finding.state == auth::dkim::KeyState::same) continue;
-            const auth::dkim::KeyRecord record = auth::dkim::key_record(identity.domain, identity.selector, *identity.key);
-            figures_.keys.push_back({name, finding.words, record.zone_file});
+            const auth::DnsRecord record = auth::dkim::key_record(identity.domain, identity.selector, *identity.key);
+            figures_.keys.push_back({name, finding.words, zone_file(record)});
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 
 #include "app/command_line.hpp"
 #include "app/ownership.hpp"
@@ -60,7 +61,8 @@ void print_record(const DkimCommand& options, const auth::dkim::PrivateKey& key)
         "a zone file wants\n\n{}\n\n"
         "and Route 53 (aws route53 change-resource-record-sets --hosted-zone-id ID --change-batch "
         "FILE)\n\n{}\n",
-        options.domain, record.host, record.value, record.name, record.zone_file, record.route53));
+        options.domain, host_part(record), one_line(record), record.name, zone_file(record),
+        auth::route53_batch(std::span(&record, 1), record.purpose)));
 }
 
 int genkey(DkimCommand& options) {

@@ -7,7 +7,7 @@
 
 #include "auth/dkim/published_key.hpp"
 #include "auth/dkim/record.hpp"
-#include "auth/txt_record.hpp"
+#include "base/join.hpp"
 #include "base/text.hpp"
 #include "delivery/examiner.hpp"
 #include "mail/organisational_domain.hpp"
@@ -22,12 +22,6 @@ namespace {
 
 bool is_plain(std::string_view text) {
     return !text::has_control(text) && text::is_ascii(text);
-}
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-    return text;
 }
 
 }  // namespace
@@ -61,7 +55,7 @@ void Examiner::dkim() {
         return;
     }
     for (const DkimSubject& signature : question_.signatures) {
-        const auth::dkim::KeyRecord record = auth::dkim::key_record(signature.domain, signature.selector, *signature.key);
+        const auth::DnsRecord record = auth::dkim::key_record(signature.domain, signature.selector, *signature.key);
         const DnsAnswer& answer = ask(DnsType::txt, record.name);
         if (!answer.known()) {
             fact(FactKind::dkim, FactResult::unknown, record.name,
@@ -73,7 +67,7 @@ void Examiner::dkim() {
         Fact& one = fact(FactKind::dkim, same ? FactResult::pass : FactResult::fail, record.name, finding.words);
         one.ttl = answer.ttl;
         if (same) continue;
-        one.record = record.zone_file;
+        one.record = zone_file(record);
         if (finding.state == auth::dkim::KeyState::missing)
             one.repair = "publish this TXT record";
         else if (finding.state == auth::dkim::KeyState::other)
@@ -98,7 +92,7 @@ void Examiner::dmarc() {
         case Found::record:
             fact(FactKind::dmarc, FactResult::pass, question_.from_domain,
                  fmt::format("there is a DMARC record at {} with p={}{}{}", discovery.at, to_string(discovery.policy()),
-                             discovery.record.complaints.empty() ? "" : "; ", joined(discovery.record.complaints)));
+                             discovery.record.complaints.empty() ? "" : "; ", text::joined(discovery.record.complaints)));
             break;
         case Found::temporary:
             fact(FactKind::dmarc, FactResult::unknown, question_.from_domain, discovery.why);
@@ -108,9 +102,9 @@ void Examiner::dmarc() {
             none.repair = discovery.found == Found::none
                               ? "publish this TXT record; p=none asks receivers for nothing but reports"
                               : "publish one record such as this in place of what is there";
-            none.record = auth::txt_line(
+            none.record = auth::zone_file(auth::txt_record(
                 discovery.found == Found::broken ? discovery.at : place,
-                "v=DMARC1; p=none" + (question_.report_to.empty() ? std::string() : "; rua=" + question_.report_to));
+                "v=DMARC1; p=none" + (question_.report_to.empty() ? std::string() : "; rua=" + question_.report_to)));
         }
     }
     if (const DnsAnswer* answer = known_.find(DnsQuestion(DnsType::txt, discovery.at))) found_.facts.back().ttl = answer->ttl;

@@ -1,6 +1,8 @@
 // Names and addresses: reverse DNS, the sender's domains, the EHLO name.
 #include <fmt/format.h>
 
+#include "auth/dns_record.hpp"
+#include "base/join.hpp"
 #include "base/text.hpp"
 #include "delivery/examiner.hpp"
 #include "dns/answers.hpp"
@@ -21,12 +23,6 @@ DnsType address_type(const IpAddress& ip) {
 
 bool has(const DnsAnswer& answer, const IpAddress& ip) {
     return std::find(answer.addresses.begin(), answer.addresses.end(), ip) != answer.addresses.end();
-}
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-    return text;
 }
 
 // PR-20: what hosters give to addresses that nobody named: most of the address's numbers are in it.
@@ -83,18 +79,18 @@ void Examiner::ptr() {
                          : ""));
         } else if (open) {
             fact(FactKind::ptr, FactResult::unknown, subject,
-                 fmt::format("{} is {}; DNS gave no answer about the addresses of that", subject, joined(names.texts)));
+                 fmt::format("{} is {}; DNS gave no answer about the addresses of that", subject, text::joined(names.texts)));
         } else if (names.texts.empty()) {
             Fact& none =
                 fact(FactKind::ptr, FactResult::fail, subject, fmt::format("{} has no name in DNS (no PTR record)", subject));
             none.repair = hoster;
-            none.record = fmt::format("{}. IN PTR {}.", reverse, question_.helo);
+            none.record = zone_file(auth::DnsRecord(reverse, "PTR", question_.helo));
         } else {
             Fact& other = fact(FactKind::ptr, FactResult::fail, subject,
-                               fmt::format("{} is {}, but that name has no such address", subject, joined(names.texts)));
+                               fmt::format("{} is {}, but that name has no such address", subject, text::joined(names.texts)));
             other.repair = fmt::format("give {} the address {}, or {}", names.texts.front(), subject, hoster);
             if (mail::is_valid_hostname(names.texts.front()))
-                other.record = fmt::format("{}. IN {} {}", names.texts.front(), to_string(address_type(ip)), subject);
+                other.record = zone_file(auth::DnsRecord(names.texts.front(), std::string(to_string(address_type(ip))), subject));
         }
         found_.facts.back().ttl = ttl;
     }
@@ -134,7 +130,7 @@ void Examiner::sender_domains() {
             Fact& none = fact(FactKind::sender_domain, FactResult::fail, domain,
                               domain + " has neither MX nor address, so that nobody can answer");
             none.repair = fmt::format("publish an MX record of {}", domain);
-            none.record = fmt::format("{}. IN MX 10 {}.", domain, question_.helo);
+            none.record = zone_file(auth::DnsRecord(domain, "MX", "10 " + question_.helo));
         }
         found_.facts.back().ttl = mx.ttl;
     }
@@ -156,7 +152,7 @@ void Examiner::helo() {
                 fmt::format("the name we say in EHLO, {}, {} {}", question_.helo,
                             addresses.addresses.empty() ? "has no address like" : "has other addresses than", ip.to_string()));
             other.repair = "publish this record, or set \"hostname\" to a name that has the address";
-            other.record = fmt::format("{}. IN {} {}", question_.helo, to_string(address_type(ip)), ip.to_string());
+            other.record = zone_file(auth::DnsRecord(question_.helo, std::string(to_string(address_type(ip))), ip.to_string()));
         }
         found_.facts.back().ttl = addresses.ttl;
     }

@@ -1,8 +1,9 @@
 // SPF: of MAIL FROM's domain, of the EHLO name, of From's domain.
 #include <fmt/format.h>
 
+#include "auth/dns_record.hpp"
 #include "auth/spf_record.hpp"
-#include "auth/txt_record.hpp"
+#include "base/join.hpp"
 #include "delivery/examiner.hpp"
 
 namespace posthorn::delivery {
@@ -15,12 +16,6 @@ namespace {
 std::string no_address_words(const std::string& helo) {
     return fmt::format(
         "our public address is not known: the name we say in EHLO, {}, has none in DNS; publish one, or name the address", helo);
-}
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-    return text;
 }
 
 }  // namespace
@@ -65,7 +60,7 @@ void Examiner::spf() {
     std::vector<std::string> doubts;  // Gmail's 4.7.24
     if (records.size() == 1)
         if (const auto record = auth::spf::parse(records.front())) doubts = auth::spf::suspicions(*record);
-    const std::string line = auth::txt_line(domain, auth::spf::with_addresses(records, missing));
+    const std::string line = auth::zone_file(auth::txt_record(domain, auth::spf::with_addresses(records, missing)));
     for (std::size_t i = first; i < found_.facts.size(); ++i) {
         Fact& one = found_.facts[i];
         if (one.result == FactResult::fail) {
@@ -76,7 +71,7 @@ void Examiner::spf() {
                              : fmt::format("change the SPF record of {} to this", domain);
         } else if (one.result == FactResult::pass && !doubts.empty()) {
             one.result = FactResult::fail;
-            one.detail += ", but the record is one that Gmail calls suspicious (4.7.24): " + joined(doubts);
+            one.detail += ", but the record is one that Gmail calls suspicious (4.7.24): " + text::joined(doubts);
             one.repair =
                 fmt::format("name the machines that send for {} and no others: {} and those of your other senders", domain,
                             (question_.ips.front().is_v4() ? "ip4:" : "ip6:") + question_.ips.front().to_string());
@@ -100,7 +95,7 @@ void Examiner::spf_of_helo() {
             Fact& none = fact(FactKind::spf_helo, FactResult::pass, subject,
                               "the EHLO name has no SPF record that says no; with the record below reports (with the null "
                               "sender) would pass SPF, too");
-            none.record = auth::txt_line(question_.helo, "v=spf1 a -all");
+            none.record = auth::zone_file(auth::txt_record(question_.helo, "v=spf1 a -all"));
         } else {
             Fact& fails =
                 fact(FactKind::spf_helo, FactResult::fail, subject,
@@ -108,7 +103,7 @@ void Examiner::spf_of_helo() {
                                  outcome->term.empty() ? ": " + outcome->why : fmt::format(" by \"{}\"", outcome->term)));
             fails.repair = fmt::format("change the SPF record of {} to this", question_.helo);
             const std::vector<IpAddress> ours = {ip};
-            fails.record = auth::txt_line(question_.helo, auth::spf::with_addresses(spf_records_of(question_.helo), ours));
+            fails.record = auth::zone_file(auth::txt_record(question_.helo, auth::spf::with_addresses(spf_records_of(question_.helo), ours)));
         }
         found_.facts.back().ttl = ask(DnsType::txt, question_.helo).ttl;
     }
@@ -132,7 +127,7 @@ void Examiner::spf_of_from() {
                  records.empty() ? "From's domain has no SPF record, which docomo asks for though MAIL FROM is another domain"
                                  : "the SPF record of From's domain is broken");
         none.repair = fmt::format("publish this TXT record at {}{}", domain, records.empty() ? "" : " in place of what is there");
-        none.record = auth::txt_line(domain, auth::spf::with_addresses(records, question_.ips));
+        none.record = auth::zone_file(auth::txt_record(domain, auth::spf::with_addresses(records, question_.ips)));
     }
     found_.facts.back().ttl = answer.ttl;
 }

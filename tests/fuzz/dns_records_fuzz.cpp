@@ -10,7 +10,7 @@
 #include "auth/spf.hpp"
 #include "auth/spf_macro.hpp"
 #include "auth/spf_record.hpp"
-#include "auth/txt_record.hpp"
+#include "auth/dns_record.hpp"
 #include "law.hpp"
 
 namespace {
@@ -72,7 +72,7 @@ void fuzz_spf(const std::string& record) {
         const spf::Step step = spf::evaluate(spf::Subject(ip, "example.com", "mail.example.com"), fixed);
         const auto* outcome = std::get_if<spf::Outcome>(&step);
         fuzz::require(outcome != nullptr && outcome->verdict == spf::Verdict::pass, "the repaired record passes");
-        (void)txt_line("example.com", repaired);
+        (void)zone_file(txt_record("example.com", repaired));
     }
 }
 

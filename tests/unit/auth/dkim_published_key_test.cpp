@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "auth/dkim/record.hpp"
-#include "auth/txt_record.hpp"
 #include "base/base64.hpp"
 
 namespace posthorn::auth::dkim {
@@ -93,12 +92,6 @@ TEST(PublishedKey, TwoRecordsAreOneTooMany) {   // s3.6.2.2: verifiers take any 
     EXPECT_TRUE(says(finding, "2 records")) << finding.words;
     const std::vector<std::string> twice = {ours(), ours()};
     EXPECT_EQ(compare(twice, rsa()).state, KeyState::same);
-}
-
-TEST(TxtLine, IsCutAtWhatDnsAllows) {   // RFC 1035 s3.3, s5.1
-    EXPECT_EQ(txt_line("a.example.com", "v=spf1 -all"), "a.example.com. IN TXT \"v=spf1 -all\"");
-    EXPECT_EQ(txt_line("a.example.com", std::string(300, 'x')), "a.example.com. IN TXT ( \"" + std::string(255, 'x') + "\"\n    \"" + std::string(45, 'x') + "\" )");
-    EXPECT_EQ(txt_line("a.example.com", R"(a"b\c)"), R"(a.example.com. IN TXT "a\"b\\c")");
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST(Examination, NothingIsWell) {
         EXPECT_NE(fact.detail, "") << to_string(fact.kind);
     }
     EXPECT_EQ(the(FactKind::spf, all).record, "example.com. IN TXT \"v=spf1 ip4:192.0.2.1 ~all\"");
-    EXPECT_EQ(the(FactKind::dkim, all).record, auth::dkim::key_record("example.com", "s1", *key()).zone_file);
+    EXPECT_EQ(the(FactKind::dkim, all).record, zone_file(auth::dkim::key_record("example.com", "s1", *key())));
     EXPECT_EQ(the(FactKind::dmarc, all).record, "_dmarc.example.com. IN TXT \"v=DMARC1; p=none\"");
     EXPECT_EQ(the(FactKind::ptr, all).record, "1.2.0.192.in-addr.arpa. IN PTR mail.example.com.");
     EXPECT_TRUE(has(the(FactKind::ptr, all).repair, "hoster")) << the(FactKind::ptr, all).repair;
