@@ -9,6 +9,8 @@ std::string_view to_string(DnsType type) {
             return "A";
         case DnsType::aaaa:
             return "AAAA";
+        case DnsType::cname:
+            return "CNAME";
         case DnsType::mx:
             return "MX";
         case DnsType::ns:

@@ -14,7 +14,7 @@
 
 namespace posthorn::auth {
 
-enum class DnsType : std::uint8_t { a, aaaa, mx, ns, ptr, soa, txt };
+enum class DnsType : std::uint8_t { a, aaaa, cname, mx, ns, ptr, soa, txt };
 
 [[nodiscard]] std::string_view to_string(DnsType type);
 
@@ -35,7 +35,7 @@ struct DnsAnswer {
     DnsStatus status = DnsStatus::temporary;
     std::vector<std::string>
         texts;  // TXT: one a record, its strings joined (RFC 7208 s3.3); MX (lowest preference first, "" for the root
-                // of a null MX), NS, PTR: names
+                // of a null MX), NS, PTR, CNAME: names
     std::vector<IpAddress> addresses;  // A, AAAA
     std::chrono::seconds ttl{0};       // how long others may still use it; of a negative answer that of the SOA
     std::string detail;                // why there is no answer, for the operator

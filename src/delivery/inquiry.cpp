@@ -14,7 +14,6 @@
 #include "net/wait_event.hpp"
 
 namespace posthorn::delivery {
-namespace {
 
 namespace asio = net::asio;
 using auth::DnsAnswer;
@@ -24,15 +23,14 @@ using auth::DnsStatus;
 using auth::DnsType;
 using net::awaitable;
 
-constexpr unsigned kMaxRounds = 40;         // SPF takes some twenty at worst (RFC 7208 s4.6.4)
-constexpr std::size_t kMaxQuestions = 400;  // of one inquiry
-
 dns::RecordType record_type(DnsType type) {
     switch (type) {
         case DnsType::a:
             return dns::RecordType::a;
         case DnsType::aaaa:
             return dns::RecordType::aaaa;
+        case DnsType::cname:
+            return dns::RecordType::cname;
         case DnsType::mx:
             return dns::RecordType::mx;
         case DnsType::ns:
@@ -45,12 +43,6 @@ dns::RecordType record_type(DnsType type) {
             break;
     }
     return dns::RecordType::txt;
-}
-
-DnsAnswer nothing(std::string why) {
-    DnsAnswer answer;
-    answer.detail = std::move(why);
-    return answer;
 }
 
 DnsAnswer answer_from(dns::Lookup lookup) {
@@ -79,6 +71,16 @@ DnsAnswer answer_from(dns::Lookup lookup) {
         else
             answer.texts.push_back(std::move(record.text));
     }
+    return answer;
+}
+
+namespace {
+
+constexpr unsigned kMaxRounds = 40;  // SPF takes some twenty at worst (RFC 7208 s4.6.4)
+
+DnsAnswer nothing(std::string why) {
+    DnsAnswer answer;
+    answer.detail = std::move(why);
     return answer;
 }
 
@@ -207,7 +209,7 @@ awaitable<void> ask_all(std::shared_ptr<Asking> asking, net::TaskGroup* group, S
     for (unsigned round = 0; round < kMaxRounds; ++round) {
         const std::vector<DnsQuestion> wanted = wanted_by(*asking);
         questions += wanted.size();
-        if (wanted.empty() || questions > kMaxQuestions) co_return;
+        if (wanted.empty() || questions > asking->rules.max_questions) co_return;
         begin(executor, asking, wanted);
         if (!co_await await_round(asking, group, end)) co_return;
     }

@@ -9,6 +9,7 @@
 
 #include "auth/dns_answers.hpp"
 #include "base/clock.hpp"
+#include "dns/message.hpp"
 #include "net/asio.hpp"
 
 namespace posthorn::dns {
@@ -29,6 +30,10 @@ struct DnsViews {
     DnsViews() = default;
 };
 
+// Pure. What dns/ says in the words of the rules.
+[[nodiscard]] dns::RecordType record_type(auth::DnsType type);
+[[nodiscard]] auth::DnsAnswer answer_from(dns::Lookup lookup);
+
 // Pure functions, called between the rounds.
 struct DnsRules {
     // The questions that are missing among these answers of one place; none: all is known.
@@ -38,6 +43,8 @@ struct DnsRules {
     std::function<bool(const std::string& name)> ours;
     // How many questions are answered, of how many so far; may be empty.
     std::function<void(std::size_t answered, std::size_t asked)> progress;
+
+    std::size_t max_questions = 400;  // in all; what is wanted beyond stays unknown
 
     DnsRules() = default;
 };
