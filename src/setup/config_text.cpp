@@ -273,8 +273,9 @@ Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_
             changed = put_in_at_top(text_, root_, layout, key, line);
         } else if (around != nullptr && layout.has_heading(*around)) {
             changed = put_in_section(text_, *around, layout, key, line);
-        } else if (around != nullptr) {  // a.b = 1 without a heading [a]
-            changed = put_in_line(text_, layout.end_of_own_lines(*around->as<toml::Table>()), fmt::format("{} = {}", path, toml_value));
+        } else if (const std::size_t end = around == nullptr ? 0 : layout.end_of_own_lines(*around->as<toml::Table>()); end != 0) {
+            // a.b = 1 without a heading [a]
+            changed = put_in_line(text_, end, fmt::format("{} = {}", path, toml_value));
         } else {
             changed = put_in_paragraph(text_, text_.size(), {fmt::format("[{}]", section), line});
         }

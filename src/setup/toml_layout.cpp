@@ -63,7 +63,14 @@ std::string_view TomlLayout::line(std::size_t offset) const {
 
 bool TomlLayout::has_heading(const toml::Value& table) const {
     const std::size_t at = offset(table.at);
-    return table.as<toml::Table>() != nullptr && at < text_.size() && text_[at] == '[';
+    const auto* entries = table.as<toml::Table>();
+    if (entries == nullptr || at >= text_.size() || text_[at] != '[') return false;
+    // [a.b] makes a, too, in the same place.
+    return std::none_of(entries->begin(), entries->end(), [&](const toml::Entry& entry) {
+        const auto* list = entry.value.as<toml::List>();
+        const toml::Value& below = list != nullptr && !list->empty() ? list->front() : entry.value;
+        return below.as<toml::Table>() != nullptr && offset(below.at) == at;
+    });
 }
 
 std::size_t TomlLayout::next_heading(std::size_t offset) const {
