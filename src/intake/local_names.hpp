@@ -52,6 +52,9 @@ struct NameFile {
     std::string text;
 };
 
+// Whoever may write such a file decides where mail goes, so it must be his (SM-43), or with or_root root's. Empty: it may be used.
+[[nodiscard]] std::string fault_of(const NameFile& file, const PasswdEntry& owner, bool or_root = false);
+
 // Where expand() gets its files. Implemented by smtp/server (AliasFiles, on the disk pool) and by tests.
 class NameFiles {
 public:
