@@ -25,6 +25,9 @@ public:
     // Whether `signature` (octets of b=) is one over `data` (the canonical header): RSASSA-PKCS1-v1_5 with SHA-256, or PureEdDSA over
     // SHA-256(data) (RFC 8463 s3).
     [[nodiscard]] bool verifies(std::string_view data, std::string_view signature) const;
+    // RSA: whether `signature` was made with this key's private half, over whatever. Tells a changed header from a changed key. Ed25519 cannot
+    // tell: true.
+    [[nodiscard]] bool made(std::string_view signature) const;
 
 private:
     struct Impl;

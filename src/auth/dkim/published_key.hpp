@@ -20,6 +20,9 @@ struct PublishedKey {
     std::vector<std::string> services;  // s=; empty: all
     bool testing = false;               // t=y
     bool strict = false;                // t=s: i= must be the very d=
+
+    [[nodiscard]] bool allows_hash(std::string_view name) const;
+    [[nodiscard]] bool allows_service(std::string_view name) const;
 };
 
 // Error: the record is none that a verifier could use, and what is wrong with it; the quoting of a zone editor among it.

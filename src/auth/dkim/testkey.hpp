@@ -48,6 +48,13 @@ struct KeyVerdict {
     }
 };
 
+// What one record is for our key. Never no_record, no_name, several, servers_differ, exposed or temporary.
+struct RecordVerdict {
+    KeyFault fault = KeyFault::none;
+    std::string words;   // one sentence, also of none
+};
+[[nodiscard]] RecordVerdict judge_record(std::string_view record, const PrivateKey& ours);
+
 // Pure. answer: to TXT at name, "selector._domainkey.domain". Never servers_differ or exposed, which no single answer tells.
 [[nodiscard]] KeyVerdict judge_key(const DnsAnswer& answer, const PrivateKey& ours, std::string_view name);
 
