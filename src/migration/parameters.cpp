@@ -29,6 +29,11 @@ const std::unordered_map<std::string_view, std::string_view>& defaults() {
 constexpr std::string_view kMachineNames[] = {"config_directory", "mail_release_date", "mydomain", "myhostname",
                                               "mynetworks", "process_id", "process_name"};
 
+// Expanded later, by the program that uses them, with names of its own such as $user.
+constexpr std::string_view kRawNames[] = {"command_execution_directory", "default_rbl_reply", "forward_path", "luser_relay",
+                                          "mailbox_command", "postscreen_expansion_filter", "postscreen_reject_footer",
+                                          "smtpd_expansion_filter", "smtpd_reject_footer"};
+
 }  // namespace
 
 std::optional<std::string_view> built_in_default(std::string_view name) {
@@ -135,6 +140,7 @@ std::string Parameters::expanded(std::string_view text) const {
 
 std::string Parameters::value(std::string_view name) const {
     const auto unexpanded = state_->raw(name);
+    if (std::find(std::begin(kRawNames), std::end(kRawNames), name) != std::end(kRawNames)) return unexpanded.value_or("");
     return unexpanded ? expanded(*unexpanded) : std::string();
 }
 

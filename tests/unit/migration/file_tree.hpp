@@ -1,0 +1,41 @@
+// Files of a test: a map of paths to texts in place of a disk.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "migration/files.hpp"
+
+namespace posthorn::migration::test {
+
+class FileTree : public Files {
+public:
+    std::map<std::string, std::string> texts;
+    std::map<std::string, std::uint32_t> modes;  // 0600 where nothing is said
+
+    [[nodiscard]] std::optional<std::string> text(const std::string& path) const override {
+        const auto found = texts.find(path);
+        return found == texts.end() ? std::nullopt : std::optional(found->second);
+    }
+    [[nodiscard]] std::optional<Facts> facts(const std::string& path) const override {
+        if (texts.contains(path)) {
+            const auto mode = modes.find(path);
+            return Facts{false, mode == modes.end() ? 0600 : mode->second, "root"};
+        }
+        const auto below = texts.lower_bound(path + "/");
+        if (below != texts.end() && below->first.starts_with(path + "/")) return Facts{true, 0755, "root"};
+        return std::nullopt;
+    }
+    [[nodiscard]] std::vector<std::string> names(const std::string& directory) const override {
+        std::set<std::string> found;
+        for (const auto& [path, text] : texts) {
+            if (!path.starts_with(directory + "/")) continue;
+            const std::string rest = path.substr(directory.size() + 1);
+            found.insert(rest.substr(0, rest.find('/')));
+        }
+        return {found.begin(), found.end()};
+    }
+};
+
+}  // namespace posthorn::migration::test
