@@ -40,6 +40,13 @@ struct DkimOptions {
     Canonical body = Canonical::relaxed;
     Duration expire_after{};                                 // x=; 0: no x= tag
     UnsignedPolicy unknown_domain = UnsignedPolicy::hold;    // From domain that no [[domain]] covers
+    // Of key directories:
+    bool autogenerate = true;                                // a directory without a key gets one
+    bool sign_unpublished = false;                           // the only key signs although DNS does not have it yet; false: mail is held
+    Duration rotate_every{};                                 // a key signs so long, then the next one is made; 0: by hand only
+    Duration settle = std::chrono::hours(1);                 // a record has been at all servers so long before its key signs
+    Duration keep_record{};                                  // of a key that retired; 0: queue.lifetime and seven days
+    Duration look_every = std::chrono::minutes(10);          // how often DNS is asked about keys that are not in use yet
 };
 
 // Which messages belong to a list stream: any of the given criteria.

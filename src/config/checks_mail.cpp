@@ -91,8 +91,16 @@ void check_domains(const Config& config, const Places& places, Findings& finding
                 }
             }
         }
+        for (std::size_t k = 0; k < i; ++k) {
+            if (!domain.key_directory.empty() && domains[k].key_directory == domain.key_directory) {
+                findings.mistake(places.of(path + ".key_directory"),
+                                 fmt::format("domain.key_directory of {} is that of {}, too; allowed: a directory for each domain", domain.name,
+                                             domains[k].name));
+                break;
+            }
+        }
         check_bounces(domain, path, places, findings);
-        if (domain.keys.empty() && is_domain_name(domain.name) &&
+        if (domain.keys.empty() && domain.key_directory.empty() && is_domain_name(domain.name) &&
             domain.unsigned_policy == auth::UnsignedPolicy::hold) {
             findings.warning(
                 places.of(path),

@@ -22,6 +22,9 @@ using Rows = std::vector<Setting<Config>>;
 void add_identity(Rows& rows) {
     using namespace binding;
     const std::vector<Setting<Config>> own = {
+        {"", "config_version", integer<Config>(FIELD(version), 1, kConfigVersion),
+         "Which edition of these settings the file is written for. A Posthorn that is too old for the file says so and does not "
+         "start, instead of taking half of it for mistakes. Not given: 1."},
         {"", "hostname",
          text<Config>(FIELD(hostname), "a fully qualified domain name such as \"mail.example.com\""),
          "The name this server gives itself in its greeting, EHLO, Received and reports. Its A and AAAA "
@@ -252,6 +255,22 @@ void add_auth(Rows& rows) {
          "What happens to mail whose From domain no [[domain]] covers. Mail that leaves unsigned spoils the "
          "reputation of the "
          "address it leaves from."},
+        {"dkim", "autogenerate", boolean<Config>(FIELD(auth.dkim.autogenerate)),
+         "Whether a domain.key_directory without a key gets one. Its record must be published by hand: `posthorn dkim rotate DOMAIN --status`."},
+        {"dkim", "unpublished",
+         choice<Config>(FIELD(auth.dkim.sign_unpublished),
+                        std::vector<std::pair<std::string, bool>>{{"hold", false}, {"sign", true}}),
+         "What happens to mail while the only key of a domain.key_directory is not in DNS yet: hold it, or sign it with a key that receivers "
+         "cannot find."},
+        {"dkim", "rotate_every", duration<Config>(FIELD(auth.dkim.rotate_every), seconds(0), 3650 * kDay),
+         "How long a key of a domain.key_directory signs before the next one is made; its record must then be published by hand. \"0s\": only "
+         "`posthorn dkim rotate` makes one."},
+        {"dkim", "settle", duration<Config>(FIELD(auth.dkim.settle), seconds(0), 30 * kDay),
+         "How long a new key's record must have been at all servers of the zone before the key signs, and at least the record's TTL."},
+        {"dkim", "keep_record", duration<Config>(FIELD(auth.dkim.keep_record), seconds(0), 365 * kDay),
+         "How long the record of a key that signs no more must stay. \"0s\": queue.lifetime and seven days."},
+        {"dkim", "look_every", duration<Config>(FIELD(auth.dkim.look_every), seconds(1), 7 * kDay),
+         "How often the daemon looks for the records of keys that are not in use yet."},
 
         {"unsubscribe", "key_file", path<Config>(FIELD(auth.unsubscribe.key_file), true),
          "At least 32 random octets in hex or base64 (openssl rand -hex 32): the secret that the unsubscribe "

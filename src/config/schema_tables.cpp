@@ -85,6 +85,8 @@ const std::vector<Setting<auth::DomainOptions>>& domain_settings() {
          "delivery.source_v4."},
         {"domain", "source_v6", text<D>(FIELD(source_v6), "an IPv6 address of this machine, or \"\""),
          "The same for IPv6. Empty: delivery.source_v6."},
+        {"domain", "key_directory", path<D>(FIELD(key_directory), true),
+         "A directory of keys that Posthorn makes and changes itself, in stages (docs/KEYS.md), beside or instead of those of dkim."},
     };
     return all;
 }

@@ -30,6 +30,8 @@ enum class Leftover : std::uint8_t { refuse, take };
 
 // Reads stages.json, takes the step and writes it, as one; bury deletes the private key after that. make: see make_key.
 [[nodiscard]] Result<void> carry_out(const std::string& directory, const RotationStep& step, TimePoint now);
+// Deletes private keys of the stage gone; what a crash behind the last step left.
+void delete_gone_keys(const std::string& directory, const KeyStages& stages);
 // Takes a pending or published key back: struck off the list, its file deleted. Error: it signs, or did.
 [[nodiscard]] Result<void> abandon_key(const std::string& directory, const std::string& selector);
 

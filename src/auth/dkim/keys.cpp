@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "auth/dkim/key_directory.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
 
@@ -20,6 +21,27 @@ std::string table_form(std::string_view domain) {
     return ascii ? *ascii : std::string(domain);
 }
 
+// Where stages.json cannot be read, the keys of the configuration go on signing.
+std::vector<DomainKey> fixed_keys(const DomainOptions& domain) {
+    DomainOptions fixed = domain;
+    fixed.key_directory.clear();
+    return domain_keys(fixed).value();
+}
+
+// SD-45: the domain has keys to come, or none yet.
+std::string unpublished_reason(const std::string& name, const DomainOptions& domain, const Result<std::vector<DomainKey>>& all) {
+    if (!all) return fmt::format("domain {}: {}", name, all.error().what);
+    for (const DomainKey& key : *all) {
+        if (key.stage == KeyStage::pending || key.stage == KeyStage::published)
+            return fmt::format(
+                "the DKIM key {} of {} is not in use before its record is at all servers of the zone: publish it (posthorn dkim record --domain {} "
+                "--selector {}), posthorn dkim rotate {} --status tells what is missing; dkim.unpublished = \"sign\" signs at once",
+                key.selector, name, name, key.selector, name);
+    }
+    return fmt::format("domain {} has no DKIM key in {} yet: the daemon makes one when dkim.autogenerate is on, posthorn dkim rotate {} at once", name,
+                       domain.key_directory, name);
+}
+
 }  // namespace
 
 KeyTablePtr KeyTable::build(const std::vector<DomainOptions>& domains, const DkimOptions& options,
@@ -30,13 +52,18 @@ KeyTablePtr KeyTable::build(const std::vector<DomainOptions>& domains, const Dki
         const std::string name = table_form(domain.name);
         Entry& entry = table->entries_[name];
         entry.policy = domain.unsigned_policy;
-        if (domain.keys.empty()) {
+        const Result<std::vector<DomainKey>> all = domain_keys(domain);
+        const std::vector<DomainKey> signing = all ? signing_keys(*all, options.sign_unpublished) : fixed_keys(domain);
+        if (!all) table->problems_.push_back(fmt::format("domain {}: {}", name, all.error().what));
+        if (signing.empty() && !domain.key_directory.empty()) {
+            entry.reason = unpublished_reason(name, domain, all);
+        } else if (signing.empty()) {
             entry.reason = fmt::format(
                 "domain {} has no DKIM key: make one with posthorn dkim genkey --domain {} "
                 "--selector SELECTOR, publish its record, and name it in the [[domain]] section",
                 name, name);
         }
-        for (const auto& key : domain.keys) {
+        for (const DomainKey& key : signing) {
             auto loaded = source(key.key_file);
             if (!loaded) {
                 auto reason = fmt::format("domain {}: no key for selector {}: {}", name, key.selector,
@@ -56,7 +83,7 @@ KeyTablePtr KeyTable::build(const std::vector<DomainOptions>& domains, const Dki
         std::stable_sort(entry.identities.begin(), entry.identities.end(), [](const auto& a, const auto& b) {
             return a.key->algorithm() == Algorithm::rsa && b.key->algorithm() != Algorithm::rsa;
         });
-        if (entry.identities.empty() && domain.keys.empty()) table->problems_.push_back(entry.reason);
+        if (entry.identities.empty() && signing.empty()) table->problems_.push_back(entry.reason);
         if (!entry.identities.empty()) entry.reason.clear();
     }
     return table;

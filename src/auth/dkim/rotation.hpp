@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/dkim/key.hpp"
@@ -63,7 +64,8 @@ struct KeySeen {
 
 // The one step that is due for a domain, or the reason why none is.
 struct RotationStep {
-    enum class Kind : std::uint8_t { wait, make, publish, activate, retire, bury } kind = Kind::wait;
+    // lose: a published record is not at all servers any more, the key is pending again. retire: only by hand. bury: retiring to gone.
+    enum class Kind : std::uint8_t { wait, make, publish, lose, activate, retire, bury } kind = Kind::wait;
     std::string selector;      // of the key that it is about; of make: the new one's
     Algorithm algorithm = Algorithm::rsa;
     int bits = 0;              // of make
@@ -79,9 +81,12 @@ struct RotationStep {
 using KeysSeen = std::vector<std::pair<std::string, KeySeen>>;
 [[nodiscard]] RotationStep next_step(const KeyStages& stages, const KeysSeen& seen, const RotationOptions& options, TimePoint now);
 
-// Carries a step out on the list; make adds a pending key. activate: the one that was active for that algorithm retires.
-// Error: the key is not in a stage from which that goes.
+// Carries a step out on the list; make adds a pending key. activate: the one that was active for that algorithm retires; a retiring key may come
+// back so, its record is still there. Error, and nothing is changed: the key is not in a stage from which that goes, or nothing would sign any more.
 [[nodiscard]] Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint now);
+
+// What a key waits for, for people: "signs since 2026-11-22...", "its record is not at all servers: ...".
+[[nodiscard]] std::string outlook(const StagedKey& key, const KeysSeen& seen, const RotationOptions& options, TimePoint now);
 
 // SD-32: "mta-202611", or "mta-202611-2" where that is taken.
 [[nodiscard]] std::string default_selector(TimePoint now, const KeyStages& taken);
