@@ -26,6 +26,9 @@ struct Examination {
 // (includes of their SPF records) is not ours to repair, and not theirs to be asked for every few minutes.
 [[nodiscard]] bool is_ours(const DiagnosisQuestion& question, const std::string& name);
 
+// PR-20: names that hosters give to addresses that nobody named: most of the address's numbers are in it.
+[[nodiscard]] bool looks_generic(const std::string& name, const IpAddress& ip);
+
 // The facts as the resolver shows them, and as each of the zones' servers does (the first server of each zone, the second, ...), as one. A server
 // that did not answer has no say while another did.
 [[nodiscard]] std::vector<Fact> combine(std::vector<Fact> at_resolver, std::span<const std::vector<Fact>> at_authorities);

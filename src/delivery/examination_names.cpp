@@ -25,7 +25,8 @@ bool has(const DnsAnswer& answer, const IpAddress& ip) {
     return std::find(answer.addresses.begin(), answer.addresses.end(), ip) != answer.addresses.end();
 }
 
-// PR-20: what hosters give to addresses that nobody named: most of the address's numbers are in it.
+}  // namespace
+
 bool looks_generic(const std::string& name, const IpAddress& ip) {
     if (!ip.is_v4()) return false;
     const std::string text = ip.to_string();
@@ -43,8 +44,6 @@ bool looks_generic(const std::string& name, const IpAddress& ip) {
     }
     return found >= 3;
 }
-
-}  // namespace
 
 // PR-2: a name, and the name leads back.
 void Examiner::ptr() {
