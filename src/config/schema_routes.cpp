@@ -1,6 +1,4 @@
 // The settings of the tables that say where mail goes: [[relay]], [[route]], [[provider]].
-#include <charconv>
-
 #include "base/text.hpp"
 #include "config/field.hpp"
 #include "config/schema.hpp"
@@ -84,30 +82,18 @@ constexpr const char* kDomains =
     "a list of domains \"example.com\", \"*.example.com\" for all below one, or \"*\"";
 
 // "600/1h"; "" for none.
-std::optional<Rate> read_rate(std::string_view words) {
-    const auto slash = words.find('/');
-    if (slash == std::string_view::npos) return std::nullopt;
-    std::uint32_t count = 0;
-    const std::string_view number = words.substr(0, slash);
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
-    const auto per = parse_duration(words.substr(slash + 1));
-    if (error != std::errc() || end != number.data() + number.size() || count == 0) return std::nullopt;
-    if (!per || per->count() <= 0) return std::nullopt;
-    return Rate{count, *per};
-}
-
 template <class Owner, class At>
 Binding<Owner> rate(At at) {
     return {Shape::text, "a number of recipients per time, such as \"10/1m\" or \"600/1h\", or \"\" for none",
             [at](Owner& owner, const Value& value, const std::string&) -> Accepted {
                 const auto* given = value.as<std::string>();
-                const auto read = given == nullptr || given->empty() ? std::nullopt : read_rate(*given);
+                const auto read = given == nullptr || given->empty() ? std::nullopt : parse_rate(*given);
                 if (given == nullptr || (!given->empty() && !read)) return binding::refuse(value);
                 at(owner) = read;
                 return std::nullopt;
             },
             [at](const Owner& owner) {
-                return quote(at(owner) ? fmt::format("{}/{}", at(owner)->count, format_duration(at(owner)->per)) : std::string());
+                return quote(at(owner) ? format_rate(*at(owner)) : std::string());
             }};
 }
 
