@@ -69,4 +69,18 @@ std::string format_size(std::uint64_t octets) {
     return format(octets, kSizes);
 }
 
+std::optional<Rate> parse_rate(std::string_view text) {
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    std::uint32_t count = 0;
+    const std::string_view number = text.substr(0, slash);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+    const auto per = parse_duration(text.substr(slash + 1));
+    if (error != std::errc() || end != number.data() + number.size() || count == 0) return std::nullopt;
+    if (!per || per->count() <= 0) return std::nullopt;
+    return Rate{count, *per};
+}
+
+std::string format_rate(const Rate& rate) { return std::to_string(rate.count) + "/" + format_duration(rate.per); }
+
 }  // namespace posthorn::toml

@@ -1,4 +1,4 @@
-// Durations and sizes as they are written in the configuration: "30s", "5m", "3h", "5d"; "256KiB", "35MiB".
+// Durations, sizes and rates as they are written in the configuration: "30s", "5m", "3h", "5d"; "256KiB", "35MiB"; "600/1h".
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/rate.hpp"
 
 namespace posthorn::toml {
 
@@ -19,5 +20,9 @@ namespace posthorn::toml {
 // things.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 [[nodiscard]] std::string format_size(std::uint64_t octets);
+
+// "10/1m": ten a minute. Neither number is 0.
+[[nodiscard]] std::optional<Rate> parse_rate(std::string_view text);
+[[nodiscard]] std::string format_rate(const Rate& rate);
 
 }  // namespace posthorn::toml

@@ -41,6 +41,16 @@ TEST(Sizes, AreOctetsOrBinaryUnits) {
     EXPECT_EQ(format_size(0), "0");
 }
 
+TEST(Rates, AreANumberPerTime) {
+    EXPECT_EQ(parse_rate("10/1m"), (Rate{10, std::chrono::minutes(1)}));
+    EXPECT_EQ(parse_rate("600/1h"), (Rate{600, std::chrono::hours(1)}));
+    EXPECT_EQ(parse_rate("4294967295/500ms"), (Rate{4294967295, std::chrono::milliseconds(500)}));
+    for (const char* wrong : {"", "10", "/1m", "10/", "10/m", "0/1m", "10/0s", "-1/1m", "10 /1m", "1.5/1m", "10/1m/2", "4294967296/1m"}) {
+        EXPECT_FALSE(parse_rate(wrong).has_value()) << wrong;
+    }
+    EXPECT_EQ(format_rate(Rate{10, std::chrono::seconds(60)}), "10/1m");
+}
+
 TEST(Nearest, GuessesSlipsOfTheFingerOnly) {
     EXPECT_EQ(nearest("prot", {"port", "tls"}), "port");
     EXPECT_EQ(nearest("hostnaem", {"hostname", "postmaster"}), "hostname");
