@@ -41,6 +41,7 @@ enum class RecordKind : std::uint8_t { ptr, address, spf, dkim, dmarc, dmarc_rep
 
 // required: mail is refused or distrusted without it. advised: better with it. hint: concerns mail that the domain receives.
 enum class Need : std::uint8_t { required, advised, hint };
+[[nodiscard]] std::string_view to_string(Need need);
 
 struct WantedRecord {
     enum class State : std::uint8_t {
