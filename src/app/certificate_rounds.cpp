@@ -5,18 +5,13 @@
 #include <utility>
 
 #include "app/certificates.hpp"
+#include "base/join.hpp"
 #include "base/log.hpp"
 
 namespace posthorn::app {
 namespace {
 
 constexpr std::chrono::hours kTellAgain{24};
-
-std::string joined(const std::vector<std::string>& names) {
-    std::string all;
-    for (const std::string& name : names) all += (all.empty() ? "" : ",") + name;
-    return all;
-}
 
 }  // namespace
 
@@ -105,7 +100,7 @@ void CertificateRounds::found(Finding finding) {
         for (const auto& certificate : tls_->certificates()) {
             log::info("certificate")
                 .kv("file", certificate->files().certificate_file)
-                .kv("names", joined(certificate->names()))
+                .kv("names", text::joined(certificate->names(), ","))
                 .kv("days_left", days_left(*certificate, wall_now()))
                 .kv("action", "read anew, in use from the next connection on");
         }
@@ -129,7 +124,7 @@ void CertificateRounds::tell_dates() {
         const net::DateNotice notice = date_notice(*certificate, wall_now());
         if (notice.text.empty()) continue;
         log::Event event(notice.urgent ? log::Level::error : log::Level::warning, "certificate");
-        event.kv("names", joined(certificate->names()))
+        event.kv("names", text::joined(certificate->names(), ","))
             .kv("days_left", days_left(*certificate, wall_now()))
             .kv("warning", notice.text);
     }

@@ -204,7 +204,7 @@ int find_suspended(const AccountCommand& options, const config::Config& config, 
 }
 
 // One line a user: the bare name of one who may send, else what keeps him from it.
-std::string line_of(const json::object& user) {
+std::string account_line(const json::object& user) {
     std::string line = shown(std::string(user.at("user").as_string()));
     if (const json::value* uid = user.if_contains("uid"); uid != nullptr && json::serialize(*uid) != line) {
         line += " (uid " + json::serialize(*uid) + ")";
@@ -264,7 +264,7 @@ int list(const AccountCommand& options) {
         print(json::serialize(out) + "\n");
         return exit_code::kOk;
     }
-    for (const json::value& user : users) print(line_of(user.as_object()));
+    for (const json::value& user : users) print(account_line(user.as_object()));
     return exit_code::kOk;
 }
 

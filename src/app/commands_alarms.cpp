@@ -8,6 +8,7 @@
 
 #include "admin/client.hpp"
 #include "app/daemon_call.hpp"
+#include "app/json_members.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::app {
@@ -20,9 +21,11 @@ struct EventsCommand : DaemonOptions {
     std::uint64_t from = 0;
 };
 
-std::string text_of(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+// Empty where the words are an event's id.
+std::string wrong_number(const std::string& words) {
+    if (const auto number = text::parse_unsigned(words, UINT32_MAX); number && *number > 0) return {};
+    return "\"" + text::safe_for_log(words, 40) +
+           "\" is no event's number; FROM is the \"id\" of the first event to tell again, a number from 1 on (`posthorn webhooks` shows what was put aside)";
 }
 
 // Below its headline: a text may have several lines, the records to publish among them.
@@ -117,7 +120,7 @@ void add_alarm_commands(CLI::App& app, Action& action) {
     auto* again = hooks->add_subcommand("replay", "Tell a webhook everything from a number on once more, as far as the journal has it");
     auto replaying = std::make_shared<EventsCommand>();
     again->add_option("NAME", replaying->name, "The webhook")->required();
-    again->add_option("FROM", replaying->from, "The first event's id")->required();
+    again->add_option("FROM", replaying->from, "The first event's id")->required()->check(CLI::Validator(wrong_number, "NUMBER"));
     add_daemon_options(*again, *replaying);
     again->callback([replaying, &action] { action = [replaying] { return replay(*replaying); }; });
     hooks->callback([hooks, showing, &action] {

@@ -11,6 +11,7 @@
 #include "admin/client.hpp"
 #include "app/daemon_call.hpp"
 #include "app/diagnosis_view.hpp"
+#include "app/json_members.hpp"
 #include "app/plan.hpp"
 #include "base/endpoint.hpp"
 #include "delivery/diagnosing.hpp"
@@ -73,11 +74,6 @@ std::optional<json::object> find_out_here(const DiagnoseCommand& command, const 
     json::object out = diagnosis_json(command.domain, command.sender, found);
     out["asked"] = "the configuration and DNS, for no daemon answers: " + silence;
     return out;
-}
-
-std::string text_of(const json::object& object, const char* key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
 // Microsoft's hosts ask for the same, by whatever name `rules` and `why` call them.

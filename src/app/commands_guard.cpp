@@ -26,7 +26,7 @@ std::string in_words(std::int64_t seconds) {
     return fmt::format("{} s", seconds);
 }
 
-std::string line_of(const json::object& one) {
+std::string address_line(const json::object& one) {
     const std::int64_t seconds = one.at("banned_seconds").to_number<std::int64_t>();
     const std::string address(one.at("address").as_string());
     const std::string reason(one.at("reason").as_string());
@@ -49,7 +49,7 @@ int list(const GuardCommand& options) {
         return exit_code::kOk;
     }
     const json::array& addresses = asked.body.as_object().at("addresses").as_array();
-    for (const json::value& one : addresses) print(line_of(one.as_object()));
+    for (const json::value& one : addresses) print(address_line(one.as_object()));
     if (addresses.empty()) print("Nothing is held against any address.\n");
     return exit_code::kOk;
 }

@@ -10,6 +10,7 @@
 
 #include "admin/client.hpp"
 #include "app/daemon_call.hpp"
+#include "app/json_members.hpp"
 #include "app/plan.hpp"
 #include "app/route_view.hpp"
 #include "delivery/source_watch.hpp"
@@ -100,12 +101,7 @@ std::optional<json::object> find_out_here(const std::string& config_path, const 
     return out;
 }
 
-std::string text_of(const json::object& object, const char* key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-void row(std::string_view name, std::string_view value) {
+void print_row(std::string_view name, std::string_view value) {
     if (!value.empty()) print(fmt::format("  {:<10} {}\n", name, value));
 }
 
@@ -125,32 +121,32 @@ void print_host(const json::object& host) {
 void print_route(const RouteCommand& command, const json::object& route) {
     print(command.address + (command.sender.empty() ? std::string() : " from " + command.sender) + "\n");
     if (!text_of(route, "outcome").empty()) {
-        row("way", "none");
-        row("outcome", text_of(route, "outcome") + ": " + text_of(route, "reply"));
-        row("asked", text_of(route, "asked"));
+        print_row("way", "none");
+        print_row("outcome", text_of(route, "outcome") + ": " + text_of(route, "reply"));
+        print_row("asked", text_of(route, "asked"));
         return;
     }
     const std::string relay = text_of(route, "relay");
-    row("way", relay.empty() ? "directly, to the servers that DNS names" : "by the relay " + relay);
-    row("login", text_of(route, "login"));
-    row("fallback", text_of(route, "fallback"));
-    row("provider", text_of(route, "provider"));
+    print_row("way", relay.empty() ? "directly, to the servers that DNS names" : "by the relay " + relay);
+    print_row("login", text_of(route, "login"));
+    print_row("fallback", text_of(route, "fallback"));
+    print_row("provider", text_of(route, "provider"));
     for (const json::value& sentence : route.at("why").as_array())
-        row("because", std::string(sentence.as_string()));
-    row("MTA-STS", text_of(route, "mta_sts"));
+        print_row("because", std::string(sentence.as_string()));
+    print_row("MTA-STS", text_of(route, "mta_sts"));
     const json::object& source = route.at("source").as_object();
     const std::string v4 = text_of(source, "v4"), v6 = text_of(source, "v6");
     const std::string about_v6 = text_of(source, "why");
-    row("from", fmt::format("IPv4 {}; IPv6 {}{}", v4.empty() ? "as the system chooses" : v4,
+    print_row("from", fmt::format("IPv4 {}; IPv6 {}{}", v4.empty() ? "as the system chooses" : v4,
                             !source.at("ipv6_used").as_bool() ? "is not used"
                             : v6.empty()                      ? "as the system chooses"
                                                               : v6,
                             about_v6.empty() ? "" : " (" + about_v6 + ")"));
     for (const json::value& trouble : route.at("troubles").as_array())
-        row("trouble", text_of(trouble.as_object(), "fault") + ": " + text_of(trouble.as_object(), "reply"));
-    row("hosts", "in the order to try; equal preferences are shuffled");
+        print_row("trouble", text_of(trouble.as_object(), "fault") + ": " + text_of(trouble.as_object(), "reply"));
+    print_row("hosts", "in the order to try; equal preferences are shuffled");
     for (const json::value& host : route.at("hosts").as_array()) print_host(host.as_object());
-    row("asked", text_of(route, "asked"));
+    print_row("asked", text_of(route, "asked"));
 }
 
 // Mail would come back, as there is no such domain or none that takes mail: 68. Nobody can tell now, or no

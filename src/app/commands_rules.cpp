@@ -13,11 +13,14 @@
 #include <optional>
 
 #include "app/command_line.hpp"
+#include "base/join.hpp"
 #include "base/sysexits.hpp"
 #include "base/text.hpp"
+#include "delivery/configured_rules.hpp"
 #include "delivery/judgement_words.hpp"
 #include "delivery/provider_rules.hpp"
 #include "delivery/reply_rule.hpp"
+#include "delivery/why_words.hpp"
 #include "mail/domain.hpp"
 #include "toml/units.hpp"
 
@@ -36,22 +39,24 @@ struct RulesCommand {
     bool json = false;
 };
 
-// The file named on the command line, else that of the configuration, else none. A machine without a
-// configuration has the built-in rules.
+// The file named on the command line, else that of the configuration, else none; with the configuration's [[provider]] tables on top, as the
+// daemon has them. A machine without a configuration has the built-in rules.
 std::shared_ptr<const ProviderRules> rules_of(const RulesCommand& command,
                                               std::vector<std::string>& own_domains, bool& strict) {
     std::string path = command.rules_path;
+    std::vector<ProviderOptions> given;
     if (::access(command.config_path.c_str(), R_OK) == 0) {
         const config::Loaded loaded = config::load(command.config_path);
         if (path.empty()) path = loaded.config.delivery.provider_rules;
         strict = loaded.config.retry.strict_5xx;
+        given = loaded.config.delivery.providers;
         for (const auth::DomainOptions& domain : loaded.config.auth.domains)
             own_domains.push_back(domain.name);
     }
     ProviderRules::Loaded loaded = ProviderRules::load(path);
     for (const delivery::RuleMistake& mistake : loaded.mistakes)
         fmt::print(stderr, "{}\n", mistake.to_string());
-    return std::move(loaded.rules);
+    return loaded.rules ? delivery::configured(*loaded.rules, given) : nullptr;
 }
 
 std::optional<Stage> stage_from(const std::string& word) {
@@ -101,6 +106,7 @@ json::object as_json(const delivery::Judgement& judgement, Stage stage, const st
     out["link"] = judgement.link;
     out["domain"] = judgement.domain;
     out["ip"] = judgement.ip;
+    if (judgement.failure_class == delivery::Class::auth) out["after_fix"] = delivery::to_string(judgement.after_fix);
     if (judgement.wait)
         out["wait"] = std::chrono::duration_cast<std::chrono::seconds>(*judgement.wait).count();
     if (judgement.pause)
@@ -113,12 +119,6 @@ json::object as_json(const delivery::Judgement& judgement, Stage stage, const st
 
 void row(std::string_view name, std::string_view value) {
     if (!value.empty()) print(fmt::format("{:<9} {}\n", name, text::safe_for_log(value, 1000)));
-}
-
-std::string joined(const std::vector<std::string_view>& words) {
-    std::string out;
-    for (const std::string_view word : words) out += (out.empty() ? "" : ", ") + std::string(word);
-    return out;
 }
 
 int test(const RulesCommand& command) {
@@ -174,11 +174,11 @@ int test(const RulesCommand& command) {
                   (command.stage.empty() ? " (--stage says where it came)" : ""));
     row("rule", judgement.rule + " (" + judgement.where + ")");
     row("class", std::string(delivery::to_string(judgement.failure_class)) + ": " +
-                     std::string(delivery::meaning_of(judgement.failure_class)));
+                     std::string(delivery::class_meaning(delivery::to_string(judgement.failure_class))));
     row("meaning", judgement.meaning);
     row("concerns", delivery::concerns(judgement));
     row("causes",
-        joined(judgement.causes.words()) + (judgement.causes.all_needed ? " (all must be in order)" : ""));
+        text::joined(judgement.causes.words()) + (judgement.causes.all_needed ? " (all must be in order)" : ""));
     row("domain", judgement.domain);
     row("address", judgement.ip);
     for (const std::string& sentence : delivery::consequences(judgement)) row("then", sentence);

@@ -18,7 +18,7 @@ struct SendersCommand : DaemonOptions {
     std::uint32_t limit = 30;
 };
 
-std::string line_of(const json::object& one) {
+std::string sender_line(const json::object& one) {
     const auto count = [&](const char* window, const char* what) {
         return one.at(window).as_object().at(what).to_number<std::uint64_t>();
     };
@@ -44,7 +44,7 @@ int senders(const SendersCommand& options) {
         return exit_code::kOk;
     }
     print("--- last hour ---  ---- last day ----\n  mails   rcpts    mails    rcpts  user                     script, directory or program\n");
-    for (std::size_t i = 0; i < all.size() && i < options.limit; ++i) print(line_of(all[i].as_object()));
+    for (std::size_t i = 0; i < all.size() && i < options.limit; ++i) print(sender_line(all[i].as_object()));
     if (all.size() > options.limit) print(fmt::format("and {} more; --limit shows them\n", all.size() - options.limit));
     return exit_code::kOk;
 }

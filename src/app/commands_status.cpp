@@ -24,7 +24,7 @@ std::string words(std::string_view key) {
 }
 
 // "59 days left" is read more easily than "days left 59".
-std::string line_of(const json::object& one) {
+std::string figures_line(const json::object& one) {
     std::string line;
     for (const auto& member : one) {
         const std::string key = words({member.key().data(), member.key().size()});
@@ -61,7 +61,7 @@ void print_object(const json::object& object, int depth) {
                 continue;
             }
             print(fmt::format("{}{}\n", margin, key));
-            for (const json::value& one : *list) print(fmt::format("{}  {}\n", margin, line_of(one.as_object())));
+            for (const json::value& one : *list) print(fmt::format("{}  {}\n", margin, figures_line(one.as_object())));
         } else if (!(member.value().is_string() && member.value().as_string().empty())) {
             print(fmt::format("{}{:<{}} {}\n", margin, key, 32 - depth * kIndent, shown(member.value())));
         }

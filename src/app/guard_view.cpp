@@ -8,13 +8,13 @@ namespace {
 
 using smtp::server::DoorGuard;
 
-constexpr std::size_t kMostShown = 1000;
+constexpr std::size_t kMostAddresses = 1000;
 
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
 
 std::vector<admin::GuardedAddress> guarded(const DoorGuard& guard) {
     std::vector<admin::GuardedAddress> all;
-    for (DoorGuard::Known& known : guard.known(steady_now(), kMostShown)) {
+    for (DoorGuard::Known& known : guard.known(steady_now(), kMostAddresses)) {
         admin::GuardedAddress one;
         one.address = std::move(known.address);
         one.failures = known.failures;

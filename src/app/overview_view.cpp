@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "base/text.hpp"
@@ -18,6 +19,7 @@ namespace json = boost::json;
 using delivery::count_words;
 
 constexpr std::size_t kMostOfAKind = 20;
+constexpr std::uint64_t kMarkShownFrom = 10;   // a bulk mark is shown from a tenth of it on; --json has all
 constexpr std::string_view kMargin = "            ";
 
 const json::value* at(const json::object& object, std::string_view key) { return object.if_contains(key); }
@@ -28,13 +30,13 @@ std::string text_at(const json::object& object, std::string_view key) {
     return words == nullptr ? std::string() : text::safe_for_log({words->data(), words->size()}, 2000);
 }
 
-std::uint64_t number_of(const json::value& value) {
+std::uint64_t count_of(const json::value& value) {
     return value.is_uint64() ? value.as_uint64() : value.is_int64() && value.as_int64() > 0 ? static_cast<std::uint64_t>(value.as_int64()) : 0;
 }
 
 std::uint64_t number_at(const json::object& object, std::string_view key) {
     const json::value* value = at(object, key);
-    return value == nullptr ? 0 : number_of(*value);
+    return value == nullptr ? 0 : count_of(*value);
 }
 
 const json::object& object_at(const json::object& object, std::string_view key) {
@@ -77,13 +79,19 @@ std::string answer(const json::object& status) {
     if (!well) {
         line = "Posthorn takes and delivers no mail: " + text_at(store, "reason");
     } else {
-        const auto& pairs = array_at(daemon, "pairs");
-        const auto held = static_cast<std::size_t>(std::count_if(pairs.begin(), pairs.end(), [](const json::value& pair) {
-            return pair.is_object() && text_at(pair.as_object(), "phase") != "releasing";
-        }));
+        std::set<std::string> senders;
+        bool machine = false;
+        for (const json::value& pair : array_at(daemon, "pairs")) {
+            if (!pair.is_object() || text_at(pair.as_object(), "phase") == "releasing") continue;
+            const std::string sender = text_at(pair.as_object(), "sender");
+            if (sender.empty()) machine = true;
+            else senders.insert(sender);
+        }
+        const std::string held = delivery::held_words(senders.size(), machine);
         const bool troubled = !array_at(daemon, "relay_troubles").empty();
-        line = held == 0 && !troubled ? "Posthorn is well" : held > 0 ? fmt::format("Posthorn works, and {} of ours {} refused somewhere", count_words(held, "sender"), held == 1 ? "is" : "are")
-                                                                     : "Posthorn works, and a relay does not work for us";
+        line = !held.empty() ? fmt::format("Posthorn works, and {} is held somewhere", held)
+               : troubled    ? "Posthorn works, and a relay does not work for us"
+                             : "Posthorn is well";
     }
     const std::uint64_t waiting = number_at(store, "recipients");
     if (waiting == 0) line += ": no mail waits";
@@ -139,6 +147,8 @@ void add_shaping(std::string& out, const json::object& shaping) {
     shown = 0;
     for (const json::value& value : array_at(shaping, "bulk_marks")) {
         const json::object& one = value.as_object();
+        const bool far = number_at(one, "sent_in_a_day") * kMarkShownFrom < number_at(one, "mark") && text_at(one, "reached").empty();
+        if (far) continue;
         if (shown++ == kMostOfAKind) break;
         item(out, "bulk mark", fmt::format("{}: {} in a day, of {}{}", text_at(one, "what"), number_at(one, "sent_in_a_day"), number_at(one, "mark"),
                                            text_at(one, "reached").empty() ? "" : "; " + text_at(one, "reached")));
@@ -166,7 +176,7 @@ void add_success(std::string& out, const json::array& success) {
 void age_row(std::string& out, const json::object& row, std::size_t width) {
     out += fmt::format("{:>{}} {:>5}", text_at(row, "name"), width, number_at(row, "total"));
     for (const json::value& count : array_at(row, "counts"))
-        out += fmt::format(" {:>5}", number_of(count));
+        out += fmt::format(" {:>5}", count_of(count));
     out += '\n';
 }
 
@@ -178,7 +188,7 @@ void add_ages(std::string& out, const json::object& ages) {
     for (const json::value& row : array_at(ages, "rows")) width = std::max(width, text_at(row.as_object(), "name").size() + 1);
     out += fmt::format("\nwaiting recipients by {}, and for how many minutes\n{:>{}} {:>5}", text_at(ages, "by"), "", width, "T");
     std::uint64_t last = 0;
-    for (const json::value& end : array_at(ages, "minutes")) out += fmt::format(" {:>5}", last = number_of(end));
+    for (const json::value& end : array_at(ages, "minutes")) out += fmt::format(" {:>5}", last = count_of(end));
     out += fmt::format(" {:>5}\n", fmt::format("{}+", last));
     age_row(out, total, width);
     for (const json::value& row : array_at(ages, "rows")) age_row(out, row.as_object(), width);

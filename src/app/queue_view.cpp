@@ -7,8 +7,9 @@
 #include <boost/json/array.hpp>
 
 #include "admin/queue_json.hpp"
+#include "app/json_members.hpp"
 #include "base/text.hpp"
-#include "delivery/judgement_words.hpp"
+#include "delivery/why_words.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -16,21 +17,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kColumns = 80;
-
-std::string text_of(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-std::uint64_t number_of(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    if (value == nullptr) {
-        return 0;
-    }
-    return value->is_uint64()  ? value->as_uint64()
-           : value->is_int64() ? static_cast<std::uint64_t>(value->as_int64())
-                               : 0;
-}
 
 // How long ago, or how long until; "-" when there is no such time.
 std::string since(const json::object& object, std::string_view key, TimePoint now) {
@@ -106,33 +92,6 @@ std::string more_recipients(const json::object& message, std::size_t shown) {
 std::string in_doubt(const json::object& recipient) {
     const std::string host = text_of(recipient, "in_doubt");
     return host.empty() ? std::string() : "may have been delivered to " + text::safe_for_log(host, 300);
-}
-
-// What the class of a failure means and what there is to do; empty where waiting is all.
-std::string_view meaning(std::string_view failure_class) {
-    if (failure_class == "auth") {
-        return "SPF, DKIM or DMARC of the sending domain does not pass there. Repair its DNS; the mail is "
-               "tried again by itself.";
-    }
-    if (failure_class == "local") {
-        return "It waits for something of ours: a signing key, or a relay that works for us. Repair what the "
-               "reply below says, and reload.";
-    }
-    if (failure_class == "grey") {
-        return "The receiver asks unknown senders to come back (greylisting). Nothing to do.";
-    }
-    if (failure_class == "throttle") {
-        return "The receiver asks for less at a time. It is slowed down by itself.";
-    }
-    if (failure_class == "dns") {
-        return "The receiving domain's servers cannot be found in DNS just now.";
-    }
-    if (failure_class == "connection") {
-        return "No server there can be reached, or the connection broke. If that is so for all mail, is "
-               "outgoing port 25 blocked here?";
-    }
-    const auto known = delivery::class_of(failure_class);
-    return known && *known != delivery::Class::temp ? delivery::meaning_of(*known) : std::string_view();
 }
 
 }  // namespace
@@ -248,6 +207,9 @@ std::string message_page(const json::object& message, TimePoint now) {
         if (text_of(recipient, "state") != "held" && !text_of(recipient, "due_at").empty()) {
             out += fmt::format("    due        {}\n", text_of(recipient, "due_at"));
         }
+        if (const std::string end = text_of(recipient, "given_up"); !end.empty()) {
+            out += fmt::format("    gives up   {} ({}), if it is not repaired by then (retry.auth_lifetime)\n", end, until(recipient, "given_up", now));
+        }
         if (!text_of(recipient, "last_attempt").empty()) {
             out += fmt::format("    last try   {} ({} ago)\n    at         {}\n",
                                text_of(recipient, "last_attempt"), since(recipient, "last_attempt", now),
@@ -255,9 +217,9 @@ std::string message_page(const json::object& message, TimePoint now) {
         }
         if (const std::string failure_class = text_of(recipient, "class"); !failure_class.empty()) {
             out += fmt::format("    class      {}\n", text::safe_for_log(failure_class, 40));
-            if (const auto words = meaning(failure_class); !words.empty()) {
-                out += fmt::format("    meaning    {}\n", words);
-            }
+            out += fmt::format("    meaning    {}\n", delivery::sentence_of(std::string(delivery::class_meaning(failure_class))));
+            if (const auto advice = delivery::class_advice(failure_class); !advice.empty())
+                out += fmt::format("    to do      {}\n", delivery::sentence_of(std::string(advice)));
         }
         if (const std::string doubt = in_doubt(recipient); !doubt.empty()) {
             out += fmt::format("    in doubt   {}: the connection ended after the whole message was sent, before\n"

@@ -10,13 +10,13 @@
 namespace posthorn::app {
 namespace {
 
-constexpr std::size_t kPage = 2000;   // messages looked at together
-constexpr std::size_t kBatch = 200;   // messages revised together: some milliseconds of the writer
+constexpr std::size_t kHeldPage = 2000;   // messages looked at together
+constexpr std::size_t kHeldBatch = 200;   // messages revised together: some milliseconds of the writer
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 
 // Revisions under way; the last answer resumes whoever waits for them.
-struct Batch {
-    explicit Batch(net::asio::any_io_executor executor) : done(std::move(executor)) {}
+struct Revisions {
+    explicit Revisions(net::asio::any_io_executor executor) : done(std::move(executor)) {}
     std::size_t missing = 0;
     bool failed = false;
     std::vector<queue::Revised> revised;
@@ -128,7 +128,7 @@ net::awaitable<void> SuspendedMail::follow() {
 net::awaitable<bool> SuspendedMail::pass(queue::Revision revision) {
     const bool suspends = revision == queue::Revision::suspend;
     queue::SourceQuery query;
-    query.limit = kPage;
+    query.limit = kHeldPage;
     query.suspended_only = !suspends;
     for (;;) {
         auto start = [this, query](auto done) { store_.sources(query, std::move(done)); };
@@ -140,20 +140,20 @@ net::awaitable<bool> SuspendedMail::pass(queue::Revision revision) {
         std::vector<QueueId> messages;
         for (const queue::MessageSource& message : *page) {
             if ((list_.find_source(message.source) != nullptr) == suspends) messages.push_back(message.id);
-            if (messages.size() < kBatch) continue;
+            if (messages.size() < kHeldBatch) continue;
             const bool revised = co_await revise(std::exchange(messages, {}), revision);
             if (!revised) co_return false;
         }
         const bool revised = co_await revise(std::move(messages), revision);
         if (!revised || tasks_.stopping()) co_return false;
-        if (page->size() < kPage) co_return true;
+        if (page->size() < kHeldPage) co_return true;
         query.after = page->back().id;
     }
 }
 
 net::awaitable<bool> SuspendedMail::revise(std::vector<QueueId> messages, queue::Revision revision) {
     if (messages.empty()) co_return true;
-    const auto batch = std::make_shared<Batch>(home_.get_executor());
+    const auto batch = std::make_shared<Revisions>(home_.get_executor());
     batch->missing = messages.size();
     for (const QueueId message : messages) {
         store_.revise(message, revision, wall_now(), [this, batch](queue::StoreResult<queue::Revised> result) {

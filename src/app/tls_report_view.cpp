@@ -11,7 +11,7 @@ namespace {
 
 using delivery::Day;
 
-constexpr std::size_t kMostShown = 1000;
+constexpr std::size_t kMostReports = 1000;
 
 Error no_day(const std::string& text) {
     return Error{"\"", text::safe_for_log(text, 40), "\" is no day; one looks like this: 2026-11-22"};
@@ -21,7 +21,7 @@ std::vector<admin::TlsDomainDay> tls_days(const delivery::TlsResults& results) {
     std::vector<admin::TlsDomainDay> all;
     for (const Day day : results.days()) {
         for (const std::string& domain : results.domains(day)) {
-            if (all.size() >= kMostShown) return all;
+            if (all.size() >= kMostReports) return all;
             const delivery::TlsDay* found = results.find(day, domain);
             admin::TlsDomainDay one;
             one.day = delivery::to_string(day);

@@ -23,7 +23,7 @@ using delivery::WayQuestion;
 using delivery::WhyFacts;
 
 constexpr std::size_t kMostWays = 3;             // each may ask DNS for some seconds
-constexpr std::size_t kMostShown = 5;            // recipients that wait, of a domain or provider
+constexpr std::size_t kMostRecipients = 5;            // recipients that wait, of a domain or provider
 constexpr std::size_t kMostLately = 10;          // entries of the journal, of anything but a message
 constexpr std::size_t kMostOfMessage = 1000;
 constexpr int kMostScans = 30;                   // parts of the journal that are looked at
@@ -81,7 +81,7 @@ net::awaitable<void> WhyDesk::about_recipient(WhyFacts& facts) {
     queue::Lookup lookup;
     lookup.address = facts.asked;
     lookup.domain = mail::destination_of(facts.asked);
-    lookup.limit = kMostShown;
+    lookup.limit = kMostRecipients;
     facts.waiting = co_await look_up(std::move(lookup));
     facts.entries = std::move(facts.waiting->oldest);
     queue::JournalQuery query;
@@ -95,12 +95,12 @@ net::awaitable<void> WhyDesk::about_domain(WhyFacts& facts) {
     agent_.add_limits(facts);
     queue::Lookup lookup;
     lookup.domain = facts.asked;
-    lookup.limit = kMostShown;
+    lookup.limit = kMostRecipients;
     facts.waiting = co_await look_up(std::move(lookup));
     facts.entries = std::move(facts.waiting->oldest);
     queue::Lookup sent;
     sent.sender_domain = facts.asked;
-    sent.limit = kMostShown;
+    sent.limit = kMostRecipients;
     facts.sent_from = co_await look_up(std::move(sent));
     if (facts.entries.empty()) facts.entries = std::move(facts.sent_from->oldest);
     queue::JournalQuery query;

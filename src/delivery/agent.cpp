@@ -11,7 +11,7 @@
 namespace posthorn::delivery {
 namespace {
 
-constexpr std::size_t kPage = 1000;
+constexpr std::size_t kLoadPage = 1000;
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
 constexpr int kExpirySweeps = 5;           // every so many sweeps, expired mail is looked for: one index seek
 constexpr std::chrono::seconds kMinRoute{60}, kMaxRoute{3600};
@@ -135,6 +135,8 @@ std::size_t DeliveryAgent::unfinished() const { return state_->tasks.size() + st
 
 AgentFigures DeliveryAgent::figures() const {
     AgentFigures figures = state_->counted;
+    figures.suppressed = state_->suppressed.size();
+    figures.suppressions_missed = state_->suppressed.missed();
     const auto now = state_->scheduler.figures();
     figures.destinations = now.destinations;
     figures.sites = now.sites;
@@ -297,7 +299,7 @@ net::awaitable<void> DeliveryAgent::State::resolve(queue::ResolveSite action) {
 net::awaitable<void> DeliveryAgent::State::load_destinations() {
     queue::DestinationId after = 0;
     while (!stopping) {
-        auto start = [this, after](auto done) { store.destinations(after, kPage, wall_now(), std::move(done)); };
+        auto start = [this, after](auto done) { store.destinations(after, kLoadPage, wall_now(), std::move(done)); };
         auto page = co_await net::callback_result<queue::StoreResult<std::vector<queue::DestinationDue>>>(std::move(start));
         if (!page) {
             log::error("start").kv("error", page.error().what).kv("action", "looking for waiting mail again in a second");
@@ -311,14 +313,14 @@ net::awaitable<void> DeliveryAgent::State::load_destinations() {
             after = std::max(after, destination.id);
         }
         wake();
-        if (page->size() < kPage) co_return;
+        if (page->size() < kLoadPage) co_return;
     }
 }
 
 net::awaitable<void> DeliveryAgent::State::retry_local() {
     QueueId after;
     while (!stopping) {
-        auto ask = [this, after](auto done) { store.messages_of_class("local", after, kPage, std::move(done)); };
+        auto ask = [this, after](auto done) { store.messages_of_class("local", after, kLoadPage, std::move(done)); };
         auto page = co_await net::callback_result<queue::StoreResult<std::vector<QueueId>>>(std::move(ask));
         if (!page || page->empty()) co_return;
         for (const QueueId id : *page) co_await retry(id);

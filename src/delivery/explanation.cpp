@@ -11,14 +11,14 @@ namespace posthorn::delivery {
 namespace {
 
 // Between the one who asks DNS and the one who answers in time.
-struct Asking {
-    explicit Asking(boost::asio::any_io_executor home) : over(std::move(home)) {}
+struct Explaining {
+    explicit Explaining(boost::asio::any_io_executor home) : over(std::move(home)) {}
     net::Signal over;
     bool known = false;
     Explained explained;
 };
 
-net::awaitable<void> find_out(std::shared_ptr<Asking> asking, Dialler& dialler, std::string domain, std::string sender_domain,
+net::awaitable<void> find_out(std::shared_ptr<Explaining> asking, Dialler& dialler, std::string domain, std::string sender_domain,
                               std::shared_ptr<const Settings> settings) {
     Explained explained;
     std::string broken;
@@ -58,7 +58,7 @@ net::awaitable<Explained> explain(Dialler& dialler, std::string domain, std::str
 
 net::awaitable<void> DeliveryAgent::State::explain(std::string domain, std::string sender_domain,
                                                    UniqueFunction<void(Explained)> done) {
-    const auto asking = std::make_shared<Asking>(home);
+    const auto asking = std::make_shared<Explaining>(home);
     chores.spawn(find_out(asking, dialler, std::move(domain), std::move(sender_domain), settings));
     {
         net::TaskGroup::StopCallback on_stop(chores, [&asking] { asking->over.notify(); }, {});

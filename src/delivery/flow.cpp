@@ -14,7 +14,7 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr std::array<std::string_view, 6> kWords = {"provider", "site", "ip", "dkim", "spf", "sender"};
-constexpr std::array<GateKind, 6> kKinds = {GateKind::provider, GateKind::site, GateKind::ip,
+constexpr std::array<GateKind, 6> kGateKinds = {GateKind::provider, GateKind::site, GateKind::ip,
                                             GateKind::dkim,     GateKind::spf,  GateKind::sender};
 
 }  // namespace
@@ -58,8 +58,8 @@ std::string gate_key(const Flow& flow, GateKind kind) {
 
 std::vector<std::string> gate_keys(const Flow& flow) {
     std::vector<std::string> keys;
-    keys.reserve(kKinds.size());
-    for (const GateKind kind : kKinds)
+    keys.reserve(kGateKinds.size());
+    for (const GateKind kind : kGateKinds)
         if (std::string key = gate_key(flow, kind); !key.empty()) keys.push_back(std::move(key));
     return keys;
 }
@@ -68,7 +68,7 @@ GateName gate_name(std::string_view key) {
     GateName name;
     const std::string_view word = key.substr(0, key.find('|'));
     const auto found = std::find(kWords.begin(), kWords.end(), word);
-    if (found != kWords.end()) name.kind = kKinds[static_cast<std::size_t>(found - kWords.begin())];
+    if (found != kWords.end()) name.kind = kGateKinds[static_cast<std::size_t>(found - kWords.begin())];
     key.remove_prefix(std::min(key.size(), word.size() + 1));
     if (name.kind == GateKind::provider) {
         name.group = key;
@@ -82,6 +82,8 @@ GateName gate_name(std::string_view key) {
     }
     return name;
 }
+
+bool is_of_stranger(std::string_view group) { return group.find('.') != std::string_view::npos && !group.starts_with("relay:"); }
 
 std::string in_words(std::string_view key) {
     const GateName name = gate_name(key);

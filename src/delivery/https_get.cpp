@@ -124,7 +124,7 @@ net::awaitable<HttpsAnswer> converse(const HttpsRequest& request, net::Stream& s
     }
 }
 
-std::optional<IpAddress> address_of(const std::string& text) {
+std::optional<IpAddress> source_of(const std::string& text) {
     const Result<IpAddress> address = IpAddress::parse(text);
     return address ? std::optional(*address) : std::nullopt;
 }
@@ -147,8 +147,8 @@ HttpsRequest::HttpsRequest(std::string name, std::uint16_t number, std::string p
       port(number),
       target(std::move(path)),
       allow_private_addresses(rules.allow_private_addresses),
-      source_v4(address_of(rules.source_v4)),
-      source_v6(address_of(rules.source_v6)) {}
+      source_v4(source_of(rules.source_v4)),
+      source_v6(source_of(rules.source_v6)) {}
 
 HttpsRequest::HttpsRequest(const WebAddress& address)
     : tls(address.tls), host(address.host), port(address.port), target(address.target), allow_private_addresses(true) {}

@@ -36,7 +36,7 @@ std::uint64_t checksum(std::string_view octets) {
     return sum;
 }
 
-struct Reading {
+struct DoubtReading {
     std::string_view left;
     bool sound = true;
 
@@ -82,13 +82,13 @@ std::string encode_doubt(const Doubt& doubt) {
 
 bool decode_doubt(std::string_view slot, Doubt& doubt) {
     if (!slot.starts_with(kMagic)) return false;
-    Reading head{slot.substr(kMagic.size())};
+    DoubtReading head{slot.substr(kMagic.size())};
     const std::uint64_t size = head.number();
     const std::uint64_t sum = head.number();
     if (!head.sound || size > head.left.size()) return false;
     const std::string_view body = head.left.substr(0, static_cast<std::size_t>(size));
     if (checksum(body) != sum) return false;
-    Reading in{body};
+    DoubtReading in{body};
     doubt.message = QueueId(static_cast<std::int64_t>(in.number()));
     doubt.since = TimePoint(Duration(static_cast<std::int64_t>(in.number())));
     doubt.domain = in.text();

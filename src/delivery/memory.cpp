@@ -28,7 +28,7 @@ constexpr const char* kSchema =
     "PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX remembered_expires ON remembered (kind, expires);";
 constexpr int kCacheKib = 1024;
-constexpr Duration kSweepInterval = std::chrono::hours(1);
+constexpr Duration kMemorySweepInterval = std::chrono::hours(1);
 constexpr Duration kReopenInterval = std::chrono::minutes(1);
 
 bool is_damage(const SqliteFailure& failure) {
@@ -172,7 +172,7 @@ void DeliveryMemory::State::keep_bound(const std::string& kind) {
 void DeliveryMemory::State::carry_out(const Writes& writes) {
     connection->execute("BEGIN IMMEDIATE");
     const TimePoint now = wall_now();
-    if (now - swept >= kSweepInterval || now < swept) {
+    if (now - swept >= kMemorySweepInterval || now < swept) {
         Statement expired(*connection, "DELETE FROM remembered WHERE expires<=?1");
         expired.bind(1, now).run();
         swept = now;

@@ -10,7 +10,7 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr std::string_view kVersion = "STSv1";
-constexpr std::string_view kRecordStart = "v=STSv1";
+constexpr std::string_view kStsRecordStart = "v=STSv1";
 constexpr std::size_t kMaxId = 32;
 constexpr std::string_view kFormLine = "posthorn-sts 1";
 
@@ -40,8 +40,8 @@ bool is_id(std::string_view id) {
 
 // "v=STSv1" *WSP ";": other TXT records may share the name (RFC 8461 s3.1).
 bool is_sts_record(std::string_view text) {
-    if (!text.starts_with(kRecordStart)) return false;
-    return text::trim_left(text.substr(kRecordStart.size())).starts_with(';');
+    if (!text.starts_with(kStsRecordStart)) return false;
+    return text::trim_left(text.substr(kStsRecordStart.size())).starts_with(';');
 }
 
 std::optional<StsMode> parse_mode(std::string_view text) {
@@ -91,7 +91,7 @@ StsRecord parse_sts_record(const std::vector<std::string>& texts) {
         answer.why = "it has " + std::to_string(records.size()) + " MTA-STS TXT records where one is allowed";
         return answer;
     }
-    std::string_view rest = records.front().substr(kRecordStart.size());
+    std::string_view rest = records.front().substr(kStsRecordStart.size());
     text::take_field(rest, ';');   // blanks
     std::optional<std::string> id;
     while (!rest.empty()) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/join.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
 #include "mail/organisational_domain.hpp"
@@ -23,21 +24,15 @@ bool any_fits(const std::vector<std::string>& patterns, std::string_view domain)
                        [&](const std::string& pattern) { return domain_fits(pattern, domain); });
 }
 
-bool lists(const std::vector<std::string>& names, std::string_view name) {
+bool is_among(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-std::string joined(const std::vector<std::string>& items) {
-    std::string out;
-    for (const std::string& item : items) out += (out.empty() ? "" : ", ") + item;
-    return out;
 }
 
 std::string describe(const RouteOptions& rule, std::size_t index) {
     std::string criteria;
     const auto add = [&](const char* what, const std::vector<std::string>& items) {
         if (!items.empty())
-            criteria += (criteria.empty() ? "" : "; ") + std::string(what) + " " + joined(items);
+            criteria += (criteria.empty() ? "" : "; ") + std::string(what) + " " + text::joined(items);
     };
     add("recipients", rule.recipients);
     add("senders", rule.senders);
@@ -117,8 +112,8 @@ RouteChoice choose_route(const DeliveryOptions& options, std::string_view sender
                 return choice;
             }
             if (provider == nullptr) continue;
-            const bool theirs = lists(rule.providers, provider->name) ||
-                                (!provider->family.empty() && lists(rule.providers, provider->family));
+            const bool theirs = is_among(rule.providers, provider->name) ||
+                                (!provider->family.empty() && is_among(rule.providers, provider->family));
             if (!theirs) continue;
         }
         if (rule.to != kDirect)

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <map>
 
+#include "base/join.hpp"
 #include "base/text.hpp"
 #include "mail/domain.hpp"
 #include "toml/reader.hpp"
@@ -25,12 +25,6 @@ using toml::Value;
 // A rule's expression may use so much memory, once compiled; enough for a page of alternatives.
 constexpr std::int64_t kPatternMemory = 1 << 20;
 constexpr std::size_t kMaxExamples = 50;
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string out;
-    for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-    return out;
-}
 
 // Reads values and remembers what was wrong with them.
 class Reading {
@@ -69,18 +63,7 @@ public:
     // "10/1m": ten a minute.
     std::optional<Rate> rate(const Value& value) {
         const auto* words = value.as<std::string>();
-        if (words != nullptr) {
-            const auto parts = text::split(*words, '/');
-            const auto per = parts.size() == 2 ? toml::parse_duration(parts[1]) : std::nullopt;
-            std::uint64_t count = 0;
-            for (const char c : parts[0])
-                count = text::is_digit(c) && count < 100000000
-                            ? count * 10 + static_cast<std::uint64_t>(c - '0')
-                            : 0;
-            if (per && per->count() > 0 && count > 0 && count <= std::numeric_limits<std::uint32_t>::max() &&
-                std::to_string(count) == parts[0])
-                return Rate{static_cast<std::uint32_t>(count), *per};
-        }
+        if (const auto given = words == nullptr ? std::nullopt : toml::parse_rate(*words)) return given;
         mistake(value.at, toml::describe(value) +
                               " is no rate; allowed: a number per time, like \"10/1m\", \"600/1h\"");
         return std::nullopt;
@@ -103,7 +86,7 @@ public:
             if (name == word) return item;
             names.push_back(name);
         }
-        mistake(at, toml::quote(word) + " is unknown; allowed: " + joined(names));
+        mistake(at, toml::quote(word) + " is unknown; allowed: " + text::joined(names));
         return std::nullopt;
     }
 
@@ -124,7 +107,7 @@ public:
             const std::string meant = toml::nearest(entry.key, names);
             mistake(entry.at,
                     "there is no key " + toml::quote(entry.key) + "; " +
-                        (meant.empty() ? "allowed: " + joined(names) : "did you mean " + meant + "?"));
+                        (meant.empty() ? "allowed: " + text::joined(names) : "did you mean " + meant + "?"));
         }
     }
 
@@ -196,7 +179,7 @@ void read_class(ReplyRule& rule, const Value& value, Reading& reading) {
     for (auto c = Class::temp; c < Class::local; c = static_cast<Class>(static_cast<int>(c) + 1))
         names.emplace_back(to_string(c));
     names.emplace_back(to_string(Class::permanent));
-    reading.mistake(value.at, "the class " + toml::quote(word) + " is unknown; allowed: " + joined(names));
+    reading.mistake(value.at, "the class " + toml::quote(word) + " is unknown; allowed: " + text::joined(names));
 }
 
 void read_text(ReplyRule& rule, const Value& value, Reading& reading) {
@@ -333,7 +316,7 @@ const Reading::Keys<ReplyRule>& rule_keys() {
     return keys;
 }
 
-bool is_plain(std::string_view name) {
+bool is_plain_word(std::string_view name) {
     return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
         return text::is_alnum(c) || c == '-' || c == '_' || c == '.';
     });
@@ -341,7 +324,7 @@ bool is_plain(std::string_view name) {
 
 void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const std::vector<std::string>& known,
                 Reading& reading) {
-    if (!is_plain(rule.name))
+    if (!is_plain_word(rule.name))
         reading.mistake(at, "this rule needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");
     if (find(given, "class") == nullptr)
         reading.mistake(at,
@@ -358,7 +341,7 @@ void check_rule(ReplyRule& rule, Position at, const toml::Table& given, const st
             reading.mistake(
                 at, "the rule " + toml::quote(rule.name) + " is about the provider " + toml::quote(provider) +
                         ", which is unknown; " +
-                        (meant.empty() ? "allowed: " + joined(known) : "did you mean " + meant + "?"));
+                        (meant.empty() ? "allowed: " + text::joined(known) : "did you mean " + meant + "?"));
         }
     const Class kind = rule.meant.failure_class;
     if (kind != Class::auth && kind != Class::temp && !rule.meant.causes.empty())
@@ -407,7 +390,7 @@ ReadRules read_rules(std::string_view text, const std::string& file_name,
         for (const Value& item : *providers) {
             ProviderOptions provider;
             reading.table(*item.as<toml::Table>(), provider_keys(), provider);
-            if (!is_plain(provider.name) || provider.name == "default")
+            if (!is_plain_word(provider.name) || provider.name == "default")
                 reading.mistake(
                     item.at,
                     "this provider needs a name; allowed: 1 to 64 letters, digits, '.', '-' and '_'");

@@ -17,7 +17,7 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr Duration kLookInterval = std::chrono::minutes(1);       // at the TXT record of a domain whose policy is in force
-constexpr Duration kRoundInterval = std::chrono::seconds(15);
+constexpr Duration kRefreshInterval = std::chrono::seconds(15);
 constexpr std::size_t kMaxRefreshes = 50;                         // begun in one round
 constexpr Duration kTlsIdle = std::chrono::minutes(10);           // then the authorities' certificates leave our memory
 constexpr std::string_view kPath = "/.well-known/mta-sts.txt";    // RFC 8461 s3.3
@@ -328,7 +328,7 @@ net::awaitable<bool> StsPolicies::renewed(std::string domain_name) {
 
 net::awaitable<void> StsPolicies::refresh_rounds() {
     while (!tasks_.stopping()) {
-        co_await wake_.wait_until(std::chrono::steady_clock::now() + kRoundInterval);
+        co_await wake_.wait_until(std::chrono::steady_clock::now() + kRefreshInterval);
         const TimePoint now = wall_now();
         std::size_t begun = 0;
         for (auto at = domains_.begin(); at != domains_.end();) {

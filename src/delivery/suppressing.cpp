@@ -10,7 +10,7 @@
 namespace posthorn::delivery {
 namespace {
 
-constexpr std::size_t kPage = 1000;
+constexpr std::size_t kListPage = 1000;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ net::awaitable<void> DeliveryAgent::State::recall_suppressions() {
     }
     std::string after;
     while (!stopping) {
-        auto ask = [this, after](auto done) { store.suppressions(after, kPage, std::move(done)); };
+        auto ask = [this, after](auto done) { store.suppressions(after, kListPage, std::move(done)); };
         auto page = co_await net::callback_result<queue::StoreResult<std::vector<queue::Suppression>>>(std::move(ask));
         if (!page) {
             log::error("suppression").kv("error", page.error().what).kv("action", "reading the list again in a second; no mail leaves before");
@@ -35,7 +35,7 @@ net::awaitable<void> DeliveryAgent::State::recall_suppressions() {
             continue;
         }
         if (!page->empty()) after = page->back().address;
-        const bool last = page->size() < kPage;
+        const bool last = page->size() < kListPage;
         for (queue::Suppression& entry : *page) suppressed.add(std::move(entry));
         if (last) break;
     }
@@ -67,7 +67,13 @@ void DeliveryAgent::State::note_suppressions(Recording& recording) {
     if (recording.settings->delivery.suppression.mail == SuppressedMail::off) return;
     for (const Judged& item : recording.judged) {
         if (item.at_once) continue;
+        const std::uint64_t missed = suppressed.missed();
         std::optional<queue::Suppression> entry = suppressed.heed(item.outcome, item.recipient, recording.now);
+        if (suppressed.missed() != missed)
+            if (const auto times = suppressions_full.happened(std::chrono::steady_clock::now()))
+                log::error("suppression").kv("to", item.recipient.address).kv("addresses", suppressed.size()).kv("times", *times)
+                    .kv("error", "the list is full: further addresses that are refused for good are not put on it, and are tried again when mail comes for them")
+                    .kv("action", "look who writes to so many addresses that are not there (`posthorn senders`); `posthorn suppression remove` makes room");
         if (entry) {
             log::warning("suppression").kv("id", recording.message->id.to_string()).kv("to", entry->address).kv("class", entry->failure_class)
                 .kv("reply", entry->reply).kv("action", "on the suppression list; `posthorn suppression remove` takes it off");

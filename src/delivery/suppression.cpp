@@ -15,7 +15,7 @@ constexpr std::size_t kMostStrikes = 50'000;
 // The list is in memory, and whoever answers 550 to everything decides how long its words are; all of them are in report and journal.
 constexpr std::size_t kMostWords = 400;
 
-std::string day_of(TimePoint time) {
+std::string calendar_day(TimePoint time) {
     const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
     const auto two = [](unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); };
     return std::to_string(static_cast<int>(day.year())) + "-" + two(static_cast<unsigned>(day.month())) + "-" +
@@ -67,6 +67,10 @@ std::optional<queue::Suppression> SuppressionList::heed(const Outcome& outcome, 
     const std::uint32_t needed = refusals_needed(outcome);
     std::string key = suppression_key(recipient.address);
     if (needed == 0 || key.empty() || entries_.contains(key)) return std::nullopt;
+    if (entries_.size() >= kMostByRefusal) {
+        ++missed_;
+        return std::nullopt;
+    }
     if (needed > 1) {
         const std::uint32_t count = strikes(key, now) + 1;
         if (count < needed) {
@@ -104,7 +108,7 @@ void SuppressionList::restore_strikes(std::string key, std::uint32_t count, Time
 
 Outcome suppressed_outcome(const queue::Suppression& entry) {
     const bool by_operator = entry.failure_class == kByOperator;
-    std::string words = "Not sent: this server's suppression list has the address since " + day_of(entry.since);
+    std::string words = "Not sent: this server's suppression list has the address since " + calendar_day(entry.since);
     if (!entry.reply.empty()) words += by_operator ? ", by its operator: " + entry.reply : ", when it was refused: " + entry.reply;
     std::replace_if(words.begin(), words.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
     return own_outcome(Disposition::failed, Class::suppressed, Scope::recipient, 550, {5, 1, 1}, std::move(words));

@@ -20,7 +20,7 @@ std::uint32_t per_hour(const Rate& rate) {
 }
 
 // What a peer said, as text that JSON can hold: octets that are no printable ASCII become '?'.
-std::string cut(const std::string& text) {
+std::string short_words(const std::string& text) {
     std::string words = text.substr(0, kMaxWords);
     std::replace_if(words.begin(), words.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return words;
@@ -52,9 +52,9 @@ bool Throttle::refuse(const SlowDown& what, std::uint32_t pace, TimePoint now) {
     pause_ = pauses_ == 0 ? first : std::clamp(pause_ * 2, first, std::max(first, longest));
     pauses_ += 1;
     reason_ = what;
-    reason_.reply = cut(what.reply);
+    reason_.reply = short_words(what.reply);
     reason_.meaning = what.meaning.substr(0, kMaxWords);
-    reason_.host = cut(what.host);
+    reason_.host = short_words(what.host);
     connections_ = 1;
     answered_ = 0;
     stepped_ = until_ = now + pause_;

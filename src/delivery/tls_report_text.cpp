@@ -30,11 +30,11 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kRecordStart = "v=TLSRPTv1";
+constexpr std::string_view kReportRecordStart = "v=TLSRPTv1";
 constexpr std::size_t kBase64Line = 76;        // RFC 2045 s6.8
 
 bool is_report_record(std::string_view text) {
-    return text.starts_with(kRecordStart) && text::trim_left(text.substr(kRecordStart.size())).starts_with(';');
+    return text.starts_with(kReportRecordStart) && text::trim_left(text.substr(kReportRecordStart.size())).starts_with(';');
 }
 
 // RFC 3986 s2.1; nothing where a % is not followed by two digits, or hides a control character.
@@ -141,7 +141,7 @@ std::string string_at(const json::object& object, std::string_view name) {
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
-std::uint64_t number_at(const json::object& object, std::string_view name) {
+std::uint64_t count_at(const json::object& object, std::string_view name) {
     const json::value* value = object.if_contains(name);
     if (value == nullptr) return 0;
     if (value->is_uint64()) return value->as_uint64();
@@ -157,15 +157,15 @@ std::vector<std::string> strings_at(const json::object& object, std::string_view
     return all;
 }
 
-const json::object* object_at(const json::object& object, std::string_view name) {
+const json::object* object_member(const json::object& object, std::string_view name) {
     const json::value* value = object.if_contains(name);
     return value != nullptr && value->is_object() ? &value->as_object() : nullptr;
 }
 
 std::optional<TlsPolicyCount> policy_of(const json::value& value) {
     if (!value.is_object()) return std::nullopt;
-    const json::object* policy = object_at(value.as_object(), "policy");
-    const json::object* summary = object_at(value.as_object(), "summary");
+    const json::object* policy = object_member(value.as_object(), "policy");
+    const json::object* summary = object_member(value.as_object(), "summary");
     if (policy == nullptr || summary == nullptr) return std::nullopt;
     const auto type = parse_tls_policy_type(string_at(*policy, "policy-type"));
     if (!type) return std::nullopt;
@@ -173,8 +173,8 @@ std::optional<TlsPolicyCount> policy_of(const json::value& value) {
     count.type = *type;
     count.strings = strings_at(*policy, "policy-string");
     count.mx_patterns = strings_at(*policy, "mx-host");
-    count.successes = number_at(*summary, "total-successful-session-count");
-    count.failures = number_at(*summary, "total-failure-session-count");
+    count.successes = count_at(*summary, "total-successful-session-count");
+    count.failures = count_at(*summary, "total-failure-session-count");
     const json::value* details = value.as_object().if_contains("failure-details");
     if (details == nullptr || !details->is_array()) return count;
     for (const json::value& one : details->as_array()) {
@@ -189,7 +189,7 @@ std::optional<TlsPolicyCount> policy_of(const json::value& value) {
         failure.receiving_helo = string_at(detail, "receiving-mx-helo");
         failure.receiving_address = string_at(detail, "receiving-ip");
         failure.detail = string_at(detail, "failure-reason-code");
-        count.details[std::move(failure)] += number_at(detail, "failed-session-count");
+        count.details[std::move(failure)] += count_at(detail, "failed-session-count");
     }
     return count;
 }
@@ -215,7 +215,7 @@ ReportRecord parse_report_record(const std::vector<std::string>& texts) {
         answer.why = "it has " + std::to_string(records.size()) + " TLSRPT TXT records where one is allowed";
         return answer;
     }
-    std::string_view rest = records.front().substr(kRecordStart.size());
+    std::string_view rest = records.front().substr(kReportRecordStart.size());
     text::take_field(rest, ';');
     while (!rest.empty()) {
         const std::string_view field = text::trim(text::take_field(rest, ';'));

@@ -14,9 +14,9 @@ namespace {
 
 using Day = std::chrono::sys_days;
 
-Day day_of(TimePoint now) { return std::chrono::floor<std::chrono::days>(now); }
+Day utc_day(TimePoint now) { return std::chrono::floor<std::chrono::days>(now); }
 
-bool lists(const std::vector<std::string>& names, std::string_view name) {
+bool is_meant(const std::vector<std::string>& names, std::string_view name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -40,9 +40,9 @@ void WarmUp::configure(const WarmUpOptions& options, const std::vector<ProviderO
 }
 
 bool WarmUp::concerns(std::string_view source, std::string_view provider) const {
-    if (options_.start == 0 || provider.empty() || !lists(options_.sources, source)) return false;
+    if (options_.start == 0 || provider.empty() || !is_meant(options_.sources, source)) return false;
     const auto family = families_.find(provider);
-    return lists(options_.providers, provider) || (family != families_.end() && lists(options_.providers, family->second));
+    return is_meant(options_.providers, provider) || (family != families_.end() && is_meant(options_.providers, family->second));
 }
 
 bool WarmUp::concerns(std::string_view key) const {
@@ -92,7 +92,7 @@ void WarmUp::meet(const Flow& flow, TimePoint now) {
     if (plans_.find(key) != plans_.end() || plans_.size() >= kMaxPlans) return;
     Plan plan;
     plan.begun = now;
-    plan.day = day_of(now);
+    plan.day = utc_day(now);
     plan.cap = options_.start;
     plan.done = plan.cap >= options_.until;
     plans_.emplace(key, plan);
@@ -106,7 +106,7 @@ void WarmUp::heed(const Flow& flow, const std::vector<Judged>& judged, TimePoint
     const auto at = plans_.find(gate_key(flow, GateKind::ip));
     if (at == plans_.end() || at->second.done || !concerns(at->first)) return;
     Plan& plan = at->second;
-    begin_day(at->first, plan, day_of(now));
+    begin_day(at->first, plan, utc_day(now));
     std::uint64_t asked = 0;
     bool slowed = false;
     for (const Judged& item : judged) {
@@ -130,8 +130,8 @@ void WarmUp::heed(const Flow& flow, const std::vector<Judged>& judged, TimePoint
 
 void WarmUp::tick(TimePoint now) {
     for (auto& [key, plan] : plans_) {
-        if (plan.done || !concerns(key) || plan.day >= day_of(now)) continue;
-        begin_day(key, plan, day_of(now));
+        if (plan.done || !concerns(key) || plan.day >= utc_day(now)) continue;
+        begin_day(key, plan, utc_day(now));
         changed(key, plan, now);
     }
 }

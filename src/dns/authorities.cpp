@@ -25,11 +25,11 @@ std::string parent_of(const std::string& name) {
 }
 
 // One question to one server; shared, since the reply may come when nobody waits any more.
-struct Flight {
+struct ServerFlight {
     net::Event done;
     Lookup answer;
 
-    explicit Flight(asio::any_io_executor executor) : done(std::move(executor)) {}
+    explicit ServerFlight(asio::any_io_executor executor) : done(std::move(executor)) {}
 };
 
 std::string words_for(const Channel::Reply& reply) {
@@ -100,7 +100,7 @@ public:
         const std::shared_ptr<Zone> zone = co_await zone_of(name);
         answers.zone = zone->name;
         answers.detail = zone->detail;
-        std::vector<std::shared_ptr<Flight>> flights;
+        std::vector<std::shared_ptr<ServerFlight>> flights;
         for (Server& server : zone->servers) flights.push_back(begin(server, name, type));
         for (std::size_t i = 0; i < flights.size(); ++i) {
             co_await flights[i]->done.wait();
@@ -115,8 +115,8 @@ public:
     }
 
 private:
-    std::shared_ptr<Flight> begin(Server& server, const std::string& name, RecordType type) {
-        auto flight = std::make_shared<Flight>(executor_);
+    std::shared_ptr<ServerFlight> begin(Server& server, const std::string& name, RecordType type) {
+        auto flight = std::make_shared<ServerFlight>(executor_);
         if (server.channel == nullptr || *server.silent) {
             flight->answer.final_name = name;
             flight->answer.detail = server.channel == nullptr ? server.why : "gave no answer before";

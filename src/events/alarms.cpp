@@ -19,10 +19,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::string_view kKind = "alarm";
+constexpr std::string_view kAlarmKind = "alarm";
 constexpr Duration kRemembered = std::chrono::hours(24 * 365);
 constexpr Duration kWebhookLimit = std::chrono::seconds(15);
-constexpr std::size_t kMaxAnswer = 4096;
+constexpr std::size_t kMaxAlarmAnswer = 4096;
 constexpr std::size_t kLoggedOutput = 500;
 
 std::string key_of(const AlarmBook::Name& name) { return name.first + '\n' + name.second; }
@@ -54,7 +54,7 @@ void Alarms::join() {
 
 void Alarms::start(AlarmOutputs outputs) {
     outputs_ = std::make_shared<const AlarmOutputs>(std::move(outputs));
-    for (const delivery::Remembered& one : memory_.load(kKind)) {
+    for (const delivery::Remembered& one : memory_.load(kAlarmKind)) {
         std::optional<RaisedAlarm> raised = RaisedAlarm::parse(one.value);
         if (raised) book_.load(*std::move(raised));
     }
@@ -93,7 +93,7 @@ void Alarms::clear(std::string_view kind, std::string_view subject) {
     net::asio::post(executor_, [this, name = AlarmBook::Name(kind, subject)] {
         if (!book_.raised().contains(name)) return;
         std::optional<Notice> notice = book_.clear(name, wall_now());
-        memory_.erase(kKind, key_of(name));
+        memory_.erase(kAlarmKind, key_of(name));
         if (notice) tell(*std::move(notice));
     });
 }
@@ -126,7 +126,7 @@ AlarmFigures Alarms::figures() const {
 
 void Alarms::keep(const AlarmBook::Name& name) {
     const auto found = book_.raised().find(name);
-    if (found != book_.raised().end()) memory_.put(kKind, key_of(name), found->second.to_text(), wall_now() + kRemembered);
+    if (found != book_.raised().end()) memory_.put(kAlarmKind, key_of(name), found->second.to_text(), wall_now() + kRemembered);
 }
 
 void Alarms::log_notice(const Notice& notice) const {
@@ -187,7 +187,7 @@ net::awaitable<void> Alarms::rounds() {
     while (!tasks_.stopping()) {
         try {
             AlarmBook::Due due = book_.due(wall_now(), outputs_->options.repeat);
-            for (const AlarmBook::Name& name : due.forgotten) memory_.erase(kKind, key_of(name));
+            for (const AlarmBook::Name& name : due.forgotten) memory_.erase(kAlarmKind, key_of(name));
             for (Notice& notice : due.notices) tell(std::move(notice));
         } catch (const std::exception& failure) {
             failed_in("all", failure);
@@ -256,7 +256,7 @@ net::awaitable<std::string> Alarms::post(Notice notice, bool& taken, bool& refus
     request.body = alarm_text(outputs->server, notice);
     request.fields.emplace_back(kSignatureField, signature_of(outputs->secrets, wall_now(), request.body));
     request.limit = kWebhookLimit;
-    request.max_answer = kMaxAnswer;
+    request.max_answer = kMaxAlarmAnswer;
     if (!tls_) tls_ = std::make_shared<net::ClientTls>(outputs->ca_file);
     const std::shared_ptr<net::ClientTls> tls = tls_;
     const delivery::HttpsAnswer answer = co_await delivery::https_request(std::move(request), resolver_, *tls, tasks_);
