@@ -100,6 +100,7 @@ Result<void> Daemon::open() {
 
     admin::Daemon lent;
     lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
+    lent.suppressed = [this] { return agent_->suppressed(); };
     lent.on_suppressed = [this](std::vector<queue::Suppression> entries) { agent_->on_suppressed(std::move(entries)); };
     lent.on_unsuppressed = [this](const std::vector<std::string>& addresses) { agent_->on_unsuppressed(addresses); };
     lent.status = [this] { return status_json(); };
@@ -110,6 +111,7 @@ Result<void> Daemon::open() {
     };
     lent.suspensions = &suspended_mail_->list();
     lent.pairs = [this] { return boost::json::serialize(pairs_json(agent_->suspended_pairs())); };
+    lent.given_up = [this](const queue::Recipient& recipient) { return agent_->given_up(recipient); };
     lent.why_held = [this](const queue::Recipient& recipient) { return agent_->why_held(recipient); };
     lent.retry_now = [this](QueueId id, UniqueFunction<void(std::uint64_t)> done) { agent_->retry_now(id, std::move(done)); };
     lent.change_pair = [this](admin::PairChange change, UniqueFunction<void(Result<std::vector<std::string>>)> done) {
