@@ -16,6 +16,7 @@ struct Sources {
     std::string dovecot = "/etc/dovecot";
     std::string hostname;                  // instead of myhostname; empty: that
     std::string output = "/etc/posthorn/posthorn.toml";  // keys and passwords lie beside it
+    bool copy_users = false;               // users of Dovecot's passwd-files into a users file, instead of asking Dovecot
     Machine machine;
 };
 
