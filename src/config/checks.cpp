@@ -28,28 +28,25 @@ bool is_domain_name(std::string_view name) {
     return true;
 }
 
+std::string fault_of_hostname(std::string_view name) {
+    if (IpAddress::parse(name).has_value()) return " is an IP address, which receivers refuse in EHLO";
+    if (name.find('.') == std::string_view::npos) {
+        const bool hex = name.size() == 12 && std::all_of(name.begin(), name.end(), [](char c) { return text::hex_value(c) >= 0; });
+        return hex ? " looks like a container's id" : " is a single label, which nobody can look up";
+    }
+    if (name.ends_with(".localdomain") || name.ends_with(".localhost") || name.ends_with(".local"))
+        return " is a name that only this machine knows";
+    return is_domain_name(name) ? "" : " is not a domain name";
+}
+
 void check_identity(const Config& config, const Places& places, Findings& findings) {
     constexpr std::string_view kAllowed =
         "; allowed: this server's name in DNS, fully qualified, such as \"mail.example.com\"";
-    const std::string& name = config.hostname;
     const Place place = places.of("hostname");
-    std::string wrong;
-    if (name.empty()) {
-        wrong = places.given("hostname") ? "hostname is empty" : "hostname is missing";
-    } else if (IpAddress::parse(name).has_value()) {
-        wrong = "hostname " + quote(name) + " is an IP address, which receivers refuse in EHLO";
-    } else if (name.find('.') == std::string::npos) {
-        const bool hex = name.size() == 12 && std::all_of(name.begin(), name.end(),
-                                                          [](char c) { return text::hex_value(c) >= 0; });
-        wrong = "hostname " + quote(name) +
-                (hex ? " looks like a container's id" : " is a single label, which nobody can look up");
-    } else if (name.ends_with(".localdomain") || name.ends_with(".localhost") || name.ends_with(".local")) {
-        wrong = "hostname " + quote(name) + " is a name that only this machine knows";
-    } else if (!is_domain_name(name)) {
-        wrong = "hostname " + quote(name) + " is not a domain name";
-    }
-    if (!wrong.empty()) {
-        findings.mistake(place, wrong + std::string(kAllowed));
+    if (config.hostname.empty()) {
+        findings.mistake(place, (places.given("hostname") ? "hostname is empty" : "hostname is missing") + std::string(kAllowed));
+    } else if (const std::string fault = fault_of_hostname(config.hostname); !fault.empty()) {
+        findings.mistake(place, "hostname " + quote(config.hostname) + fault + std::string(kAllowed));
     }
 
     if (!config.postmaster.empty()) {

@@ -32,6 +32,9 @@ void check_events(const Config& config, const Places& places, Findings& findings
 // [[relay]], [[route]] and [[provider]].
 void check_routes(const Config& config, const Places& places, Findings& findings);
 
+// Why this cannot be `hostname`, to be read after the name: " is a single label, which nobody can look up". Empty: it can. Lower case.
+[[nodiscard]] std::string fault_of_hostname(std::string_view name);
+
 // Labels of letters, digits and hyphens, 1-63 octets each, at most 253 in all (RFC 1035 s2.3.1, RFC 1123
 // s2.1), and one dot at least; not an IP address.
 [[nodiscard]] bool is_domain_name(std::string_view name);

@@ -19,7 +19,11 @@
 
 namespace posthorn::config {
 
+// What this program reads. Raised only when a file that was right becomes wrong or means something else (SD-54).
+inline constexpr int kConfigVersion = 1;
+
 struct Config {
+    int version = kConfigVersion;  // config_version
     std::string
         hostname;  // our name in greetings, EHLO, Received and Reporting-MTA: a fully qualified domain name
     std::string state_directory = "/var/lib/posthorn";
@@ -55,6 +59,8 @@ struct Loaded {
 // no key and no socket.
 [[nodiscard]] Loaded parse(std::string_view text, const std::string& file_name,
                            const std::vector<std::pair<std::string, std::string>>& environment);
+// As load() would, were this the text of the file: with this process's environment.
+[[nodiscard]] Loaded parse_here(std::string_view text, const std::string& path);
 [[nodiscard]] Loaded load(const std::string& path);  // reads the file and this process's environment
 
 }  // namespace posthorn::config

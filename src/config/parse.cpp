@@ -360,6 +360,18 @@ void look_at_mode(const std::string& path, Loaded& loaded) {
                                          "`, or use password_file"});
 }
 
+// SD-54: nothing else is said of such a file; what looks like mistakes there may be what is new.
+bool is_for_a_newer_program(const Table& root, Findings& findings) {
+    const auto version = std::find_if(root.begin(), root.end(), [](const Entry& entry) { return entry.key == "config_version"; });
+    const auto* number = version == root.end() ? nullptr : version->value.as<std::int64_t>();
+    if (number == nullptr || *number <= kConfigVersion) return false;
+    findings.mistake({version->value.at, {}},
+                     "config_version is " + std::to_string(*number) + ", but this Posthorn reads " +
+                         std::to_string(kConfigVersion) +
+                         ": the file is written for a newer one; install that, or put back the file that this one was used with");
+    return true;
+}
+
 Loaded parse_in(std::string_view text, const std::string& file_name, const std::string& directory,
                 const Environment& environment) {
     Loaded loaded;
@@ -369,6 +381,10 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
     const TomlText toml = read_toml(text);
     for (const SyntaxMistake& mistake : toml.mistakes) {
         findings.mistake({mistake.at, {}}, mistake.what);
+    }
+    if (toml.readable && is_for_a_newer_program(toml.root, findings)) {
+        findings.move_to(loaded);
+        return loaded;
     }
     if (toml.readable) {
         Reader reader(loaded.config, places, findings, directory);
@@ -400,6 +416,20 @@ Loaded parse(std::string_view text, const std::string& file_name, const Environm
     return parse_in(text, file_name, std::filesystem::path(file_name).parent_path().string(), environment);
 }
 
+Loaded parse_here(std::string_view text, const std::string& path) {
+    Environment environment;
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        const std::string_view said(*variable);
+        if (const auto equals = said.find('='); equals != std::string_view::npos) {
+            environment.emplace_back(said.substr(0, equals), said.substr(equals + 1));
+        }
+    }
+    std::sort(environment.begin(), environment.end());
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+    return parse_in(text, path, (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+}
+
 Loaded load(const std::string& path) {
     errno = 0;
     std::ifstream file(path, std::ios::binary);
@@ -423,18 +453,7 @@ Loaded load(const std::string& path) {
                             : "; name the file with --config or POSTHORN_CONFIG")});
         return loaded;
     }
-    Environment environment;
-    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-        const std::string_view text(*variable);
-        if (const auto equals = text.find('='); equals != std::string_view::npos) {
-            environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-        }
-    }
-    std::sort(environment.begin(), environment.end());
-    std::error_code error;
-    const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-    Loaded loaded = parse_in(content.str(), path,
-                             (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+    Loaded loaded = parse_here(content.str(), path);
     look_at_mode(path, loaded);
     return loaded;
 }

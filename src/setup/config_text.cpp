@@ -284,4 +284,24 @@ Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_
     return true;
 }
 
+Result<bool> ConfigText::set_domain_value(std::string_view name, std::string_view key, std::string_view toml_value) {
+    const toml::TomlText given = toml::read_toml(fmt::format("value = {}", toml_value));
+    if (!given.mistakes.empty() || given.root.size() != 1) return Error{fmt::format("{} is no value in TOML", toml_value)};
+    const std::vector<std::string> present = domains();
+    const auto found = std::find(present.begin(), present.end(), text::to_lower(name));
+    if (found == present.end()) return false;
+    const auto index = static_cast<std::size_t>(found - present.begin());
+    const toml::Value& domain = (*value("domain")->as<toml::List>())[index];
+    if (value_of(*domain.as<toml::Table>(), key) != nullptr) return false;
+    toml::Table expected = root_;
+    auto& list = std::get<toml::List>(entry_of(expected, "domain")->value.data);
+    std::get<toml::Table>(list[index].data).push_back({std::string(key), {}, given.root.front().value});
+    const std::string line = fmt::format("{} = {}", key, toml_value);
+    const std::string by_hand = fmt::format("add {} to the [[domain]] of {} yourself", line, name);
+    const TomlLayout layout(text_, root_);
+    if (!layout.has_heading(domain)) return Error{fmt::format("{} has the [[domain]]s in one line; {}", name_, by_hand)};
+    if (auto done = become(put_in_section(text_, domain, layout, key, line), expected, by_hand); !done) return done.error();
+    return true;
+}
+
 }  // namespace posthorn::setup

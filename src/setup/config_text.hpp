@@ -50,6 +50,8 @@ public:
     // it is given; below the line "#key = ..." of its section where it is commented out; else at the end of its
     // section, which is added where there is none. False: it has that value already.
     [[nodiscard]] Result<bool> set_value(std::string_view path, std::string_view toml_value);
+    // Adds a key to the [[domain]] of that name, below what it has. False: there is no such domain, or it has the key.
+    [[nodiscard]] Result<bool> set_domain_value(std::string_view name, std::string_view key, std::string_view toml_value);
     // Appends one [[kind]] with these lines ("key = value") after the last of its kind, else at the end of the file.
     [[nodiscard]] Result<void> add_table(std::string_view kind, const std::vector<std::string>& lines);
 
