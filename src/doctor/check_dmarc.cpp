@@ -111,7 +111,13 @@ void Inspector::report_address(const std::string& uri, const std::string& policy
     const std::string target = text::to_lower(address.substr(at + 1));
     const DnsAnswer& mx = ask(DnsType::mx, target);
     const DnsAnswer& v4 = ask(DnsType::a, target);
-    if (mx.known() && v4.known() && mx.status != DnsStatus::ok && v4.status != DnsStatus::ok)
+    const bool null_mx =
+        mx.status == DnsStatus::ok &&
+        std::all_of(mx.texts.begin(), mx.texts.end(), [](const std::string& host) { return host.empty(); });
+    if (null_mx)
+        faults.push_back(fmt::format("{} takes no mail, as its null MX says: reports to {} cannot arrive",
+                                     target, address));
+    else if (mx.known() && v4.known() && mx.status != DnsStatus::ok && v4.status != DnsStatus::ok)
         faults.push_back(
             fmt::format("{} has neither MX nor address: reports to {} cannot arrive", target, address));
     if (mail::organisational_domain(target) == mail::organisational_domain(policy_domain)) return;

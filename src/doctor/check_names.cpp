@@ -60,8 +60,12 @@ void Inspector::names_of_addresses(const Domain& domain) {
         const DnsAnswer& answer = ask(DnsType::ptr, dns::reverse_name(ip));
         const std::string title = "Name of " + subject;
         std::vector<std::string> names;
-        for (std::size_t i = 0; i < std::min(answer.texts.size(), kMaxNames); ++i)
-            if (is_among(ask(address_type(ip), answer.texts[i]), ip)) names.push_back(answer.texts[i]);
+        std::size_t open = 0;
+        for (std::size_t i = 0; i < std::min(answer.texts.size(), kMaxNames); ++i) {
+            const DnsAnswer& addresses = ask(address_type(ip), answer.texts[i]);
+            open += addresses.known() ? 0 : 1;
+            if (is_among(addresses, ip)) names.push_back(answer.texts[i]);
+        }
         const bool says_helo = std::find(names.begin(), names.end(), domain.helo) != names.end();
         const bool generic =
             !names.empty() && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -86,6 +90,13 @@ void Inspector::names_of_addresses(const Domain& domain) {
                     "{} is {}, while EHLO says {}: allowed, but some receivers want both to be the same",
                     subject, names.front(), domain.helo))
                 .repair = fmt::format("{}, or set \"hostname\" to {}", wish, names.front());
+        } else if (answer.texts.size() > names.size() && open == 0) {
+            add("ptr-name", subject, Verdict::warn, title,
+                fmt::format("{} has {} names, of which {} lead back to it; receivers that look at one alone "
+                            "may take any of them",
+                            subject, answer.texts.size(), names.size()))
+                .repair = fmt::format("leave {} as its only reverse name", domain.helo);
+            for (const std::string& name : answer.texts) found_.findings.back().detail += "\n  " + name;
         } else {
             add("ptr-name", subject, Verdict::pass, title, "it is the name we say in EHLO, " + domain.helo);
         }

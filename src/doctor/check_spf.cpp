@@ -44,6 +44,7 @@ std::vector<std::string> oddities_of(const spf::Record& record) {
     if (record.find(spf::TermKind::ptr) != nullptr)
         odd.emplace_back(
             "\"ptr\" should not be used: it is slow, and big receivers do not look (RFC 7208 s5.5)");
+    for (std::string& open : spf::suspicions(record)) odd.push_back(std::move(open));
     const spf::Term* const all = record.find(spf::TermKind::all);
     if (all == nullptr && record.find(spf::TermKind::redirect) == nullptr)
         odd.emplace_back("it does not end in \"~all\" or \"-all\", so that it says nothing about strangers");
@@ -108,16 +109,20 @@ void Inspector::spf_tree(const Domain& domain) {
     if (name.empty() || has("spf-tree", name)) return;
     const std::string title = "Look-ups of the SPF record of " + name;
     const DnsAnswer& answer = ask(DnsType::txt, name);
-    if (!answer.known() || spf_records_of(name).size() != 1 || domain.ips.empty()) {
+    const std::vector<std::string> records = spf_records_of(name);
+    if (!answer.known() || records.size() != 1 || !spf::parse(records.front()) || domain.ips.empty()) {
         const bool known = answer.known() && !domain.ips.empty();
         add("spf-tree", name, known ? Verdict::skipped : Verdict::unknown, title,
-            known ? "there is no single SPF record to follow" : "not known yet");
+            known ? "there is no single, readable SPF record to follow" : "not known yet");
         return;
     }
     // The worst of our addresses: a and mx ask for other records with IPv6 than with IPv4.
     spf::Survey worst;
-    bool any = false;
+    bool any = false, all_pass = true;
     for (const IpAddress& ip : domain.ips) {
+        const spf::Step judged = spf::evaluate(spf::Subject(ip, name, domain.helo), known_);
+        const auto* const outcome = std::get_if<spf::Outcome>(&judged);
+        all_pass = all_pass && outcome != nullptr && outcome->verdict == spf::Verdict::pass;
         spf::SurveyStep step = spf::survey(spf::Subject(ip, name, domain.helo), known_);
         if (auto* questions = std::get_if<std::vector<auth::DnsQuestion>>(&step)) {
             for (auth::DnsQuestion& question : *questions) want(std::move(question));
@@ -137,7 +142,8 @@ void Inspector::spf_tree(const Domain& domain) {
     const bool tight = worst.lookups + kLookupsToSpare > kMaxLookups || worst.void_lookups > 0;
     Finding& finding =
         add("spf-tree", name,
-            too_many || too_void       ? Verdict::fail
+            // Receivers stop at the term that matches: what stands behind ours harms others' mail.
+            too_many || too_void       ? (all_pass ? Verdict::warn : Verdict::fail)
             : tight || !worst.complete ? Verdict::warn
                                        : Verdict::pass,
             title,
