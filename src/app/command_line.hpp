@@ -26,15 +26,21 @@ void add_user_commands(CLI::App& app, Action& action);
 void add_account_commands(CLI::App& app, Action& action);  // to the group of the former
 void add_diagnose_command(CLI::App& app, Action& action);
 void add_dkim_commands(CLI::App& app, Action& action);
+void add_dkim_testkey_command(CLI::App& group, Action& action);  // these to the group of the former
+void add_dkim_verify_command(CLI::App& group, Action& action);
+void add_dkim_rotate_command(CLI::App& group, Action& action);
+void add_dns_commands(CLI::App& app, Action& action);
 void add_queue_commands(CLI::App& app, Action& action);
 void add_suppression_commands(CLI::App& app, Action& action);
 void add_guard_commands(CLI::App& app, Action& action);
 void add_route_commands(CLI::App& app, Action& action);
 void add_rules_commands(CLI::App& app, Action& action);
 void add_local_commands(CLI::App& app, Action& action);
+void add_send_test_command(CLI::App& app, Action& action);
 void add_senders_command(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
 void add_tail_command(CLI::App& app, Action& action);
+void add_import_commands(CLI::App& app, Action& action);
 void add_why_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 void add_alarm_commands(CLI::App& app, Action& action);  // and webhooks

@@ -24,16 +24,19 @@ int run(int argc, char** argv) {
     add_account_commands(app, action);
     add_diagnose_command(app, action);
     add_dkim_commands(app, action);
+    add_dns_commands(app, action);
     add_queue_commands(app, action);
     add_guard_commands(app, action);
     add_route_commands(app, action);
     add_rules_commands(app, action);
     add_local_commands(app, action);
+    add_send_test_command(app, action);
     add_senders_command(app, action);
     add_status_commands(app, action);
     add_suppression_commands(app, action);
     add_tail_command(app, action);
     add_why_command(app, action);
+    add_import_commands(app, action);
     add_tlsrpt_commands(app, action);
     add_alarm_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
