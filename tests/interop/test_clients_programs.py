@@ -13,7 +13,7 @@ class Programs(clients.ClientTest):
                                 "-tls" if listener == "submission" else "-tlsc", "--tls-verify", "--tls-ca-path", self.authority,
                                 "--auth", mechanism, "--auth-user", USER, "--auth-password", password, *arguments], status)
 
-    def test_swaks(self):
+    def test_swaks(self):  # SD-25
         def hand_in(listener, mechanism, subject):
             (self.home / "mail").write_bytes(clients.composed(subject, self.octets).as_bytes())
             self.swaks(listener, mechanism, "--data", f"@{self.home / 'mail'}")

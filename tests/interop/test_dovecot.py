@@ -41,7 +41,7 @@ class DovecotTest(world.WorldTest):
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
         self.assertEqual(run.returncode, status, run.stdout.decode())
 
-    def test_every_mechanism(self):
+    def test_every_mechanism(self):  # SD-57
         self.begin()
         offered = [line for line in self.greeted().hello().text.splitlines() if line.startswith("AUTH")]
         self.assertEqual(offered, ["AUTH SCRAM-SHA-256 PLAIN LOGIN"])   # not CRAM-MD5, not ANONYMOUS, which it announces too

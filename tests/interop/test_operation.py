@@ -179,7 +179,7 @@ class Reload(world.WorldTest):
         with w.daemon.client("submissions") as client:
             client.login("bob", "battery staple")
 
-    def test_a_mistake_keeps_the_old_configuration(self):
+    def test_a_mistake_keeps_the_old_configuration(self):  # SD-14, SD-75
         w = self.world()
         good = w.daemon.config_file.read_text()
         w.daemon.config_file.write_text(good + '\n[nonsense]\nkey = "value"\n')
@@ -223,7 +223,7 @@ class Mistakes(world.WorldTest):
         self.assertRegex(run.stdout, re.escape(str(d.config_file)) + r":\d+:\d+: .*limitz")
         self.assertRegex(run.stdout, re.escape(str(d.config_file)) + r":\d+:\d+: .*loud")
 
-    def test_check_config(self):
+    def test_check_config(self):  # SD-9
         d = Daemon()
         self.addCleanup(d.discard)
         self.assertEqual(d.command("check-config").returncode, 0)
@@ -238,7 +238,7 @@ class Mistakes(world.WorldTest):
 
 
 class Keys(world.WorldTest):
-    def test_genkey(self):
+    def test_genkey(self):  # SD-28, SD-30, SD-49
         """posthorn dkim genkey writes a key of mode 0600 that openssl reads, and prints the record that belongs to it."""
         d = Daemon()
         self.addCleanup(d.discard)

@@ -51,7 +51,7 @@ class Relays(WorldTest):
 
     # --- logins ---------------------------------------------------------------------------------------------------------
 
-    def test_all_mail_goes_by_a_relay_after_a_login_under_verified_tls(self):
+    def test_all_mail_goes_by_a_relay_after_a_login_under_verified_tls(self):  # SD-71
         isp = self.relay_sink("isp")
         w = self.relay_world([self.table("isp")], [{"to": "isp"}])
         for mechanism, allowed in (("PLAIN", []), ("LOGIN", ["login"])):

@@ -51,7 +51,7 @@ class Tail(world.WorldTest):
             self.assertTrue(reader.started.wait(30))
         return reader
 
-    def test_events_in_words_and_as_json(self):
+    def test_events_in_words_and_as_json(self):  # SD-26
         """Events come in order, one a line, with the names that the log has."""
         w = self.world()
         words, data = self.reader(w), self.reader(w, "--json")

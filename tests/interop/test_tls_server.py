@@ -53,7 +53,7 @@ class TlsServer(WorldTest):
         seen = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=pem, capture_output=True, text=True, check=True)
         self.assertEqual(seen.stdout.strip(), serial)
 
-    def test_versions_and_suites(self):
+    def test_versions_and_suites(self):  # SD-66
         """TLS-5, RFC 8996, RFC 8997, RFC 9325 s4: TLS 1.2 and 1.3, AEAD with forward secrecy only."""
         w = self.world()
         weak = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]
@@ -141,7 +141,7 @@ class TlsServer(WorldTest):
         self.addCleanup(scratch.cleanup)
         return scratch.name
 
-    def test_renewed_without_restart_or_signal(self):
+    def test_renewed_without_restart_or_signal(self):  # SD-60
         """TLS-7: certbot swaps the links; the next connection has the new certificate, one under way goes on with its own."""
         live, renew = self.lets_encrypt()
         renew()

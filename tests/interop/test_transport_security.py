@@ -39,7 +39,7 @@ class TransportSecurity(WorldTest):
         self.assertEqual(self.deliver(w, "one@dest.test").tls, "")
         self.assertTrue(self.deliver(w, "two@dest.test").tls)
 
-    def test_required_tls_is_never_followed_by_clear_text(self):
+    def test_required_tls_is_never_followed_by_clear_text(self):  # SD-62
         w = self.world(changes={"delivery": {"tls": "required"}})
         w.sink.rule("starttls", garbage=True, times=1)
         w.daemon.send("bob@dest.test")
@@ -49,7 +49,7 @@ class TransportSecurity(WorldTest):
         w.daemon.command("queue", "retry", *w.daemon.wait_for_queue(1))
         self.assertTrue(w.sink.wait_for_message("bob@dest.test").tls)
 
-    def test_sessions_are_resumed(self):
+    def test_sessions_are_resumed(self):  # SD-65
         w = self.world(changes={"delivery": {"messages_per_connection": 1}})
         resumed = [w.sink.sessions[self.deliver(w, f"{i}@dest.test").connection - 1]["resumed"] for i in range(3)]
         self.assertEqual(resumed, [False, True, True])

@@ -71,7 +71,7 @@ TEST_F(SourceWatchTest, AnyOfSeveralNamesWillDo) {
     EXPECT_TRUE(look().allow_v6);
 }
 
-TEST_F(SourceWatchTest, WithoutAPtrRecordOrAWayBackItIsNot) {
+TEST_F(SourceWatchTest, WithoutAPtrRecordOrAWayBackItIsNot) {  // SD-73
     SourceAddresses source = look();
     EXPECT_FALSE(source.allow_v6);
     EXPECT_NE(source.why.find("has no PTR record"), std::string::npos);

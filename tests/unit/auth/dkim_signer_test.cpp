@@ -49,7 +49,7 @@ const std::string kHeader =
     "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n";
 const std::string kBody = "Hello  \r\nworld\t.\r\n\r\n\r\n";
 
-TEST(Signer, EachFormAndAlgorithmVerifies) {
+TEST(Signer, EachFormAndAlgorithmVerifies) {  // SD-39
     for (const auto& key : {rsa_key(), ed25519_key()}) {
         for (const auto header_form : {Canonical::simple, Canonical::relaxed}) {
             for (const auto body_form : {Canonical::simple, Canonical::relaxed}) {
@@ -84,7 +84,7 @@ TEST(Signer, WritesTheTagsOfTheRfcAndNeverALength) {
     EXPECT_EQ(tags_of(sign_text(kHeader, kBody, expiring))["x"], std::to_string(1700000000 + 14 * 86400));
 }
 
-TEST(Signer, NamesEachInstanceAndOverSigns) {
+TEST(Signer, NamesEachInstanceAndOverSigns) {  // SD-40
     const auto h = ":" + tags_of(sign_text(kHeader, kBody, identity()))["h"] + ":";
     const auto count = [&](std::string_view name) {
         std::size_t n = 0;
