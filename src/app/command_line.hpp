@@ -25,6 +25,7 @@ void add_config_commands(CLI::App& app, Action& action);
 void add_user_commands(CLI::App& app, Action& action);
 void add_account_commands(CLI::App& app, Action& action);  // to the group of the former
 void add_diagnose_command(CLI::App& app, Action& action);
+void add_doctor_command(CLI::App& app, Action& action);
 void add_dkim_commands(CLI::App& app, Action& action);
 void add_dkim_testkey_command(CLI::App& group, Action& action);  // these to the group of the former
 void add_dkim_verify_command(CLI::App& group, Action& action);

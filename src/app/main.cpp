@@ -23,6 +23,7 @@ int run(int argc, char** argv) {
     add_user_commands(app, action);
     add_account_commands(app, action);
     add_diagnose_command(app, action);
+    add_doctor_command(app, action);
     add_dkim_commands(app, action);
     add_dns_commands(app, action);
     add_queue_commands(app, action);

@@ -74,7 +74,7 @@ struct Attempt {
 
     // What came of it.
     std::vector<Judged> judged;
-    std::string transcript;                // of the session, where somebody did not get the message; else empty
+    std::string transcript;                // of the session, where somebody did not get the message, or it is a send-test
     bool peer_sends_dsn = false;
     InDoubtFile::Mark mark;
     ConnectionPool::ConnectionPtr connection;   // that carried it, still open; or null

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "delivery/judgement.hpp"
+#include "delivery/send_test.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -55,7 +56,7 @@ std::vector<queue::JournalEntry> journal_of(const mail::Message& message, const 
         if (outcome.judgement && !fine) entry.rule = outcome.judgement->rule;
         entry.reply = outcome.reply.verbatim();
         entry.diagnosis = diagnosis_of(outcome);
-        if (!fine && !transcript.empty()) {
+        if ((!fine || is_send_test(message)) && !transcript.empty()) {
             entry.transcript = transcript.substr(0, queue::JournalEntry::kLongestTranscript);
             transcript = {};
         }

@@ -1,6 +1,8 @@
 // Signing as deliveries need it: once for all that carry the same octets, in the crypto pool, or held where a key is missing.
+#include "base/base64.hpp"
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
+#include "delivery/send_test.hpp"
 #include "delivery/verdict.hpp"
 #include "net/offload.hpp"
 
@@ -26,6 +28,8 @@ net::awaitable<bool> DeliveryAgent::State::sign(Attempt& attempt) {
         attempt.prefix = co_await prefix_of(attempt.message, attempt.recipients.front().address, attempt.settings);
         attempt.damage = attempt.prefix->hold_reason;
     }
+    if (attempt.damage.empty() && is_send_test(*attempt.message))
+        log::info("signed").kv("id", attempt.id.to_string()).kv("fields", base64_encode(attempt.prefix->text));
     if (attempt.damage.empty()) co_return true;
     finish(attempt, queue::DeliveryFeedback::Reach::abandoned);
     std::vector<Judged> judged = judge_all(attempt.recipients, held_locally(attempt.damage));

@@ -6,6 +6,7 @@
 #include "delivery/agent_state.hpp"
 #include "delivery/lane.hpp"
 #include "delivery/routing.hpp"
+#include "delivery/send_test.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -221,7 +222,7 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         attempt.carriage.note_transaction(*connection);
         mend(attempt);
         attempt.peer_sends_dsn = connection->session().extensions().dsn;
-        if (anybody_missed_it(attempt.judged)) attempt.transcript = connection->transcript();
+        if (anybody_missed_it(attempt.judged) || is_send_test(*attempt.message)) attempt.transcript = connection->transcript();
         const bool in_vain = current.delivery.tls == TlsPolicy::opportunistic && wants_tls(*connection, attempt.judged);
         if (in_vain) dialler.forget_broken_tls(host);
         learn(attempt);

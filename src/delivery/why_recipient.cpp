@@ -254,6 +254,7 @@ void add_transcript(json::object& out, const WhyFacts& facts) {
         json::object session;
         session["at"] = utc_text(entry.at);
         session["host"] = clean(entry.host);
+        session["event"] = entry.event;
         session["text"] = clean(entry.transcript);
         out["session"] = std::move(session);
         return;

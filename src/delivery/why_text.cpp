@@ -137,7 +137,9 @@ void show_recipients(std::string& out, const json::array& all) {
 void show_session(std::string& out, const json::object& answer) {
     const json::object* session = object_at(answer, "session");
     if (session == nullptr) return;
-    out += fmt::format("\nThe last session that did not go well, at {}:\n", safe(text_at(*session, "at")));
+    // Of mail that was delivered only a send-test's is kept.
+    const bool went_well = text_at(*session, "event") == "delivered";
+    out += fmt::format("\nThe {}, at {}:\n", went_well ? "session" : "last session that did not go well", safe(text_at(*session, "at")));
     const std::string text = text_at(*session, "text");
     std::string_view left = text;
     while (!left.empty()) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "delivery/judgement.hpp"
+#include "delivery/send_test.hpp"
 
 namespace posthorn::delivery {
 namespace {
@@ -114,6 +115,14 @@ TEST_F(JournalEntriesTest, WhatDnsShowedGoesWithARefusal) {   // PR-48
     EXPECT_EQ(all[0].diagnosis, R"({"text":"the key m1 is not published:\n\"v=DKIM1\""})");
     EXPECT_EQ(all[1].diagnosis, "");
     EXPECT_EQ(all[2].diagnosis.find('\xff'), std::string::npos);   // JSON is UTF-8
+}
+
+// SD-24: of `posthorn send-test`, and of nothing else, the session is kept when it went well.
+TEST_F(JournalEntriesTest, ASendTestKeepsTheSessionOfASuccess) {
+    add("well@example.net", Disposition::delivered, Class::none, 250, "2.0.0 taken");
+    EXPECT_TRUE(entries("0.000 S: 220 hello").front().transcript.empty());
+    message.envid = std::string(kSendTestEnvelopeId) + "1.2";
+    EXPECT_EQ(entries("0.000 S: 220 hello").front().transcript, "0.000 S: 220 hello");
 }
 
 }  // namespace

@@ -232,7 +232,8 @@ TEST(Combined, TheZonesServersDecide) {
 TEST(Combined, AServerThatLagsIsTold) {
     const auto without = seen(all_right().remove("TXT", "s1._domainkey.example.com"));
     const std::vector<std::vector<WantedRecord>> servers = {seen(all_right()), without};
-    const WantedRecord& dkim = the(combine(seen(all_right()), servers), RecordKind::dkim);
+    const auto records = combine(seen(all_right()), servers);
+    const WantedRecord& dkim = the(records, RecordKind::dkim);
     EXPECT_EQ(dkim.state, State::missing);
     EXPECT_EQ(dkim.at_resolver, State::present);
     EXPECT_TRUE(says(dkim, "1 of the zone's 2 servers"));

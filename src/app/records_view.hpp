@@ -1,0 +1,27 @@
+// The records of one domain as text: each form in which people or programs take them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "setup/records.hpp"
+
+namespace posthorn::app {
+
+enum class RecordForm : std::uint8_t { all, zone, line, route53, json };
+
+struct RecordsShown {
+    std::string domain;
+    std::string zone;     // what goes into one zone: its records alone
+    bool asked = true;    // DNS was asked
+    std::vector<setup::WantedRecord> records;
+};
+
+// Pure. `zone`: lines for the zone's file, those of other zones and mere hints as comments. `line`: zone, host part, type and value between tabs, a
+// record a line. `route53`: one change batch, with what must stay beside the records. Ends with a line end.
+[[nodiscard]] std::string records_text(const RecordsShown& shown, RecordForm form);
+// What cannot be said within the form: records of other zones, sets that may hold more than we know. For standard error; may be empty.
+[[nodiscard]] std::string records_remarks(const RecordsShown& shown, RecordForm form);
+
+}  // namespace posthorn::app

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""`posthorn send-test` (SD-24): by the way of all mail, with the dialogue, the TLS session, its own signature checked, and what the receiver sees."""
+
+import json
+import re
+
+from posthorn_test import world
+from posthorn_test.sink import GMAIL_UNAUTHENTICATED, GREYLISTED, NO_SUCH_USER
+
+ADDRESS = "192.0.2.1"
+QUIET = {"retry": {"first": "1h", "grey": "1h", "jitter": 0.0}}
+
+
+class SendTest(world.WorldTest):
+    def right_world(self, **how):
+        """A sender about whom DNS has all that receivers ask for."""
+        w = self.world(changes=QUIET, **how)
+        w.dns.set("mail.example.test", "A", ADDRESS)
+        w.dns.set("1.2.0.192.in-addr.arpa", "PTR", "mail.example.test")
+        w.dns.set("example.test", "TXT", f"v=spf1 ip4:{ADDRESS} -all")
+        w.dns.set("_dmarc.example.test", "TXT", "v=DMARC1; p=none; rua=mailto:d@example.test")
+        return w
+
+    def send(self, w, *arguments, code, to="bob@dest.test"):
+        run = w.daemon.command("send-test", to, *arguments, check=False, timeout=120)
+        self.assertEqual(run.returncode, code, run.stdout + run.stderr)
+        self.remarks = run.stderr
+        return run.stdout
+
+    def test_all_is_right(self):
+        w = self.right_world()
+        shown = self.send(w, code=0)
+        self.assertRegex(shown, r"^Message \w{13} from postmaster@example\.test to bob@dest\.test is in the queue\.\n")
+        id = shown.split()[1]
+        # As it happens, then the session, TLS among it.
+        self.assertRegex(shown, r"\n\d\d:\d\d:\d\d connected to=mx\.dest\.test\[.*tls=\"TLSv1\.\d ")
+        self.assertRegex(shown, rf"\n\d\d:\d\d:\d\d delivered <bob@dest\.test>: 250 .*{id}")
+        self.assertRegex(shown, r"\nMessage \w{13} to bob@dest\.test was delivered ")
+        session = shown[shown.index("\nThe session:\n"):]
+        for words in ("*  TLSv1.", "C: MAIL FROM:<postmaster@example.test>", "C: RCPT TO:<bob@dest.test>", "C: DATA", "S: 250 "):
+            self.assertIn(words, session)
+        self.assertRegex(shown, r"\n  ok +d=example\.test s=rsa a=rsa-sha256, a key of 2048 bits\n")
+        for fact in ("spf", "dkim", "dmarc", "alignment", "ptr"):
+            self.assertRegex(shown, rf"\n  ok +{fact} \(")
+        message, = w.sink.wait_for_messages(1)
+        self.assertEqual(message.sender, "postmaster@example.test")
+        self.assertIn("d=example.test", message.fields("DKIM-Signature")[0])
+        # `why` knows the session, too, of this message and of no other that went well.
+        self.assertIn("\nThe session, at ", w.daemon.command("why", id).stdout)
+        w.daemon.wait_for_empty_queue()
+        other = w.daemon.send("bob@dest.test").split()[-1]
+        w.daemon.wait_for_log(rf"\bdelivered\b.*id={other}")
+        w.daemon.wait_for_empty_queue()
+        self.assertIsNone(json.loads(w.daemon.command("why", other, "--json").stdout)["session"])
+        self.assertFalse(w.daemon.log(rf"\bsigned\b.*id={other}"))
+
+    def test_as_json_from_another_address_in_clear(self):
+        w = self.right_world(starttls=False)
+        told = json.loads(self.send(w, "--json", "--from", "alice@example.test", code=0))
+        self.assertEqual((told["fate"], told["from"]), ("delivered", "alice@example.test"))
+        self.assertEqual([one["result"] for one in told["signatures"]], ["pass"])
+        self.assertIn("delivered", [one["event"] for one in told["events"]])
+        self.assertIn("C: DATA", told["why"]["session"]["text"])
+        self.assertNotIn("TLSv1", told["why"]["session"]["text"])
+        self.assertEqual({one["result"] for one in told["diagnosis"]["facts"]}, {"pass"})
+
+    def test_another_key_is_published(self):
+        """The signature is checked by the key that receivers will find, not by ours."""
+        w = self.right_world(ours=("example.test", "other.test"))
+        w.dns.set("rsa._domainkey.example.test", "TXT", w.daemon.records["rsa._domainkey.other.test"])
+        shown = self.send(w, code=2)
+        self.assertRegex(shown, r"\n  FAILS +d=example\.test s=rsa .*\n +why: .*")
+        self.assertRegex(shown, r"\n  FAILS +dkim \(rsa\._domainkey\.example\.test\)")
+        self.assertIn("rsa._domainkey.example.test. IN TXT", shown)
+
+    def test_spf_fails(self):
+        w = self.right_world()
+        w.dns.set("example.test", "TXT", "v=spf1 ip4:198.51.100.1 -all")
+        shown = self.send(w, code=2)
+        self.assertRegex(shown, r"\n  ok +d=example\.test")
+        self.assertRegex(shown, r"\n  FAILS +spf \(example\.test from 192\.0\.2\.1\): SPF gives fail")
+        self.assertIn(f'example.test. IN TXT "v=spf1 ip4:{ADDRESS} ip4:198.51.100.1 -all"', shown)
+
+    def test_refused(self):
+        w = self.right_world()
+        w.sink.rule("rcpt", NO_SUCH_USER)
+        shown = self.send(w, code=1)
+        self.assertRegex(shown, r"\n\d\d:\d\d:\d\d failed <bob@dest\.test>: 550 .*User unknown")
+        # Its meaning in words, as `why` has it, and the session.
+        self.assertIn("(rcpt-perm)", shown)
+        self.assertIn("C: RCPT TO:<bob@dest.test>", shown)
+        self.assertRegex(shown, r"\n  ok +d=example\.test s=rsa")
+
+    def test_refused_for_want_of_proof(self):
+        w = self.right_world()
+        w.dns.remove("_dmarc.example.test")
+        w.sink.rule("dot", GMAIL_UNAUTHENTICATED)
+        shown = self.send(w, code=75)   # held until it is repaired
+        self.assertIn("5.7.26", shown)
+        self.assertRegex(shown, r"\n  FAILS +dmarc")
+        self.assertIn('_dmarc.example.test. IN TXT "v=DMARC1; p=none', shown)
+
+    def test_greylisted(self):
+        w = self.right_world()
+        w.sink.rule("rcpt", GREYLISTED)
+        shown = self.send(w, code=75)
+        self.assertRegex(shown, r"\n\d\d:\d\d:\d\d deferred <bob@dest\.test>: 451 .*Greylisting")
+        self.assertIn("S: 451 4.7.1", shown)
+        self.assertRegex(shown, r"greylist")
+
+    def test_unreachable(self):
+        w = self.right_world()
+        w.sink.stop()
+        shown = self.send(w, code=75)
+        self.assertRegex(shown, r"\n\d\d:\d\d:\d\d deferred <bob@dest\.test>: ")
+        self.assertRegex(shown, r"\n  ok +d=example\.test s=rsa")
+
+    def test_the_daemon_does_not_take_it(self):
+        w = self.right_world()
+        shown = self.send(w, "--from", "alice@stranger.test", code=75)   # no key: held, and why says so
+        self.assertIn("stranger.test", shown)
+        for address in ("nobody", "a b@dest.test", "@"):
+            self.send(w, to=address, code=65)
+
+    def test_no_daemon(self):
+        w = self.right_world()
+        self.assertEqual(w.daemon.stop(), 0)
+        self.send(w, code=69)
+        self.assertIn("systemctl start posthorn", self.remarks)
+        self.assertIn(str(w.daemon.config_file), self.remarks)
+
+
+if __name__ == "__main__":
+    world.main()
