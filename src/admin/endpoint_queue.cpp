@@ -65,6 +65,11 @@ boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry,
             if (const std::string why = core.daemon.why_held(entry.recipients[i]); !why.empty())
                 recipients[i].as_object()["held"] = printable(why);
     }
+    if (core.daemon.given_up && visitor.all) {
+        boost::json::array& recipients = out["recipients"].as_array();
+        for (std::size_t i = 0; i < recipients.size() && i < entry.recipients.size(); ++i)
+            if (const auto when = core.daemon.given_up(entry.recipients[i])) recipients[i].as_object()["given_up"] = format_time(*when);
+    }
     // The operator's words about a user are not for him.
     if (auto* suspension = out.if_contains("suspension"); suspension != nullptr && !visitor.all) {
         suspension->as_object().erase("reason");

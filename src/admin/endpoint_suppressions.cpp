@@ -86,6 +86,12 @@ void post_suppressions_add(const CorePtr& core, const Request& request, Respond 
         respond(failure(400, addresses.error().what));
         return;
     }
+    constexpr std::size_t kBound = delivery::SuppressionList::kMost;
+    if (const std::size_t present = core->daemon.suppressed ? core->daemon.suppressed() : 0; present + addresses->size() > kBound) {
+        respond(failure(400, "the list has " + std::to_string(present) + " addresses and takes at most " + std::to_string(kBound) +
+                                 "; remove those that nobody writes to (`posthorn suppression remove`)"));
+        return;
+    }
     const auto reason = request.query.find("reason");
     std::vector<queue::Suppression> entries;
     for (std::string& address : *addresses) {

@@ -28,6 +28,7 @@ struct Survey {
     queue::TallyQuery tally;
     std::map<std::string, queue::TallyRow> success;
     int parts = 0;
+    SteadyTime answer_by{};   // after that nobody waits for it any more
 };
 using SurveyPtr = std::shared_ptr<Survey>;
 
@@ -82,7 +83,8 @@ queue::Done<Page> part(SurveyPtr survey, Respond respond, Next next) {
     return [survey = std::move(survey), respond = std::move(respond), next](queue::StoreResult<Page> page) mutable {
         boost::asio::io_context& io = survey->core->io;
         boost::asio::post(io, [survey = std::move(survey), respond = std::move(respond), next, page = std::move(page)]() mutable {
-            if (survey->core->stopped) return;
+            // Who was told that it takes too long (504) has the disk read no further.
+            if (survey->core->stopped || std::chrono::steady_clock::now() >= survey->answer_by) return;
             if (!page) {
                 respond(answer_for(page.error()));
                 return;
@@ -142,6 +144,7 @@ void get_survey(const CorePtr& core, const Request& request, Respond respond) {
     auto survey = std::make_shared<Survey>();
     survey->core = core;
     survey->by = "domain";
+    survey->answer_by = request.answer_by;
     for (const auto& [name, value] : request.query) {
         const auto limit = name == "limit" ? text::parse_unsigned(value, kMostRows) : std::nullopt;
         if (name == "by" && (value == "domain" || value == "sender" || value == "provider")) {

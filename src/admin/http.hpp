@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/unique_function.hpp"
 
 namespace posthorn::admin {
@@ -28,6 +29,7 @@ struct Request {
     bool keep_alive = false;
     bool chunks = false;  // an answer may come in chunks (HTTP/1.1)
     Visitor visitor;      // filled in by the server
+    SteadyTime answer_by = SteadyTime::max();  // after that nobody waits for the answer; filled in by the server
 };
 
 struct Answer;

@@ -194,6 +194,7 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
         } else {
             Request request = reader.take();
             request.visitor = session->visitor;
+            request.answer_by = std::chrono::steady_clock::now() + bounds.answer;
             chunks = request.chunks;
             keep_alive = request.keep_alive;
             session->deadline.clear();

@@ -113,8 +113,12 @@ struct Daemon {
     std::function<void(PairChange, UniqueFunction<void(Result<std::vector<std::string>>)> done)> change_pair;
     // Why a recipient waits though it is due: "google refuses mail of example.org until its SPF is repaired", or empty. Optional.
     std::function<std::string(const queue::Recipient&)> why_held;
+    // When such a recipient is given up, where that is sooner than its message's own time (retry.auth_lifetime). Optional.
+    std::function<std::optional<TimePoint>(const queue::Recipient&)> given_up;
     // Tries a message's waiting recipients past all suspensions, once; `done` gets their number. Optional.
     std::function<void(QueueId, UniqueFunction<void(std::uint64_t)> done)> retry_now;
+    // How many addresses are on the suppression list. Optional.
+    std::function<std::size_t()> suppressed;
     // What was put on the suppression list, or taken off it, in the store; by their keys. Optional.
     std::function<void(std::vector<queue::Suppression>)> on_suppressed;
     std::function<void(const std::vector<std::string>&)> on_unsuppressed;

@@ -2,6 +2,7 @@
 #include "app/pair_view.hpp"
 
 #include "admin/queue_json.hpp"
+#include "base/utc.hpp"
 #include "delivery/diagnosis.hpp"
 
 namespace posthorn::app {
@@ -9,7 +10,7 @@ namespace {
 
 void put(boost::json::object& to, const char* name, const std::optional<TimePoint>& when) {
     to[name] = nullptr;
-    if (when) to[name] = admin::format_time(*when);
+    if (when) to[name] = utc_text(*when);
 }
 
 }  // namespace
@@ -23,7 +24,7 @@ boost::json::object pair_json(const delivery::SuspendedPair& pair) {
     out["provider"] = admin::printable(pair.group);
     out["reason"] = to_string(pair.reason);
     out["phase"] = to_string(pair.phase);
-    out["since"] = admin::format_time(pair.since);
+    out["since"] = utc_text(pair.since);
     out["reply"] = admin::printable(pair.reply);
     out["host"] = admin::printable(pair.host);
     out["rule"] = pair.rule;

@@ -88,6 +88,8 @@ struct AgentFigures {
     std::uint64_t hot_octets = 0;
     std::uint64_t attempts = 0, delivered = 0, deferred = 0, failed = 0, bounced = 0, bounces_put_off = 0;
     Duration oldest{};                                    // the age of the message that waits longest; looked for every five seconds
+    std::size_t suppressed = 0;                           // addresses on the suppression list
+    std::uint64_t suppressions_missed = 0;                // refusals for good that found the list full
     std::size_t blocked_sites = 0;                        // whose mail goes, or will soon go, by a fallback
 };
 
@@ -153,6 +155,8 @@ public:
     // Pairs of sender and provider whose mail is held (docs/SUSPENSIONS.md), by key; what holds a recipient back, in one sentence.
     [[nodiscard]] std::vector<SuspendedPair> suspended_pairs() const;
     [[nodiscard]] std::string why_held(const queue::Recipient& recipient) const;
+    // When it is given up, where a suspension makes that sooner than its message's own time (retry.auth_lifetime, PR-48).
+    [[nodiscard]] std::optional<TimePoint> given_up(const queue::Recipient& recipient) const;
     // An operator's order. `done` is called on the home shard, but not within this call; the error says what was wrong with it.
     void order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done);
     // Tries what waits of the message now, past all that holds it back, once; `done` as above, with the number of recipients.

@@ -1,6 +1,7 @@
 // The inside of the delivery agent, shared by its source files only.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -11,7 +12,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/queue_id.hpp"
+#include "base/seldom.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/alarm.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/bounce.hpp"
 #include "delivery/breaker.hpp"
@@ -113,6 +116,10 @@ struct DeliveryAgent::State {
     // Claimed rows whose time is over: settled as failed, message by message. False: the disk does not let us read them.
     net::awaitable<bool> give_up(std::vector<queue::Recipient> rows);
     net::awaitable<std::vector<std::string>> groups_named(std::string name);
+    void look_into(const Attempt& attempt);                      // agent_diagnosis.cpp
+    net::awaitable<void> explain_slow_down(Flow flow, std::string ip, Alarm alarm);
+    [[nodiscard]] bool may_be_sender(const std::string& organisation) const;
+    [[nodiscard]] std::string own_domains() const;               // in words
     net::awaitable<void> order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done);
     net::awaitable<void> retry_now(QueueId id, UniqueFunction<void(std::uint64_t)> done);
 
@@ -157,6 +164,8 @@ struct DeliveryAgent::State {
     Ways ways;                             // what deliveries taught about relays and blocked sites
     Quirks quirks;                         // and about what peers want of connections
     SuppressionList suppressed;
+    std::map<std::string, SteadyTime> looked_into;   // "example.com at yahoo": when look_into() asked DNS
+    Seldom suppressions_full{std::chrono::hours(1)};
     net::Event suppressions_known;         // all of the store's are in the list
     Throttles throttles;                   // and who wants less of us
     WarmUp warm_up;

@@ -13,6 +13,7 @@ struct Alarm {
     std::string text;     // what happened and what it means, in whole sentences; goes out unshortened
     std::string advice;   // what to do, with the command or the DNS record to paste; may be empty
     std::string detail;   // JSON of those who know more (a diagnosis); or empty
+    bool of_stranger = false;  // the subject names a mail host, which anybody can make up by the thousand: only some of an hour are told
     bool incident = false;  // it happened, and does not last: told once, never cleared, forgotten after a day
 };
 

@@ -115,6 +115,7 @@ void Breaker::State::tell(BreakerPair& pair) {
     Alarm alarm;
     alarm.kind = alarm_kind::kSuspended;
     alarm.subject = shown.name();
+    alarm.of_stranger = is_of_stranger(shown.group);
     const std::string whose = shown.sender.empty() ? "all mail from this machine" : "all mail of " + shown.sender;
     alarm.text = fmt::format("{} refused mail{} with: {}. So {} to {} waits here and is not tried; other mail goes on.", shown.group,
                              shown.sender.empty() ? "" : " of " + shown.sender, shown.reply, whose, shown.group);

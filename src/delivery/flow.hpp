@@ -47,6 +47,8 @@ struct GateName {
     std::string_view group;     // empty for "site|S"
 };
 [[nodiscard]] GateName gate_name(std::string_view key);
+// Whether a group is named after its mail hosts, which whoever owns a domain can make up: it is neither a provider nor a relay of ours.
+[[nodiscard]] bool is_of_stranger(std::string_view group);
 // "mail from the address 192.0.2.1 to google", "mail signed by example.com to google".
 [[nodiscard]] std::string in_words(std::string_view key);
 

@@ -41,6 +41,20 @@ std::string in(Duration duration) {
     return toml::format_duration(duration);
 }
 
+// 2.7: after_fix of the provider, which is about what a 5xx refused.
+std::string of_held(AfterFix after) {
+    switch (after) {
+        case AfterFix::resend:
+            break;
+        case AfterFix::resend_once:
+            return "The message is held; it goes out once more when DNS is repaired, and is returned when it is refused "
+                   "again (after_fix) or retry.auth_lifetime is over.";
+        case AfterFix::bounce:
+            return "The message is returned to the sender (DSN), as the provider is not to get it again (after_fix).";
+    }
+    return "The message is held; it goes out when DNS is repaired, or is returned when retry.auth_lifetime is over.";
+}
+
 std::string of_message(const Judgement& judgement) {
     if (judgement.result == Disposition::failed) {
         if (judgement.failure_class == Class::permanent || judgement.scope != Scope::recipient)
@@ -49,8 +63,7 @@ std::string of_message(const Judgement& judgement) {
     }
     switch (judgement.failure_class) {
         case Class::auth:
-            return "The message is held; it goes out once DNS is repaired, or is returned when "
-                   "retry.auth_lifetime is over.";
+            return of_held(judgement.after_fix);
         case Class::split:
             return "The recipients that were refused go in a transaction of their own at once.";
         case Class::throttle:
@@ -91,56 +104,6 @@ std::string of_pause(const Judgement& judgement) {
 }
 
 }  // namespace
-
-std::string_view meaning_of(Class failure_class) {
-    switch (failure_class) {
-        case Class::none:
-            return "delivered";
-        case Class::temp:
-            return "a passing trouble";
-        case Class::grey:
-            return "greylisting: they take mail of unknown senders only when it comes again";
-        case Class::throttle:
-            return "we send them more than they want at the moment";
-        case Class::auth:
-            return "they do not find the sender authenticated: SPF, DKIM, DMARC or the PTR record";
-        case Class::tlsreq:
-            return "they take the mail over TLS only";
-        case Class::rep:
-            return "the reputation of our address or domain keeps the mail out";
-        case Class::content:
-            return "they refuse what the message contains";
-        case Class::rfc:
-            return "the message is not built as messages must be";
-        case Class::rcpt_perm:
-            return "there is no such mailbox";
-        case Class::rcpt_full:
-            return "the mailbox is full";
-        case Class::size:
-            return "the message is too large";
-        case Class::split:
-            return "too many recipients at once";
-        case Class::proto:
-            return "the dialogue went wrong";
-        case Class::relay:
-            return "they do not pass on mail for us";
-        case Class::mbr:
-            return "the recipient, or his administrator, does not want it";
-        case Class::local:
-            return "something is wrong with this server or its configuration";
-        case Class::dns:
-            return "DNS does not say where the mail goes";
-        case Class::connection:
-            return "there was no connection, or it broke";
-        case Class::expired:
-            return "its time was over";
-        case Class::suppressed:
-            return "the address is suppressed, since it failed for good before";
-        case Class::permanent:
-            return "a final refusal";
-    }
-    return "";
-}
 
 std::string concerns(const Judgement& judgement) {
     std::vector<std::string> names;

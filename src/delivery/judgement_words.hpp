@@ -1,4 +1,4 @@
-// A judgement in plain words: what the class means in general, and what is done about this refusal.
+// A judgement in plain words: whom it concerns, and what is done about it. What classes mean is in why_words.hpp.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,6 @@
 #include "delivery/judgement.hpp"
 
 namespace posthorn::delivery {
-
-// "the sender is not authenticated"; for every class, of ours too.
-[[nodiscard]] std::string_view meaning_of(Class failure_class);
 
 // "this IP address and this DKIM domain", of what the refusal concerns; by the class's own scope where the
 // text names nobody.

@@ -13,8 +13,10 @@ namespace {
 constexpr std::string_view kDialogueAlarm = "dialogue";
 constexpr std::string_view kMessageFormAlarm = "message-form";
 
-Alarm alarm_about_dialogue(const Outcome& outcome, Quirk quirk, const std::string& host) {
+Alarm alarm_about_dialogue(const Outcome& outcome, Quirk quirk, const Carriage& carriage) {
+    const std::string& host = carriage.host;
     Alarm alarm;
+    alarm.of_stranger = is_of_stranger(carriage.group);
     alarm.kind = kDialogueAlarm;
     alarm.subject = host;
     alarm.text = host + " says that our SMTP is wrong: \"" + outcome.reply.joined() +
@@ -27,6 +29,7 @@ Alarm alarm_about_dialogue(const Outcome& outcome, Quirk quirk, const std::strin
 Alarm alarm_about_form(const Outcome& outcome, const mail::Message& message, const std::string& group) {
     Alarm alarm;
     alarm.kind = kMessageFormAlarm;
+    alarm.of_stranger = is_of_stranger(group);
     alarm.subject = (message.source.empty() ? message.reverse_path : message.source) + " at " + group;
     alarm.text = group + " refuses messages of " + message.source + " for how they are made: \"" + outcome.reply.joined() + "\".";
     if (outcome.judgement && !outcome.judgement->meaning.empty()) alarm.text += " " + outcome.judgement->meaning;
@@ -58,7 +61,7 @@ void DeliveryAgent::State::mend(Attempt& attempt) {
                 log::warning("remedy").kv("id", attempt.id.to_string()).kv("host", outcome.host).kv("learnt", key)
                     .kv("reply", outcome.reply.joined()).kv("action", "remembered; its mail is sent again at once, on another connection");
                 if (outcome.judgement->without_extension && learnt.alarms != nullptr)
-                    learnt.alarms->raise(alarm_about_dialogue(outcome, *remedy->quirk, attempt.carriage.host));
+                    learnt.alarms->raise(alarm_about_dialogue(outcome, *remedy->quirk, attempt.carriage));
                 if (*remedy->quirk == Quirk::tls) dialler.forget_broken_tls(outcome.host);
             }
         }

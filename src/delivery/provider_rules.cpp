@@ -170,16 +170,19 @@ ProviderRules::Loaded ProviderRules::load(const std::string& path) {
         return loaded;
     }
     std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (file) text << file.rdbuf();
-    if (!file || text.str().size() > kLargestFile) {
+    // No more of it than shows that it is too large: the path may be that of a log, or of a device.
+    std::string text(kLargestFile + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    const bool readable = !file.bad() && (file.good() || file.eof());
+    if (!readable || text.size() > kLargestFile) {
         loaded.mistakes.push_back(
-            {path, file
+            {path, readable
                        ? std::string("is larger than any file of rules")
                        : std::string("cannot be read; is the path right, and may Posthorn's user read it?")});
         return loaded;
     }
-    return with(text.str(), path);
+    return with(text, path);
 }
 
 RuleMatch ProviderRules::match(const ReplyFacts& facts) const {

@@ -62,6 +62,7 @@ void DeliveryAgent::State::configure_shaping() {
 
 void DeliveryAgent::State::shape(const Attempt& attempt) {
     if (!attempt.flow.group.empty()) shaping.heed(attempt.flow, attempt.judged, wall_now());
+    look_into(attempt);
 }
 
 void DeliveryAgent::State::shape_in_time() {

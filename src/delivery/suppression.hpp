@@ -31,10 +31,16 @@ inline constexpr std::string_view kByOperator = "operator";          // the clas
 // shard.
 class SuppressionList {
 public:
+    // Addresses that refusals may fill it to, since who answers 550 to everything puts all there that are written to; beyond that a refusal
+    // is only counted. What an operator puts there has the larger bound, which the endpoint holds.
+    static constexpr std::size_t kMostByRefusal = 200'000;
+    static constexpr std::size_t kMost = 1'000'000;
+
     void add(queue::Suppression entry);
     bool remove(std::string_view address);                    // false: it was not there
     [[nodiscard]] const queue::Suppression* find(std::string_view address) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] std::uint64_t missed() const { return missed_; }   // refusals that found it full
 
     // Whether it stops this message to this address ([suppression] mail); null: it does not.
     [[nodiscard]] const queue::Suppression* stops(const mail::Message& message, std::string_view address, SuppressedMail mail) const;
@@ -52,6 +58,7 @@ private:
     };
     std::unordered_map<std::string, queue::Suppression> entries_;
     std::unordered_map<std::string, Strikes> strikes_;
+    std::uint64_t missed_ = 0;
 };
 
 // Our own words to the sender of mail that the list stops.

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/utc.hpp"
+#include "auth/dkim/keys.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/classify.hpp"
 #include "delivery/diagnosing.hpp"
@@ -304,6 +305,28 @@ net::awaitable<std::vector<std::string>> DeliveryAgent::State::groups_named(std:
     co_return groups;
 }
 
+// Whether mail of such an organisational domain can be ours: of a [[domain]], of our host's name (reports), or of anybody where foreign From
+// domains are sent unsigned; or a refusal has shown that there is such mail.
+bool DeliveryAgent::State::may_be_sender(const std::string& organisation) const {
+    if (settings->dkim.unknown_domain == auth::UnsignedPolicy::send_unsigned) return true;
+    std::vector<std::string> own = settings->keys->domains();
+    own.push_back(settings->hostname);
+    const auto is_it = [&](const std::string& name) { return mail::organisational_domain(name) == organisation; };
+    if (std::any_of(own.begin(), own.end(), is_it)) return true;
+    const std::vector<SuspendedPair> pairs = breaker.view();
+    return std::any_of(pairs.begin(), pairs.end(), [&](const SuspendedPair& pair) { return pair.sender == organisation; });
+}
+
+// "a.example, b.example and 3 more".
+std::string DeliveryAgent::State::own_domains() const {
+    constexpr std::size_t kShown = 5;
+    std::vector<std::string> names = settings->keys->domains();
+    if (names.empty()) return "not configured ([[domain]])";
+    const std::size_t more = names.size() - std::min(names.size(), kShown);
+    names.resize(names.size() - more);
+    return fmt::format("{}{}", fmt::join(names, ", "), more == 0 ? std::string() : fmt::format(" and {} more", more));
+}
+
 net::awaitable<void> DeliveryAgent::State::order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done) {
     std::string sender, source;
     if (order.sender == "ip") {
@@ -315,6 +338,11 @@ net::awaitable<void> DeliveryAgent::State::order(PairOrder order, UniqueFunction
     }
     if (sender.empty() && source.empty()) {
         Result<PairOutcome> wrong(Error{"\"" + order.sender + "\" is neither a domain, nor an address, nor the word ip"});
+        done(std::move(wrong));
+        co_return;
+    }
+    if (order.suspend && !sender.empty() && !may_be_sender(sender)) {
+        Result<PairOutcome> wrong(Error{"\"" + order.sender + "\" is none of our domains, so no mail of it is sent; ours are " + own_domains()});
         done(std::move(wrong));
         co_return;
     }
@@ -390,6 +418,13 @@ std::string DeliveryAgent::why_held(const queue::Recipient& recipient) const {
             return fmt::format("{} is paused until {}, as they asked for less", in_words(gate.key), utc_text(throttle->until()));
     }
     return {};
+}
+
+std::optional<TimePoint> DeliveryAgent::given_up(const queue::Recipient& recipient) const {
+    const SuspendedPair* pair = state_->suspension_of(recipient);
+    if (pair == nullptr || pair->reason != SuspensionReason::auth) return std::nullopt;
+    const TimePoint from = held_since(recipient).value_or(std::max(recipient.due_at, pair->since));
+    return std::min(from + state_->settings->retry.auth_lifetime, recipient.expires_at);
 }
 
 void DeliveryAgent::order(PairOrder order, UniqueFunction<void(Result<PairOutcome>)> done) {

@@ -262,6 +262,7 @@ void Throttles::look_for_alarm(const std::string& key, const Throttle& throttle,
     Alarm alarm;
     alarm.kind = alarm_kind::kThrottled;
     alarm.subject = in_words(key);
+    alarm.of_stranger = is_of_stranger(gate_name(key).group);
     alarm.text = in_words(key) + " is slowed down since " + utc_text(throttle.since()) + ": " + std::to_string(throttle.pauses()) +
                  " pauses in a row. " + (why.host.empty() ? std::string("The receiver") : why.host) + " said: " + why.reply +
                  (why.meaning.empty() ? std::string() : " That means: " + why.meaning);

@@ -59,6 +59,9 @@ std::vector<Judged> judge(const std::vector<queue::Recipient>& recipients, const
                 judgement.failure_class = Class::connection;
             }
             judged.wait = judgement.wait;
+            // By a rule's words, too, the rest goes at once; behind an accepted one only, so that each transaction gets somebody out of the way.
+            judged.at_once = judgement.failure_class == Class::split && judgement.result == Disposition::deferred &&
+                             result.stage == smtp::protocol::Stage::rcpt && accepted_before > 0;
             adopt(judged.outcome, std::move(judgement));
         }
         if (is_taken(result)) ++accepted_before;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/utc.hpp"
 #include "delivery/diagnosis.hpp"
@@ -130,8 +131,13 @@ void answer_provider(json::object& out, const WhyFacts& facts) {
         one["recipients"] = count;
         domains.push_back(std::move(one));
     }
-    const std::size_t held = static_cast<std::size_t>(
-        std::count_if(facts.pairs.begin(), facts.pairs.end(), [](const SuspendedPair& pair) { return pair.holds(); }));
+    std::set<std::string> senders;
+    bool machine = false;
+    for (const SuspendedPair& pair : facts.pairs) {
+        if (!pair.holds()) continue;
+        if (pair.sender.empty()) machine = true;
+        else senders.insert(pair.sender);
+    }
     out["known"] = facts.known_provider;
     if (!facts.known_provider) {
         out["answer"] = clean(fmt::format("Nothing is known of {}: no provider's rule has that name, no mail waits for it, nothing limits it, and the "
@@ -140,7 +146,7 @@ void answer_provider(json::object& out, const WhyFacts& facts) {
         const std::vector<std::string> members = members_of(*facts.rules, facts.asked);
         std::string answer = members.empty() ? who : fmt::format("{} ({})", who, one_line(fmt::format("{}", fmt::join(members, ", "))));
         answer += fmt::format(": {} wait{}", count_words(waiting, "recipient"), waiting == 1 ? "s" : "");
-        if (held > 0) answer += fmt::format("; it refuses the mail of {} of ours", count_words(held, "sender"));
+        if (const std::string held = held_words(senders.size(), machine); !held.empty()) answer += fmt::format("; {} is held", held);
         if (!facts.throttles.empty()) answer += "; it wants less mail at a time";
         const queue::TallyCounts& hour = facts.tally.recent;
         const std::uint64_t tried = hour.delivered + hour.deferred + hour.failed;

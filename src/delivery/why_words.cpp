@@ -94,6 +94,12 @@ std::string count_words(std::uint64_t count, std::string_view one) {
     return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
 
+std::string held_words(std::size_t senders, bool machine) {
+    std::string words = machine ? "this machine's mail" : "";
+    if (senders > 0) words += fmt::format("{}mail of {} of ours", machine ? " and " : "", count_words(senders, "sender"));
+    return words;
+}
+
 std::string sentence_of(std::string words) {
     if (words.empty()) return words;
     words.front() = text::to_upper(words.front());

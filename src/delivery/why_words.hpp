@@ -21,6 +21,8 @@ namespace posthorn::delivery {
 [[nodiscard]] std::string one_line(std::string_view words);
 // "1 recipient", "3 recipients".
 [[nodiscard]] std::string count_words(std::uint64_t count, std::string_view one);
+// "mail of 2 senders of ours", "this machine's mail", both; empty where nothing is suspended.
+[[nodiscard]] std::string held_words(std::size_t senders, bool machine);
 // "Greylisting" from "greylisting"; with a full stop at its end unless it has one.
 [[nodiscard]] std::string sentence_of(std::string words);
 

@@ -61,12 +61,37 @@ std::optional<RaisedAlarm> RaisedAlarm::parse(std::string_view text) {
     return raised;
 }
 
+namespace {
+
+// Whoever has a domain makes up mail hosts for it, and what they answer: that is no reason to wake somebody a thousand times.
+delivery::Alarm about_others(const std::string& kind) {
+    delivery::Alarm alarm;
+    alarm.kind = kind;
+    alarm.subject = "others";
+    alarm.text = "There were more than " + std::to_string(AlarmBook::kMostOfStrangers) +
+                 " alarms of this kind within an hour, about mail hosts that are no provider's. The others are not told one by one.";
+    alarm.advice = "`posthorn status` and the log name them all. Look who writes to so many unknown hosts: posthorn senders.";
+    alarm.incident = true;
+    return alarm;
+}
+
+}  // namespace
+
+bool AlarmBook::has_room(const std::string& kind, TimePoint now) {
+    Hour& hour = of_strangers_[kind];
+    if (now - hour.began >= std::chrono::hours(1) || hour.began > now) hour = Hour{now, 0};
+    if (hour.told >= kMostOfStrangers) return false;
+    ++hour.told;
+    return true;
+}
+
 std::optional<Notice> AlarmBook::raise(delivery::Alarm alarm, TimePoint now) {
     const auto known = raised_.find(Name(alarm.kind, alarm.subject));
     if (known != raised_.end()) {
         known->second.alarm = std::move(alarm);
         return std::nullopt;
     }
+    if (alarm.of_stranger && !has_room(alarm.kind, now)) return raise(about_others(alarm.kind), now);
     Notice notice{alarm, NoticeState::raised, now, now};
     if (raised_.size() < kMost) {
         Name name(alarm.kind, alarm.subject);

@@ -41,6 +41,7 @@ class AlarmBook {
 public:
     using Name = std::pair<std::string, std::string>;
     static constexpr std::size_t kMost = 1000;   // beyond it new ones are told, but not remembered
+    static constexpr std::size_t kMostOfStrangers = 20;   // new ones of a kind in an hour that are told one by one; then one for all the others
 
     // Something to tell where it is new. Of one that is known: the words are renewed.
     std::optional<Notice> raise(delivery::Alarm alarm, TimePoint now);
@@ -59,7 +60,15 @@ public:
     [[nodiscard]] const std::map<Name, RaisedAlarm>& raised() const { return raised_; }
 
 private:
+    // False: not to be told one by one.
+    bool has_room(const std::string& kind, TimePoint now);
+
     std::map<Name, RaisedAlarm> raised_;
+    struct Hour {
+        TimePoint began{};
+        std::size_t told = 0;
+    };
+    std::map<std::string, Hour> of_strangers_;   // by kind, of which there are a dozen
 };
 
 }  // namespace posthorn::events

@@ -120,6 +120,23 @@ class Alarms(world.WorldTest):
         for kind in ("oldest-mail", "nothing-leaves"):
             self.wait_for_states(kind, ["raised", "cleared"])
 
+    def test_a_suspended_pair_is_told_once_and_not_by_mail(self):
+        """2.7, PR-50: with reply and diagnosis, by the command; no mail of ours goes out for it; over when it is resumed."""
+        self.begin()
+        rule = self.w.sink.rule("dot", "550 5.7.26 This mail has been blocked because the sender is unauthenticated")
+        for name in ("bob", "carol"):
+            self.d.send(f"{name}@dest.test")
+        self.wait_for_states("suspended", ["raised"])
+        alarm = next(record["input"] for record in self.told() if record["input"]["alarm"] == "suspended")
+        self.assertEqual(alarm["subject"], "example.test at mx.dest.test")
+        self.assertIn("550 5.7.26 This mail has been blocked", alarm["text"])
+        self.assertIn("posthorn resume example.test mx.dest.test", alarm["advice"])
+        self.assertEqual(self.w.sink.messages, [])
+        self.w.sink.forget(rule)
+        self.d.command("resume", "example.test", "mx.dest.test")
+        self.w.sink.wait_for_messages(2)
+        self.wait_for_states("suspended", ["raised", "cleared"])
+
     def test_a_key_that_dns_has_not(self):
         self.begin()
         self.assertEqual(self.states("key-unpublished"), [])

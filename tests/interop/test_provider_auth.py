@@ -58,7 +58,8 @@ class Held(providers.InternetTest):
         """PR-47: what was signed with the old key and refused is signed anew with the new one; Message-ID stays."""
         net = self.net_without_key(providers=("google",), ours=("example.test",))
         rule = net.google.sink.rule("dot", providers.FIELD_REPORT)
-        net.daemon.send("bob@gmail.com", message=simple_message("bob@gmail.com", extra="X-Mark: same\r\n"))
+        sent = simple_message("bob@gmail.com", extra="X-Mark: same\r\n")
+        net.daemon.send("bob@gmail.com", message=sent)
         self.held(net)
         net.daemon.wait_for_queue(1)
         # The operator gives up the old key and makes one of a new selector.
@@ -76,6 +77,7 @@ class Held(providers.InternetTest):
         self.assertIsNone(verify.all_pass(message.data, net.dns))
         self.assertEqual(verify.tags(message.data)["s"], "second")
         self.assertEqual(message.fields("X-Mark"), ["same"])
+        self.assertIn(f"Message-ID: {message.fields('Message-ID')[0]}\r\n".encode(), sent)
         net.daemon.wait_for_empty_queue()
 
     def test_a_from_that_is_not_ours_is_returned_at_once(self):

@@ -121,6 +121,22 @@ class Throttling(providers.InternetTest):
         net.google.sink.wait_for_message("carol@gmail.com")
         self.assertEqual(len([c for c in net.google.commands("MAIL") if "@example.test" in c]), 1, "nothing more of the domain")
 
+    def test_too_much_mail_or_no_authentication(self):
+        """2.5, [TSS04]: Yahoo says it to senders without SPF, DKIM and DMARC, too. DNS is asked, once, and what is missing is told."""
+        net = self.internet(providers=("yahoo",), changes=QUICK)
+        net.dns.remove("rsa._domainkey.example.test", "TXT")
+        net.yahoo.sink.rule("mail", "421 4.7.0 [TSS04] Messages from 192.0.2.25 temporarily deferred due to unexpected volume or user complaints - "
+                            "4.16.55.1; see https://postmaster.yahooinc.com/error-codes")
+        for name in ("bob", "carol"):
+            net.daemon.send(f"{name}@yahoo.com")
+        net.daemon.wait_for_log(r'^\S+ diagnosis .*pair="example.test at yahoo" standing=.*DKIM')
+        net.daemon.wait_for_log(r"^\S+ alarm .*alarm=refusal .*subject=.*example.test at yahoo")
+        alarms = net.daemon.command("alarms").stdout
+        self.assertIn("TSS04", alarms)
+        self.assertIn("rsa._domainkey.example.test. IN TXT", alarms)
+        self.assertEqual(len(net.daemon.log(r"^\S+ diagnosis .*yahoo")), 1)
+        self.assertEqual([one["state"] for one in self.status(net)["slowed"]], ["paused"])
+
     def test_the_operator_ends_a_pause(self):
         """posthorn resume: of the domain that the reply named, not of others, and not of the machine's."""
         net = self.internet(providers=("google",), changes=QUICK)

@@ -46,6 +46,17 @@ class Rules(world.WorldTest):
         told = json.loads(self.tell("test", "550 Unknown user", "--provider", "docomo", "--stage", "rcpt", "--json").stdout)
         self.assertEqual(told["class"], "rcpt-perm")
 
+    def test_the_configurations_provider_counts(self):
+        """2.7, PR-28: what becomes of a message that a 5xx refused is the provider's after_fix, which [[provider]] may change."""
+        refusal = ("test", "550 5.7.515 Access denied, sending domain [example.test] does not meet the required authentication level", "--provider", "outlook")
+        self.assertEqual(json.loads(self.tell(*refusal, "--json").stdout)["after_fix"], "resend-once")
+        self.assertIn("it goes out once more when DNS is repaired", self.tell(*refusal).stdout)
+        self.posthorn.tables["provider"] = [{"name": "outlook", "after_fix": "bounce", "connections": 3}]
+        self.posthorn.write_config()
+        self.assertEqual(json.loads(self.tell(*refusal, "--json").stdout)["after_fix"], "bounce")
+        self.assertIn("is not to get it again (after_fix)", self.tell(*refusal).stdout)
+        self.assertIn("3 connections", self.tell("list", "outlook").stdout)
+
     def test_a_domain_that_is_not_ours(self):
         """PR-49: the domains of the configuration are ours."""
         for domain, kind, result in (("example.test", "auth", "deferred"), ("visitor.example", "rfc", "failed")):

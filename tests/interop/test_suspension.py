@@ -143,6 +143,9 @@ class Suspension(InternetTest):
         self.assertIn("Nothing was suspended or slowed down there", net.daemon.command("resume", "example.test", "google").stdout)
         self.assertNotEqual(net.daemon.command("suspend", "example.test", check=False).returncode, 0)
         self.assertNotEqual(net.daemon.command("suspend", "no domain", "google", check=False).returncode, 0)
+        stranger = net.daemon.command("suspend", "exmaple.test", "google", check=False)
+        self.assertEqual(stranger.returncode, 64)
+        self.assertIn('"exmaple.test" is none of our domains, so no mail of it is sent; ours are example.test', stranger.stderr)
         self.assertNotEqual(net.daemon.command("suspend", "example.test", "nobody.invalid", check=False).returncode, 0)
 
     def test_a_suspension_for_a_time_ends_by_itself(self):
@@ -156,6 +159,8 @@ class Suspension(InternetTest):
     def test_retry_passes_once_and_bounce_ends_what_is_held(self):
         net = self.internet(providers=("google",), changes=QUICK)
         net.daemon.command("suspend", "ip", "google")
+        self.assertIn("Posthorn works, and this machine's mail is held somewhere: ", net.daemon.command("status").stdout)
+        self.assertIn("; this machine's mail is held; ", net.daemon.command("why", "google").stdout)
         for name in ("one", "two", "three"):
             net.daemon.send(f"{name}@gmail.com")
         net.daemon.wait_for_queue(3)

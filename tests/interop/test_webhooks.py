@@ -68,7 +68,7 @@ class Hooks(world.WorldTest):
             time.sleep(0.02)
 
     def test_what_becomes_of_mail_is_told(self):
-        self.begin(self.hook())
+        self.begin(self.hook(), suppression={"mail": "all"})
         self.w.sink.rule("rcpt", "550 5.1.1 No such user", recipient="gone@dest.test")
         self.w.sink.rule("rcpt", "451 4.7.1 Later", recipient="later@dest.test")
         self.d.send(["well@dest.test", "gone@dest.test", "later@dest.test"])
@@ -84,6 +84,12 @@ class Hooks(world.WorldTest):
             self.assertEqual(event["domain"], "dest.test")
             self.assertEqual(event["provider"], "mx.dest.test")
             self.assertGreaterEqual(event["attempts"], 1)
+        # Who was refused for good is not tried again, and that is told, too.
+        self.d.wait_for_output("gone@dest.test", "suppression", "list")
+        self.d.send("gone@dest.test")
+        stopped = self.wait_for_event(lambda event: event["event"] == "suppressed")
+        self.assertEqual((stopped["to"], stopped["class"]), ("gone@dest.test", "suppressed"))
+        self.assertIn("suppression list", stopped["reply"])
         request = self.receiver.requests[0]
         self.assertEqual(request["method"], "POST")
         self.assertEqual(request["headers"]["content-type"], "application/json")
@@ -160,6 +166,9 @@ class Hooks(world.WorldTest):
         self.d.command("webhooks", "replay", "shop", "1")
         self.wait_for_event(lambda event: event["to"] == "one@dest.test")
         self.assertNotIn("put aside", self.d.command("webhooks").stdout)
+        wrong = self.d.command("webhooks", "replay", "shop", "x", check=False)
+        self.assertEqual(wrong.returncode, 64)
+        self.assertIn('"x" is no event\'s number; FROM is the "id" of the first event to tell again', wrong.stderr)
         self.assertIn('there is no [[webhook]] named "nobody"', self.d.command("webhooks", "replay", "nobody", "1", check=False).stderr)
 
     def test_a_webhook_that_hangs_holds_up_nobody(self):

@@ -194,6 +194,13 @@ class WhyProviders(InternetTest):
         shown = net.daemon.command("queue", "show", id).stdout
         self.assertIn("tried, which counts as no attempt, held: google refuses mail of example.test", shown)
         self.assertRegex(run.stdout, r"given up +\S+Z, if it is not repaired by then \(retry\.auth_lifetime\)")
+        self.assertRegex(shown, r"(?m)^    gives up   \S+Z \(in (71|72|3d).*\), if it is not repaired by then \(retry\.auth_lifetime\)$")
+        # One wording of a class, wherever it is told.
+        meaning = "hey do not believe that the mail is from its sender: SPF, DKIM, DMARC or reverse DNS is not in order there"
+        for words in (run.stdout, shown, net.daemon.command("rules", "test", "550 5.7.26 unauthenticated").stdout):
+            self.assertIn(meaning, words)
+        self.assertRegex(status, r"since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, ")
+        self.assertNotRegex(status, r"T\d\d:\d\d:\d\d\.\d")
         # The answer first, and the record begins at the margin: a zone file takes it so (RFC 1035 s5.1).
         diagnosis = net.daemon.command("diagnose", "example.test", "--ip", "192.0.2.25", "--provider", "outlook", check=False).stdout
         self.assertRegex(diagnosis.split("\n")[0], r"^example\.test: SPF, DKIM, alignment, .* fail\.$")
@@ -201,6 +208,18 @@ class WhyProviders(InternetTest):
         zone = dns.zone.from_text("$TTL 60\n" + record[:record.index(")") + 1], origin="example.test.", check_origin=False, relativize=False)
         published = zone.get_rdataset("rsa._domainkey.example.test.", "TXT")[0]
         self.assertEqual(b"".join(published.strings).decode(), net.daemon.records["rsa._domainkey.example.test"])
+
+    def test_bulk_marks_are_shown_from_a_tenth_on(self):
+        """PR-8: one message of 5,000 is no news; --json has it."""
+        net = self.internet(providers=("google", "outlook"), changes={"provider": [{"name": "outlook", "daily_mark": 10}]})
+        for to in ("bob@gmail.com", "bob@outlook.com"):
+            net.daemon.send(to)
+        net.daemon.wait_for_empty_queue()
+        marks = json.loads(net.daemon.command("status", "--json").stdout)["daemon"]["shaping"]["bulk_marks"]
+        self.assertEqual({one["what"]: one["sent_in_a_day"] for one in marks}, {"example.test to google": 1, "example.test to outlook": 1})
+        status = net.daemon.command("status").stdout
+        self.assertIn("bulk mark   example.test to outlook: 1 in a day, of 10", status)
+        self.assertNotIn("example.test to google", status)
 
     def test_throttled(self):
         net = self.internet(providers=("google",), changes={"retry": {"first": "1s"}})

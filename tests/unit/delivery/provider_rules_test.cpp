@@ -202,6 +202,13 @@ TEST(OwnRules, MistakesHavePlaces) {
     EXPECT_NE(all(ProviderRules::load("/nowhere/rules.toml").mistakes).find("/nowhere/rules.toml: cannot be read"), std::string::npos);
 }
 
+// What is no file of rules is not read to its end.
+TEST(OwnRules, AFileWithoutEndIsAMistake) {
+    EXPECT_NE(all(ProviderRules::load("/dev/zero").mistakes).find("/dev/zero: is larger than any file of rules"), std::string::npos);
+    EXPECT_NE(all(ProviderRules::load("/").mistakes).find("/: cannot be read"), std::string::npos);
+    EXPECT_NE(ProviderRules::load("/dev/null").rules, nullptr) << "empty: our rules as they are";
+}
+
 // peers.md 6: our own words never match a rule, whatever they say.
 TEST(OwnWords, MatchNoRule) {
     const Reply reply = *reply_from("550 5.7.26 sender is unauthenticated, dkim, spamhaus");

@@ -138,6 +138,23 @@ TEST(Suppression, AFullMailboxIsNeverSuppressed) {
     EXPECT_EQ(list.strikes("bob@b.test", kNow), 0U);
 }
 
+// Who answers 550 to everything puts all there that are written to: the list is in memory.
+TEST(Suppression, RefusalsFillTheListUpToABound) {
+    SuppressionList list;
+    for (std::size_t i = 0; i < SuppressionList::kMostByRefusal; ++i) {
+        queue::Suppression entry;
+        entry.address = "r" + std::to_string(i) + "@b.test";
+        list.add(std::move(entry));
+    }
+    EXPECT_FALSE(list.heed(refused(Class::rcpt_perm, 1), recipient("one-more@b.test"), kNow));
+    EXPECT_EQ(list.missed(), 1U);
+    EXPECT_FALSE(list.heed(refused(Class::rcpt_perm, 1), recipient("r7@b.test"), kNow)) << "known";
+    EXPECT_FALSE(list.heed(refused(Class::mbr, 0), recipient("two-more@b.test"), kNow));
+    EXPECT_EQ(list.missed(), 1U);
+    EXPECT_TRUE(list.remove("r7@b.test"));
+    EXPECT_TRUE(list.heed(refused(Class::rcpt_perm, 1), recipient("one-more@b.test"), kNow));
+}
+
 TEST(Suppression, StopsTheMailThatTheSettingNames) {
     SuppressionList list;
     list.add({"bob@b.test", kNow, "rcpt-perm", "550 5.1.1 User unknown", QueueId(7)});

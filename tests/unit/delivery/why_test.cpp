@@ -377,6 +377,13 @@ TEST(WhyWords, Spans) {
     EXPECT_EQ(span_words(-5s), "0 seconds");
 }
 
+TEST(WhyWords, WhoseMailIsHeld) {
+    EXPECT_EQ(held_words(0, false), "");
+    EXPECT_EQ(held_words(1, false), "mail of 1 sender of ours");
+    EXPECT_EQ(held_words(0, true), "this machine's mail");
+    EXPECT_EQ(held_words(2, true), "this machine's mail and mail of 2 senders of ours");
+}
+
 // Every class has its words: a new one without them is a mistake.
 TEST(WhyWords, EveryClassMeansSomething) {
     for (int number = 1; number <= static_cast<int>(Class::permanent); ++number) {

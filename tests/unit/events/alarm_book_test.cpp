@@ -115,6 +115,32 @@ TEST(AlarmBook, AClockThatWasSetBackSilencesNothing) {
     EXPECT_EQ(book.due(kNow, 24h).notices.size(), 1U);
 }
 
+// Mail hosts cost nothing to make up: what they bring about is told a number of times, then once for all; a provider's is told all the same.
+TEST(AlarmBook, StrangersAreToldOfTogetherWhereThereAreMany) {
+    AlarmBook book;
+    std::vector<Notice> told;
+    const auto raise = [&](const std::string& subject, bool of_stranger, TimePoint now) {
+        delivery::Alarm alarm = alarm_of();
+        alarm.kind = "suspended";
+        alarm.subject = subject;
+        alarm.of_stranger = of_stranger;
+        if (auto notice = book.raise(std::move(alarm), now)) told.push_back(*notice);
+    };
+    for (int i = 0; i < 1000; ++i) raise("example.com at mx" + std::to_string(i) + ".stranger.example", true, kNow + std::chrono::seconds(i));
+    ASSERT_EQ(told.size(), AlarmBook::kMostOfStrangers + 1);
+    EXPECT_EQ(told.back().alarm.subject, "others");
+    EXPECT_NE(told.back().alarm.text.find("more than 20 alarms of this kind within an hour"), std::string::npos);
+    EXPECT_EQ(book.raised().size(), AlarmBook::kMostOfStrangers + 1);
+    raise("example.com at google", false, kNow + std::chrono::seconds(1000));
+    EXPECT_EQ(told.back().alarm.subject, "example.com at google");
+    raise("example.com at mx0.stranger.example", true, kNow + std::chrono::seconds(1001));
+    EXPECT_EQ(told.size(), AlarmBook::kMostOfStrangers + 2) << "known";
+    // The next hour has its own number.
+    raise("example.com at mx.new.example", true, kNow + 2h);
+    EXPECT_EQ(told.back().alarm.subject, "example.com at mx.new.example");
+    EXPECT_FALSE(book.clear({"suspended", "example.com at mx999.stranger.example"}, kNow + 2h)) << "it was not told";
+}
+
 TEST(AlarmBook, HasABound) {
     AlarmBook book;
     for (std::size_t i = 0; i < AlarmBook::kMost + 10; ++i) {
