@@ -1,4 +1,4 @@
-// What the doctor finds in the worlds of tests/worlds.
+// What the doctor finds in the worlds of tests/worlds (SD-5, and what each world cites).
 #include "doctor/examination.hpp"
 #include "support/world_test.hpp"
 
