@@ -1,9 +1,6 @@
 // `posthorn user add|password|remove`: the users file.
 #include <fmt/format.h>
-#include <termios.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -11,6 +8,7 @@
 
 #include "app/command_line.hpp"
 #include "app/ownership.hpp"
+#include "app/terminal.hpp"
 #include "auth/user_file.hpp"
 #include "base/sysexits.hpp"
 
@@ -45,57 +43,21 @@ std::optional<std::string> users_file(const UserOptions& options, int& code) {
     return file;
 }
 
-// One line from the terminal, not shown while it is typed. The terminal is put right again in any case.
-class HiddenInput {
-public:
-    HiddenInput() : terminal_(isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before_) == 0) {
-        if (terminal_) {
-            termios hidden = before_;
-            hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        }
-    }
-    ~HiddenInput() {
-        if (terminal_) {
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-        }
-    }
-    HiddenInput(const HiddenInput&) = delete;
-    HiddenInput& operator=(const HiddenInput&) = delete;
-    [[nodiscard]] bool terminal() const { return terminal_; }
-
-    static std::optional<std::string> ask(const char* question) {
-        fmt::print(stderr, "{}", question);
-        std::string line;
-        const bool got = static_cast<bool>(std::getline(std::cin, line));
-        fmt::print(stderr, "\n");
-        return got ? std::optional(line) : std::nullopt;
-    }
-
-private:
-    termios before_{};
-    bool terminal_;
-};
-
-std::optional<std::string> read_password(const UserOptions& options) {
-    if (options.password_stdin) {
-        std::string line;
-        if (!std::getline(std::cin, line) || line.empty()) {
-            complain("--password-stdin: there was no password on standard input");
-            return std::nullopt;
-        }
-        if (line.ends_with('\r')) {
-            line.pop_back();
-        }
-        return line;
-    }
-    const HiddenInput input;
-    if (!input.terminal()) {
-        complain("standard input is no terminal to ask for the password; give it with --password-stdin");
+std::optional<std::string> read_password_line() {
+    std::string line;
+    if (!std::getline(std::cin, line) || line.empty()) {
+        complain("--password-stdin: there was no password on standard input");
         return std::nullopt;
     }
-    const auto first = HiddenInput::ask("Password: ");
-    const auto second = first ? HiddenInput::ask("The same again: ") : std::nullopt;
+    if (line.ends_with('\r')) {
+        line.pop_back();
+    }
+    return line;
+}
+
+std::optional<std::string> read_password(Terminal& terminal) {
+    const auto first = terminal.ask_hidden("Password: ");
+    const auto second = first ? terminal.ask_hidden("The same again: ") : std::nullopt;
     if (!first || !second || first->empty()) {
         complain("no password was given; nothing was changed");
         return std::nullopt;
@@ -107,7 +69,19 @@ std::optional<std::string> read_password(const UserOptions& options) {
     return first;
 }
 
-int change(const UserOptions& options, auth::UserChange change) {
+// `given`: where somebody is asked already; else a terminal is looked for.
+std::optional<std::string> read_password(const UserOptions& options, Terminal* given) {
+    if (options.password_stdin) return read_password_line();
+    if (given != nullptr) return read_password(*given);
+    if (!Terminal::is_there()) {
+        complain("there is no terminal to ask for the password; give it with --password-stdin");
+        return std::nullopt;
+    }
+    Terminal terminal;
+    return read_password(terminal);
+}
+
+int change(const UserOptions& options, auth::UserChange change, Terminal* terminal = nullptr) {
     // Before anybody types a password.
     if (const auto fault = auth::UserFile::fault_of_name(options.name); !fault.empty()) {
         complain(fault);
@@ -141,7 +115,7 @@ int change(const UserOptions& options, auth::UserChange change) {
     }
     std::string password;
     if (change != auth::UserChange::remove) {
-        const auto given = read_password(options);
+        const auto given = read_password(options, terminal);
         if (!given) {
             return exit_code::kDataError;
         }
@@ -166,6 +140,13 @@ int change(const UserOptions& options, auth::UserChange change) {
 }
 
 }  // namespace
+
+int add_user(const std::string& config_path, const std::string& name, Terminal& terminal) {
+    UserOptions options;
+    options.config_path = config_path;
+    options.name = name;
+    return change(options, auth::UserChange::add, &terminal);
+}
 
 void add_user_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("user", "Users who may log in to send mail");

@@ -1,6 +1,7 @@
 // What `posthorn setup` asks, in which order, with which suggestions, and what counts as an answer: a value that knows no terminal.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -27,6 +28,8 @@ struct Machine {
 };
 
 enum class Topic : std::uint8_t { hostname, addresses, domains, senders, certificate, key, root_mail };
+inline constexpr std::array<Topic, 7> kTopics = {Topic::hostname,    Topic::addresses, Topic::domains,  Topic::senders,
+                                                 Topic::certificate, Topic::key,       Topic::root_mail};
 
 struct Question {
     Topic topic = Topic::hostname;
@@ -61,10 +64,10 @@ public:
     // What the operator should know of an answer that he gave, though it was taken.
     [[nodiscard]] std::vector<std::string> remarks(Topic topic, const auth::DnsAnswers& known) const;
 
+    [[nodiscard]] bool answered(Topic topic) const { return (answered_ & (1U << static_cast<unsigned>(topic))) != 0; }
     [[nodiscard]] const Answers& answers() const { return answers_; }
 
 private:
-    [[nodiscard]] bool answered(Topic topic) const { return (answered_ & (1U << static_cast<unsigned>(topic))) != 0; }
     [[nodiscard]] bool needed(Topic topic) const;
     [[nodiscard]] std::string suggest_hostname(const auth::DnsAnswers& known) const;
     [[nodiscard]] std::string suggest_addresses(const auth::DnsAnswers& known) const;
