@@ -33,12 +33,12 @@ std::string table(P program) {
     std::string made = "| Option | What becomes of it | In Posthorn | Why, how | Ids |\n|---|---|---|---|---|\n";
     for (const Equivalent& row : equivalents()) {
         if (row.program != program) continue;
-        std::string ours;
-        for (std::string_view rest = row.ours; !rest.empty();) {
-            const std::string_view one = text::trim(text::take_field(rest, ','));
-            ours += (ours.empty() ? "`" : ", `") + std::string(one) + "`";
-        }
-        made += fmt::format("| `{}` | {} | {} | {} | {} |\n", cell(row.name), fate_words(row.fate), cell(ours), cell(row.words), row.ids);
+        const auto names = [](std::string_view rest) {
+            std::string list;
+            while (!rest.empty()) list += (list.empty() ? "`" : ", `") + std::string(text::trim(text::take_field(rest, ','))) + "`";
+            return list;
+        };
+        made += fmt::format("| {} | {} | {} | {} | {} |\n", cell(names(row.name)), fate_words(row.fate), cell(names(row.ours)), cell(row.words), row.ids);
     }
     return made;
 }

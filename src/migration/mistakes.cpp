@@ -204,7 +204,7 @@ private:
             planner_.out.not_needed.push_back({set->name, "Posthorn signs whatever it has accepted; there is no second list of whom to sign for.", set->origin});
             return;
         }
-        std::vector<std::string> directories{parent_directory(dkim.file), planner_.sources.opendkim, "/etc/opendkim"};
+        std::vector<std::string> directories{parent_directory(dkim.file), planner_.sources.opendkim};
         for (const char* setting : {"KeyTable", "SigningTable"}) {
             std::string value = dkim.value(setting);
             value = value.substr(std::min(value.size(), value.find('/')));
