@@ -90,7 +90,7 @@ class Provider:
             self.sink6.stop()
 
 
-class Internet:
+class Internet(world.Surroundings):
     """dns, home (the MX of our own domains, where reports arrive), each provider by its name, and daemon; `with Internet(...)`.
 
     Our domains have what receivers ask for: A, MX, SPF, DMARC and the keys' records; dns.set() and remove() change it at run time.
@@ -102,6 +102,7 @@ class Internet:
         port = next((sink.port for sink in sixes.values()), 0)
         self.home = Sink(loopback_address(), port, name="mx.home.test")
         self._providers = {name: Provider(name, self.dns, self.home.port, sixes.get(name), starttls=name not in clear) for name in providers}
+        self.receivers = [*self._providers.values(), self.home]
         for domain in ours:
             self.dns.mx(domain, ("mx.home.test", self.home.address))
             self.dns.set(domain, "A", self.home.address)
@@ -115,32 +116,12 @@ class Internet:
         except KeyError:
             raise AttributeError(name) from None
 
-    def __enter__(self):
-        try:
-            self.daemon.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(self, *failure):
-        try:
-            self.daemon.__exit__(*failure)
-        finally:
-            for provider in self._providers.values():
-                provider.stop()
-            self.home.stop()
-            self.dns.stop()
-
 
 class InternetTest(world.WorldTest):
     """Each test gets an Internet of its own with self.internet(...)."""
 
     def internet(self, **how):
-        internet = Internet(**how)
-        internet.__enter__()
-        self.addCleanup(self._end, internet)
-        return internet
+        return self.live_in(Internet(**how))
 
 
 def address(domain):

@@ -9,15 +9,8 @@ from .dns_server import DnsServer
 from .sink import Sink
 
 
-class World:
-    """dns, sink (the MX of dest.test) and daemon (of the domains `ours`), all running; `with World() as w`."""
-
-    def __init__(self, starttls=True, domains=("dest.test",), ours=("example.test",), sink_address=None, certificate=None, **daemon):
-        self.dns = DnsServer()
-        self.sink = Sink(sink_address or loopback_address(), starttls=starttls, certificate=certificate, name="mx.dest.test")
-        for domain in domains:
-            self.dns.mx(domain, (f"mx.{domain}", self.sink.address))
-        self.daemon = Daemon(dns=self.dns, delivery_port=self.sink.port, domains=ours, **daemon)
+class Surroundings:
+    """A daemon and what it speaks with: .daemon, .dns, and .receivers, which `with` stops after the daemon."""
 
     def __enter__(self):
         try:
@@ -31,18 +24,33 @@ class World:
         try:
             self.daemon.__exit__(*failure)
         finally:
-            self.sink.stop()
+            for receiver in self.receivers:
+                receiver.stop()
             self.dns.stop()
+
+
+class World(Surroundings):
+    """dns, sink (the MX of dest.test) and daemon (of the domains `ours`), all running; `with World() as w`."""
+
+    def __init__(self, starttls=True, domains=("dest.test",), ours=("example.test",), sink_address=None, certificate=None, **daemon):
+        self.dns = DnsServer()
+        self.sink = Sink(sink_address or loopback_address(), starttls=starttls, certificate=certificate, name="mx.dest.test")
+        self.receivers = [self.sink]
+        for domain in domains:
+            self.dns.mx(domain, (f"mx.{domain}", self.sink.address))
+        self.daemon = Daemon(dns=self.dns, delivery_port=self.sink.port, domains=ours, **daemon)
 
 
 class WorldTest(unittest.TestCase):
     """Each test gets a world of its own with self.world(...); its log is shown when the test fails."""
 
     def world(self, **how):
-        world = World(**how)
+        self._world = self.live_in(World(**how))
+        return self._world
+
+    def live_in(self, world):
         world.__enter__()
         self.addCleanup(self._end, world)
-        self._world = world
         return world
 
     def _end(self, world):
