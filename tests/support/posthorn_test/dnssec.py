@@ -45,13 +45,15 @@ class World:
     apexes or of names in signed zones whose signatures are damaged: a validating resolver answers SERVFAIL. An apex means all of its zone.
     address and port are those of the validating resolver; authority_port is nsd's, on the same address. The root is nsd's,
     too, unsigned: names in none of the zones do not exist, and nothing is ever asked of the Internet.
+    resolver_lines go into the server section of unbound.conf: local-zone and local-data make a resolver that differs from the zones' servers.
     """
 
-    def __init__(self, zones, insecure=(), bogus=(), ttl=5):
+    def __init__(self, zones, insecure=(), bogus=(), ttl=5, resolver_lines=()):
         self.zones = {}
         self.insecure = {name.rstrip(".").lower() for name in insecure}
         self.bogus = {name.rstrip(".").lower() for name in bogus}
         self.ttl = ttl
+        self.resolver_lines = list(resolver_lines)
         self.address = "127.0.0.1"
         self.port = self.authority_port = 0
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-dnssec-"))
@@ -200,6 +202,7 @@ remote-control:
         stubs = "".join(f'stub-zone:\n  name: "{apex}"\n  stub-addr: {self.address}@{self.authority_port}\n' for apex in self.zones)
         anchors = "".join(f'  trust-anchor-file: "{folder / (key + ".ds")}"\n' for key in self._keys.values())
         transparent = "".join(f'  local-zone: "{apex}." nodefault\n' for apex in self._default_zones())
+        transparent += "".join(f"  {line}\n" for line in self.resolver_lines)
         (folder / "unbound.conf").write_text(f"""
 server:
   interface: {self.address}@{self.port}
