@@ -87,10 +87,15 @@ net::awaitable<void> AlarmRounds::look() {
     figures_.providers = success_.shares(figures_.now);
     figures_.certificates = sources_.certificates();
     figures_.users_at_limit = sources_.users_at_limit();
+    const std::size_t signing = figures_.keys.size();
+    if (options_.key_check > Duration::zero()) {
+        for (events::Figures::KeyTrouble& key : sources_.coming_keys()) figures_.keys.push_back(std::move(key));
+    }
     std::vector<std::string> raised;
     for (const events::RaisedAlarm& one : alarms_.raised()) raised.push_back(one.alarm.kind + " " + one.alarm.subject);
     const std::vector<std::string_view> kinds(events::kFigureKinds.begin(), events::kFigureKinds.end());
     alarms_.set(kinds, events::alarms_of(figures_, options_, raised));
+    figures_.keys.resize(signing);   // those in use are asked for less often, and stay till then
 }
 
 net::awaitable<void> AlarmRounds::read_journal() {

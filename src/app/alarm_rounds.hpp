@@ -23,6 +23,7 @@ struct AlarmSources {
     std::function<std::vector<events::Figures::CertificateEnd>()> certificates;
     std::function<std::vector<std::string>()> users_at_limit;
     std::function<auth::dkim::KeyTablePtr()> keys;
+    std::function<std::vector<events::Figures::KeyTrouble>()> coming_keys;   // that wait for their records
 };
 
 // Owned by Herald, on the home shard. Reads the journal on the store's operator thread, free space on the pool's, keys by the resolver:

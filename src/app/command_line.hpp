@@ -21,6 +21,8 @@ using Action = std::function<int()>;
 // Each adds its subcommands to `app`; the one that is chosen sets `action`. The options live as long as the
 // app.
 void add_serve_command(CLI::App& app, Action& action);
+void add_setup_commands(CLI::App& app, Action& action);
+void add_domain_commands(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
 void add_user_commands(CLI::App& app, Action& action);
 void add_account_commands(CLI::App& app, Action& action);  // to the group of the former

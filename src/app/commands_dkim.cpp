@@ -1,4 +1,4 @@
-// `posthorn dkim genkey|record`: keys and the DNS records that publish them.
+// `posthorn dkim genkey|record`: keys, several domains at a time, and the DNS records that publish them.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include "app/command_line.hpp"
 #include "app/ownership.hpp"
 #include "auth/dkim/key.hpp"
+#include "auth/dkim/key_directory.hpp"
 #include "auth/dkim/record.hpp"
 #include "base/sysexits.hpp"
 #include "base/text.hpp"
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 struct DkimCommand {
     std::string config_path;
     std::string domain;
+    std::vector<std::string> domains;  // of genkey
     std::string selector;
     std::string type = "rsa";
     int bits = 2048;
@@ -44,7 +46,7 @@ int check_names(DkimCommand& options) {
                         options.domain));
         return exit_code::kUsage;
     }
-    if (!is_name(options.selector)) {
+    if (!is_name(options.selector) && !(options.selector.empty() && !options.domains.empty())) {
         complain(fmt::format("--selector {}: letters, digits, hyphens and dots only, such as m1 or 2026a",
                              options.selector));
         return exit_code::kUsage;
@@ -65,47 +67,103 @@ void print_record(const DkimCommand& options, const auth::dkim::PrivateKey& key)
         auth::route53_batch(std::span(&record, 1), record.purpose)));
 }
 
-int genkey(DkimCommand& options) {
-    if (const int code = check_names(options); code != exit_code::kOk) {
-        return code;
+// Where the key of one domain goes. A key directory of the configuration takes it as its next key.
+struct KeyPlace {
+    std::string domain;
+    std::string selector;
+    fs::path directory;
+    bool managed = false;
+    fs::path path() const { return directory / (selector + ".pem"); }
+};
+
+// The default selector of a directory that nobody keeps a list of: one that no file there has.
+std::string free_selector(const fs::path& directory) {
+    auth::dkim::KeyStages taken;
+    while (true) {
+        auth::dkim::StagedKey next;
+        next.selector = auth::dkim::default_selector(wall_now(), taken);
+        std::error_code error;
+        if (!fs::exists(directory / (next.selector + ".pem"), error)) return next.selector;
+        taken.keys.push_back(std::move(next));
     }
-    const bool ed25519 = options.type == "ed25519";
-    const fs::path directory = options.directory.empty()
-                                   ? fs::path(options.config_path).parent_path() / "keys" / options.domain
-                                   : fs::path(options.directory);
-    const fs::path path = directory / (options.selector + ".pem");
+}
+
+KeyPlace place_of(const DkimCommand& options, const std::string& domain) {
+    KeyPlace place;
+    place.domain = domain;
+    place.selector = options.selector;
+    place.directory = fs::path(options.config_path).parent_path() / "keys" / domain;
+    if (!options.directory.empty()) {
+        place.directory = options.directory;
+    } else {
+        for (const auth::DomainOptions& known : config::load(options.config_path).config.auth.domains) {
+            if (known.name != domain || known.key_directory.empty()) continue;
+            place.directory = known.key_directory;
+            place.managed = true;
+        }
+    }
+    if (place.selector.empty()) place.selector = free_selector(place.directory);
+    return place;
+}
+
+int make_one(const DkimCommand& options, const KeyPlace& place) {
+    const auto algorithm = options.type == "ed25519" ? auth::dkim::Algorithm::ed25519 : auth::dkim::Algorithm::rsa;
     std::error_code error;
-    if (fs::exists(path, error)) {
-        complain(
-            fmt::format("{} exists and is not overwritten: mail may be signed with it now. Choose another "
-                        "--selector, or move "
-                        "it away; `posthorn dkim record` prints its record",
-                        path.string()));
-        return exit_code::kCannotCreate;
-    }
-    make_private_directories(directory, error);
+    make_private_directories(place.directory, error);
     if (error) {
-        complain(fmt::format("cannot make the directory {}: {}; name another with --directory",
-                             directory.string(), error.message()));
+        complain(fmt::format("cannot make the directory {}: {}; name another with --directory", place.directory.string(), error.message()));
         return exit_code::kCannotCreate;
     }
-    const auto key = auth::dkim::PrivateKey::generate(
-        ed25519 ? auth::dkim::Algorithm::ed25519 : auth::dkim::Algorithm::rsa, options.bits);
+    Result<auth::dkim::PrivateKeyPtr> key = place.managed ? auth::dkim::make_key(place.directory.string(), place.selector, algorithm, options.bits, wall_now())
+                                                          : auth::dkim::PrivateKey::generate(algorithm, options.bits);
     if (!key) {
         complain(key.error().what);
-        return exit_code::kSoftware;
+        return place.managed ? exit_code::kCannotCreate : exit_code::kSoftware;
     }
-    if (const auto written = (*key)->write(path.string()); !written) {
-        complain(written.error().what);
-        return exit_code::kCannotCreate;
+    if (!place.managed) {
+        if (const auto written = (*key)->write(place.path().string()); !written) {
+            complain(written.error().what);
+            return exit_code::kCannotCreate;
+        }
     }
-    print(fmt::format("The key is in {} (mode 0600): keep it secret, and keep a copy.\n", path.string()));
-    print(ownership_hint(path, options.config_path) + "\n");
-    print_record(options, **key);
-    print(
-        fmt::format("\nThen name it in the configuration, and reload:\n\n"
-                    "  [[domain]]\n  name = \"{}\"\n  dkim = [{{ selector = \"{}\", key_file = \"{}\" }}]\n",
-                    options.domain, options.selector, fs::absolute(path, error).string()));
+    DkimCommand shown = options;
+    shown.domain = place.domain;
+    shown.selector = place.selector;
+    print(fmt::format("The key is in {} (mode 0600): keep it secret, and keep a copy.\n", place.path().string()));
+    print(ownership_hint(place.path(), options.config_path) + "\n");
+    print_record(shown, **key);
+    if (place.managed) {
+        print(fmt::format("\nThe daemon takes it into use when all servers of the zone have the record: posthorn dkim rotate {} --status\n", place.domain));
+    } else {
+        print(fmt::format("\nThen name it in the configuration, and reload:\n\n"
+                          "  [[domain]]\n  name = \"{}\"\n  dkim = [{{ selector = \"{}\", key_file = \"{}\" }}]\n",
+                          place.domain, place.selector, fs::absolute(place.path(), error).string()));
+    }
+    return exit_code::kOk;
+}
+
+// All keys can be made, or none is.
+int genkey(DkimCommand& options) {
+    std::vector<KeyPlace> places;
+    for (const std::string& domain : options.domains) {
+        options.domain = domain;
+        if (const int code = check_names(options); code != exit_code::kOk) return code;
+        places.push_back(place_of(options, options.domain));
+        const KeyPlace& place = places.back();
+        std::error_code error;
+        if (fs::exists(place.path(), error)) {
+            complain(fmt::format("{} exists and is not overwritten: mail may be signed with it now. Choose another --selector, or move it away; `posthorn "
+                                 "dkim record` prints its record",
+                                 place.path().string()));
+            return exit_code::kCannotCreate;
+        }
+    }
+    if (!options.directory.empty() && places.size() > 1) {
+        complain("--directory is for the key of one domain: several domains have a directory each");
+        return exit_code::kUsage;
+    }
+    for (const KeyPlace& place : places)
+        if (const int code = make_one(options, place); code != exit_code::kOk) return code;
     return exit_code::kOk;
 }
 
@@ -119,8 +177,14 @@ int find_key_file(DkimCommand& options) {
         return exit_code::kConfig;
     }
     for (const auto& domain : config->auth.domains) {
-        for (const auto& key : domain.keys) {
-            if (domain.name == options.domain && text::iequals(key.selector, options.selector)) {
+        if (domain.name != options.domain) continue;
+        const auto keys = auth::dkim::domain_keys(domain);
+        if (!keys) {
+            complain(keys.error().what);
+            return exit_code::kNoInput;
+        }
+        for (const auto& key : *keys) {
+            if (text::iequals(key.selector, options.selector)) {
                 options.key_file = key.key_file;
                 return exit_code::kOk;
             }
@@ -156,16 +220,11 @@ void add_dkim_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("dkim", "Signing keys and their DNS records");
     group->require_subcommand(1);
 
-    const auto add_names = [](CLI::App& command, DkimCommand& options) {
-        command.add_option("-d,--domain", options.domain, "The domain of the From address")->required();
-        command.add_option("-s,--selector", options.selector, "The key's name below _domainkey, such as m1")
-            ->required();
-        add_config_option(command, options.config_path);
-    };
-
     auto* make = group->add_subcommand("genkey", "Make a key and print its DNS record");
     auto making = std::make_shared<DkimCommand>();
-    add_names(*make, *making);
+    make->add_option("-d,--domain", making->domains, "The domain of the From address; several domains have a key each")->required();
+    make->add_option("-s,--selector", making->selector, "The key's name below _domainkey, such as m1 [mta-YYYYMM]");
+    add_config_option(*make, making->config_path);
     make->add_option("--type", making->type, "rsa, or ed25519 beside an RSA key")
         ->check(CLI::IsMember({"rsa", "ed25519"}))
         ->capture_default_str();
@@ -173,16 +232,22 @@ void add_dkim_commands(CLI::App& app, Action& action) {
         ->check(CLI::IsMember({2048, 3072, 4096}))
         ->capture_default_str();
     make->add_option("--directory", making->directory,
-                     "Where to put it [keys/DOMAIN beside the configuration]")
+                     "Where to put it [the domain's key_directory, else keys/DOMAIN beside the configuration]")
         ->type_name("DIR");
     make->callback([making, &action] { action = [making] { return genkey(*making); }; });
 
     auto* show = group->add_subcommand("record", "Print the DNS record of a key again");
     auto showing = std::make_shared<DkimCommand>();
-    add_names(*show, *showing);
+    show->add_option("-d,--domain", showing->domain, "The domain of the From address")->required();
+    show->add_option("-s,--selector", showing->selector, "The key's name below _domainkey, such as m1")->required();
+    add_config_option(*show, showing->config_path);
     show->add_option("--key", showing->key_file, "The key's file, instead of the configuration's")
         ->type_name("FILE");
     show->callback([showing, &action] { action = [showing] { return record(*showing); }; });
+
+    add_dkim_testkey_command(*group, action);
+    add_dkim_verify_command(*group, action);
+    add_dkim_rotate_command(*group, action);
 }
 
 }  // namespace posthorn::app

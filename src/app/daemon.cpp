@@ -157,6 +157,7 @@ Result<void> Daemon::open() {
     rule_rounds_ = std::make_unique<RuleRounds>(context, disk_, [this](std::shared_ptr<const delivery::ProviderRules> rules) {
         use_rules(std::move(rules));
     });
+    key_rounds_ = std::make_unique<KeyRounds>(context, *resolver_, disk_, [this](auth::dkim::KeyTablePtr keys) { use_keys(std::move(keys)); });
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
     return admin_->start();
@@ -177,6 +178,7 @@ AlarmSources Daemon::alarm_sources() {
     };
     sources.users_at_limit = [this] { return server_->users_at_limit(std::chrono::steady_clock::now()); };
     sources.keys = [this] { return plan_.settings->keys; };
+    sources.coming_keys = [this] { return key_rounds_->missing(); };
     return sources;
 }
 
@@ -208,6 +210,7 @@ void Daemon::run() {
         agent_->start();
         serve_spools();
         follow_files();
+        key_rounds_->start(plan_.config);
         suspended_mail_->start();
         wait_for_signal();
         flush_log();
@@ -288,6 +291,7 @@ Result<void> Daemon::reload() {
     plan_.config = std::move(running);
     serve_spools();
     follow_files();
+    key_rounds_->follow(plan_.config);
     log::info("reloaded").kv("file", config_path_);
     return {};
 }
@@ -311,6 +315,13 @@ void Daemon::use_rules(std::shared_ptr<const delivery::ProviderRules> rules) {
     settings->delivery.providers = settings->rules->providers();
     // A route may name a provider that the file had before.
     for (const std::string& problem : delivery::routing_problems(settings->delivery)) log::warning("rules").kv("warning", problem);
+    plan_.settings = settings;
+    agent_->reload(plan_.settings);
+}
+
+void Daemon::use_keys(auth::dkim::KeyTablePtr keys) {
+    auto settings = std::make_shared<delivery::Settings>(*plan_.settings);
+    settings->keys = std::move(keys);
     plan_.settings = settings;
     agent_->reload(plan_.settings);
 }
@@ -348,6 +359,7 @@ net::awaitable<void> Daemon::shut_down() {
     suspended_mail_->stop();
     flush_->stop();
     why_->stop();
+    key_rounds_->stop();
     co_await agent_->stop();
     herald_->stop();
     tls_reporter_->stop();   // what the last deliveries came to is in it
@@ -357,6 +369,7 @@ net::awaitable<void> Daemon::shut_down() {
     co_await suspended_mail_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await flush_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await why_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    co_await key_rounds_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await sts_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await tls_reporter_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
     co_await herald_->wait_idle(std::chrono::steady_clock::now() + std::chrono::seconds(5));
@@ -398,6 +411,7 @@ void Daemon::dismantle() {
     suspended_mail_.reset();
     flush_.reset();
     why_.reset();
+    key_rounds_.reset();
     resolver_.reset();
     stages_.reset();
     signals_.reset();
@@ -411,7 +425,7 @@ void Daemon::dismantle() {
 }
 
 std::size_t Daemon::unfinished() const {
-    return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() + why_->unfinished() +
+    return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() + why_->unfinished() + key_rounds_->unfinished() +
            sts_->unfinished() + tls_reporter_->unfinished() + herald_->unfinished();
 }
 

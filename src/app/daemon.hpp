@@ -7,6 +7,7 @@
 #include "admin/server.hpp"
 #include "app/certificate_rounds.hpp"
 #include "app/herald.hpp"
+#include "app/key_rounds.hpp"
 #include "app/pickup.hpp"
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
@@ -53,6 +54,7 @@ private:
     [[nodiscard]] AlarmSources alarm_sources();
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
     void use_rules(std::shared_ptr<const delivery::ProviderRules> rules);   // from the next delivery on
+    void use_keys(auth::dkim::KeyTablePtr keys);           // from the next signature on
     void follow_files();                                   // that are read anew when they change
     void serve_spools();                                   // those that the plan names
     void begin_shutdown();
@@ -88,6 +90,7 @@ private:
     std::unique_ptr<net::asio::steady_timer> flush_timer_;
     std::unique_ptr<CertificateRounds> certificates_;
     std::unique_ptr<RuleRounds> rule_rounds_;
+    std::unique_ptr<KeyRounds> key_rounds_;
     const SteadyTime started_ = std::chrono::steady_clock::now();
     bool stopping_ = false;
 };

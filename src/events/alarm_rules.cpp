@@ -118,9 +118,12 @@ private:
     void keys() {
         for (const Figures::KeyTrouble& key : figures_.keys)
             found_.push_back(alarm(kind::kKeyUnpublished, key.name,
-                                   fmt::format("DNS has not the key that we sign with at {}: {}{} Receivers take our signatures for false.", key.name,
-                                               key.words, key.words.ends_with('.') ? "" : "."),
-                                   "Publish this record, or change the selector to one whose key is published:\n" + key.record));
+                                   fmt::format("DNS has not the key that we {} at {}: {}{} {}", key.coming ? "are to sign with next" : "sign with", key.name,
+                                               key.words, key.words.ends_with('.') ? "" : ".",
+                                               key.coming ? "The rotation waits for it; without another key, the domain's mail does, too."
+                                                          : "Receivers take our signatures for false."),
+                                   (key.coming ? "Publish this record:\n" : "Publish this record, or change the selector to one whose key is published:\n") +
+                                       key.record));
     }
 
     const Figures& figures_;

@@ -36,6 +36,7 @@ struct Figures {
         std::string name;                       // "m1._domainkey.example.com"
         std::string words;                      // what DNS has
         std::string record;                     // what it should have
+        bool coming = false;                    // it does not sign yet: it waits for this record
     };
     std::vector<KeyTrouble> keys;
 };
