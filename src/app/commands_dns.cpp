@@ -247,6 +247,16 @@ int show_records(DnsShowCommand command) {
 
 }  // namespace
 
+int show_missing_records(const std::string& config_path, const std::string& domain, const std::vector<std::string>& ips, bool offline) {
+    DnsShowCommand command;
+    command.config_path = config_path;
+    command.domain = domain;
+    command.ips = ips;
+    command.missing = true;
+    command.offline = offline;
+    return show_records(command);
+}
+
 void add_dns_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("dns", "The DNS records that mail needs");
     group->require_subcommand(1);

@@ -168,7 +168,7 @@ std::optional<bool> confirmed(Terminal& terminal, const std::string& question) {
     }
 }
 
-std::string indented(std::string_view text) {
+std::string set_in(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -188,7 +188,7 @@ int ask_for_leave(const SetupRun& run, const setup::SetupPlan& plan, bool& leave
         return exit_code::kOk;
     }
     if (plan.fresh) {
-        print(fmt::format("\n{} will be:\n\n{}\n", run.path, indented(plan.text)));
+        print(fmt::format("\n{} will be:\n\n{}\n", run.path, set_in(plan.text)));
     } else {
         print(fmt::format("\n{} would change:\n\n", run.path));
         for (const std::string& change : plan.changes) print(fmt::format("  - {}\n", change));

@@ -24,4 +24,7 @@ struct RecordsShown {
 // What cannot be said within the form: records of other zones, sets that may hold more than we know. For standard error; may be empty.
 [[nodiscard]] std::string records_remarks(const RecordsShown& shown, RecordForm form);
 
+// `posthorn dns show --missing` for one domain, or for all where it is empty; ips: as --ip. The exit code (commands_dns.cpp).
+[[nodiscard]] int show_missing_records(const std::string& config_path, const std::string& domain, const std::vector<std::string>& ips, bool offline);
+
 }  // namespace posthorn::app
