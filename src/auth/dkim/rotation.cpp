@@ -88,6 +88,12 @@ RotationStep about(const StagedKey& key, const KeyStages& stages, const KeysSeen
     return step_of(RotationStep::Kind::wait, key, "its record may be deleted from DNS");
 }
 
+void forget_the_oldest(KeyStages& stages) {
+    const auto is_gone = [](const StagedKey& key) { return key.stage == KeyStage::gone; };
+    auto gone = std::count_if(stages.keys.begin(), stages.keys.end(), is_gone);
+    std::erase_if(stages.keys, [&](const StagedKey& key) { return is_gone(key) && gone-- > std::ptrdiff_t(kGoneKept); });
+}
+
 std::string text_of(const json::object& object, std::string_view key) {
     const json::value* value = object.if_contains(key);
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
@@ -240,6 +246,7 @@ Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint no
         fresh.bits = step.bits;
         move_to(fresh, KeyStage::pending);
         stages.keys.push_back(std::move(fresh));
+        forget_the_oldest(stages);
         return {};
     }
     if (key == nullptr) return not_from_here();
@@ -274,8 +281,6 @@ Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint no
         case RotationStep::Kind::make:
             break;
     }
-    auto gone = std::count_if(stages.keys.begin(), stages.keys.end(), [](const StagedKey& one) { return one.stage == KeyStage::gone; });
-    std::erase_if(stages.keys, [&gone](const StagedKey& one) { return one.stage == KeyStage::gone && gone-- > std::ptrdiff_t(kGoneKept); });
     return {};
 }
 
