@@ -232,7 +232,7 @@ Judgement classify(const ReplyFacts& facts, const ProviderRules& rules) {
         judgement.next_mx = true;
     }
     if (const ProviderOptions* provider = rules.provider(facts.provider))
-        if (provider->after_fix && final) judgement.after_fix = *provider->after_fix;
+        if (provider->after_fix && reply.permanent()) judgement.after_fix = *provider->after_fix;
 
     const std::string joined = reply.joined();
     const std::string words = telling_words(reply);

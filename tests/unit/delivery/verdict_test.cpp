@@ -222,14 +222,17 @@ TEST(Verdict, ASplitNeedsOthers) {
                                           {refused(Stage::end_of_data, 451, "4.3.0 later"), refused(Stage::rcpt, 552, "Too many recipients")}, peer);
     EXPECT_EQ(two[1].outcome.failure_class, Class::split);
     EXPECT_EQ(two[1].outcome.result, Disposition::deferred);
-    EXPECT_FALSE(two[1].at_once) << "none was accepted: it would be the same transaction again";
+    EXPECT_TRUE(two[1].at_once) << "2.5: re-send the refused recipients in a new transaction at once";
     smtp::protocol::RecipientResult taken;
     taken.fate = smtp::protocol::Fate::delivered;
     taken.reply.code = 250;
     peer.provider = "docomo";
     const std::vector<Judged> words = judge({recipient("a@x.test"), recipient("b@x.test")}, {taken, refused(Stage::rcpt, 450, "too many recipients")}, peer);
     EXPECT_EQ(words[1].outcome.failure_class, Class::split);
-    EXPECT_TRUE(words[1].at_once) << "2.5: re-send the refused recipients in a new transaction at once";
+    EXPECT_TRUE(words[1].at_once) << "by words alone, too";
+    const std::vector<Judged> first = judge({recipient("a@x.test"), recipient("b@x.test")},
+                                            {refused(Stage::rcpt, 450, "too many recipients"), refused(Stage::rcpt, 450, "too many recipients")}, peer);
+    EXPECT_FALSE(first[1].at_once) << "nobody was taken: it would be the same transaction again";
     EXPECT_EQ(judged(refused(Stage::rcpt, 550, "5.5.3 Too many recipients")).outcome.result, Disposition::failed);
 }
 
