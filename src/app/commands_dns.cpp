@@ -48,6 +48,7 @@ struct DnsShowCommand {
 };
 
 const std::map<std::string, RecordForm> kRecordForms = {{"all", RecordForm::all},
+                                                        {"brief", RecordForm::brief},
                                                         {"zone", RecordForm::zone},
                                                         {"line", RecordForm::line},
                                                         {"route53", RecordForm::route53},
@@ -237,7 +238,7 @@ int show_records(DnsShowCommand command) {
     int code = exit_code::kOk;
     json::array all;
     for (const std::string& domain : domains) {
-        if (domains.size() > 1 && !command.json && command.form == "all") print(fmt::format("{}=== {} ===\n\n", domain == domains.front() ? "" : "\n", domain));
+        if (domains.size() > 1 && !command.json && (command.form == "all" || command.form == "brief")) print(fmt::format("{}=== {} ===\n\n", domain == domains.front() ? "" : "\n", domain));
         const int one = show_records_of(command, plan, domain, all);
         if (code == exit_code::kOk || (one != exit_code::kOk && code == exit_code::kTempFail)) code = one;
     }
@@ -253,6 +254,7 @@ int show_missing_records(const std::string& config_path, const std::string& doma
     command.domain = domain;
     command.ips = ips;
     command.missing = true;
+    command.form = "brief";
     command.offline = offline;
     return show_records(command);
 }
@@ -265,8 +267,8 @@ void add_dns_commands(CLI::App& app, Action& action) {
     command->add_option("DOMAIN", options->domain, "The domain of From; without it all that are configured");
     command
         ->add_option("--format", options->form,
-                     "all; zone (file); line (zone, host part, type, value, for web panels); route53 (change batch); json")
-        ->check(CLI::IsMember({"all", "zone", "line", "route53", "json"}))
+                     "all; brief (what a web panel asks for); zone (file); line (zone, host part, type, value, for web panels); route53 (change batch); json")
+        ->check(CLI::IsMember({"all", "brief", "zone", "line", "route53", "json"}))
         ->capture_default_str();
     command->add_flag("--missing", options->missing, "Only what is not there as it should be");
     command->add_flag("--offline", options->offline, "Ask nobody: the records of a domain that has none yet");

@@ -42,14 +42,25 @@ std::string indented(const std::string& name, const std::string& value) {
     return out;
 }
 
-std::string full_view(const RecordsShown& shown, const WantedRecord& one) {
+std::string record_view(const RecordsShown& shown, const WantedRecord& one) {
     std::string out = fmt::format("{}: {}\n", one.record.purpose, state_words(shown, one));
     if (!one.words.empty()) out += indented("note", one.words);
     if (!one.found.empty() && one.state != RecordState::present) out += indented("there now", one.found);
     if (!one.record.zone.empty()) out += indented("zone", one.record.zone) + indented("host part", host_part(one.record));
-    out += indented("whole name", one.record.name) + indented("type", one.record.type) + indented("value", one_line(one.record));
+    return out + indented("whole name", one.record.name) + indented("type", one.record.type) + indented("value", one_line(one.record));
+}
+
+std::string full_view(const RecordsShown& shown, const WantedRecord& one) {
     // At the margin, as it goes into the file.
-    return out + "  zone file\n" + zone_file(one.record) + "\n";
+    return record_view(shown, one) + "  zone file\n" + zone_file(one.record) + "\n";
+}
+
+std::string brief_text(const RecordsShown& shown) {
+    std::string out;
+    for (const WantedRecord& one : shown.records)
+        if (one.need != Need::hint) out += record_view(shown, one) + "\n";
+    if (out.empty()) return fmt::format("Every record that {} needs is there.\n", shown.domain);
+    return out + fmt::format("`posthorn dns show {}` has them for zone files and Route 53, too.\n", shown.domain);
 }
 
 std::vector<WantedRecord> of_zone(const RecordsShown& shown) {
@@ -93,6 +104,7 @@ std::string full_text(const RecordsShown& shown) {
 
 std::string records_text(const RecordsShown& shown, RecordForm form) {
     switch (form) {
+        case RecordForm::brief: return brief_text(shown);
         case RecordForm::zone: return zone_view(shown);
         case RecordForm::route53: return route53_of(shown);
         case RecordForm::line: {

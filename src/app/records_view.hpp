@@ -9,7 +9,7 @@
 
 namespace posthorn::app {
 
-enum class RecordForm : std::uint8_t { all, zone, line, route53, json };
+enum class RecordForm : std::uint8_t { all, brief, zone, line, route53, json };
 
 struct RecordsShown {
     std::string domain;
@@ -18,7 +18,7 @@ struct RecordsShown {
     std::vector<setup::WantedRecord> records;
 };
 
-// Pure. `zone`: lines for the zone's file, those of other zones and mere hints as comments. `line`: zone, host part, type and value between tabs, a
+// Pure. `brief`: what a web panel asks for, of each record. `zone`: lines for the zone's file, those of other zones and mere hints as comments. `line`: zone, host part, type and value between tabs, a
 // record a line. `route53`: one change batch, with what must stay beside the records. Ends with a line end.
 [[nodiscard]] std::string records_text(const RecordsShown& shown, RecordForm form);
 // What cannot be said within the form: records of other zones, sets that may hold more than we know. For standard error; may be empty.
