@@ -56,17 +56,20 @@ class World:
         if "domain" in table.get("sender", {}) and "envelope" not in table["sender"]:
             self.sender["envelope"] = self.sender["domain"]
         self.records = _records(table.get("zones") or file.get("zones") or base["zones"])
+        self._add(file.get("add", ""))
         for what in table.get("remove", []):
             name, _, kind = what.partition(" ")
             gone = [key for key in self.records if name == "*" or key[0] == name and kind in ("*", key[1])]
             assert gone, f"{self.name}: nothing to remove: {what}"
             for key in gone:
                 del self.records[key]
-        for text in (file.get("add", ""), table.get("add", "")):
-            for key, values in _records(text).items():
-                self.records.setdefault(key, []).extend(values)
+        self._add(table.get("add", ""))
         self.resolver = table.get("resolver", {})
         self.only_pure = "silent" in table or "server1" in table or "server2" in table   # the test's name server has no such moods
+
+    def _add(self, text):
+        for key, values in _records(text).items():
+            self.records.setdefault(key, []).extend(values)
 
     def zones(self):
         """apex -> records for dnssec.World, and the apexes of strangers, which are not signed."""
