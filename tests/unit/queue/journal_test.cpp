@@ -8,35 +8,17 @@
 #include <set>
 
 #include "crash_vfs.hpp"
-#include "queue/memory_store.hpp"
 #include "queue/sqlite/database.hpp"
 #include "queue/sqlite/schema.hpp"
 #include "queue/sqlite/sqlite_store.hpp"
 #include "store_fixture.hpp"
+#include "store_makers.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::queue::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct MemoryMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory, const JournalOptions& journal) {
-        std::filesystem::create_directories(directory + "/spool");
-        return std::make_unique<MemoryStore>(directory + "/spool", MemoryStore::Executor{}, journal);
-    }
-};
-struct SqliteMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory, const JournalOptions& journal) {
-        QueueOptions options;
-        options.directory = directory;
-        options.min_free_space = 0;
-        options.journal = journal;
-        auto store = sqlite::open_sqlite_store(options);
-        EXPECT_TRUE(store) << (store ? "" : store.error().what);
-        return store ? std::move(*store) : nullptr;
-    }
-};
 
 template <class Maker>
 class JournalContract : public testing::Test {

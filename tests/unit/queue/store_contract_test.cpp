@@ -6,31 +6,14 @@
 #include "mail/handoff.hpp"
 #include "queue/body_spool.hpp"
 #include "queue/memory_store.hpp"
-#include "queue/sqlite/sqlite_store.hpp"
 #include "store_fixture.hpp"
+#include "store_makers.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::queue::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct MemoryMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory) {
-        std::filesystem::create_directories(directory + "/spool");
-        return std::make_unique<MemoryStore>(directory + "/spool");
-    }
-};
-struct SqliteMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory) {
-        QueueOptions options;
-        options.directory = directory;
-        options.min_free_space = 0;
-        auto store = sqlite::open_sqlite_store(options);
-        EXPECT_TRUE(store) << (store ? "" : store.error().what);
-        return store ? std::move(*store) : nullptr;
-    }
-};
 
 template <class Maker>
 class StoreContract : public testing::Test {

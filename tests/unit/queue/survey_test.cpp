@@ -1,9 +1,8 @@
 // The operator's surveys, held against each store: ages of waiting mail, and what waits for whom.
 #include <map>
 
-#include "queue/memory_store.hpp"
-#include "queue/sqlite/sqlite_store.hpp"
 #include "store_fixture.hpp"
+#include "store_makers.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::queue::test {
@@ -53,20 +52,6 @@ TEST(AgeTable, NamesAreBounded) {
     EXPECT_EQ(table.fullest(1)[0].name, AgeTable::kOthers);
     EXPECT_EQ(table.total().total(), AgeTable::kMostRows + 50);
 }
-
-struct MemoryMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory) { return std::make_unique<MemoryStore>(directory); }
-};
-struct SqliteMaker {
-    static std::unique_ptr<QueueStore> make(const std::string& directory) {
-        QueueOptions options;
-        options.directory = directory;
-        options.min_free_space = 0;
-        auto store = sqlite::open_sqlite_store(options);
-        EXPECT_TRUE(store) << (store ? "" : store.error().what);
-        return store ? std::move(*store) : nullptr;
-    }
-};
 
 template <class Maker>
 class Survey : public testing::Test {
