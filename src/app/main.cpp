@@ -18,7 +18,9 @@ int run(int argc, char** argv) {
     app.footer(
         "`posthorn COMMAND --help` tells more. The manual of the configuration is docs/CONFIGURATION.md.");
     Action action;
+    add_setup_commands(app, action);
     add_serve_command(app, action);
+    add_domain_commands(app, action);
     add_config_commands(app, action);
     add_user_commands(app, action);
     add_account_commands(app, action);
