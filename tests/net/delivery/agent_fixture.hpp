@@ -18,6 +18,7 @@
 #include "net/delivery/script_sink.hpp"
 #include "queue/memory_store.hpp"
 #include "support/dns_server.hpp"
+#include "support/run_until.hpp"
 
 namespace posthorn::delivery {
 
@@ -119,13 +120,7 @@ protected:
     // Runs the loop until the condition holds.
     template <class Condition>
     bool until(Condition condition, std::chrono::milliseconds limit = 20s) {
-        const auto end = std::chrono::steady_clock::now() + limit;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() >= end) return false;
-            context_.restart();
-            context_.run_one_for(5ms);
-        }
-        return true;
+        return posthorn::test::run_until(context_, std::move(condition), limit);
     }
     std::chrono::milliseconds stop() {
         const auto begin = std::chrono::steady_clock::now();

@@ -9,6 +9,7 @@
 #include "net/delivery/script_sink.hpp"
 #include "queue/sqlite/sqlite_store.hpp"
 #include "support/dns_server.hpp"
+#include "support/run_until.hpp"
 #include "support/temp_dir.hpp"
 #include "unit/queue/crash_vfs.hpp"
 
@@ -22,12 +23,7 @@ class BrokenDisk : public testing::TestWithParam<Vfs::Fault> {
 protected:
     template <class Condition>
     bool until(Condition condition) {
-        const auto end = std::chrono::steady_clock::now() + 20s;
-        while (!condition() && std::chrono::steady_clock::now() < end) {
-            context_.restart();
-            context_.run_one_for(5ms);
-        }
-        return condition();
+        return posthorn::test::run_until(context_, std::move(condition));
     }
     static queue::NewMessage message(std::int64_t id, const std::string& to) {
         auto made = std::make_shared<mail::Message>();

@@ -9,6 +9,7 @@
 #include "delivery/memory.hpp"
 #include "dns/resolver.hpp"
 #include "support/dns_server.hpp"
+#include "support/run_until.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::delivery {
@@ -95,13 +96,7 @@ protected:
     }
     template <class Condition>
     bool until(Condition condition) {
-        const auto limit = std::chrono::steady_clock::now() + 20s;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() >= limit) return false;
-            context_.restart();
-            context_.run_one_for(5ms);
-        }
-        return true;
+        return posthorn::test::run_until(context_, std::move(condition));
     }
 
     net::asio::io_context context_{1};

@@ -7,6 +7,7 @@
 #include "dns/resolver.hpp"
 #include "receiver.hpp"
 #include "support/dns_server.hpp"
+#include "support/run_until.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::events {
@@ -37,14 +38,8 @@ protected:
         memory_.reset();
     }
     template <class Condition>
-    bool until(Condition condition, Duration limit) {
-        const SteadyTime end = std::chrono::steady_clock::now() + limit;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() >= end) return false;
-            context_.restart();
-            context_.run_one_for(5ms);
-        }
-        return true;
+    bool until(Condition condition, std::chrono::milliseconds limit) {
+        return posthorn::test::run_until(context_, std::move(condition), limit);
     }
     void raise() {
         delivery::Alarm alarm;

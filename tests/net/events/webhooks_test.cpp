@@ -16,6 +16,7 @@
 #include "queue/memory_store.hpp"
 #include "receiver.hpp"
 #include "support/dns_server.hpp"
+#include "support/run_until.hpp"
 #include "support/temp_dir.hpp"
 
 namespace posthorn::events {
@@ -100,13 +101,7 @@ protected:
     }
     template <class Condition>
     bool until(Condition condition) {
-        const auto limit = std::chrono::steady_clock::now() + 20s;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() >= limit) return false;
-            context_.restart();
-            context_.run_one_for(5ms);
-        }
-        return true;
+        return posthorn::test::run_until(context_, std::move(condition));
     }
     using Numbers = std::vector<std::uint64_t>;
 

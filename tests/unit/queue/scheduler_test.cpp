@@ -907,16 +907,20 @@ private:
     std::uint64_t settled_ = 0;
 };
 
+SchedulerOptions options_of(std::uint32_t seed) {
+    SchedulerOptions options;
+    options.connections_per_site = 1 + seed % 6;
+    options.deliveries = 1 + seed % 23;
+    options.claim_batch = 1 + seed % 11;
+    options.recipients_per_transaction = 1 + seed % 4;
+    options.hot_memory = (seed % 5) * 10'000;
+    return options;
+}
+
 TEST(SchedulerModel, LawsHoldForAnyTraffic) {
     rc::check([](std::uint32_t seed) {
-        SchedulerOptions options;
-        options.connections_per_site = 1 + seed % 6;
-        options.deliveries = 1 + seed % 23;
-        options.claim_batch = 1 + seed % 11;
-        options.recipients_per_transaction = 1 + seed % 4;
-        options.hot_memory = (seed % 5) * 10'000;
         const int destinations = 1 + static_cast<int>(seed / 7 % 40);
-        Model model(seed, options, destinations, 1 + static_cast<int>(seed / 3 % 9));
+        Model model(seed, options_of(seed), destinations, 1 + static_cast<int>(seed / 3 % 9));
         for (int round = 0; round < 12; ++round) {
             for (int i = 0; i < 25; ++i) {
                 const TimePoint due =
@@ -938,14 +942,8 @@ TEST(SchedulerModel, LawsHoldForAnyTraffic) {
 // nothing claimed behind a closed one, and in the end everything has left.
 TEST(SchedulerModel, LawsHoldForAnyTrafficThroughGates) {
     rc::check([](std::uint32_t seed) {
-        SchedulerOptions options;
-        options.connections_per_site = 1 + seed % 6;
-        options.deliveries = 1 + seed % 23;
-        options.claim_batch = 1 + seed % 11;
-        options.recipients_per_transaction = 1 + seed % 4;
-        options.hot_memory = (seed % 5) * 10'000;
         const int destinations = 1 + static_cast<int>(seed / 7 % 40);
-        Model model(seed, options, destinations, 1 + static_cast<int>(seed / 3 % 9));
+        Model model(seed, options_of(seed), destinations, 1 + static_cast<int>(seed / 3 % 9));
         model.use_gates();
         for (int round = 0; round < 12; ++round) {
             for (int i = 0; i < 25; ++i) {
