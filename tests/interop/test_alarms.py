@@ -130,7 +130,7 @@ class Alarms(world.WorldTest):
         alarm = next(record["input"] for record in self.told() if record["input"]["alarm"] == "suspended")
         self.assertEqual(alarm["subject"], "example.test at mx.dest.test")
         self.assertIn("550 5.7.26 This mail has been blocked", alarm["text"])
-        self.assertIn("posthorn resume example.test mx.dest.test", alarm["advice"])
+        self.assertIn("`posthorn resume` makes it go on now", alarm["advice"])
         self.assertEqual(self.w.sink.messages, [])
         self.w.sink.forget(rule)
         self.d.command("resume", "example.test", "mx.dest.test")
