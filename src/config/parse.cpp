@@ -1,10 +1,6 @@
 // From text and environment to a Config: walks the values by the table of settings and collects all mistakes.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "config/checks.hpp"
 #include "config/derived.hpp"
@@ -349,17 +345,6 @@ void look_for_spool(const Config& config, const Places& places, Findings& findin
                      "refused, not kept; set local.spool = \"/var/spool/posthorn\" in one daemon of this machine, and \"\" in others");
 }
 
-// A password in the file of the configuration is everybody's who may read that file.
-void look_at_mode(const std::string& path, Loaded& loaded) {
-    const auto& relays = loaded.config.delivery.relays;
-    if (std::none_of(relays.begin(), relays.end(), [](const auto& relay) { return !relay.password.empty(); })) return;
-    std::error_code error;
-    const auto mode = std::filesystem::status(path, error).permissions();
-    if (error || (mode & std::filesystem::perms::others_read) == std::filesystem::perms::none) return;
-    loaded.warnings.push_back({path, "holds a relay's password and can be read by everybody on this machine; run `chmod o= " + path +
-                                         "`, or use password_file"});
-}
-
 // SD-54: nothing else is said of such a file; what looks like mistakes there may be what is new.
 bool is_for_a_newer_program(const Table& root, Findings& findings) {
     const auto version = std::find_if(root.begin(), root.end(), [](const Entry& entry) { return entry.key == "config_version"; });
@@ -428,34 +413,6 @@ Loaded parse_here(std::string_view text, const std::string& path) {
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(path, error);
     return parse_in(text, path, (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
-}
-
-Loaded load(const std::string& path) {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    int fault = file ? 0 : errno != 0 ? errno : EIO;
-    std::ostringstream content;
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) {
-        fault = EISDIR;
-    } else if (fault == 0) {
-        errno = 0;
-        content << file.rdbuf();
-        fault = file ? errno : EIO;
-    }
-    if (fault != 0) {
-        Loaded loaded;
-        loaded.mistakes.push_back(
-            {path, std::string("cannot be read: ") + std::strerror(fault) +
-                       (fault == EACCES
-                            ? "; the user Posthorn runs as must be able to read it (its directories too); a "
-                              "command may need sudo"
-                            : "; name the file with --config or POSTHORN_CONFIG")});
-        return loaded;
-    }
-    Loaded loaded = parse_here(content.str(), path);
-    look_at_mode(path, loaded);
-    return loaded;
 }
 
 }  // namespace posthorn::config
