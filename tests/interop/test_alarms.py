@@ -137,6 +137,18 @@ class Alarms(world.WorldTest):
         self.w.sink.wait_for_messages(2)
         self.wait_for_states("suspended", ["raised", "cleared"])
 
+    def test_a_message_that_is_badly_made_is_told_of(self):
+        """Class RFC (providers.md 2.5): for whoever wrote the program that made it, once; the sender gets his report."""
+        self.begin()
+        self.w.sink.rule("dot", "554 5.6.0 Message is malformed")
+        for name in ("bob", "carol"):
+            self.d.send(f"{name}@dest.test")
+        self.d.wait_for_log(r"\bfailed\b.*class=rfc", count=2)
+        self.wait_for_states("message-form", ["raised"])
+        alarm = next(record["input"] for record in self.told() if record["input"]["alarm"] == "message-form")
+        self.assertIn("Message is malformed", alarm["text"])
+        self.assertIn("at mx.dest.test", alarm["subject"])
+
     def test_a_key_that_dns_has_not(self):
         self.begin()
         self.assertEqual(self.states("key-unpublished"), [])
