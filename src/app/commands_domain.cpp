@@ -1,11 +1,10 @@
 // `posthorn domain add|list|remove`: the domains whose mail is signed, in posthorn.toml.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -45,9 +44,12 @@ std::string absolute_path(const std::string& path) {
 // The name as the configuration has it; nothing: it was told why it is none.
 std::optional<std::string> domain_named(const std::string& given) {
     const auto name = mail::to_ascii(given);
-    const std::string fault = !name ? ": " + name.error().what : given.find('@') != std::string::npos ? ", but an address" : config::fault_of_hostname(*name);
+    const std::string fault = !name                                  ? ": " + name.error().what
+                              : given.find('@') != std::string::npos ? ", but an address"
+                                                                     : config::fault_of_hostname(*name);
     if (fault.empty()) return *name;
-    complain(fmt::format("\"{}\" is no domain{}; one looks like example.com", given, fault.starts_with(" is ") ? "," + fault.substr(3) : fault));
+    complain(fmt::format("\"{}\" is no domain{}; one looks like example.com", given,
+                         fault.starts_with(" is ") ? "," + fault.substr(3) : fault));
     return std::nullopt;
 }
 
@@ -76,7 +78,9 @@ void tell_daemon(const DomainCommand& options, const config::Config& config) {
     const std::string socket = options.socket.empty() ? config.admin.socket : options.socket;
     const auto answer = admin::request(socket, "POST", "/v1/reload");
     if (!answer) {
-        print("No running Posthorn answers here; it will know when it is started, or reloaded (systemctl reload posthorn).\n");
+        print(
+            "No running Posthorn answers here; it will know when it is started, or reloaded (systemctl "
+            "reload posthorn).\n");
     } else if (answer->status == 200) {
         print("The running Posthorn has taken the change.\n");
     } else {
@@ -104,8 +108,11 @@ int add_domains(const DomainCommand& options) {
         return exit_code::kConfig;
     }
     // The key first: a domain without one would have its mail held.
-    std::vector<auth::DomainOptions> domains = config::parse_here(file->text.text(), file->path).config.auth.domains;
-    std::erase_if(domains, [&](const auth::DomainOptions& domain) { return std::find(names.begin(), names.end(), domain.name) == names.end(); });
+    std::vector<auth::DomainOptions> domains =
+        config::parse_here(file->text.text(), file->path).config.auth.domains;
+    std::erase_if(domains, [&](const auth::DomainOptions& domain) {
+        return std::find(names.begin(), names.end(), domain.name) == names.end();
+    });
     const auto keys = make_first_keys(domains, wall_now());
     if (!keys) {
         complain(keys.error().what);
@@ -117,7 +124,8 @@ int add_domains(const DomainCommand& options) {
         return exit_code::kCannotCreate;
     }
     for (const MadeKey& key : *keys) {
-        print(fmt::format("{}: a key was made, {}. Keep it secret, and keep a copy.\n", key.domain, key.path));
+        print(
+            fmt::format("{}: a key was made, {}. Keep it secret, and keep a copy.\n", key.domain, key.path));
         print(ownership_hint(key.path, file->path));
     }
     if (*written || !keys->empty()) tell_daemon(options, file->config);
@@ -145,8 +153,10 @@ int list_domains(const DomainCommand& options) {
         }
         for (std::size_t i = 0; keys && i < keys->size(); ++i) {
             const auth::dkim::DomainKey& key = (*keys)[i];
-            const std::string stage = key.managed ? std::string(auth::dkim::to_string(key.stage)) : std::string("fixed");
-            selectors.push_back(json::object{{"selector", key.selector}, {"stage", stage}, {"key_file", key.key_file}});
+            const std::string stage =
+                key.managed ? std::string(auth::dkim::to_string(key.stage)) : std::string("fixed");
+            selectors.push_back(
+                json::object{{"selector", key.selector}, {"stage", stage}, {"key_file", key.key_file}});
             words += fmt::format("{}{} ({})", words.empty() ? "" : ", ", key.selector, stage);
         }
         one["keys"] = std::move(selectors);
@@ -154,7 +164,8 @@ int list_domains(const DomainCommand& options) {
         if (!options.json) print(fmt::format("{:<30} {}\n", domain.name, words.empty() ? "no key" : words));
     }
     if (options.json) print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
-    if (!options.json && config->auth.domains.empty()) print("There is no domain; `posthorn domain add example.com` adds one.\n");
+    if (!options.json && config->auth.domains.empty())
+        print("There is no domain; `posthorn domain add example.com` adds one.\n");
     return code;
 }
 
@@ -163,25 +174,32 @@ bool is_of(std::string_view address, const std::string& domain) {
     return at != std::string_view::npos && mail::is_subdomain_of(address.substr(at + 1), domain);
 }
 
-// The id of a waiting message whose sender is at the domain or below it; empty: there is none. Nothing: nobody knows, and it was told why.
-std::optional<std::string> waiting_mail_of(const DomainCommand& options, const config::Config& config, const std::string& domain) {
+// The id of a waiting message whose sender is at the domain or below it; empty: there is none. Nothing:
+// nobody knows, and it was told why.
+std::optional<std::string> waiting_mail_of(const DomainCommand& options, const config::Config& config,
+                                           const std::string& domain) {
     DaemonOptions daemon = options;
     std::error_code unknown;
     if (daemon.socket.empty()) daemon.socket = config.admin.socket;
     const auto alive = admin::request(daemon.socket, "GET", "/v1/health", std::chrono::seconds(10));
     if (!alive) {
-        if (!fs::exists(fs::path(config.queue.directory), unknown) && !unknown) return std::string();  // it never ran
-        complain(fmt::format("whether mail of {} is waiting only the running Posthorn knows, and it does not answer ({}); start it, or say --force", domain,
-                             alive.error().what));
+        if (!fs::exists(fs::path(config.queue.directory), unknown) && !unknown)
+            return std::string();  // it never ran
+        complain(
+            fmt::format("whether mail of {} is waiting only the running Posthorn knows, and it does not "
+                        "answer ({}); start it, or say --force",
+                        domain, alive.error().what));
         return std::nullopt;
     }
     std::string after;
     do {
-        Asked page = ask(daemon, "GET", "/v1/queue?limit=200" + (after.empty() ? "" : "&after=" + admin::url_encode(after)));
+        Asked page = ask(daemon, "GET",
+                         "/v1/queue?limit=200" + (after.empty() ? "" : "&after=" + admin::url_encode(after)));
         if (page.code != exit_code::kOk) return std::nullopt;
         const json::object& body = page.body.as_object();
         for (const json::value& message : body.at("messages").as_array())
-            if (is_of(text_of(message.as_object(), "from"), domain)) return std::string(text_of(message.as_object(), "id"));
+            if (is_of(text_of(message.as_object(), "from"), domain))
+                return std::string(text_of(message.as_object(), "id"));
         after = std::string(text_of(body, "next"));
     } while (!after.empty());
     return std::string();
@@ -205,9 +223,11 @@ int remove_domain(const DomainCommand& options) {
         const auto waiting = waiting_mail_of(options, file->config, *name);
         if (!waiting) return exit_code::kUnavailable;
         if (!waiting->empty()) {
-            complain(fmt::format("mail of {} is waiting ({}): without the domain it would not be signed. `posthorn queue list` shows it; wait until it has "
-                                 "left, or say --force",
-                                 *name, *waiting));
+            complain(
+                fmt::format("mail of {} is waiting ({}): without the domain it would not be signed. "
+                            "`posthorn queue list` shows it; wait until it has "
+                            "left, or say --force",
+                            *name, *waiting));
             return exit_code::kTempFail;
         }
     }
@@ -216,11 +236,16 @@ int remove_domain(const DomainCommand& options) {
         complain(written.error().what);
         return exit_code::kConfig;
     }
-    print(fmt::format("{} is removed. These lines are gone from {}:\n\n{}\n", *name, file->path, file->text.removed()));
+    print(fmt::format("{} is removed. These lines are gone from {}:\n\n{}\n", *name, file->path,
+                      file->text.removed()));
     const auto& domains = file->config.auth.domains;
-    const auto was = std::find_if(domains.begin(), domains.end(), [&](const auth::DomainOptions& domain) { return domain.name == *name; });
+    const auto was = std::find_if(domains.begin(), domains.end(),
+                                  [&](const auth::DomainOptions& domain) { return domain.name == *name; });
     if (was != domains.end() && !was->key_directory.empty())
-        print(fmt::format("Its keys stay in {}; its records in DNS should stay for a week, for mail that is still under way.\n", was->key_directory));
+        print(
+            fmt::format("Its keys stay in {}; its records in DNS should stay for a week, for mail that is "
+                        "still under way.\n",
+                        was->key_directory));
     tell_daemon(options, file->config);
     return exit_code::kOk;
 }
@@ -238,11 +263,19 @@ void add_domain_commands(CLI::App& app, Action& action) {
         return std::pair(command, options);
     };
     const auto socket = [](CLI::App& command, DomainCommand& options) {
-        command.add_option("--socket", options.socket, "The running Posthorn's admin socket, instead of the configuration's")->type_name("PATH");
+        command
+            .add_option("--socket", options.socket,
+                        "The running Posthorn's admin socket, instead of the configuration's")
+            ->type_name("PATH");
     };
-    const auto [add, adding] = add_one("add", "Add domains: makes their keys, shows the DNS records to publish; what is there stays as it is", add_domains);
-    add->add_option("NAME", adding->names, "The domain behind the @ of senders, such as example.com")->required();
-    add->add_option("--ip", adding->ips, "A public address that mail leaves from, for the SPF record")->type_name("ADDRESS");
+    const auto [add, adding] = add_one(
+        "add",
+        "Add domains: makes their keys, shows the DNS records to publish; what is there stays as it is",
+        add_domains);
+    add->add_option("NAME", adding->names, "The domain behind the @ of senders, such as example.com")
+        ->required();
+    add->add_option("--ip", adding->ips, "A public address that mail leaves from, for the SPF record")
+        ->type_name("ADDRESS");
     add->add_flag("--offline", adding->offline, "Ask nothing of DNS: shows all records");
     socket(*add, *adding);
     const auto [list, listing] = add_one("list", "List the domains and their keys", list_domains);

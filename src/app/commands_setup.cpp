@@ -1,4 +1,5 @@
-// `posthorn setup`: asks what it cannot find out, writes the configuration, makes keys, and says what is left to do.
+// `posthorn setup`: asks what it cannot find out, writes the configuration, makes keys, and says what is left
+// to do.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include "app/command_line.hpp"
 #include "app/config_file.hpp"
 #include "app/dns_errand.hpp"
-#include "app/doctor.hpp"
 #include "app/domain_keys.hpp"
 #include "app/ownership.hpp"
 #include "app/plan.hpp"
@@ -47,8 +47,8 @@ struct SetupCommand {
 // What one run goes through; lives on the stack of run_setup().
 struct SetupRun {
     const SetupCommand& command;
-    std::string path;           // of the configuration, absolute
-    config::Config present;     // what it comes to before
+    std::string path;        // of the configuration, absolute
+    config::Config present;  // what it comes to before
     Interview interview;
     setup::Machine machine;
     auth::DnsAnswers known;
@@ -71,11 +71,17 @@ bool take_flags(SetupRun& run) {
         if (!taken) complain(fmt::format("{}: {}", flag, taken.error().what));
         return taken.has_value();
     };
-    const bool users = command.users || !command.certificate.empty() || command.self_signed || !command.listen_users.empty();
-    return take("--hostname", Topic::hostname, command.hostname) && take("--ip", Topic::addresses, joined_words(command.ips)) &&
+    const bool users =
+        command.users || !command.certificate.empty() || command.self_signed || !command.listen_users.empty();
+    return take("--hostname", Topic::hostname, command.hostname) &&
+           take("--ip", Topic::addresses, joined_words(command.ips)) &&
            take("--domain", Topic::domains, joined_words(command.domains)) &&
-           take("--users", Topic::senders, command.no_users ? "1" : users ? "2" : "") &&
-           take("--certificate", Topic::certificate, command.self_signed ? std::string("self-signed") : command.certificate) &&
+           take("--users", Topic::senders,
+                command.no_users ? "1"
+                : users          ? "2"
+                                 : "") &&
+           take("--certificate", Topic::certificate,
+                command.self_signed ? std::string("self-signed") : command.certificate) &&
            take("--key", Topic::key, command.key) && take("--root-mail", Topic::root_mail, command.root_mail);
 }
 
@@ -86,7 +92,8 @@ delivery::DnsRules rules_of(const Interview& interview) {
     return rules;
 }
 
-net::awaitable<void> ask_for_interview(dns::Resolver& resolver, const Interview& interview, auth::DnsAnswers& known) {
+net::awaitable<void> ask_for_interview(dns::Resolver& resolver, const Interview& interview,
+                                       auth::DnsAnswers& known) {
     const SteadyTime end = std::chrono::steady_clock::now() + kSetupDnsPatience;
     delivery::DnsRules rules = rules_of(interview);
     delivery::DnsViews before;
@@ -97,8 +104,9 @@ net::awaitable<void> ask_for_interview(dns::Resolver& resolver, const Interview&
 
 void ask_dns(SetupRun& run) {
     if (run.command.offline || run.interview.wanted(run.known).empty()) return;
-    const auto asked =
-        run_dns_errand(run.present.dns, [&](dns::Resolver& resolver) { return ask_for_interview(resolver, run.interview, run.known); });
+    const auto asked = run_dns_errand(run.present.dns, [&](dns::Resolver& resolver) {
+        return ask_for_interview(resolver, run.interview, run.known);
+    });
     if (!asked) complain(asked.error().what);
 }
 
@@ -107,15 +115,16 @@ void print_remarks(SetupRun& run) {
         const std::uint32_t bit = 1U << static_cast<unsigned>(topic);
         if ((run.remarked & bit) != 0 || !run.interview.answered(topic)) continue;
         run.remarked |= bit;
-        for (const std::string& remark : run.interview.remarks(topic, run.known)) print(wrapped("! " + remark) + "\n");
+        for (const std::string& remark : run.interview.remarks(topic, run.known))
+            print(wrapped("! " + remark) + "\n");
     }
 }
 
 // Nobody is there to ask: the suggestion is the answer.
 int answer_by_suggestion(SetupRun& run, const setup::Question& question) {
     if (question.suggestion.empty()) {
-        complain(fmt::format("the {} is not known, and there is no terminal to ask for it: name it with --{}", question.prompt,
-                             question.topic == Topic::hostname ? "hostname" : "domain"));
+        complain(fmt::format("the {} is not known, and there is no terminal to ask for it: name it with --{}",
+                             question.prompt, question.topic == Topic::hostname ? "hostname" : "domain"));
         return exit_code::kUsage;
     }
     if (const auto taken = run.interview.answer(question.topic, question.suggestion); !taken) {
@@ -135,7 +144,9 @@ int left_early() {
 int answer_by_person(SetupRun& run, const setup::Question& question) {
     print("\n" + wrapped(question.words) + "\n");
     while (true) {
-        const std::string prompt = question.suggestion.empty() ? question.prompt + ": " : fmt::format("{} [{}]: ", question.prompt, question.suggestion);
+        const std::string prompt = question.suggestion.empty()
+                                       ? question.prompt + ": "
+                                       : fmt::format("{} [{}]: ", question.prompt, question.suggestion);
         const auto line = run.terminal->ask(prompt);
         if (!line) return left_early();
         const auto blank = line->find_first_not_of(" \t\r") == std::string::npos;
@@ -151,7 +162,8 @@ int hold_interview(SetupRun& run) {
         print_remarks(run);
         const auto question = run.interview.next(run.known);
         if (!question) return exit_code::kOk;
-        const int code = run.terminal != nullptr ? answer_by_person(run, *question) : answer_by_suggestion(run, *question);
+        const int code =
+            run.terminal != nullptr ? answer_by_person(run, *question) : answer_by_suggestion(run, *question);
         if (code != exit_code::kOk) return code;
     }
 }
@@ -168,11 +180,11 @@ std::optional<bool> confirmed(Terminal& terminal, const std::string& question) {
     }
 }
 
-std::string set_in(std::string_view text) {
+std::string set_in(std::string_view text, std::string_view indent) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
-        if (end > at) out += "  ";
+        if (end > at) out += indent;
         out.append(text.substr(at, end - at)).append("\n");
         at = end + 1;
     }
@@ -188,7 +200,7 @@ int ask_for_leave(const SetupRun& run, const setup::SetupPlan& plan, bool& leave
         return exit_code::kOk;
     }
     if (plan.fresh) {
-        print(fmt::format("\n{} will be:\n\n{}\n", run.path, set_in(plan.text)));
+        print(fmt::format("\n{} will be:\n\n{}\n", run.path, set_in(plan.text, "  ")));
     } else {
         print(fmt::format("\n{} would change:\n\n", run.path));
         for (const std::string& change : plan.changes) print(fmt::format("  - {}\n", change));
@@ -200,7 +212,8 @@ int ask_for_leave(const SetupRun& run, const setup::SetupPlan& plan, bool& leave
         return exit_code::kOk;
     }
     if (run.terminal == nullptr) {
-        complain("nothing was changed: --yes says that a configuration which is there already may be changed so");
+        complain(
+            "nothing was changed: --yes says that a configuration which is there already may be changed so");
         return exit_code::kFailure;
     }
     const auto yes = confirmed(*run.terminal, plan.fresh ? "Write it, and make the keys?" : "Change it so?");
@@ -222,12 +235,14 @@ int make_users_file(const config::Config& config) {
     return exit_code::kOk;
 }
 
-// Keys and the users file first: whatever stops us then, the daemon never sees a configuration that names what is not there.
+// Keys and the users file first: whatever stops us then, the daemon never sees a configuration that names
+// what is not there.
 int carry_out(const SetupRun& run, const setup::SetupPlan& plan, const std::string& before) {
     std::error_code error;
     fs::create_directories(fs::path(run.path).parent_path(), error);
     if (error) {
-        complain(fmt::format("cannot make {}: {}; a command may need sudo", fs::path(run.path).parent_path().string(), error.message()));
+        complain(fmt::format("cannot make {}: {}; a command may need sudo",
+                             fs::path(run.path).parent_path().string(), error.message()));
         return exit_code::kCannotCreate;
     }
     const config::Config config = config::parse_here(plan.text, run.path).config;
@@ -237,7 +252,8 @@ int carry_out(const SetupRun& run, const setup::SetupPlan& plan, const std::stri
         return exit_code::kCannotCreate;
     }
     for (const MadeKey& key : *keys)
-        print(fmt::format("{}: a key was made, {}. Keep it secret, and keep a copy.\n", key.domain, key.path));
+        print(
+            fmt::format("{}: a key was made, {}. Keep it secret, and keep a copy.\n", key.domain, key.path));
     if (plan.needs_users_file) {
         if (const int code = make_users_file(config); code != exit_code::kOk) return code;
     }
@@ -255,38 +271,54 @@ void print_next_steps(const SetupRun& run, bool changed) {
     const config::Config config = config::load(run.path).config;
     const setup::Answers& answers = run.interview.answers();
     std::vector<std::string> steps;
-    const bool running = admin::request(config.admin.socket, "GET", "/v1/health", std::chrono::seconds(5)).has_value();
+    const bool running =
+        admin::request(config.admin.socket, "GET", "/v1/health", std::chrono::seconds(5)).has_value();
     const bool local_port = std::any_of(config.server.listeners.begin(), config.server.listeners.end(),
                                         [](const auto& listener) { return listener.address.port == 25; });
     if (!running && local_port && is_port_25_taken())
         steps.push_back(
-            "Another program answers on 127.0.0.1 port 25, and Posthorn cannot start beside it. Is it Postfix? `posthorn import postfix` "
+            "Another program answers on 127.0.0.1 port 25, and Posthorn cannot start beside it. Is it "
+            "Postfix? `posthorn import postfix` "
             "takes its settings over; then: systemctl disable --now postfix");
     if (answers.certificate_later)
-        steps.push_back(fmt::format("For users elsewhere: certbot certonly --standalone -d {}, then run `posthorn setup --users` again.", config.hostname));
+        steps.push_back(
+            fmt::format("For users elsewhere: certbot certonly --standalone -d {}, then run `posthorn setup "
+                        "--users` again.",
+                        config.hostname));
     if (answers.users && !answers.certificate_later && !config.auth.credentials.users_file.empty()) {
         std::error_code unknown;
-        if (fs::file_size(config.auth.credentials.users_file, unknown) == 0) steps.emplace_back("A user who may log in: posthorn user add NAME");
+        if (fs::file_size(config.auth.credentials.users_file, unknown) == 0)
+            steps.emplace_back("A user who may log in: posthorn user add NAME");
     }
     if (!running) {
-        steps.emplace_back("Start it: systemctl enable --now posthorn (or, to see what it does: posthorn serve)");
+        steps.emplace_back(
+            "Start it: systemctl enable --now posthorn (or, to see what it does: posthorn serve)");
     } else if (changed) {
         const auto restart = needs_restart(run.present, config);
-        const auto reloaded = restart.empty() ? admin::request(config.admin.socket, "POST", "/v1/reload") : Result<admin::ClientAnswer>(Error{""});
-        steps.emplace_back(!restart.empty()                             ? "New addresses to listen at need a restart: systemctl restart posthorn"
-                           : reloaded && reloaded->status == 200 ? "The running Posthorn has taken the change."
-                                                                 : "Let the running Posthorn take the change: systemctl reload posthorn");
+        const auto reloaded = restart.empty() ? admin::request(config.admin.socket, "POST", "/v1/reload")
+                                              : Result<admin::ClientAnswer>(Error{""});
+        steps.emplace_back(!restart.empty()
+                               ? "New addresses to listen at need a restart: systemctl restart posthorn"
+                           : reloaded && reloaded->status == 200
+                               ? "The running Posthorn has taken the change."
+                               : "Let the running Posthorn take the change: systemctl reload posthorn");
     }
     if (has_other_sendmail())
-        steps.push_back(fmt::format("Programs that call sendmail (PHP, cron, git) use another mail server now. To have them use this one:\n"
-                                    "     install {} /usr/sbin/sendmail\n"
-                                    "     for name in /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases; do ln -sf /usr/sbin/sendmail $name; done",
-                                    our_sendmail()));
+        steps.push_back(
+            fmt::format("Programs that call sendmail (PHP, cron, git) use another mail server now. To have "
+                        "them use this one:"
+                        "\n      install {} /usr/sbin/sendmail"
+                        "\n      for name in /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases; do ln -sf "
+                        "/usr/sbin/sendmail $name; done",
+                        our_sendmail()));
     steps.emplace_back("A test, once the records are in DNS: posthorn send-test YOUR-ADDRESS");
     print("\nWhat is left to do\n\n");
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        std::string step = wrapped(fmt::format("{:>2}. {}", i + 1, steps[i]), 76);
-        print(step + "\n");
+        const std::size_t words =
+            std::min(steps[i].find('\n'), steps[i].size());  // then commands, as they are typed
+        std::string step = set_in(wrapped(steps[i].substr(0, words), 74), "    ") + steps[i].substr(words) +
+                           (words < steps[i].size() ? "\n" : "");
+        print(step.replace(0, 3, fmt::format("{:>2}.", i + 1)));
     }
 }
 
@@ -296,10 +328,15 @@ void offer_user(const SetupRun& run) {
     std::error_code unknown;
     const setup::Answers& answers = run.interview.answers();
     const std::string& file = config.auth.credentials.users_file;
-    if (!answers.users || answers.certificate_later || file.empty() || fs::file_size(file, unknown) != 0) return;
-    print("\n" + wrapped("Who may log in? Name a first user, or press Enter to do that later (`posthorn user add NAME`).") + "\n");
+    if (!answers.users || answers.certificate_later || file.empty() || fs::file_size(file, unknown) != 0)
+        return;
+    print("\n" +
+          wrapped("Who may log in? Name a first user, or press Enter to do that later (`posthorn user add "
+                  "NAME`).") +
+          "\n");
     const auto name = run.terminal->ask("First user []: ");
-    if (name && name->find_first_not_of(" \t\r") != std::string::npos) add_user(run.path, *name, *run.terminal);
+    if (name && name->find_first_not_of(" \t\r") != std::string::npos)
+        add_user(run.path, *name, *run.terminal);
 }
 
 int run_setup(const SetupCommand& command) {
@@ -312,18 +349,19 @@ int run_setup(const SetupCommand& command) {
     }
     const std::string before = text->text();
     config::Loaded loaded = config::parse_here(before, path);
-    if (loaded.config.version < config::kConfigVersion || text->value("config_version") != nullptr) {
-        for (const config::Mistake& mistake : loaded.mistakes)
-            if (mistake.what.starts_with("config_version")) {
-                complain(mistake.to_string());
-                return exit_code::kConfig;
-            }
+    for (const config::Mistake& mistake : loaded.mistakes) {
+        if (!mistake.what.starts_with("config_version")) continue;  // the others may be what setup puts right
+        complain(mistake.to_string());
+        return exit_code::kConfig;
     }
     // Before anybody answers questions for nothing.
     fs::path writable = path;
     while (writable.has_relative_path() && !fs::exists(writable, error)) writable = writable.parent_path();
     if (!command.dry_run && ::access(writable.c_str(), W_OK) != 0) {
-        complain(fmt::format("{} cannot be written by this user: run it as root (sudo posthorn setup), or name another file with --config", path));
+        complain(
+            fmt::format("{} cannot be written by this user: run it as root (sudo posthorn setup), or name "
+                        "another file with --config",
+                        path));
         return exit_code::kNoPermission;
     }
     setup::Machine machine = look_at_machine(fs::path(path).parent_path().string());
@@ -332,7 +370,8 @@ int run_setup(const SetupCommand& command) {
     std::optional<Terminal> terminal;
     if (!command.yes && Terminal::is_there()) {
         run.terminal = &terminal.emplace();
-        print(wrapped("This sets Posthorn up on this machine. An empty answer takes what stands in brackets; nothing is changed before you have said "
+        print(wrapped("This sets Posthorn up on this machine. An empty answer takes what stands in brackets; "
+                      "nothing is changed before you have said "
                       "yes at the end, and ^C leaves everything as it is.") +
               "\n");
     }
@@ -344,7 +383,8 @@ int run_setup(const SetupCommand& command) {
         std::erase(*doors.programs, "none");
     }
     if (!command.listen_users.empty()) doors.users = command.listen_users;
-    const auto plan = setup::make_setup_plan(std::move(*text), loaded.config, path, run.interview.answers(), machine, doors);
+    const auto plan = setup::make_setup_plan(std::move(*text), loaded.config, path, run.interview.answers(),
+                                             machine, doors);
     if (!plan) {
         complain(plan.error().what);
         return exit_code::kConfig;
@@ -363,6 +403,10 @@ int run_setup(const SetupCommand& command) {
     ::sigprocmask(SIG_SETMASK, &as_before, nullptr);
     if (done != exit_code::kOk) return done;
     if (run.terminal != nullptr) offer_user(run);
+    if (const int signal = Terminal::interrupted(); run.terminal != nullptr && signal != 0) {
+        print("\nThe configuration is written. `posthorn setup` again shows what is left to do.\n");
+        return 128 + signal;
+    }
     terminal.reset();  // from now on ^C ends the program, as ever
 
     std::vector<std::string> ips;
@@ -371,11 +415,7 @@ int run_setup(const SetupCommand& command) {
     static_cast<void>(show_missing_records(path, "", ips, command.offline));
     if (!command.no_doctor && !command.offline) {
         print("\nThe doctor's verdict\n\n");
-        DoctorOptions doctor;
-        doctor.config_path = path;
-        doctor.ips = ips;
-        doctor.no_port25 = command.no_port25;
-        static_cast<void>(run_doctor(doctor));
+        static_cast<void>(run_doctor(path, ips, !command.no_port25));
     }
     print_next_steps(run, !plan->changes.empty());
     return exit_code::kOk;
@@ -384,26 +424,48 @@ int run_setup(const SetupCommand& command) {
 }  // namespace
 
 void add_setup_commands(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("setup", "Set Posthorn up: asks what it needs, writes the configuration, makes keys, shows the DNS records");
+    auto* command = app.add_subcommand(
+        "setup",
+        "Set Posthorn up: asks what it needs, writes the configuration, makes keys, shows the DNS records");
     auto options = std::make_shared<SetupCommand>();
     add_config_option(*command, options->config_path);
     command->add_option("--hostname", options->hostname, "This server's name in DNS")->type_name("NAME");
-    command->add_option("--domain", options->domains, "A domain behind the @ of senders; may be given several times")->type_name("NAME");
-    command->add_option("--ip", options->ips, "A public address that mail leaves from; several times, or unknown")->type_name("ADDRESS");
-    auto* users = command->add_flag("--users", options->users, "Also people and programs elsewhere send, with a password");
+    command
+        ->add_option("--domain", options->domains,
+                     "A domain behind the @ of senders; may be given several times")
+        ->type_name("NAME");
+    command
+        ->add_option("--ip", options->ips,
+                     "A public address that mail leaves from; several times, or unknown")
+        ->type_name("ADDRESS");
+    auto* users = command->add_flag("--users", options->users,
+                                    "Also people and programs elsewhere send, with a password");
     command->add_flag("--no-users", options->no_users, "Only programs on this machine send")->excludes(users);
-    command->add_option("--certificate", options->certificate, "The certificate chain for users' TLS; \"later\" goes on without")->type_name("FILE");
-    command->add_option("--key", options->key, "The certificate's private key [privkey.pem beside it]")->type_name("FILE");
+    command
+        ->add_option("--certificate", options->certificate,
+                     "The certificate chain for users' TLS; \"later\" goes on without")
+        ->type_name("FILE");
+    command->add_option("--key", options->key, "The certificate's private key [privkey.pem beside it]")
+        ->type_name("FILE");
     command->add_flag("--self-signed", options->self_signed, "A certificate of our own making, for tests");
-    command->add_option("--listen", options->listen, "Where programs hand in mail without a password, or none [127.0.0.1:25]")->type_name("ADDRESS");
-    command->add_option("--listen-users", options->listen_users, "Where users log in [*:465 and *:587]")->type_name("ADDRESS");
-    command->add_option("--root-mail", options->root_mail, "Who reads what this machine writes to root, or none")->type_name("ADDRESS");
-    command->add_flag("--yes", options->yes, "Ask nothing: take what is found, and change a configuration that is there");
+    command
+        ->add_option("--listen", options->listen,
+                     "Where programs hand in mail without a password, or none [127.0.0.1:25]")
+        ->type_name("ADDRESS");
+    command->add_option("--listen-users", options->listen_users, "Where users log in [*:465 and *:587]")
+        ->type_name("ADDRESS");
+    command
+        ->add_option("--root-mail", options->root_mail, "Who reads what this machine writes to root, or none")
+        ->type_name("ADDRESS");
+    command->add_flag("--yes", options->yes,
+                      "Ask nothing: take what is found, and change a configuration that is there");
     command->add_flag("--dry-run", options->dry_run, "Only tell what would be done");
     command->add_flag("--offline", options->offline, "Ask nothing of DNS");
     command->add_flag("--no-doctor", options->no_doctor, "Leave out the doctor's verdict");
     command->add_flag("--no-port25", options->no_port25, "The doctor connects to nobody's port 25");
-    command->footer("Without a terminal nothing is asked either: what flags do not say is found out or has its default. docs/SETUP.md.");
+    command->footer(
+        "Without a terminal nothing is asked either: what flags do not say is found out or has its default. "
+        "docs/SETUP.md.");
     command->callback([options, &action] { action = [options] { return run_setup(*options); }; });
 }
 

@@ -48,11 +48,14 @@ Result<bool> write_config(const std::string& path, const std::string& before, co
         return Error{"the configuration would not be right any more, so nothing is changed:\n", mistakes};
     const std::string real = real_path(path);
     const bool fresh = !exists(real);
-    const auto written = auth::change_secret_file(real, [&](const std::string* content) -> Result<std::string> {
-        if ((content == nullptr ? std::string() : *content) != before)
-            return Error{real, " was changed by somebody else just now; nothing is changed here, so please begin again"};
-        return text;
-    });
+    const auto written =
+        auth::change_secret_file(real, [&](const std::string* content) -> Result<std::string> {
+            if ((content == nullptr ? std::string() : *content) != before)
+                return Error{
+                    real,
+                    " was changed by somebody else just now; nothing is changed here, so please begin again"};
+            return text;
+        });
     if (!written) return written.error();
     // No secrets in it: programs of other users read it, too.
     if (fresh && ::chmod(real.c_str(), 0644) != 0) return Error{"cannot set the mode of ", real, " to 0644"};

@@ -23,9 +23,11 @@ Result<std::vector<MadeKey>> make_first_keys(const std::vector<auth::DomainOptio
         std::error_code error;
         make_private_directories(domain.key_directory, error);
         if (error)
-            return Error{fmt::format("cannot make the directory {} for the keys of {}: {}", domain.key_directory, domain.name, error.message())};
+            return Error{fmt::format("cannot make the directory {} for the keys of {}: {}",
+                                     domain.key_directory, domain.name, error.message())};
         const std::string selector = dkim::default_selector(now, *stages);
-        const auto key = dkim::make_key(domain.key_directory, selector, dkim::Algorithm::rsa, kFirstKeyBits, now, dkim::Leftover::take);
+        const auto key = dkim::make_key(domain.key_directory, selector, dkim::Algorithm::rsa, kFirstKeyBits,
+                                        now, dkim::Leftover::take);
         if (!key) return key.error();
         made.push_back({domain.name, selector, dkim::key_path(domain.key_directory, selector)});
     }

@@ -37,12 +37,15 @@ setup::Machine look_at_machine(const std::string& directory) {
     constexpr std::size_t kMostCertificates = 1000;
     setup::Machine machine;
     std::array<char, 256> name{};
-    if (::gethostname(name.data(), name.size() - 1) == 0) machine.name = setup::full_name(name.data(), first_octets("/etc/hosts", kHostsOctets));
+    if (::gethostname(name.data(), name.size() - 1) == 0)
+        machine.name = setup::full_name(name.data(), first_octets("/etc/hosts", kHostsOctets));
     machine.addresses = net::interface_addresses();
     std::error_code error;
-    for (fs::directory_iterator entry(kCertbotDirectory, error), end; !error && entry != end; entry.increment(error)) {
+    for (fs::directory_iterator entry(kCertbotDirectory, error), end; !error && entry != end;
+         entry.increment(error)) {
         std::error_code unknown;
-        if (fs::is_regular_file(entry->path() / "fullchain.pem", unknown)) machine.certificate_names.push_back(entry->path().filename().string());
+        if (fs::is_regular_file(entry->path() / "fullchain.pem", unknown))
+            machine.certificate_names.push_back(entry->path().filename().string());
         if (machine.certificate_names.size() >= kMostCertificates) break;
     }
     machine.root_alias = setup::root_alias(first_octets("/etc/aliases", kAliasOctets));
@@ -59,7 +62,8 @@ bool is_port_25_taken() {
     here.sin_family = AF_INET;
     here.sin_port = htons(25);
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return door.get() >= 0 && ::connect(door.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) == 0;
+    return door.get() >= 0 &&
+           ::connect(door.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) == 0;
 }
 
 bool has_other_sendmail() {

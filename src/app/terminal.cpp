@@ -1,4 +1,5 @@
-// ppoll(2) and read(2): signals are let in only while waiting, so that none is missed between a look and a wait.
+// ppoll(2) and read(2): signals are let in only while waiting, so that none is missed between a look and a
+// wait.
 #include "app/terminal.hpp"
 
 #include <poll.h>

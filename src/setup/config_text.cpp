@@ -16,7 +16,8 @@ bool same(const toml::Value& a, const toml::Value& b);
 
 bool same(const toml::Table& a, const toml::Table& b) {
     return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const toml::Entry& entry) {
-               const auto other = std::find_if(b.begin(), b.end(), [&](const toml::Entry& e) { return e.key == entry.key; });
+               const auto other =
+                   std::find_if(b.begin(), b.end(), [&](const toml::Entry& e) { return e.key == entry.key; });
                return other != b.end() && same(entry.value, other->value);
            });
 }
@@ -38,12 +39,14 @@ bool same(const toml::Value& a, const toml::Value& b) {
 }
 
 toml::Entry* entry_of(toml::Table& table, std::string_view key) {
-    const auto found = std::find_if(table.begin(), table.end(), [&](const toml::Entry& entry) { return entry.key == key; });
+    const auto found =
+        std::find_if(table.begin(), table.end(), [&](const toml::Entry& entry) { return entry.key == key; });
     return found == table.end() ? nullptr : &*found;
 }
 
 const toml::Value* value_of(const toml::Table& table, std::string_view key) {
-    const auto found = std::find_if(table.begin(), table.end(), [&](const toml::Entry& entry) { return entry.key == key; });
+    const auto found =
+        std::find_if(table.begin(), table.end(), [&](const toml::Entry& entry) { return entry.key == key; });
     return found == table.end() ? nullptr : &found->value;
 }
 
@@ -59,12 +62,13 @@ std::vector<std::string> lines_of(const NewDomain& domain) {
     if (!domain.keys.empty()) {
         std::string keys;
         for (const NewDomain::Key& key : domain.keys) {
-            keys += fmt::format("{}{{ selector = {}, key_file = {} }}", keys.empty() ? "" : ", ", toml::quote(key.selector),
-                                toml::quote(key.key_file));
+            keys += fmt::format("{}{{ selector = {}, key_file = {} }}", keys.empty() ? "" : ", ",
+                                toml::quote(key.selector), toml::quote(key.key_file));
         }
         lines.push_back("dkim = [" + keys + "]");
     }
-    if (!domain.key_directory.empty()) lines.push_back("key_directory = " + toml::quote(domain.key_directory));
+    if (!domain.key_directory.empty())
+        lines.push_back("key_directory = " + toml::quote(domain.key_directory));
     return lines;
 }
 
@@ -77,7 +81,8 @@ std::string put_in(std::string_view text, std::size_t at, std::string_view what)
     return fmt::format("{}{}{}", text.substr(0, at), what, text.substr(at));
 }
 
-// A whole line of its own, put in at the begin of a line (or at the end of a text whose last line has no end).
+// A whole line of its own, put in at the begin of a line (or at the end of a text whose last line has no
+// end).
 std::string put_in_line(std::string_view text, std::size_t at, std::string_view line) {
     const std::string_view eol = line_ending(text);
     const bool unended = at > 0 && text[at - 1] != '\n';
@@ -137,7 +142,9 @@ std::vector<std::string> ConfigText::domains() const {
 Result<void> ConfigText::become(std::string text, const toml::Table& expected, std::string_view by_hand) {
     toml::TomlText read = toml::read_toml(text);
     if (!read.mistakes.empty() || !same(read.root, expected)) {
-        return Error{fmt::format("{} is written in a way that cannot be changed here without changing more than that; {}", name_, by_hand)};
+        return Error{fmt::format(
+            "{} is written in a way that cannot be changed here without changing more than that; {}", name_,
+            by_hand)};
     }
     text_ = std::move(text);
     root_ = std::move(read.root);
@@ -150,7 +157,8 @@ Result<void> ConfigText::add_table(std::string_view kind, const std::vector<std:
     const std::string alone = fmt::format("{}", fmt::join(paragraph, "\n"));
     const toml::TomlText added = toml::read_toml(alone);
     const toml::Value* tables = added.mistakes.empty() ? value_of(added.root, kind) : nullptr;
-    if (tables == nullptr || added.root.size() != 1) return Error{fmt::format("this is no table of the configuration:\n{}", alone)};
+    if (tables == nullptr || added.root.size() != 1)
+        return Error{fmt::format("this is no table of the configuration:\n{}", alone)};
     toml::Table expected = root_;
     if (toml::Entry* present = entry_of(expected, kind); present == nullptr) {
         expected.push_back({std::string(kind), {}, *tables});
@@ -162,8 +170,11 @@ Result<void> ConfigText::add_table(std::string_view kind, const std::vector<std:
     const toml::Value* present = value(kind);
     const auto* list = present == nullptr ? nullptr : present->as<toml::List>();
     if (list != nullptr && !list->empty()) at = layout.end_of_paragraph(layout.end_of_lines(list->back()));
-    return become(put_in_paragraph(text_, at, paragraph), expected,
-                  fmt::format("write [[{}]] once for each, with its keys in lines below it, and add this yourself:\n\n{}\n", kind, alone));
+    return become(
+        put_in_paragraph(text_, at, paragraph), expected,
+        fmt::format(
+            "write [[{}]] once for each, with its keys in lines below it, and add this yourself:\n\n{}\n",
+            kind, alone));
 }
 
 Result<bool> ConfigText::add_domain(const NewDomain& domain) {
@@ -207,7 +218,8 @@ Result<bool> ConfigText::remove_domain(std::string_view name) {
 
 namespace {
 
-// The tables on the way to the key's own, made where they are missing; nullptr where something else is in the way.
+// The tables on the way to the key's own, made where they are missing; nullptr where something else is in the
+// way.
 toml::Table* make_way(toml::Table& root, const std::vector<std::string_view>& sections) {
     toml::Table* table = &root;
     for (const std::string_view section : sections) {
@@ -224,16 +236,16 @@ toml::Table* make_way(toml::Table& root, const std::vector<std::string_view>& se
 }
 
 // The text with the line "key = value" at the top, before all headings.
-std::string put_in_at_top(std::string_view text, const toml::Table& root, const TomlLayout& layout, std::string_view key,
-                          std::string_view line) {
+std::string put_in_at_top(std::string_view text, const toml::Table& root, const TomlLayout& layout,
+                          std::string_view key, std::string_view line) {
     const std::size_t heading = layout.next_heading(0);
     if (const auto at = layout.after_commented_out(key, 0, heading)) return put_in_line(text, *at, line);
     if (const std::size_t at = layout.end_of_own_lines(root); at != 0) return put_in_line(text, at, line);
     return put_in_paragraph(text, layout.begin_of_comments(layout.line_begin(heading)), {std::string(line)});
 }
 
-std::string put_in_section(std::string_view text, const toml::Value& section, const TomlLayout& layout, std::string_view key,
-                           std::string_view line) {
+std::string put_in_section(std::string_view text, const toml::Value& section, const TomlLayout& layout,
+                           std::string_view key, std::string_view line) {
     const std::size_t heading = layout.offset(section.at);
     const std::size_t next = layout.next_heading(heading + 1);
     if (const auto at = layout.after_commented_out(key, heading, next)) return put_in_line(text, *at, line);
@@ -246,7 +258,8 @@ std::string put_in_section(std::string_view text, const toml::Value& section, co
 Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_value) {
     const std::string by_hand = fmt::format("set {} = {} yourself", path, toml_value);
     const toml::TomlText given = toml::read_toml(fmt::format("value = {}", toml_value));
-    if (!given.mistakes.empty() || given.root.size() != 1) return Error{fmt::format("{} is no value in TOML", toml_value)};
+    if (!given.mistakes.empty() || given.root.size() != 1)
+        return Error{fmt::format("{} is no value in TOML", toml_value)};
     const toml::Value& wanted = given.root.front().value;
 
     std::vector<std::string_view> sections = text::split(path, '.');
@@ -254,7 +267,8 @@ Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_
     sections.pop_back();
     toml::Table expected = root_;
     toml::Table* table = make_way(expected, sections);
-    if (table == nullptr) return Error{fmt::format("{} has something else where {} would stand; {}", name_, path, by_hand)};
+    if (table == nullptr)
+        return Error{fmt::format("{} has something else where {} would stand; {}", name_, path, by_hand)};
 
     const TomlLayout layout(text_, root_);
     std::string changed;
@@ -273,7 +287,9 @@ Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_
             changed = put_in_at_top(text_, root_, layout, key, line);
         } else if (around != nullptr && layout.has_heading(*around)) {
             changed = put_in_section(text_, *around, layout, key, line);
-        } else if (const std::size_t end = around == nullptr ? 0 : layout.end_of_own_lines(*around->as<toml::Table>()); end != 0) {
+        } else if (const std::size_t end =
+                       around == nullptr ? 0 : layout.end_of_own_lines(*around->as<toml::Table>());
+                   end != 0) {
             // a.b = 1 without a heading [a]
             changed = put_in_line(text_, end, fmt::format("{} = {}", path, toml_value));
         } else {
@@ -284,9 +300,11 @@ Result<bool> ConfigText::set_value(std::string_view path, std::string_view toml_
     return true;
 }
 
-Result<bool> ConfigText::set_domain_value(std::string_view name, std::string_view key, std::string_view toml_value) {
+Result<bool> ConfigText::set_domain_value(std::string_view name, std::string_view key,
+                                          std::string_view toml_value) {
     const toml::TomlText given = toml::read_toml(fmt::format("value = {}", toml_value));
-    if (!given.mistakes.empty() || given.root.size() != 1) return Error{fmt::format("{} is no value in TOML", toml_value)};
+    if (!given.mistakes.empty() || given.root.size() != 1)
+        return Error{fmt::format("{} is no value in TOML", toml_value)};
     const std::vector<std::string> present = domains();
     const auto found = std::find(present.begin(), present.end(), text::to_lower(name));
     if (found == present.end()) return false;
@@ -299,8 +317,10 @@ Result<bool> ConfigText::set_domain_value(std::string_view name, std::string_vie
     const std::string line = fmt::format("{} = {}", key, toml_value);
     const std::string by_hand = fmt::format("add {} to the [[domain]] of {} yourself", line, name);
     const TomlLayout layout(text_, root_);
-    if (!layout.has_heading(domain)) return Error{fmt::format("{} has the [[domain]]s in one line; {}", name_, by_hand)};
-    if (auto done = become(put_in_section(text_, domain, layout, key, line), expected, by_hand); !done) return done.error();
+    if (!layout.has_heading(domain))
+        return Error{fmt::format("{} has the [[domain]]s in one line; {}", name_, by_hand)};
+    if (auto done = become(put_in_section(text_, domain, layout, key, line), expected, by_hand); !done)
+        return done.error();
     return true;
 }
 

@@ -1,4 +1,5 @@
-// What `posthorn setup` asks, in which order, with which suggestions, and what counts as an answer: a value that knows no terminal.
+// What `posthorn setup` asks, in which order, with which suggestions, and what counts as an answer: a value
+// that knows no terminal.
 #pragma once
 
 #include <array>
@@ -18,18 +19,20 @@ namespace posthorn::setup {
 
 // What this machine shows of itself without asking anybody.
 struct Machine {
-    std::string name;                            // its own idea of its name, fully qualified or not; may be empty
-    std::vector<IpAddress> addresses;            // of its interfaces
+    std::string name;                  // its own idea of its name, fully qualified or not; may be empty
+    std::vector<IpAddress> addresses;  // of its interfaces
     std::vector<std::string> certificate_names;  // certbot's directories below /etc/letsencrypt/live
-    std::string root_alias;                      // who gets root's mail by /etc/aliases, where that is an address; empty: nobody
-    std::function<bool(const std::string&)> is_file;  // whether there is such a file; relative paths begin at the configuration
+    std::string root_alias;  // who gets root's mail by /etc/aliases, where that is an address; empty: nobody
+    std::function<bool(const std::string&)>
+        is_file;  // whether there is such a file; relative paths begin at the configuration
 
     [[nodiscard]] std::vector<IpAddress> public_addresses() const;
 };
 
 enum class Topic : std::uint8_t { hostname, addresses, domains, senders, certificate, key, root_mail };
-inline constexpr std::array<Topic, 7> kTopics = {Topic::hostname,    Topic::addresses, Topic::domains,  Topic::senders,
-                                                 Topic::certificate, Topic::key,       Topic::root_mail};
+inline constexpr std::array<Topic, 7> kTopics = {Topic::hostname, Topic::addresses,   Topic::domains,
+                                                 Topic::senders,  Topic::certificate, Topic::key,
+                                                 Topic::root_mail};
 
 struct Question {
     Topic topic = Topic::hostname;
@@ -40,22 +43,24 @@ struct Question {
 
 struct Answers {
     std::string hostname;
-    std::vector<IpAddress> addresses;   // public ones that mail leaves from; empty: not known
-    std::vector<std::string> domains;   // A-labels
-    bool users = false;                 // people and programs elsewhere log in, too
+    std::vector<IpAddress> addresses;  // public ones that mail leaves from; empty: not known
+    std::vector<std::string> domains;  // A-labels
+    bool users = false;                // people and programs elsewhere log in, too
     std::string certificate_file, key_file;
-    bool self_signed = false;           // for tests
-    bool certificate_later = false;     // users are wanted, but there is no certificate yet
-    std::string root_mail;              // empty: nobody is named
+    bool self_signed = false;        // for tests
+    bool certificate_later = false;  // users are wanted, but there is no certificate yet
+    std::string root_mail;           // empty: nobody is named
 };
 
-// Asks in the order of Topic; what was told before (by flags) is not asked. Pure: DNS is an argument, files are a function.
+// Asks in the order of Topic; what was told before (by flags) is not asked. Pure: DNS is an argument, files
+// are a function.
 class Interview {
 public:
     // present: what is configured already; its values are the suggestions. Without hostname: nothing is.
     Interview(Machine machine, const config::Config& present);
 
-    // What DNS should be asked for the sake of the next question's suggestion and of remarks(); nothing: all that helps is known.
+    // What DNS should be asked for the sake of the next question's suggestion and of remarks(); nothing: all
+    // that helps is known.
     [[nodiscard]] std::vector<auth::DnsQuestion> wanted(const auth::DnsAnswers& known) const;
     // Nothing: all is answered.
     [[nodiscard]] std::optional<Question> next(const auth::DnsAnswers& known) const;
@@ -64,7 +69,9 @@ public:
     // What the operator should know of an answer that he gave, though it was taken.
     [[nodiscard]] std::vector<std::string> remarks(Topic topic, const auth::DnsAnswers& known) const;
 
-    [[nodiscard]] bool answered(Topic topic) const { return (answered_ & (1U << static_cast<unsigned>(topic))) != 0; }
+    [[nodiscard]] bool answered(Topic topic) const {
+        return (answered_ & (1U << static_cast<unsigned>(topic))) != 0;
+    }
     [[nodiscard]] const Answers& answers() const { return answers_; }
 
 private:

@@ -32,7 +32,8 @@ std::vector<std::string> words_of(std::string_view text) {
 Result<void> Interview::answer(Topic topic, std::string_view text) {
     const std::string_view given = text::trim(text);
     if (given.empty()) return Error{"this needs an answer"};
-    if (!text::is_utf8(given) || std::any_of(given.begin(), given.end(), [](char c) { return text::is_control(c); }))
+    if (!text::is_utf8(given) ||
+        std::any_of(given.begin(), given.end(), [](char c) { return text::is_control(c); }))
         return Error{"there are characters in it that belong to no text"};
     Result<void> taken;
     switch (topic) {
@@ -83,9 +84,12 @@ Result<void> Interview::take_addresses(std::string_view text) {
         const auto address = IpAddress::parse(word);
         if (!address) return Error{word, " is no IP address; one looks like 203.0.113.5 or 2001:db8::5"};
         if (address->is_private())
-            return Error{word, " is an address that only your own network knows; wanted is the one by which the world sees this server (your hoster's "
-                               "control panel shows it), or \"unknown\""};
-        if (std::find(addresses.begin(), addresses.end(), *address) == addresses.end()) addresses.push_back(*address);
+            return Error{word,
+                         " is an address that only your own network knows; wanted is the one by which the "
+                         "world sees this server (your hoster's "
+                         "control panel shows it), or \"unknown\""};
+        if (std::find(addresses.begin(), addresses.end(), *address) == addresses.end())
+            addresses.push_back(*address);
     }
     answers_.addresses = std::move(addresses);
     return {};
@@ -100,7 +104,8 @@ Result<void> Interview::take_domains(std::string_view text) {
         const auto name = mail::to_ascii(word);
         if (!name) return Error{word, " is no domain: ", name.error().what};
         if (!config::is_domain_name(*name)) return Error{word, " is no domain; one looks like example.com"};
-        if (const std::string fault = config::fault_of_hostname(*name); !fault.empty()) return Error{word, fault, ", and mail from it is refused everywhere"};
+        if (const std::string fault = config::fault_of_hostname(*name); !fault.empty())
+            return Error{word, fault, ", and mail from it is refused everywhere"};
         if (std::find(domains.begin(), domains.end(), *name) == domains.end()) domains.push_back(*name);
     }
     if (domains.empty()) return Error{"this needs an answer"};
@@ -123,13 +128,17 @@ Result<void> Interview::take_certificate(std::string_view text) {
         return {};
     }
     if (machine_.is_file && !machine_.is_file(std::string(text)))
-        return Error{fmt::format("there is no file {}, or it cannot be read from here; `certbot certificates` shows where yours are, and \"later\" goes on without", text)};
+        return Error{
+            fmt::format("there is no file {}, or it cannot be read from here; `certbot certificates` shows "
+                        "where yours are, and \"later\" goes on without",
+                        text)};
     answers_.certificate_file = text;
     return {};
 }
 
 Result<void> Interview::take_key(std::string_view text) {
-    if (machine_.is_file && !machine_.is_file(std::string(text))) return Error{fmt::format("there is no file {}, or it cannot be read from here", text)};
+    if (machine_.is_file && !machine_.is_file(std::string(text)))
+        return Error{fmt::format("there is no file {}, or it cannot be read from here", text)};
     answers_.key_file = text;
     return {};
 }

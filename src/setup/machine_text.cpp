@@ -19,7 +19,9 @@ std::string full_name(std::string_view name, std::string_view hosts) {
                 if (!word.empty()) words.push_back(word);
         if (words.size() < 2) continue;
         words.erase(words.begin());  // the address
-        if (std::none_of(words.begin(), words.end(), [&](std::string_view word) { return text::iequals(word, name); })) continue;
+        if (std::none_of(words.begin(), words.end(),
+                         [&](std::string_view word) { return text::iequals(word, name); }))
+            continue;
         for (const std::string_view word : words)
             if (word.find('.') != std::string_view::npos) return std::string(word);
     }
@@ -29,7 +31,8 @@ std::string full_name(std::string_view name, std::string_view hosts) {
 std::string root_alias(std::string_view aliases) {
     const mail::AliasTable table = mail::parse_aliases(aliases);
     const mail::Alias* root = table.find("root");
-    const bool one = root != nullptr && root->values.size() == 1 && root->values.front().kind == mail::AliasValue::Kind::address;
+    const bool one = root != nullptr && root->values.size() == 1 &&
+                     root->values.front().kind == mail::AliasValue::Kind::address;
     return one ? root->values.front().text : std::string();
 }
 

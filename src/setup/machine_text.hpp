@@ -6,7 +6,8 @@
 
 namespace posthorn::setup {
 
-// The full name of a machine that calls itself `name`: itself where it has a dot, else the first name with one in its line of /etc/hosts
+// The full name of a machine that calls itself `name`: itself where it has a dot, else the first name with
+// one in its line of /etc/hosts
 // ("127.0.1.1 mail.example.com mail"), else `name`.
 [[nodiscard]] std::string full_name(std::string_view name, std::string_view hosts);
 

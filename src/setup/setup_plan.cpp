@@ -16,7 +16,8 @@ using smtp::server::ListenerOptions;
 
 std::string list_of(std::string_view addresses) {
     std::string out;
-    for (const std::string_view one : text::split(addresses, ' ')) out += (out.empty() ? "" : ", ") + toml::quote(one);
+    for (const std::string_view one : text::split(addresses, ' '))
+        out += (out.empty() ? "" : ", ") + toml::quote(one);
     return "[" + out + "]";
 }
 
@@ -26,7 +27,8 @@ bool is_implicit(std::string_view address) {
 
 std::vector<std::string> lines_of_door(const std::string& address, bool users) {
     if (!users) return {"address = " + toml::quote(address), "tls = \"none\"", "auth = \"none\""};
-    return {"address = " + toml::quote(address), is_implicit(address) ? "tls = \"implicit\"" : "tls = \"starttls\"", "auth = \"required\""};
+    return {"address = " + toml::quote(address),
+            is_implicit(address) ? "tls = \"implicit\"" : "tls = \"starttls\"", "auth = \"required\""};
 }
 
 std::string door(const std::string& address, bool users) {
@@ -39,7 +41,8 @@ bool takes_users(const Answers& answers) {
     return answers.users && !answers.certificate_later;
 }
 
-// The one address of that family that mail shall leave from, where the machine has several public ones; else empty: the system chooses.
+// The one address of that family that mail shall leave from, where the machine has several public ones; else
+// empty: the system chooses.
 std::string source_of(const Answers& answers, const Machine& machine, bool v4) {
     std::string chosen;
     std::size_t named = 0;
@@ -60,34 +63,48 @@ std::string source_of(const Answers& answers, const Machine& machine, bool v4) {
 
 std::string fresh_text(const Answers& answers, const Machine& machine, const Doors& doors) {
     std::string out = fmt::format(
-        "# Posthorn's configuration, made by `posthorn setup`. Change it as you like: setup, run again, touches nothing that is right\n"
-        "# and keeps every comment. All settings and their defaults: docs/CONFIGURATION.md, or `posthorn config-reference --example`.\n"
-        "# After a change: posthorn check-config && systemctl reload posthorn\n"
+        "# Posthorn's configuration, made by `posthorn setup`. Change it as you like:\n"
+        "# setup, run again, keeps every comment and touches nothing that is right. All\n"
+        "# settings and their defaults: `posthorn config-reference --example`. After a\n"
+        "# change: posthorn check-config && systemctl reload posthorn\n"
         "config_version = {}\n\n"
-        "# What this server calls itself. The name leads to its addresses (A, AAAA), and its addresses to the name (PTR).\n"
+        "# What this server calls itself. The name leads to its addresses (A, AAAA), and\n"
+        "# its addresses lead to the name (PTR).\n"
         "hostname = {}\n\n",
         config::kConfigVersion, toml::quote(answers.hostname));
-    const std::vector<std::string> programs = doors.programs.value_or(std::vector<std::string>{"127.0.0.1:25"});
-    if (!programs.empty()) out += "# Programs on this machine hand in mail here, without a password. sendmail needs no port.\n";
+    const std::vector<std::string> programs =
+        doors.programs.value_or(std::vector<std::string>{"127.0.0.1:25"});
+    if (!programs.empty())
+        out +=
+            "# Programs on this machine hand in mail here, without a password. sendmail\n# needs no port.\n";
     for (const std::string& address : programs) out += door(address, false);
     if (takes_users(answers)) {
         out += "# People and programs elsewhere log in here: `posthorn user add NAME`.\n";
         for (const std::string& address : doors.users) out += door(address, true);
     }
-    out += "# Mail from these domains, and from names below them, is signed and sent. `posthorn domain add NAME` adds one.\n";
+    out +=
+        "# Mail from these domains, and from names below them, is signed and sent.\n# `posthorn domain add "
+        "NAME` adds one.\n";
     for (const std::string& domain : answers.domains)
-        out += fmt::format("[[domain]]\nname = {}\nkey_directory = {}\n\n", toml::quote(domain), toml::quote(key_directory_of(domain)));
+        out += fmt::format("[[domain]]\nname = {}\nkey_directory = {}\n\n", toml::quote(domain),
+                           toml::quote(key_directory_of(domain)));
     if (takes_users(answers)) {
         out += "# Renewed certificates are taken by themselves.\n[tls]\n";
-        out += answers.self_signed ? std::string("self_signed = true\n\n")
-                                   : fmt::format("certificate_file = {}\nkey_file = {}\n\n", toml::quote(answers.certificate_file), toml::quote(answers.key_file));
+        out += answers.self_signed
+                   ? std::string("self_signed = true\n\n")
+                   : fmt::format("certificate_file = {}\nkey_file = {}\n\n",
+                                 toml::quote(answers.certificate_file), toml::quote(answers.key_file));
         out += "[auth]\nusers_file = \"users\"\n\n";
     }
     if (!answers.root_mail.empty())
-        out += fmt::format("# Who reads what cron and others write to users of this machine, such as root.\n[local]\nusers_to = {}\n\n", list_of(answers.root_mail));
+        out += fmt::format(
+            "# Who reads what cron and others write to users of this machine, such as\n# "
+            "root.\n[local]\nusers_to = {}\n\n",
+            list_of(answers.root_mail));
     const std::string v4 = source_of(answers, machine, true);
     const std::string v6 = source_of(answers, machine, false);
-    if (!v4.empty() || !v6.empty()) out += "# This machine has more addresses; mail leaves from these.\n[delivery]\n";
+    if (!v4.empty() || !v6.empty())
+        out += "# This machine has more addresses; mail leaves from these.\n[delivery]\n";
     if (!v4.empty()) out += fmt::format("source_v4 = {}\n", toml::quote(v4));
     if (!v6.empty()) out += fmt::format("source_v6 = {}\n", toml::quote(v6));
     while (out.ends_with("\n\n")) out.pop_back();
@@ -112,12 +129,15 @@ private:
     Result<void> set(std::string_view path, const std::string& value, const std::string& was) {
         auto set = text_.set_value(path, value);
         if (!set) return set.error();
-        if (*set) changes_.push_back(was.empty() ? fmt::format("{} = {} is added", path, value) : fmt::format("{} becomes {}; it is {}", path, value, was));
+        if (*set)
+            changes_.push_back(was.empty() ? fmt::format("{} = {} is added", path, value)
+                                           : fmt::format("{} becomes {}; it is {}", path, value, was));
         return {};
     }
     // As the daemon sees it: a relative path begins at the file.
     Result<void> set_path(std::string_view path, const std::string& value, const std::string& present) {
-        if ((directory_ / value).lexically_normal() == std::filesystem::path(present).lexically_normal()) return {};
+        if ((directory_ / value).lexically_normal() == std::filesystem::path(present).lexically_normal())
+            return {};
         return set(path, toml::quote(value), present.empty() ? std::string() : toml::quote(present));
     }
     Result<void> add_domains(const std::vector<std::string>& domains);
@@ -133,7 +153,8 @@ private:
 Result<void> Amendment::add_domains(const std::vector<std::string>& domains) {
     for (const std::string& name : domains) {
         const auto& all = as_read_.auth.domains;
-        const auto present = std::find_if(all.begin(), all.end(), [&](const auth::DomainOptions& domain) { return domain.name == name; });
+        const auto present = std::find_if(
+            all.begin(), all.end(), [&](const auth::DomainOptions& domain) { return domain.name == name; });
         if (present == all.end()) {
             auto added = text_.add_domain({name, {}, key_directory_of(name)});
             if (!added) return added.error();
@@ -141,7 +162,9 @@ Result<void> Amendment::add_domains(const std::vector<std::string>& domains) {
         } else if (present->keys.empty() && present->key_directory.empty()) {
             auto set = text_.set_domain_value(name, "key_directory", toml::quote(key_directory_of(name)));
             if (!set) return set.error();
-            if (*set) changes_.push_back(fmt::format("[[domain]] {} has no key; it gets key_directory = \"{}\"", name, key_directory_of(name)));
+            if (*set)
+                changes_.push_back(fmt::format("[[domain]] {} has no key; it gets key_directory = \"{}\"",
+                                               name, key_directory_of(name)));
         }
     }
     return {};
@@ -150,19 +173,27 @@ Result<void> Amendment::add_domains(const std::vector<std::string>& domains) {
 Result<void> Amendment::add_door(const std::string& address, bool users) {
     // Read as the configuration reads it: "*:465" and "0.0.0.0:465" are the same.
     const config::Loaded wanted = config::parse(door(address, users), "listen", {});
-    if (wanted.config.server.listeners.empty() || wanted.config.server.listeners.front().address == Endpoint{})
-        return Error{address, " is no address to listen at; one looks like 127.0.0.1:25, *:587 or unix:/run/posthorn/submit.sock"};
+    if (wanted.config.server.listeners.empty() ||
+        wanted.config.server.listeners.front().address == Endpoint{})
+        return Error{address,
+                     " is no address to listen at; one looks like 127.0.0.1:25, *:587 or "
+                     "unix:/run/posthorn/submit.sock"};
     const Endpoint& endpoint = wanted.config.server.listeners.front().address;
     const auto& all = as_read_.server.listeners;
-    if (std::any_of(all.begin(), all.end(), [&](const ListenerOptions& listener) { return listener.address == endpoint; })) return {};
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const ListenerOptions& listener) { return listener.address == endpoint; }))
+        return {};
     if (auto added = text_.add_table("listener", lines_of_door(address, users)); !added) return added.error();
-    changes_.push_back(fmt::format("[[listener]] {} is added, {}", address, users ? "where users log in" : "where programs need no password"));
+    changes_.push_back(fmt::format("[[listener]] {} is added, {}", address,
+                                   users ? "where users log in" : "where programs need no password"));
     return {};
 }
 
 Result<void> Amendment::take_users(const Answers& answers, const Doors& doors) {
     const auto& all = as_read_.server.listeners;
-    const bool has_door = std::any_of(all.begin(), all.end(), [](const ListenerOptions& listener) { return listener.auth == ListenerAuth::required; });
+    const bool has_door = std::any_of(all.begin(), all.end(), [](const ListenerOptions& listener) {
+        return listener.auth == ListenerAuth::required;
+    });
     if (!has_door) {
         for (const std::string& address : doors.users)
             if (auto done = add_door(address, true); !done) return done;
@@ -172,17 +203,24 @@ Result<void> Amendment::take_users(const Answers& answers, const Doors& doors) {
         if (auto done = set("tls.self_signed", "true", ""); !done) return done;
     } else {
         const auto& tls = as_read_.server.tls;
-        if (auto done = set_path("tls.certificate_file", answers.certificate_file, tls.certificate_file); !done) return done;
+        if (auto done = set_path("tls.certificate_file", answers.certificate_file, tls.certificate_file);
+            !done)
+            return done;
         if (auto done = set_path("tls.key_file", answers.key_file, tls.key_file); !done) return done;
     }
     const auto& credentials = as_read_.auth.credentials;
-    return credentials.users_file.empty() && credentials.dovecot_socket.empty() ? set("auth.users_file", "\"users\"", "") : Result<void>();
+    return credentials.users_file.empty() && credentials.dovecot_socket.empty()
+               ? set("auth.users_file", "\"users\"", "")
+               : Result<void>();
 }
 
 Result<void> Amendment::carry_out(const Answers& answers, const Machine& machine, const Doors& doors) {
     const bool begun = !as_read_.hostname.empty();
     if (answers.hostname != as_read_.hostname) {
-        if (auto done = set("hostname", toml::quote(answers.hostname), begun ? toml::quote(as_read_.hostname) : ""); !done) return done;
+        if (auto done =
+                set("hostname", toml::quote(answers.hostname), begun ? toml::quote(as_read_.hostname) : "");
+            !done)
+            return done;
     }
     // What a file without a host name lacks is not known to be left out on purpose.
     if (doors.programs || (!begun && as_read_.server.listeners.empty())) {
@@ -197,13 +235,19 @@ Result<void> Amendment::carry_out(const Answers& answers, const Machine& machine
     std::string present;
     for (const std::string& address : root) present += (present.empty() ? "" : " ") + address;
     if (!answers.root_mail.empty() && answers.root_mail != present) {
-        if (auto done = set("local.users_to", list_of(answers.root_mail), present.empty() ? std::string() : list_of(present)); !done) return done;
+        if (auto done = set("local.users_to", list_of(answers.root_mail),
+                            present.empty() ? std::string() : list_of(present));
+            !done)
+            return done;
     }
     for (const bool v4 : {true, false}) {
         const std::string& now = v4 ? as_read_.delivery.source_v4 : as_read_.delivery.source_v6;
         const std::string wanted = source_of(answers, machine, v4);
         if (wanted.empty() || wanted == now) continue;
-        if (auto done = set(v4 ? "delivery.source_v4" : "delivery.source_v6", toml::quote(wanted), now.empty() ? "" : toml::quote(now)); !done) return done;
+        if (auto done = set(v4 ? "delivery.source_v4" : "delivery.source_v6", toml::quote(wanted),
+                            now.empty() ? "" : toml::quote(now));
+            !done)
+            return done;
     }
     return {};
 }
@@ -214,8 +258,8 @@ std::string key_directory_of(std::string_view domain) {
     return "keys/" + std::string(domain);
 }
 
-Result<SetupPlan> make_setup_plan(ConfigText present, const config::Config& as_read, const std::string& path, const Answers& answers,
-                                  const Machine& machine, const Doors& doors) {
+Result<SetupPlan> make_setup_plan(ConfigText present, const config::Config& as_read, const std::string& path,
+                                  const Answers& answers, const Machine& machine, const Doors& doors) {
     SetupPlan plan;
     if (text::trim(present.text()).empty()) {
         plan.fresh = true;

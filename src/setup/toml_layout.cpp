@@ -32,7 +32,8 @@ void TomlLayout::collect(const toml::Table& table) {
     };
     for (const toml::Entry& entry : table) {
         look_at(entry.value);
-        if (const auto* list = entry.value.as<toml::List>()) std::for_each(list->begin(), list->end(), look_at);
+        if (const auto* list = entry.value.as<toml::List>())
+            std::for_each(list->begin(), list->end(), look_at);
     }
 }
 
@@ -93,9 +94,11 @@ std::size_t TomlLayout::end_of_own_lines(const toml::Table& table) const {
     std::size_t last = 0;
     for (const toml::Entry& entry : table) {
         const auto* list = entry.value.as<toml::List>();
-        const bool headed = has_heading(entry.value) || (list != nullptr && !list->empty() && has_heading(list->front()));
+        const bool headed =
+            has_heading(entry.value) || (list != nullptr && !list->empty() && has_heading(list->front()));
         if (headed) continue;
-        if (const auto* dotted = entry.value.as<toml::Table>(); dotted != nullptr && text_[offset(entry.value.at)] != '{') {
+        if (const auto* dotted = entry.value.as<toml::Table>();
+            dotted != nullptr && text_[offset(entry.value.at)] != '{') {
             last = std::max(last, end_of_own_lines(*dotted));
         } else {
             last = std::max(last, end_of_lines(entry.value));
@@ -115,7 +118,8 @@ std::size_t TomlLayout::begin_of_comments(std::size_t begin) const {
     return begin;
 }
 
-std::optional<std::size_t> TomlLayout::after_commented_out(std::string_view key, std::size_t begin, std::size_t end) const {
+std::optional<std::size_t> TomlLayout::after_commented_out(std::string_view key, std::size_t begin,
+                                                           std::size_t end) const {
     for (std::size_t at = begin; at < end; at = line_end(at)) {
         std::string_view shown = line(at);
         if (!shown.starts_with('#')) continue;

@@ -1,5 +1,5 @@
-// Where things stand in a TOML text: lines, headings, paragraphs, as the octets between which something can be
-// replaced, put in or taken out.
+// Where things stand in a TOML text: lines, headings, paragraphs, as the octets between which something can
+// be replaced, put in or taken out.
 #pragma once
 
 #include <cstddef>
@@ -32,12 +32,14 @@ public:
     [[nodiscard]] std::size_t end_of_lines(const toml::Value& value) const;
     // The same of what `table` gives itself, without the tables that have headings of their own; 0: nothing.
     [[nodiscard]] std::size_t end_of_own_lines(const toml::Table& table) const;
-    // Over the comment lines that follow an end of lines directly, unless a heading or a key follows them as directly: then they speak of that.
+    // Over the comment lines that follow an end of lines directly, unless a heading or a key follows them as
+    // directly: then they speak of that.
     [[nodiscard]] std::size_t end_of_paragraph(std::size_t end) const;
     // Back over the comment lines directly above the line that begins here.
     [[nodiscard]] std::size_t begin_of_comments(std::size_t begin) const;
     // One past the line "#key = ..." between two offsets, where there is one.
-    [[nodiscard]] std::optional<std::size_t> after_commented_out(std::string_view key, std::size_t begin, std::size_t end) const;
+    [[nodiscard]] std::optional<std::size_t> after_commented_out(std::string_view key, std::size_t begin,
+                                                                 std::size_t end) const;
 
 private:
     void collect(const toml::Table& table);

@@ -35,15 +35,28 @@ struct Written {
 };
 
 std::string noise() {
-    static const std::vector<std::string> all = {"", "", "", "\n", "\n\n", "# a comment\n", "#\n", "  # [[domain]]\n", "# name = \"x\"\n",
-                                                 "\n# \u00e4\u00f6 =\n\n", "#hostname = \"\"\n", "\t\n", "# [log]\n\n"};
+    static const std::vector<std::string> all = {"",
+                                                 "",
+                                                 "",
+                                                 "\n",
+                                                 "\n\n",
+                                                 "# a comment\n",
+                                                 "#\n",
+                                                 "  # [[domain]]\n",
+                                                 "# name = \"x\"\n",
+                                                 "\n# \u00e4\u00f6 =\n\n",
+                                                 "#hostname = \"\"\n",
+                                                 "\t\n",
+                                                 "# [log]\n\n"};
     return *rc::gen::elementOf(all);
 }
 
 Written written_file(int least_domains = 0) {
     Written file;
-    file.text = noise() + *rc::gen::elementOf(std::vector<std::string>{"hostname = \"mail.example.com\"", "hostname='mail.example.com' # \u20ac",
-                                                                      "\"hostname\"   = \"\"\"mail.example.com\"\"\""}) +
+    file.text = noise() +
+                *rc::gen::elementOf(std::vector<std::string>{
+                    "hostname = \"mail.example.com\"", "hostname='mail.example.com' # \u20ac",
+                    "\"hostname\"   = \"\"\"mail.example.com\"\"\""}) +
                 "\n" + noise();
     if (*rc::gen::arbitrary<bool>()) file.text += "dns.timeout = \"5s\" # dotted\n" + noise();
     std::vector<std::string> parts = {"[[listener]]\naddress = \"127.0.0.1:25\"\n"};
@@ -52,16 +65,21 @@ Written written_file(int least_domains = 0) {
         const std::string name = "d" + std::to_string(i) + ".example";
         file.domains.push_back(name);
         parts.push_back(*rc::gen::elementOf(std::vector<std::string>{
-            "[[domain]]\nname = \"" + name + "\"\ndkim = [{ selector = \"m1\", key_file = \"k.pem\" }] # key\n",
-            "  [[ domain ]] # mine\n" + noise() + "dkim = [\n  # first\n  { selector = \"m1\", key_file = \"k.pem\" },\n]\nname = \"" + name + "\"\n",
+            "[[domain]]\nname = \"" + name +
+                "\"\ndkim = [{ selector = \"m1\", key_file = \"k.pem\" }] # key\n",
+            "  [[ domain ]] # mine\n" + noise() +
+                "dkim = [\n  # first\n  { selector = \"m1\", key_file = \"k.pem\" },\n]\nname = \"" + name +
+                "\"\n",
             "[[domain]]\nname = \"" + name + "\"\n" + noise() + "bounce_to = \"a@" + name + "\" #x\n"}));
     }
     if (*rc::gen::arbitrary<bool>()) parts.push_back("[log]\n" + noise() + "level = \"info\"\n");
     if (*rc::gen::arbitrary<bool>()) parts.push_back("[tls]\n" + noise());
     if (*rc::gen::arbitrary<bool>()) parts.push_back("[delivery.timeouts]\ngreeting = \"5m\" # five\n");
-    if (*rc::gen::arbitrary<bool>()) parts.push_back("[local]\n#users_to = []\naliases_file = '''/etc/aliases'''\n");
+    if (*rc::gen::arbitrary<bool>())
+        parts.push_back("[local]\n#users_to = []\naliases_file = '''/etc/aliases'''\n");
     // Any order, for tables of one kind their own.
-    for (std::size_t i = parts.size(); i > 1; --i) std::swap(parts[i - 1], parts[*rc::gen::inRange<std::size_t>(0, i)]);
+    for (std::size_t i = parts.size(); i > 1; --i)
+        std::swap(parts[i - 1], parts[*rc::gen::inRange<std::size_t>(0, i)]);
     for (const std::string& part : parts) file.text += part + noise();
     if (*rc::gen::arbitrary<bool>() && file.text.ends_with('\n')) file.text.pop_back();
     if (*rc::gen::arbitrary<bool>()) {
@@ -88,7 +106,8 @@ RC_GTEST_PROP(ConfigTextOfAnyShape, AddingADomainKeepsAllLines, ()) {
               holds_all(lines_of(text.text()), lines_of(file.text + "\r\n")));
     check_loads(text.text());
     const auto names = text.domains();
-    RC_ASSERT(names.size() == file.domains.size() + 1 && std::count(names.begin(), names.end(), "new.example") == 1);
+    RC_ASSERT(names.size() == file.domains.size() + 1 &&
+              std::count(names.begin(), names.end(), "new.example") == 1);
     // And there and back again: of blank lines one may be missing, and the last line has an end now.
     RC_ASSERT(text.remove_domain("new.example").value());
     std::vector<std::string> now = lines_of(text.text());
@@ -108,7 +127,8 @@ RC_GTEST_PROP(ConfigTextOfAnyShape, RemovingADomainTakesOnlyItsOwnLines, ()) {
     RC_ASSERT(text.remove_domain(name).value());
     const auto at = file.text.find(text.removed());
     RC_ASSERT(at != std::string::npos);
-    std::vector<std::string> rest = lines_of(file.text.substr(0, at) + file.text.substr(at + text.removed().size()));
+    std::vector<std::string> rest =
+        lines_of(file.text.substr(0, at) + file.text.substr(at + text.removed().size()));
     std::vector<std::string> now = lines_of(text.text());
     RC_ASSERT(holds_all(rest, now));
     RC_ASSERT(rest.size() - now.size() <= 1);  // a blank one
@@ -123,14 +143,15 @@ RC_GTEST_PROP(ConfigTextOfAnyShape, RemovingADomainTakesOnlyItsOwnLines, ()) {
 RC_GTEST_PROP(ConfigTextOfAnyShape, SettingAValueKeepsAllOtherLines, ()) {
     using Setting = std::pair<std::string, std::string>;
     const Written file = written_file();
-    const Setting setting = *rc::gen::elementOf(std::vector<Setting>{{"hostname", "\"mx.example.com\""},
-                                                                    {"postmaster", "\"ann@example.com\""},
-                                                                    {"tls.self_signed", "true"},
-                                                                    {"log.level", "\"warning\""},
-                                                                    {"local.users_to", "[\"ann@example.com\"]"},
-                                                                    {"dns.timeout", "\"7s\""},
-                                                                    {"delivery.timeouts.greeting", "\"6m\""},
-                                                                    {"delivery.port", "2525"}});
+    const Setting setting =
+        *rc::gen::elementOf(std::vector<Setting>{{"hostname", "\"mx.example.com\""},
+                                                 {"postmaster", "\"ann@example.com\""},
+                                                 {"tls.self_signed", "true"},
+                                                 {"log.level", "\"warning\""},
+                                                 {"local.users_to", "[\"ann@example.com\"]"},
+                                                 {"dns.timeout", "\"7s\""},
+                                                 {"delivery.timeouts.greeting", "\"6m\""},
+                                                 {"delivery.port", "2525"}});
     ConfigText text = ConfigText::parse(file.text, "f").value();
     RC_ASSERT(text.set_value(setting.first, setting.second).value());
     std::vector<std::string> before = lines_of(file.text);
@@ -153,10 +174,13 @@ RC_GTEST_PROP(ConfigTextOfAnyShape, SettingAValueKeepsAllOtherLines, ()) {
         const std::string key = setting.first.substr(setting.first.rfind('.') + 1);
         RC_ASSERT(lost.front().find(key) != std::string::npos);
         const auto comment = lost.front().find(" #");
-        if (comment != std::string::npos) RC_ASSERT(text.text().find(text::trim_right(std::string_view(lost.front()).substr(comment))) != std::string::npos);
+        if (comment != std::string::npos)
+            RC_ASSERT(text.text().find(text::trim_right(std::string_view(lost.front()).substr(comment))) !=
+                      std::string::npos);
     }
     check_loads(text.text());
-    RC_ASSERT(!text.set_value(setting.first, setting.second).value());  // the second time there is nothing to do
+    RC_ASSERT(
+        !text.set_value(setting.first, setting.second).value());  // the second time there is nothing to do
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Changes of posthorn.toml by example: what is put in goes where a person would put it, and nothing else moves.
+// Changes of posthorn.toml by example: what is put in goes where a person would put it, and nothing else
+// moves.
 #include "setup/config_text.hpp"
 
 #include <gtest/gtest.h>
@@ -80,7 +81,8 @@ TEST(ConfigText, TheFirstDomainGoesToTheEnd) {
     managed.key_directory = "keys/example.net";
     ASSERT_TRUE(text.add_domain(managed).value());
     EXPECT_EQ(text.text(),
-              "hostname = \"a.example\"\n[log]\nlevel = \"info\" # no line end\n\n[[domain]]\nname = \"example.net\"\n"
+              "hostname = \"a.example\"\n[log]\nlevel = \"info\" # no line end\n\n[[domain]]\nname = "
+              "\"example.net\"\n"
               "key_directory = \"keys/example.net\"\n");
 }
 
@@ -88,7 +90,8 @@ TEST(ConfigText, ARemovedDomainTakesItsParagraphAlong) {
     ConfigText text = parsed(kTwoDomains);
     ASSERT_TRUE(text.remove_domain("example.com").value());
     EXPECT_EQ(text.removed(),
-              "[[domain]]\nname = \"example.com\"\ndkim = [{ selector = \"m1\", key_file = \"keys/example.com/m1.pem\" }]  # 2048 "
+              "[[domain]]\nname = \"example.com\"\ndkim = [{ selector = \"m1\", key_file = "
+              "\"keys/example.com/m1.pem\" }]  # 2048 "
               "bits\n#unsigned_policy = \"hold\"\n");
     const std::string before = kTwoDomains;
     const auto from = before.find("[[domain]]");
@@ -103,17 +106,20 @@ TEST(ConfigText, TheLastDomainLeavesNoHeadingBehind) {
 }
 
 TEST(ConfigText, CommentsAboveTheNextHeadingAreThatHeadings) {
-    ConfigText text = parsed("[[domain]]\nname = \"a.example\"\n# about b\n[[domain]]\nname = \"b.example\"\n");
+    ConfigText text =
+        parsed("[[domain]]\nname = \"a.example\"\n# about b\n[[domain]]\nname = \"b.example\"\n");
     ASSERT_TRUE(text.remove_domain("a.example").value());
     EXPECT_EQ(text.text(), "# about b\n[[domain]]\nname = \"b.example\"\n");
 }
 
 TEST(ConfigText, DomainsInOneLineAreLeftToTheOperator) {
-    const std::string before = "hostname = \"a.example\"\ndomain = [{ name = \"a.example\" }, { name = \"b.example\" }]\n";
+    const std::string before =
+        "hostname = \"a.example\"\ndomain = [{ name = \"a.example\" }, { name = \"b.example\" }]\n";
     ConfigText text = parsed(before);
     const auto added = text.add_domain(example("c.example"));
     ASSERT_FALSE(added);
-    EXPECT_NE(added.error().what.find("[[domain]]\nname = \"c.example\"\n"), std::string::npos) << added.error().what;
+    EXPECT_NE(added.error().what.find("[[domain]]\nname = \"c.example\"\n"), std::string::npos)
+        << added.error().what;
     const auto removed = text.remove_domain("a.example");
     ASSERT_FALSE(removed);
     EXPECT_NE(removed.error().what.find("take the [[domain]] of a.example out yourself"), std::string::npos);
@@ -123,7 +129,8 @@ TEST(ConfigText, DomainsInOneLineAreLeftToTheOperator) {
 
 // A sub-table far below its domain: the lines between are not the domain's.
 TEST(ConfigText, NothingElseGoesWithADomain) {
-    const std::string before = "[[domain]]\nname = \"a.example\"\n[log]\nlevel = \"info\"\n[domain.more]\nx = 1\n";
+    const std::string before =
+        "[[domain]]\nname = \"a.example\"\n[log]\nlevel = \"info\"\n[domain.more]\nx = 1\n";
     ConfigText text = parsed(before);
     EXPECT_FALSE(text.remove_domain("a.example"));
     EXPECT_EQ(text.text(), before);
@@ -151,22 +158,28 @@ TEST(ConfigText, PlacesAreCountedInCodePoints) {
 }
 
 TEST(ConfigText, AMissingValueGoesBelowItsCommentedDefault) {
-    ConfigText text = parsed("hostname = \"a.example\"\n#postmaster = \"\"\n\n[tls]\n# The chain.\n#certificate_file = \"\"\n\n#key_file = \"\"\n[log]\n");
+    ConfigText text = parsed(
+        "hostname = \"a.example\"\n#postmaster = \"\"\n\n[tls]\n# The chain.\n#certificate_file = "
+        "\"\"\n\n#key_file = \"\"\n[log]\n");
     ASSERT_TRUE(text.set_value("postmaster", "\"p@a.example\"").value());
     ASSERT_TRUE(text.set_value("tls.certificate_file", "\"c.pem\"").value());
     EXPECT_EQ(text.text(),
-              "hostname = \"a.example\"\n#postmaster = \"\"\npostmaster = \"p@a.example\"\n\n[tls]\n# The chain.\n#certificate_file = "
+              "hostname = \"a.example\"\n#postmaster = \"\"\npostmaster = \"p@a.example\"\n\n[tls]\n# The "
+              "chain.\n#certificate_file = "
               "\"\"\ncertificate_file = \"c.pem\"\n\n#key_file = \"\"\n[log]\n");
 }
 
 TEST(ConfigText, AMissingValueGoesToTheEndOfItsSection) {
-    ConfigText text = parsed("hostname = \"a.example\" # ours\n# the door\n[[listener]]\naddress = \"127.0.0.1:25\"\n[tls]\n[log]\nlevel = \"info\"\n\n# the end\n");
+    ConfigText text = parsed(
+        "hostname = \"a.example\" # ours\n# the door\n[[listener]]\naddress = "
+        "\"127.0.0.1:25\"\n[tls]\n[log]\nlevel = \"info\"\n\n# the end\n");
     ASSERT_TRUE(text.set_value("postmaster", "\"p@a.example\"").value());
     ASSERT_TRUE(text.set_value("log.format", "\"json\"").value());
     ASSERT_TRUE(text.set_value("tls.key_file", "\"k.pem\"").value());
     ASSERT_TRUE(text.set_value("auth.users_file", "\"users\"").value());
     EXPECT_EQ(text.text(),
-              "hostname = \"a.example\" # ours\npostmaster = \"p@a.example\"\n# the door\n[[listener]]\naddress = \"127.0.0.1:25\"\n[tls]\nkey_file = \"k.pem\"\n[log]\n"
+              "hostname = \"a.example\" # ours\npostmaster = \"p@a.example\"\n# the "
+              "door\n[[listener]]\naddress = \"127.0.0.1:25\"\n[tls]\nkey_file = \"k.pem\"\n[log]\n"
               "level = \"info\"\nformat = \"json\"\n\n# the end\n\n[auth]\nusers_file = \"users\"\n");
 }
 
@@ -182,7 +195,9 @@ TEST(ConfigText, AtTheTopOfAFileThatHasOnlyTables) {
 TEST(ConfigText, DottedKeysWithoutHeading) {
     ConfigText text = parsed("hostname = \"a.example\"\ntls.key_file = \"k.pem\"\n[log]\n");
     ASSERT_TRUE(text.set_value("tls.certificate_file", "\"c.pem\"").value());
-    EXPECT_EQ(text.text(), "hostname = \"a.example\"\ntls.key_file = \"k.pem\"\ntls.certificate_file = \"c.pem\"\n[log]\n");
+    EXPECT_EQ(
+        text.text(),
+        "hostname = \"a.example\"\ntls.key_file = \"k.pem\"\ntls.certificate_file = \"c.pem\"\n[log]\n");
     ConfigText inlined = parsed("tls = { key_file = \"k.pem\" }\n");
     EXPECT_FALSE(inlined.set_value("tls.certificate_file", "\"c.pem\""));
     EXPECT_EQ(inlined.text(), "tls = { key_file = \"k.pem\" }\n");
@@ -192,7 +207,8 @@ TEST(ConfigText, AnOperatorsLineEndsAreKept) {
     ConfigText text = parsed("hostname = \"a.example\"\r\n");
     ASSERT_TRUE(text.add_domain(example("a.example")).value());
     std::size_t plain = 0;
-    for (std::size_t i = 0; i < text.text().size(); ++i) plain += text.text()[i] == '\n' && text.text()[i - 1] != '\r' ? 1U : 0U;
+    for (std::size_t i = 0; i < text.text().size(); ++i)
+        plain += text.text()[i] == '\n' && text.text()[i - 1] != '\r' ? 1U : 0U;
     EXPECT_EQ(plain, 0U) << text.text();
 }
 
@@ -215,7 +231,8 @@ TEST(ConfigText, TheExampleFileTakesEverythingThatSetupSets) {
     ASSERT_TRUE(text.set_value("tls.key_file", "\"k.pem\"").value());
     ASSERT_TRUE(text.set_value("auth.users_file", "\"people\"").value());
     ASSERT_TRUE(text.set_value("local.users_to", "[\"you@example.net\"]").value());
-    ASSERT_TRUE(text.add_table("listener", {"address = \"*:465\"", "tls = \"implicit\"", "auth = \"required\""}));
+    ASSERT_TRUE(
+        text.add_table("listener", {"address = \"*:465\"", "tls = \"implicit\"", "auth = \"required\""}));
     ASSERT_TRUE(text.add_domain(example("example.org")).value());
     ASSERT_TRUE(text.remove_domain("example.net").value());
     const config::Loaded loaded = config::parse(text.text(), "/etc/posthorn/posthorn.toml", {});
@@ -223,7 +240,8 @@ TEST(ConfigText, TheExampleFileTakesEverythingThatSetupSets) {
     ASSERT_EQ(loaded.config.auth.domains.size(), 2U);
     EXPECT_EQ(loaded.config.auth.domains[1].name, "example.org");
     EXPECT_EQ(loaded.config.server.listeners.size(), 2U);
-    EXPECT_NE(text.text().find("#certificate_file = \"\"\ncertificate_file = \"c.pem\"\n"), std::string::npos);
+    EXPECT_NE(text.text().find("#certificate_file = \"\"\ncertificate_file = \"c.pem\"\n"),
+              std::string::npos);
 }
 
 }  // namespace
