@@ -219,6 +219,26 @@ bool Certificate::covers(std::string_view host) const {
            std::binary_search(names_.begin(), names_.end(), "*" + name.substr(dot));
 }
 
+Result<void> Certificate::verify_chain(const std::string& authorities) const {
+    const std::unique_ptr<X509_STORE, void (*)(X509_STORE*)> store(X509_STORE_new(), X509_STORE_free);
+    const std::unique_ptr<X509_STORE_CTX, void (*)(X509_STORE_CTX*)> check(X509_STORE_CTX_new(),
+                                                                           X509_STORE_CTX_free);
+    const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> chain(
+        sk_X509_new_null(), [](STACK_OF(X509) * all) { sk_X509_free(all); });
+    bool ready = store && check && chain;
+    ready = ready && (authorities.empty() ? X509_STORE_set_default_paths(store.get())
+                                          : X509_STORE_load_file(store.get(), authorities.c_str())) == 1;
+    for (const X509Ptr& one : pem_->chain) ready = ready && sk_X509_push(chain.get(), one.get()) > 0;
+    ready = ready && X509_STORE_CTX_init(check.get(), store.get(), pem_->own.get(), chain.get()) == 1;
+    if (!ready) return Error{"the authorities cannot be read: " + take_ssl_error()};
+    X509_STORE_CTX_set_flags(check.get(), X509_V_FLAG_NO_CHECK_TIME);
+    const bool good = X509_verify_cert(check.get()) == 1;
+    const int reason = X509_STORE_CTX_get_error(check.get());
+    ERR_clear_error();
+    if (good) return {};
+    return Error{X509_verify_cert_error_string(reason)};
+}
+
 Result<void> Certificate::install(SSL_CTX* context) const {
     ERR_clear_error();
     bool done = SSL_CTX_use_certificate(context, pem_->own.get()) == 1 &&

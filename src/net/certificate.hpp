@@ -55,6 +55,9 @@ public:
     [[nodiscard]] int key_type() const { return key_type_; }
     // RFC 6125 s6.4: a wildcard stands for exactly one label, and only for the whole of the leftmost one.
     [[nodiscard]] bool covers(std::string_view host) const;
+    // Whether a client that trusts these authorities (PEM; empty: the system's, or SSL_CERT_FILE) gets from here to one of them by the chain in
+    // the file. Names and dates of our own certificate are not looked at. The error says where the chain ends.
+    [[nodiscard]] Result<void> verify_chain(const std::string& authorities) const;
     // Puts certificate, chain and key into a context, beside those of other key types.
     [[nodiscard]] Result<void> install(SSL_CTX* context) const;
 

@@ -315,5 +315,51 @@ TEST(SpfRecord, TheRepairedRecordPasses) {
     }
 }
 
+// SD-77: the tree of terms with what each costs, past the term that matches and past the limit.
+
+Survey look_at(const test::DnsZone& zone, std::string_view address, const std::string& domain) {
+    const Subject subject(ip(address), domain, "mail.example.org");
+    return zone.settle([&](const DnsAnswers& known) { return survey(subject, known); });
+}
+
+TEST(SpfSurvey, EveryTermWithItsCost) {
+    const test::DnsZone zone(R"(
+example.com TXT v=spf1 ip4:192.0.2.1 include:a.example.net mx -all
+a.example.net TXT v=spf1 a:gone.example.net include:b.example.net ~all
+b.example.net TXT v=spf1 ip4:198.51.100.1 ?all
+example.com MX 10 mx.example.com
+mx.example.com A 203.0.113.9
+)");
+    const Survey found = look_at(zone, "192.0.2.1", "example.com");
+    EXPECT_EQ(found.lookups, 4U);
+    EXPECT_EQ(found.void_lookups, 1U);
+    EXPECT_TRUE(found.complete);
+    ASSERT_EQ(found.terms.size(), 9U);
+    EXPECT_TRUE(found.terms[0].matches) << "ip4:192.0.2.1";
+    EXPECT_EQ(found.terms[1].term, "include:a.example.net");
+    EXPECT_EQ(found.terms[1].lookups, 3U);
+    EXPECT_EQ(found.terms[1].void_lookups, 1U);
+    EXPECT_EQ(found.terms[2].depth, 1U);
+    EXPECT_EQ(found.terms[2].domain, "a.example.net");
+    EXPECT_EQ(found.terms[4].depth, 2U);
+    EXPECT_EQ(found.terms[7].term, "mx");
+    EXPECT_EQ(found.terms[8].term, "-all");
+}
+
+TEST(SpfSurvey, CountsBeyondTheLimitAndEndsWhereRecordsIncludeThemselves) {
+    std::string zone = "example.com TXT v=spf1";
+    for (int i = 0; i < 12; ++i) zone += " include:s" + std::to_string(i) + ".example.net";
+    zone += " -all\n";
+    for (int i = 0; i < 12; ++i) zone += "s" + std::to_string(i) + ".example.net TXT v=spf1 ip4:198.51.100." + std::to_string(i) + " ~all\n";
+    const Survey many = look_at(test::DnsZone(zone), "192.0.2.1", "example.com");
+    EXPECT_EQ(many.lookups, 12U);
+    const Survey endless = look_at(test::DnsZone("example.com TXT v=spf1 include:example.com include:example.com -all\n"), "192.0.2.1", "example.com");
+    EXPECT_FALSE(endless.complete);
+    EXPECT_LE(endless.terms.size(), 100U);
+    const Survey redirected = look_at(test::DnsZone("example.com TXT v=spf1 redirect=b.example\nb.example TXT v=spf1 a -all\n"), "192.0.2.1", "example.com");
+    EXPECT_EQ(redirected.lookups, 2U);
+    EXPECT_EQ(redirected.terms.front().term, "redirect=b.example");
+}
+
 }  // namespace
 }  // namespace posthorn::auth::spf

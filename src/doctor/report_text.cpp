@@ -1,0 +1,105 @@
+// Lines, margins, colours.
+#include "doctor/report_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace posthorn::doctor {
+namespace {
+
+constexpr std::size_t kMargin = 6;  // "FAIL  "
+
+std::string_view colour_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::fail:
+            return "\x1b[1;31m";
+        case Verdict::warn:
+            return "\x1b[33m";
+        case Verdict::pass:
+            return "\x1b[32m";
+        default:
+            return "\x1b[2m";
+    }
+}
+
+std::string painted(std::string_view text, Verdict verdict, bool colour) {
+    return colour ? fmt::format("{}{}\x1b[0m", colour_of(verdict), text) : std::string(text);
+}
+
+std::string_view mark_of(Verdict verdict) {
+    return verdict == Verdict::unknown ? "????" : to_string(verdict);
+}
+
+std::string name_of(std::string_view provider) {
+    std::string name(provider);
+    if (!name.empty()) name.front() = text::to_upper(name.front());
+    return name;
+}
+
+void add(std::string& out, const Finding& finding, const TextOptions& options) {
+    const std::string tag = "[" + finding.check + "]";
+    std::string title = finding.title;
+    const std::size_t used = kMargin + title.size() + tag.size();
+    title += used + 1 < options.width ? std::string(options.width - used, ' ') : std::string(1, ' ');
+    out += painted(mark_of(finding.verdict), finding.verdict, options.colour) + "  " + title + tag + "\n";
+    if (!finding.detail.empty()) out += wrapped(finding.detail, kMargin, options.width);
+    if (finding.seen.differs) {
+        out += wrapped("its own servers: " + finding.seen.at_authority, kMargin, options.width);
+        out += wrapped(fmt::format("the resolver, for {} s more: {}", finding.seen.ttl.count(),
+                                   finding.seen.at_resolver),
+                       kMargin, options.width);
+    }
+    for (const Meaning& one : finding.meaning)
+        out += wrapped(fmt::format("{:<8} {}", name_of(one.provider), one.words), kMargin, options.width);
+    if (finding.verdict == Verdict::pass || finding.verdict == Verdict::skipped) return;
+    if (!finding.repair.empty()) out += wrapped("To do: " + finding.repair, kMargin, options.width);
+    for (const std::string& record : finding.records) out += record + "\n";
+    for (const std::string& command : finding.commands)
+        out += std::string(kMargin, ' ') + "$ " + command + "\n";
+    out += "\n";
+}
+
+}  // namespace
+
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
+    std::string out;
+    for (const std::string_view line : text::split(text, '\n')) {
+        const std::size_t blanks = std::min(line.find_first_not_of(' '), line.size());
+        const std::string margin(indent + blanks, ' ');
+        // Columns that are set out (a tree, two keys one below the other) stay as they are where they fit.
+        if (indent + line.size() <= width) {
+            out += std::string(indent, ' ') + std::string(text::trim_right(line)) + "\n";
+            continue;
+        }
+        std::string current = margin;
+        for (const std::string_view word : text::split(line.substr(blanks), ' ')) {
+            if (word.empty()) continue;
+            const bool first = current.size() == margin.size();
+            if (!first && current.size() + 1 + word.size() > width) {
+                out += current + "\n";
+                current = margin;
+            }
+            if (current.size() > margin.size()) current += ' ';
+            current += word;
+        }
+        out += current + "\n";
+    }
+    return out;
+}
+
+std::string to_text(const Report& report, const TextOptions& options) {
+    const Verdict worst = report.findings.empty() ? Verdict::unknown : report.findings.front().verdict;
+    const std::string answer = painted(wrapped(report.verdict, 0, options.width), worst, options.colour);
+    std::string out = answer + "\n";
+    for (const Finding& finding : report.findings) add(out, finding, options);
+    out +=
+        fmt::format("\n{} fail, {} warned of, {} not known, {} skipped, {} pass\n",
+                    report.count(Verdict::fail), report.count(Verdict::warn), report.count(Verdict::unknown),
+                    report.count(Verdict::skipped), report.count(Verdict::pass));
+    return out + answer;
+}
+
+}  // namespace posthorn::doctor

@@ -1,0 +1,138 @@
+// Findings as a report: the worst first, reverse DNS before its equals, exit codes, 80 columns, keys side by side.
+#include <gtest/gtest.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "base/text.hpp"
+#include "doctor/examination.hpp"
+#include "doctor/finding.hpp"
+#include "doctor/key_difference.hpp"
+#include "doctor/made.hpp"
+#include "doctor/report_text.hpp"
+
+namespace posthorn::doctor {
+namespace {
+
+Finding one(std::string check, Verdict verdict) {
+    return made(std::move(check), "example.com", verdict, "Title", "detail");
+}
+
+// SD-82.
+TEST(Report, WorstFirstAndReverseDnsBeforeItsEquals) {
+    const Report report = report_of({one("spf", Verdict::pass), one("dkim", Verdict::fail), one("dmarc", Verdict::warn), one("ptr", Verdict::fail)});
+    ASSERT_EQ(report.findings.size(), 4U);
+    EXPECT_EQ(report.findings[0].check, "ptr");
+    EXPECT_EQ(report.findings[1].check, "dkim");
+    EXPECT_EQ(report.findings[2].check, "dmarc");
+    EXPECT_EQ(report.findings[3].check, "spf");
+    EXPECT_EQ(checks().front().id, "ptr");
+}
+
+TEST(Report, ExitCodes) {
+    EXPECT_EQ(exit_code_of(report_of({one("spf", Verdict::pass), one("urls", Verdict::skipped)}), true), 0);
+    EXPECT_EQ(exit_code_of(report_of({one("spf", Verdict::warn)}), false), 0);
+    EXPECT_EQ(exit_code_of(report_of({one("spf", Verdict::warn)}), true), 1);
+    EXPECT_EQ(exit_code_of(report_of({one("spf", Verdict::unknown)}), true), 75);
+    EXPECT_EQ(exit_code_of(report_of({one("spf", Verdict::unknown), one("ptr", Verdict::fail)}), false), 1);
+    EXPECT_EQ(exit_code_of(report_of({}), false), 75) << "nothing was looked at is no health";
+}
+
+TEST(Report, MeaningForAllThreeOrTheOneThatWasAskedFor) {
+    EXPECT_EQ(report_of({one("spf", Verdict::fail)}).findings[0].meaning.size(), 3U);
+    const Report gmail = report_of({one("spf", Verdict::fail)}, "gmail");
+    ASSERT_EQ(gmail.findings[0].meaning.size(), 1U);
+    EXPECT_EQ(gmail.findings[0].meaning[0].provider, "gmail");
+    EXPECT_TRUE(report_of({one("spf", Verdict::pass)}).findings[0].meaning.empty());
+}
+
+TEST(Report, EveryCheckHasADifferentName) {
+    std::vector<std::string_view> ids;
+    for (const Check& check : checks()) {
+        EXPECT_EQ(std::count(ids.begin(), ids.end(), check.id), 0) << check.id;
+        ids.push_back(check.id);
+    }
+}
+
+TEST(Report, EightyColumnsButRecordsWhole) {
+    Finding finding = one("dkim", Verdict::fail);
+    finding.detail = "what was found is told in a sentence that is much longer than any terminal is wide, so that it has to be broken somewhere";
+    finding.repair = finding.detail;
+    const std::string record = "s1._domainkey.example.com. IN TXT \"v=DKIM1; k=rsa; p=" + std::string(200, 'A') + "\"";
+    finding.records.push_back(record);
+    finding.seen.differs = true;
+    finding.seen.at_authority = finding.detail;
+    finding.seen.ttl = std::chrono::seconds(321);
+    const std::string text = to_text(report_of({finding, one("spf", Verdict::pass)}), {});
+    bool whole = false;
+    for (const std::string_view line : text::split(text, '\n')) {
+        if (line == record)
+            whole = true;
+        else
+            EXPECT_LE(line.size(), 80U) << line;
+    }
+    EXPECT_TRUE(whole) << text;
+    EXPECT_NE(text.find("321 s more"), std::string::npos);
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << "no colour unless asked for";
+    // The answer stands at the top and at the bottom.
+    const std::string answer = text.substr(0, text.find('\n') + 1);
+    EXPECT_EQ(text.substr(text.size() - answer.size()), answer);
+    TextOptions colour;
+    colour.colour = true;
+    EXPECT_NE(to_text(report_of({finding}), colour).find("\x1b[1;31m"), std::string::npos);
+}
+
+TEST(Report, Json) {
+    const std::string json = boost::json::serialize(to_json(report_of({one("ptr", Verdict::fail)})));
+    EXPECT_NE(json.find(R"("check":"ptr")"), std::string::npos) << json;
+    EXPECT_NE(json.find(R"("FAIL":1)"), std::string::npos) << json;
+}
+
+// SD-22: character by character.
+TEST(KeyDifference, FirstCharacterThatDiffers) {
+    const std::string ours = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAabcdef";
+    std::string other = ours;
+    other[30] = '#';
+    const std::string words = key_difference("v=DKIM1; k=rsa; p=" + other, ours);
+    EXPECT_NE(words.find("differs from character 31 on"), std::string::npos) << words;
+    std::vector<std::string_view> lines = text::split(words, '\n');
+    ASSERT_EQ(lines.size(), 4U);
+    const std::size_t mark = lines[3].find('^');
+    EXPECT_EQ(lines[1][mark], '#') << words;
+    EXPECT_EQ(lines[2][mark], ours[30]) << words;
+    EXPECT_NE(key_difference("p=" + ours.substr(0, 20), ours).find("ends after 20 of 50"), std::string::npos);
+    EXPECT_TRUE(key_difference("v=DKIM1; p=" + ours.substr(0, 9) + " " + ours.substr(9), ours).empty()) << "blanks in p= do not count";
+    EXPECT_TRUE(key_difference("v=DKIM1; p=", ours).empty());
+}
+
+// SD-6, SD-7.
+TEST(Combine, TheZoneDecidesAndBothAreShown) {
+    std::vector<Finding> resolver = {one("dkim", Verdict::fail)};
+    resolver[0].detail = "there is no such record";
+    resolver[0].seen.ttl = std::chrono::seconds(500);
+    std::vector<Finding> zone = {one("dkim", Verdict::pass)};
+    zone[0].detail = "the key is the one on disk";
+    const std::vector<std::vector<Finding>> both = {zone, zone};
+    std::vector<Finding> combined = combine(resolver, both);
+    EXPECT_EQ(combined[0].verdict, Verdict::pass);
+    EXPECT_TRUE(combined[0].seen.differs);
+    EXPECT_EQ(combined[0].seen.at_resolver, "there is no such record");
+    EXPECT_EQ(combined[0].seen.ttl, std::chrono::seconds(500));
+    EXPECT_NE(combined[0].detail.find("500 s more"), std::string::npos) << combined[0].detail;
+    // One server that is behind makes it a failure.
+    std::vector<Finding> behind = {one("dkim", Verdict::fail)};
+    const std::vector<std::vector<Finding>> split = {zone, behind};
+    combined = combine(resolver, split);
+    EXPECT_EQ(combined[0].verdict, Verdict::fail);
+    EXPECT_NE(combined[0].detail.find("1 of the zone's 2 servers"), std::string::npos) << combined[0].detail;
+}
+
+TEST(Combine, AZoneThatOnlyTheResolverDoesNotSeeIsBrokenDnssec) {
+    std::vector<Finding> resolver = {one("dnssec", Verdict::unknown)};
+    const std::vector<std::vector<Finding>> zone = {{one("dnssec", Verdict::pass)}};
+    EXPECT_EQ(combine(resolver, zone)[0].verdict, Verdict::fail);
+    const std::vector<std::vector<Finding>> nobody = {{one("dnssec", Verdict::unknown)}};
+    EXPECT_EQ(combine(resolver, nobody)[0].verdict, Verdict::unknown);
+}
+
+}  // namespace
+}  // namespace posthorn::doctor
