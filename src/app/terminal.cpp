@@ -126,4 +126,15 @@ std::string wrapped(std::string_view text, std::size_t columns) {
     return out;
 }
 
+std::string set_in(std::string_view text, std::string_view indent) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        if (end > at) out += indent;
+        out.append(text.substr(at, end - at)).append("\n");
+        at = end + 1;
+    }
+    return out;
+}
+
 }  // namespace posthorn::app

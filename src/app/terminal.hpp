@@ -44,4 +44,7 @@ int add_user(const std::string& config_path, const std::string& name, Terminal& 
 // those of its continuation, too.
 [[nodiscard]] std::string wrapped(std::string_view text, std::size_t columns = 80);
 
+// Each line that is not empty behind `indent`; ends with a line end.
+[[nodiscard]] std::string set_in(std::string_view text, std::string_view indent);
+
 }  // namespace posthorn::app
