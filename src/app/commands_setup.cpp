@@ -161,7 +161,7 @@ int run_setup(const SetupCommand& command) {
         return exit_code::kConfig;
     }
     // Before anybody answers questions for nothing.
-    fs::path writable = path;
+    fs::path writable = fs::path(path).parent_path();  // the file is replaced by rename
     while (writable.has_relative_path() && !fs::exists(writable, error)) writable = writable.parent_path();
     if (!command.dry_run && ::access(writable.c_str(), W_OK) != 0) {
         complain(
