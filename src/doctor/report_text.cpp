@@ -91,7 +91,8 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 }
 
 std::string to_text(const Report& report, const TextOptions& options) {
-    const Verdict worst = report.findings.empty() ? Verdict::unknown : report.findings.front().verdict;
+    const Verdict first = report.findings.empty() ? Verdict::unknown : report.findings.front().verdict;
+    const Verdict worst = first == Verdict::skipped ? Verdict::pass : first;
     const std::string answer = painted(wrapped(report.verdict, 0, options.width), worst, options.colour);
     std::string out = answer + "\n";
     for (const Finding& finding : report.findings) add(out, finding, options);

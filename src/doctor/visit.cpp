@@ -1,6 +1,7 @@
 // The probes side by side; the first to end waits for the last.
 #include "doctor/visit.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "delivery/examination.hpp"
 #include "delivery/inquiry.hpp"
 #include "dns/resolver.hpp"
+#include "doctor/made.hpp"
 #include "net/task_group.hpp"
 #include "net/wait_event.hpp"
 
@@ -34,6 +36,7 @@ struct Visit {
     std::size_t answered = 0, asked = 0;
     std::vector<PortFact> ports;
     std::vector<UrlFact> urls;
+    bool resolver_judged = false;
     std::vector<Finding> findings;
 
     void tell(const std::string& what) {
@@ -99,6 +102,7 @@ awaitable<void> try_port(VisitPtr visit, PortTarget target, bool v4) {
 awaitable<void> try_resolver(VisitPtr visit) {
     ResolverFact fact = co_await probe_resolver(visit->resolver, visit->orders.odd);
     fact.trusted = visit->orders.trust_ad;
+    visit->resolver_judged = true;
     for (Finding& one : judge_resolver(fact)) visit->findings.push_back(std::move(one));
 }
 
@@ -158,6 +162,17 @@ awaitable<std::vector<Finding>> visit(dns::Resolver& resolver, Orders orders) {
         for (Finding& one : judge_ports(visit->ports, visit->orders.delivery.port, visit->orders.relayed_by))
             findings.push_back(std::move(one));
     for (Finding& one : judge_urls(visit->urls)) findings.push_back(std::move(one));
+    // What did not end in time is told of, too.
+    if (!visit->resolver_judged) {
+        ResolverFact silent;
+        silent.detail = "none came in time";
+        for (Finding& one : judge_resolver(silent)) findings.push_back(std::move(one));
+    }
+    for (const UrlFact& url : visit->orders.urls) {
+        const bool told = std::any_of(visit->urls.begin(), visit->urls.end(), [&](const UrlFact& one) { return one.stream == url.stream; });
+        if (!told)
+            findings.push_back(made("urls", url.stream, Verdict::unknown, "One-click address of the stream " + url.stream, "no answer in time"));
+    }
     // A name in the order's progress may be gone by the time a straggler ends.
     visit->orders.progress = nullptr;
     co_return findings;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "base/text.hpp"
 #include "doctor/examination.hpp"
@@ -51,6 +53,18 @@ TEST(Report, EveryCheckHasADifferentName) {
         EXPECT_EQ(std::count(ids.begin(), ids.end(), check.id), 0) << check.id;
         ids.push_back(check.id);
     }
+}
+
+// docs/DOCTOR.md explains every check, and none that there is not.
+TEST(Report, TheManualListsEveryCheck) {
+    std::ifstream file(std::string(POSTHORN_SOURCE_DIR) + "/docs/DOCTOR.md");
+    const std::string manual((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::size_t rows = 0;
+    for (const Check& check : checks()) EXPECT_NE(manual.find("\n| `" + std::string(check.id) + "` |"), std::string::npos) << check.id;
+    const std::size_t table = manual.find("## The checks");
+    ASSERT_NE(table, std::string::npos);
+    for (std::size_t at = manual.find("\n| `", table); at != std::string::npos; at = manual.find("\n| `", at + 1)) ++rows;
+    EXPECT_EQ(rows, checks().size());
 }
 
 TEST(Report, EightyColumnsButRecordsWhole) {
