@@ -33,8 +33,10 @@ std::string local_user(const Planner& planner, std::string_view key) {
     if (at == 0) return {};
     if (at == std::string_view::npos) return std::string(key);
     const std::string domain = text::to_lower(key.substr(at + 1));
-    const std::string origin = planner.main.value("myorigin");
-    const bool local = is_name_of_machine(domain) || domain == text::to_lower(planner.main.value("myhostname")) || domain == text::to_lower(origin);
+    // A real domain of ours has people, too, whose addresses the tables of Postfix changed; a host's name has programs.
+    const bool host = domain == text::to_lower(planner.main.value("myhostname")) &&
+                      std::find(planner.domains.begin(), planner.domains.end(), domain) == planner.domains.end();
+    const bool local = host || is_name_of_machine(domain);
     return local ? std::string(key.substr(0, at)) : std::string();
 }
 
