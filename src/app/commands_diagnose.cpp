@@ -11,6 +11,7 @@
 #include "admin/client.hpp"
 #include "app/daemon_call.hpp"
 #include "app/diagnosis_view.hpp"
+#include "app/dns_errand.hpp"
 #include "app/json_members.hpp"
 #include "app/plan.hpp"
 #include "base/endpoint.hpp"
@@ -56,21 +57,14 @@ std::optional<json::object> find_out_here(const DiagnoseCommand& command, const 
     std::optional<config::Config> config = load_config(command.config_path);
     if (!config) return std::nullopt;
     Plan plan = make_plan(std::move(*config));
-    log::LogOptions quiet = plan.config.log;
-    quiet.level = log::Level::error;
-    log::configure(quiet);
-    net::asio::io_context io;
-    auto resolver = dns::Resolver::create(io.get_executor(), plan.config.dns);
-    if (!resolver) {
-        complain(resolver.error().what);
+    delivery::Diagnosis found;
+    const Result<void> asked = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) {
+        return find_out(resolver, delivery::question_about(*plan.settings, command.domain, command.sender, command.ip), found);
+    });
+    if (!asked) {
+        complain(asked.error().what);
         return std::nullopt;
     }
-    delivery::Diagnosis found;
-    net::asio::co_spawn(
-        io, find_out(**resolver, delivery::question_about(*plan.settings, command.domain, command.sender, command.ip), found),
-        [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
-    io.run();
-    (*resolver)->close();
     json::object out = diagnosis_json(command.domain, command.sender, found);
     out["asked"] = "the configuration and DNS, for no daemon answers: " + silence;
     return out;
