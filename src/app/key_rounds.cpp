@@ -71,7 +71,15 @@ void KeyRounds::follow(const config::Config& config) {
     auth_ = config.auth;
     options_ = rotation_options(config);
     ++turn_;
-    domains_.clear();
+    std::map<std::string, Domain> kept;
+    for (const auth::DomainOptions& domain : auth_.domains) {
+        const auto known = domains_.find(domain.name);
+        if (domain.key_directory.empty() || known == domains_.end()) continue;
+        Domain& state = kept[domain.name];
+        state = std::move(known->second);
+        state.in_force.clear();   // the reload made a table of its own
+    }
+    domains_ = std::move(kept);
     wake_.notify();
 }
 
@@ -153,17 +161,22 @@ net::awaitable<void> KeyRounds::look_after(auth::DomainOptions domain) {
 net::awaitable<KeysSeen> KeyRounds::look_in_dns(const std::string& domain, const Directory& directory) {
     KeysSeen seen;
     std::vector<events::Figures::KeyTrouble> missing;
+    std::string publish;
     const net::asio::any_io_executor executor = co_await net::asio::this_coro::executor;
     dns::Authorities authorities(executor, resolver_);
     for (const auto& [selector, key] : directory.coming) {
         const KeyLook look = co_await look_for_key(resolver_, authorities, domain, selector, key);
         auth::dkim::KeySeen one = seen_of(look);
-        if (!one.everywhere)
-            missing.push_back({look.name, one.words, auth::zone_file(auth::dkim::key_record(domain, selector, *key)), true});
+        if (!one.everywhere) {
+            const auth::DnsRecord record = auth::dkim::key_record(domain, selector, *key);
+            missing.push_back({look.name, one.words, auth::zone_file(record), true});
+            publish += (publish.empty() ? "" : ", ") + record.name + " TXT \"" + auth::one_line(record) + "\"";
+        }
         seen.emplace_back(selector, std::move(one));
         if (tasks_.stopping()) break;
     }
     domains_[domain].missing = std::move(missing);
+    domains_[domain].publish = std::move(publish);
     co_return seen;
 }
 
@@ -182,7 +195,8 @@ void KeyRounds::tell(Domain& state, const std::string& domain, const std::string
     state.told = words;
     log::Event event(trouble ? log::Level::warning : log::Level::info, "dkim_keys");
     event.kv("domain", domain).kv("state", words);
-    if (trouble) event.kv("action", "posthorn dkim rotate " + domain + " --status shows the records to publish");
+    if (!state.publish.empty()) event.kv("publish", state.publish);   // SD-45
+    if (trouble) event.kv("action", "posthorn dkim rotate " + domain + " --status shows what is missing");
 }
 
 KeyRounds::Directory KeyRounds::read(const std::string& path) {

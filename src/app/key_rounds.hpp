@@ -50,6 +50,7 @@ private:
         std::string in_force;  // the stages that the table in use was made of
         std::string told;      // the last words of the log, which are not repeated
         std::vector<events::Figures::KeyTrouble> missing;
+        std::string publish;   // their records, in one line
     };
 
     net::awaitable<void> rounds();

@@ -254,7 +254,7 @@ class Rotation(unittest.TestCase):
         # every: long enough for the first key to have its time; keep: long enough to be seen retiring.
         dkim_settings = {"rotate_every": "2s", "settle": "1s", "keep_record": "2s", "look_every": "1s"}
         self.daemon = Daemon(delivery_port=self.sink.port, changes={"dns": self.zone.settings, "dkim": dkim_settings,
-                                                                     "retry": {"first": "1s"}})
+                                                                     "retry": {"first": "1s"}, "alarm": {"interval": "200ms"}})
         self.directory = self.daemon.directory / "keys"
         self.daemon.tables["domain"] = [{"name": DOMAIN, "key_directory": "keys"}]
         self.daemon.write_config()
@@ -302,6 +302,10 @@ class Rotation(unittest.TestCase):
         self.daemon.send(["r0@dest.test"], message=simple_message("r0@dest.test"))
         queue_id = self.daemon.wait_for_queue(1)[0]
         self.daemon.wait_for_output("is not in use before its record is at all servers", "why", queue_id)
+        # The operator hears of it: by the alarm, and by the log with the record to publish.
+        self.daemon.wait_for_output(rf"key-unpublished.*{first}._domainkey.{DOMAIN}", "alarms")
+        record = certs.dkim_record(self.directory / f"{first}.pem")
+        self.daemon.wait_for_log(re.escape(record.replace("; ", ";")).replace(";", "; ?"))
         self.crash()
         self.publish(first, at=["ns1", "resolver"])
         shown = self.daemon.wait_for_output(r"ns2\.example\.test \([0-9.:]+\): there is no name", "dkim", "rotate", DOMAIN, "--status").strip()

@@ -119,6 +119,12 @@ TEST_F(AlarmRulesTest, UsersAndKeys) {
     EXPECT_TRUE(alarms[1].advice.ends_with("\nm1._domainkey.example.com. IN TXT \"v=DKIM1\"")) << "the record by itself";
     figures.keys[0].words = "there is no record";   // as a diagnosis has it
     EXPECT_EQ(alarms_of(figures, options, {})[1].text, alarms[1].text);
+    // One that is to sign next, and waits for this record (SD-32): mail is not in danger, the operator has something to do.
+    figures.keys[0].coming = true;
+    const auto coming = alarms_of(figures, options, {});
+    ASSERT_EQ(coming.size(), 2U);
+    EXPECT_NE(coming[1].text.find("are to sign with next"), std::string::npos) << coming[1].text;
+    EXPECT_EQ(coming[1].text.find("for false"), std::string::npos) << coming[1].text;
 }
 
 queue::JournalEntry result(std::string event, std::string failure_class, TimePoint at, std::string group = "google") {
