@@ -25,6 +25,7 @@
 #include "base/text.hpp"
 #include "delivery/inquiry.hpp"
 #include "delivery/send_test.hpp"
+#include "delivery/signing.hpp"
 #include "delivery/why.hpp"
 #include "mail/address.hpp"
 
@@ -46,8 +47,7 @@ struct TestCourse {
     TestLetter letter;
     std::string content;       // as it was handed over
     std::string id;
-    std::string fields;        // that the daemon put above the header: signatures among them
-    bool fields_seen = false;
+    std::string header;        // as it left: with signatures, and with what the daemon made of ours; empty: not seen
     json::array events;
     json::object why;
     TestFate fate = TestFate::under_way;
@@ -107,7 +107,7 @@ void see(const SendTestCommand& command, TestCourse& course, const std::string& 
     const std::string name = text_of(event, "event"), id = text_of(event, "id");
     if (name == "watching" || (!id.empty() && id != course.id)) return;
     if (name == "signed") {
-        if (const auto fields = base64_decode(text_of(event, "fields"))) course.fields = *fields, course.fields_seen = true;
+        if (const auto header = base64_decode(text_of(event, "header"))) course.header = *header;
         return;
     }
     course.events.push_back(event);
@@ -157,12 +157,18 @@ net::awaitable<void> verify_signatures(dns::Resolver& resolver, const std::strin
     if (auto* reports = std::get_if<std::vector<auth::dkim::SignatureReport>>(&step)) proofs.signatures = std::move(*reports);
 }
 
+// The daemon may send it as somebody else: mail of others' domains never leaves (docs/LOCAL.md).
+std::string sent_as(const TestCourse& course) {
+    const json::value* const known = course.why.if_contains("message");
+    return known != nullptr && known->is_object() ? text_of(known->as_object(), "from") : course.letter.from;
+}
+
 // The signature with the key that DNS has, and the daemon's diagnosis of the domain.
 TestProofs prove(const config::Config& config, const std::string& socket, const TestCourse& course) {
     TestProofs proofs;
-    proofs.seen = course.fields_seen;
-    if (course.fields_seen) {
-        const std::string message = course.fields + course.content;
+    proofs.seen = !course.header.empty();
+    if (proofs.seen) {
+        const std::string message = course.header + course.content.substr(course.content.find("\r\n\r\n") + 2);
         dns::DnsOptions options = config.dns;
         options.authority_servers = 0;  // what receivers see is what their resolvers say
         const Result<void> done =
@@ -172,8 +178,11 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
             proofs.seen = false;
         }
     }
-    const std::string domain = course.letter.from.substr(course.letter.from.rfind('@') + 1);
-    const auto told = admin::request(socket, "GET", fmt::format("/v1/diagnosis?domain={0}&sender={0}", admin::url_encode(domain)));
+    const std::string sender = sent_as(course);
+    mail::Message as_sent;
+    as_sent.header = course.header.empty() ? course.content.substr(0, course.content.find("\r\n\r\n") + 2) : course.header;
+    const auto told = admin::request(socket, "GET", fmt::format("/v1/diagnosis?domain={}&sender={}", admin::url_encode(delivery::from_domain_of(as_sent)),
+                                                                admin::url_encode(mail::destination_of(sender))));
     if (!told || told->status != 200) return proofs;
     if (auto diagnosis = delivery::diagnosis_from_json(told->body)) proofs.diagnosis = std::move(*diagnosis);
     return proofs;
@@ -181,6 +190,8 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
 
 void print_course(const TestCourse& course, const TestProofs& proofs) {
     const json::value* const session = course.why.if_contains("session");
+    if (const std::string sender = sent_as(course); !text::iequals(sender, course.letter.from))
+        print(fmt::format("\nThe daemon sends it as {}, for {} is of none of our domains, or may not be used by you.\n", text::safe_for_log(sender), course.letter.from));
     if (course.fate == TestFate::delivered) {
         print("\n" + text::safe_for_log(text_of(course.why, "answer"), 4000) + "\n");
         if (session != nullptr && session->is_object()) {
@@ -206,6 +217,7 @@ json::object course_json(const TestCourse& course, const TestProofs& proofs) {
     json::object out;
     out["id"] = course.id;
     out["from"] = course.letter.from;
+    out["sent_as"] = sent_as(course);
     out["to"] = course.letter.to;
     out["fate"] = kFates[static_cast<std::size_t>(course.fate)];
     out["events"] = course.events;

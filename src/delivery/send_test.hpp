@@ -11,7 +11,7 @@ namespace posthorn::delivery {
 // has nothing of it but his own session in the journal.
 inline constexpr std::string_view kSendTestEnvelopeId = "posthorn-send-test.";
 
-// Its session is kept in the journal when it went well, too, and its signature is an event ("signed", with the fields in base64), so that the one who
+// Its session is kept in the journal when it went well, too, and its header as it leaves is an event ("signed", in base64), so that the one who
 // sent it can show the one and verify the other (SD-24).
 [[nodiscard]] inline bool is_send_test(const mail::Message& message) {
     return message.envid.starts_with(kSendTestEnvelopeId);

@@ -29,7 +29,8 @@ net::awaitable<bool> DeliveryAgent::State::sign(Attempt& attempt) {
         attempt.damage = attempt.prefix->hold_reason;
     }
     if (attempt.damage.empty() && is_send_test(*attempt.message))
-        log::info("signed").kv("id", attempt.id.to_string()).kv("domain", attempt.domain).kv("fields", base64_encode(attempt.prefix->text));
+        log::info("signed").kv("id", attempt.id.to_string()).kv("domain", attempt.domain)
+            .kv("header", base64_encode(attempt.prefix->text + attempt.message->header));
     if (attempt.damage.empty()) co_return true;
     finish(attempt, queue::DeliveryFeedback::Reach::abandoned);
     std::vector<Judged> judged = judge_all(attempt.recipients, held_locally(attempt.damage));

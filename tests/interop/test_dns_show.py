@@ -76,6 +76,7 @@ class DnsShow(unittest.TestCase):
         self.assertIn("PTR", self.remarks)   # not of this zone: told, and a comment in it
         reverse, = [line.lstrip(";") for line in zone.splitlines() if line.startswith(";") and " IN PTR " in line]
         self.dns.update(REVERSE, reverse)
+        self.records("--ip", ADDRESS, code=1)   # the resolver knows that there is none
         self.dns.update("example.test", BARE + zone, forget=False)
         kinds = self.records("--ip", ADDRESS, code=0)
         for kind in ("spf", "dkim", "dmarc"):
