@@ -52,8 +52,7 @@ std::string yes_or_no(bool aligned) {
 }
 
 std::string_view in_words(auth::dmarc::Alignment mode) {
-    return mode == auth::dmarc::Alignment::strict ? "strict: the very same name"
-                                                  : "relaxed: the same organisational domain";
+    return mode == auth::dmarc::Alignment::strict ? "strict: the same name" : "relaxed";
 }
 
 }  // namespace
@@ -180,7 +179,7 @@ void Inspector::identities(const Domain& domain) {
         fmt::format("SPF    at {} ({}): {}", envelope,
                     domain.mail_from_domain.empty() ? "the EHLO name, as there is no MAIL FROM" : "MAIL FROM",
                     yes_or_no(spf));
-    text += fmt::format(" ({})\nSPF    at {} (the EHLO name) for reports, which have no MAIL FROM",
+    text += fmt::format(" ({})\nSPF    at {} (the EHLO name), for bounces and reports",
                         in_words(discovery.record.spf), domain.helo);
     for (const delivery::DkimSubject& signature : domain.signatures) {
         const bool same = auth::dmarc::aligned(signature.domain, domain.from_domain, discovery.record.dkim);

@@ -45,14 +45,8 @@ std::string key_difference(std::string_view published, std::string_view ours) {
             .first -
         theirs.begin());
     const std::size_t from = at > kBefore ? at - kBefore : 0;
-    const std::string words =
-        at == length && theirs.size() < ours.size()
-            ? fmt::format("p= in DNS ends after {} of {} characters", theirs.size(), ours.size())
-        : at == length ? fmt::format("p= in DNS goes on after the {} characters of the key", ours.size())
-                       : fmt::format("p= differs from character {} on ({} characters in DNS, {} on disk)",
-                                     at + 1, theirs.size(), ours.size());
-    return fmt::format("{}:\n  in DNS   {}\n  on disk  {}\n           {}^", words, shown(theirs, from),
-                       shown(ours, from), std::string((from > 0 ? 3 : 0) + at - from, ' '));
+    return fmt::format("  in DNS   {}\n  on disk  {}\n           {}^", shown(theirs, from), shown(ours, from),
+                       std::string((from > 0 ? 3 : 0) + at - from, ' '));
 }
 
 }  // namespace posthorn::doctor

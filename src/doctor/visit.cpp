@@ -158,6 +158,12 @@ awaitable<std::vector<Finding>> visit(dns::Resolver& resolver, Orders orders) {
     }
     visit->group.request_stop();
     std::vector<Finding> findings = std::move(visit->findings);
+    // In the order of the list, whoever answered first.
+    const auto place = [](const PortFact& fact) {
+        const std::vector<PortTarget>& all = port_targets();
+        return std::find_if(all.begin(), all.end(), [&](const PortTarget& one) { return one.provider == fact.provider; }) - all.begin();
+    };
+    std::sort(visit->ports.begin(), visit->ports.end(), [&](const PortFact& a, const PortFact& b) { return place(a) < place(b); });
     if (visit->orders.port25)
         for (Finding& one : judge_ports(visit->ports, visit->orders.delivery.port, visit->orders.relayed_by))
             findings.push_back(std::move(one));

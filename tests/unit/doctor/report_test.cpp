@@ -107,13 +107,14 @@ TEST(KeyDifference, FirstCharacterThatDiffers) {
     std::string other = ours;
     other[30] = '#';
     const std::string words = key_difference("v=DKIM1; k=rsa; p=" + other, ours);
-    EXPECT_NE(words.find("differs from character 31 on"), std::string::npos) << words;
-    std::vector<std::string_view> lines = text::split(words, '\n');
-    ASSERT_EQ(lines.size(), 4U);
-    const std::size_t mark = lines[3].find('^');
-    EXPECT_EQ(lines[1][mark], '#') << words;
-    EXPECT_EQ(lines[2][mark], ours[30]) << words;
-    EXPECT_NE(key_difference("p=" + ours.substr(0, 20), ours).find("ends after 20 of 50"), std::string::npos);
+    const std::vector<std::string_view> lines = text::split(words, '\n');
+    ASSERT_EQ(lines.size(), 3U);
+    const std::size_t mark = lines[2].find('^');
+    EXPECT_EQ(lines[0][mark], '#') << words;
+    EXPECT_EQ(lines[1][mark], ours[30]) << words;
+    // Cut short: the mark stands where it ends.
+    const std::string cut = key_difference("p=" + ours.substr(0, 20), ours);
+    EXPECT_EQ(text::split(cut, '\n')[2].find('^'), text::split(cut, '\n')[0].size()) << cut;
     EXPECT_TRUE(key_difference("v=DKIM1; p=" + ours.substr(0, 9) + " " + ours.substr(9), ours).empty()) << "blanks in p= do not count";
     EXPECT_TRUE(key_difference("v=DKIM1; p=", ours).empty());
 }
