@@ -169,7 +169,10 @@ private:
         } else if (level == "may" || level == "dane") {
             planner_.carried("smtp_tls_security_level", "delivery.tls = \"opportunistic\", which is the default; DANE and MTA-STS come on top");
         }
-        if (main_.is_set("smtp_tls_cert_file") && !main_.value("smtp_tls_cert_file").empty()) {
+        if (const std::string shown = main_.value("smtp_tls_cert_file"); !shown.empty() && !planner_.files.facts(shown)) {
+            planner_.mistake("smtp_tls_cert_file", main_.origin("smtp_tls_cert_file"), fmt::format("{} does not exist.", shown));
+            for (const char* name : {"smtp_tls_cert_file", "smtp_tls_key_file"}) planner_.dealt_with.insert(name);
+        } else if (!shown.empty()) {
             const std::string key = main_.value("smtp_tls_key_file");
             table.set("tls_certificate_file", toml_string(main_.value("smtp_tls_cert_file")), planner_.from("smtp_tls_cert_file"))
                 .set("tls_key_file", toml_string(key.empty() ? main_.value("smtp_tls_cert_file") : key), planner_.from("smtp_tls_key_file"));
@@ -180,6 +183,8 @@ private:
         if (bundle.empty()) return;
         if (std::find(std::begin(kUsual), std::end(kUsual), bundle) != std::end(kUsual)) {
             planner_.out.not_needed.push_back({"smtp_tls_CAfile", "Posthorn finds the system's own bundle in the known places.", main_.origin("smtp_tls_CAfile")});
+        } else if (!planner_.files.facts(bundle)) {
+            planner_.mistake("smtp_tls_CAfile", main_.origin("smtp_tls_CAfile"), fmt::format("{} does not exist. Posthorn takes the system's own bundle.", bundle));
         } else {
             table.set("tls_ca_file", toml_string(bundle), planner_.from("smtp_tls_CAfile"));
             planner_.carried("smtp_tls_CAfile", "delivery.tls_ca_file");

@@ -79,6 +79,7 @@ class FieldReports(unittest.TestCase):
         self.assertEqual(stat.S_IMODE(key.parent.stat().st_mode), 0o700)
         with Imported(config, dns, sink.port) as daemon:
             with Client((daemon.address, daemon.ports["plain"])) as client:
+                client.expect(220)
                 client.hello()
                 client.deliver(sender, ["bob@dest.test"], data)
             ours = sink.wait_for_message("bob@dest.test").data
@@ -89,6 +90,7 @@ class FieldReports(unittest.TestCase):
         old.configure_postfix(f"relayhost = [{sink.address}]:{sink.port}")
         old.start_postfix()
         with Client((old.address, old.port)) as client:
+            client.expect(220)
             client.hello()
             client.deliver(sender, ["bob@dest.test"], data)
         theirs = sink.wait_for_message("bob@dest.test").data

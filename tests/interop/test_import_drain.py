@@ -22,6 +22,7 @@ class Drain(unittest.TestCase):
     def fill(self, old, count):
         """Messages that Postfix cannot send: its way is a port where nobody listens. One has two recipients, one is for alias root."""
         with Client((old.address, old.port)) as client:
+            client.expect(220)
             client.hello()
             for number in range(count):
                 to = ["bob@dest.test", "carol@dest.test"] if number == 0 else [f"user{number}@dest.test"]
@@ -73,6 +74,7 @@ class Drain(unittest.TestCase):
         master = old.start_postfix()
         self.fill(old, 2)
         with Client((old.address, old.port)) as client:
+            client.expect(220)
             client.hello()
             client.deliver("me@example.test", ["big@dest.test"], MESSAGE % (7, 7, 7) + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 2000)
         old.end(master)

@@ -102,7 +102,7 @@ class OldServer:
 compatibility_level = 3.6
 command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = no
+shlib_directory = /usr/lib/postfix
 meta_directory = /etc/postfix
 queue_directory = {self.queue}
 data_directory = {self.directory}/data
@@ -113,13 +113,13 @@ inet_protocols = ipv4
 inet_interfaces = {self.address}, 127.0.0.1
 mynetworks = 127.0.0.0/8
 smtp_dns_support_level = disabled
+alias_maps =
 {more}
 """)
         master = self.etc / "postfix/master.cf"
         services = re.sub(r"^smtp +inet", f"{self.address}:{self.port} inet", master.read_text(), flags=re.MULTILINE)
         services = re.sub(r"^submission inet.*\n(?:[ \t].*\n)*", "", services, flags=re.MULTILINE).replace("-       y       -", "-       n       -")
         master.write_text(services + "postlog   unix-dgram n  -       n       -       1       postlogd\n")
-        subprocess.run(["postalias", "-c", str(self.etc / "postfix"), f"hash:{self.etc}/aliases"], check=True)
 
     def start_postfix(self):
         master = self.run("/usr/lib/postfix/sbin/master", "-c", self.etc / "postfix", "-d")
