@@ -64,12 +64,12 @@ std::string source_of(const Answers& answers, const Machine& machine, bool v4) {
 std::string fresh_text(const Answers& answers, const Machine& machine, const Doors& doors) {
     std::string out = fmt::format(
         "# Posthorn's configuration, made by `posthorn setup`. Change it as you like:\n"
-        "# setup, run again, keeps every comment and touches nothing that is right. All\n"
-        "# settings and their defaults: `posthorn config-reference --example`. After a\n"
-        "# change: posthorn check-config && systemctl reload posthorn\n"
+        "# setup, run again, keeps every comment and touches nothing that is right.\n"
+        "# All settings and their defaults: `posthorn config-reference --example`.\n"
+        "# After a change: posthorn check-config && systemctl reload posthorn\n"
         "config_version = {}\n\n"
-        "# What this server calls itself. The name leads to its addresses (A, AAAA), and\n"
-        "# its addresses lead to the name (PTR).\n"
+        "# What this server calls itself. The name leads to its addresses (A, AAAA),\n"
+        "# and its addresses lead to the name (PTR).\n"
         "hostname = {}\n\n",
         config::kConfigVersion, toml::quote(answers.hostname));
     const std::vector<std::string> programs =
