@@ -185,7 +185,6 @@ int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::
     if (command.offline) {
         question->ips = sender.ips.empty() ? own_public_addresses(question->ipv6) : sender.ips;
         shown.records = setup::wanted_records(*question, auth::DnsAnswers()).records;
-        for (WantedRecord& one : shown.records) one.words.clear();  // they tell of answers
     } else {
         const Result<void> done = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) { return look_for_records(resolver, sender, *question, shown.records); });
         if (!done) {

@@ -120,14 +120,16 @@ std::string records_text(const RecordsShown& shown, RecordForm form) {
 std::string records_remarks(const RecordsShown& shown, RecordForm form) {
     if (form != RecordForm::zone && form != RecordForm::route53) return {};
     std::string others;
-    bool apex_unknown = false;
+    bool apex_unknown = false, another_zone = false;
     for (const WantedRecord& one : shown.records) {
         apex_unknown = apex_unknown || (belongs_to(one, shown.zone) && one.state == RecordState::unknown);
         if (belongs_to(one, shown.zone) || one.need == Need::hint) continue;
-        others += fmt::format("{}{} {}", others.empty() ? "" : ", ", one.record.type, one.record.name);
+        others += fmt::format("{}{} {}{}", others.empty() ? "" : ", ", one.record.type, one.record.name,
+                              one.kind == RecordKind::ptr ? " (who gives you the address sets it)" : "");
+        another_zone = another_zone || one.kind != RecordKind::ptr;
     }
     std::string out;
-    if (!others.empty()) out = fmt::format("not of the zone {}: {} (--zone chooses another zone)", shown.zone, others);
+    if (!others.empty()) out = fmt::format("not of the zone {}: {}{}", shown.zone, others, another_zone ? "; --zone chooses another zone" : "");
     if (form == RecordForm::route53 && apex_unknown)
         out += fmt::format("{}what these names have now is not known, and Route 53 puts a set in place of all that is there: look before you send this", out.empty() ? "" : "; ");
     return out;

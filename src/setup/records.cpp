@@ -160,6 +160,7 @@ void RecordSurvey::spf(RecordKind kind, const std::string& name) {
     if (auto* questions = std::get_if<std::vector<DnsQuestion>>(&step)) {
         for (DnsQuestion& question : *questions) want(std::move(question));
         merge.state = Merge::State::unknown;
+        if (!of_helo) merge.words.push_back("where there is an SPF record already, add the addresses to that one: there must be only one");
     } else {
         merge = std::move(std::get<Merge>(step));
     }

@@ -138,7 +138,21 @@ class DnsShow(unittest.TestCase):
         states = {one["state"] for one in json.loads(asked_once.stdout)["domains"][0]["records"]}
         self.assertEqual(states, {"unknown"})   # never "missing"
 
-    def test_6_what_cannot_be(self):
+    def test_6_keys_in_stages(self):
+        """A key that Posthorn made and that does not sign yet must be published, too (SD-32)."""
+        managed = Daemon()
+        self.addCleanup(managed.discard)
+        (managed.directory / "keys").mkdir(mode=0o700)
+        managed.tables["domain"][0]["key_directory"] = str(managed.directory / "keys")
+        managed.write_config()
+        managed.command("dkim", "rotate", "example.test")
+        told, = json.loads(managed.command("dns", "show", "--offline", "--ip", ADDRESS, "--json").stdout)["domains"]
+        keys = [one["record"] for one in told["records"] if one["kind"] == "dkim"]
+        self.assertEqual([one["host"].split(".")[0] for one in keys][0], "rsa")
+        self.assertEqual(len(keys), 2)
+        self.assertIn("(pending)", keys[1]["purpose"])
+
+    def test_7_what_cannot_be(self):
         for arguments, code in ((["a b"], 65), (["example.test", "--ip", "192.0.2"], 65), (["example.test", "--format", "bind"], 64)):
             run = self.daemon.command("dns", "show", *arguments, check=False)
             self.assertEqual(run.returncode, code, run.stdout + run.stderr)

@@ -43,7 +43,7 @@ TEST(RecordsView, OnlyLinesOfItsZoneAreLinesOfTheFile) {
     // A hint of two strings is a comment as a whole.
     EXPECT_NE(text.find("\n;_mta-sts.example.com. IN TXT ( \"" + std::string(255, 'h') + "\"\n;    \"" + std::string(45, 'h') + "\" )\n"), std::string::npos) << text;
     EXPECT_EQ(records_remarks(some(), RecordForm::zone),
-              "not of the zone example.com: PTR 1.2.0.192.in-addr.arpa, A mail.example.net (--zone chooses another zone)");
+              "not of the zone example.com: PTR 1.2.0.192.in-addr.arpa (who gives you the address sets it), A mail.example.net; --zone chooses another zone");
     RecordsShown other = some();
     other.zone = "example.net";
     EXPECT_NE(records_text(other, RecordForm::zone).find("\nmail.example.net. IN A 192.0.2.1\n"), std::string::npos);

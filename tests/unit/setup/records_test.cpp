@@ -92,6 +92,7 @@ TEST(WantedRecords, WithNothingAskedAreThoseOfANewDomainAndUnknown) {
     for (const WantedRecord& one : offline.records) EXPECT_EQ(one.state, State::unknown) << to_string(one.kind);
     EXPECT_EQ(the(offline.records, RecordKind::spf).record.value, "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all");
     EXPECT_EQ(the(offline.records, RecordKind::dkim).record.zone, "example.com");
+    EXPECT_TRUE(says(the(offline.records, RecordKind::spf), "there must be only one"));
     EXPECT_FALSE(offline.wanted.empty());
 }
 
