@@ -241,6 +241,7 @@ std::string put_in_at_top(std::string_view text, const toml::Table& root, const 
     const std::size_t heading = layout.next_heading(0);
     if (const auto at = layout.after_commented_out(key, 0, heading)) return put_in_line(text, *at, line);
     if (const std::size_t at = layout.end_of_own_lines(root); at != 0) return put_in_line(text, at, line);
+    if (heading == text.size()) return put_in_paragraph(text, heading, {std::string(line)});  // nothing but comments
     return put_in_paragraph(text, layout.begin_of_comments(layout.line_begin(heading)), {std::string(line)});
 }
 

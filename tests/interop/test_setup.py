@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from posthorn_test import verify, world
@@ -132,6 +133,39 @@ class ByFlags(WithPlace):
         self.assertTrue(after.startswith("# Ann's words\n"))
         self.assertIn('hostname = "mx.example.test"', after)
         self.assertEqual(len(list((place.config.parent / "keys" / "example.org").glob("*.pem"))), 1)
+
+    def test_a_link_stays_a_link_and_a_mode_stays(self):
+        place = self.place(config="# Ann's\n")
+        real = place.config.with_name("real.toml")
+        place.config.rename(real)
+        real.chmod(0o640)
+        place.config.symlink_to("real.toml")
+        place.run(*FLAGS, "--offline", "--yes", "--listen", "none")
+        self.assertTrue(place.config.is_symlink())
+        self.assertEqual(stat.S_IMODE(real.stat().st_mode), 0o640)
+        self.assertTrue(real.read_text().startswith("# Ann's\n"))
+        self.assertIn('hostname = "mail.example.test"', real.read_text())
+
+    def test_killed_at_any_moment(self):
+        """Whatever was made, the file is the whole new one or not there, and another run makes up for the rest with the key that is there."""
+        place = self.place()
+        whole = None
+        for pause in [i * 0.004 for i in range(40)]:
+            running = subprocess.Popen(place.arguments(*FLAGS, "--offline", "--listen", "none"), env=place.env, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(pause)   # the moment of the kill
+            running.kill()
+            running.wait()
+            if place.config.exists():
+                place.run("check-config")
+                whole = whole or place.config.read_text()
+                self.assertEqual(place.config.read_text(), whole)
+                if pause < 0.1:   # begin anew, with what keys there are
+                    place.config.unlink()
+        place.run(*FLAGS, "--offline", "--listen", "none")
+        keys = list((place.config.parent / "keys" / "example.test").glob("*.pem"))
+        self.assertEqual(len(keys), 1)
+        self.assertEqual(json.loads(place.run("domain", "list", "--json").stdout)["domains"][0]["keys"][0]["selector"], keys[0].stem)
 
     def test_what_flags_do_not_say_is_found_out(self):
         place = self.place()

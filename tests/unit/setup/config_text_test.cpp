@@ -187,6 +187,9 @@ TEST(ConfigText, AtTheTopOfAFileThatHasOnlyTables) {
     ConfigText text = parsed("# ours\n\n# the log\n[log]\n");
     ASSERT_TRUE(text.set_value("hostname", "\"a.example\"").value());
     EXPECT_EQ(text.text(), "# ours\n\nhostname = \"a.example\"\n\n# the log\n[log]\n");
+    ConfigText comments = parsed("# ours\n");
+    ASSERT_TRUE(comments.set_value("hostname", "\"a.example\"").value());
+    EXPECT_EQ(comments.text(), "# ours\n\nhostname = \"a.example\"\n");
     ConfigText empty = parsed("");
     ASSERT_TRUE(empty.set_value("hostname", "\"a.example\"").value());
     EXPECT_EQ(empty.text(), "hostname = \"a.example\"\n");
