@@ -26,6 +26,7 @@
 #include "doctor/report_text.hpp"
 #include "doctor/visit.hpp"
 #include "mail/domain.hpp"
+#include "mail/organisational_domain.hpp"
 #include "net/asio.hpp"
 
 namespace posthorn::app {
@@ -104,6 +105,8 @@ std::optional<doctor::Question> doctor_question(const DoctorOptions& options, co
     std::vector<std::string> domains = options.domains;
     if (domains.empty())
         for (const auth::DomainOptions& domain : plan.config.auth.domains) domains.push_back(domain.name);
+    // Without any [[domain]] mail leaves all the same, unsigned: as that of the machine's own domain.
+    if (domains.empty()) domains.push_back(mail::organisational_domain(plan.config.hostname));
     std::vector<IpAddress> ips;
     for (const std::string& text : options.ips) {
         const auto ip = IpAddress::parse(text);

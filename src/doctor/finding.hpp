@@ -54,6 +54,9 @@ struct Finding {
 struct Report {
     std::vector<Finding> findings;
     std::string verdict;  // one line for people
+    // Whether mail meets what each provider asks of all senders and of bulk senders, in words; empty where a check that counts for it was
+    // left out.
+    std::vector<Meaning> standings;
 
     [[nodiscard]] std::size_t count(Verdict verdict) const;
 };

@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 
 #include "base/sysexits.hpp"
+#include "delivery/diagnosis.hpp"
 #include "doctor/finding.hpp"
 #include "doctor/meaning.hpp"
 
@@ -102,6 +103,37 @@ std::string verdict_of(const Report& report) {
 
 }  // namespace
 
+namespace {
+
+// The findings that a diagnosis makes, too, as its facts. What is only warned of (an IPv6 address that is not used, a second key) decides nothing.
+std::vector<Meaning> standings_of(const std::vector<Finding>& findings, std::string_view provider) {
+    using delivery::FactKind;
+    using delivery::FactResult;
+    delivery::Diagnosis diagnosis;
+    bool complete = true;
+    for (const FactKind kind : {FactKind::ptr, FactKind::spf, FactKind::dkim, FactKind::dmarc, FactKind::alignment, FactKind::sender_domain}) {
+        bool any = false;
+        for (const Finding& finding : findings) {
+            if (finding.check != delivery::to_string(kind)) continue;
+            any = true;
+            if (finding.verdict == Verdict::warn || finding.verdict == Verdict::skipped) continue;
+            delivery::Fact fact;
+            fact.kind = kind;
+            fact.subject = finding.subject;
+            fact.result = finding.verdict == Verdict::pass ? FactResult::pass : finding.verdict == Verdict::fail ? FactResult::fail : FactResult::unknown;
+            diagnosis.facts.push_back(std::move(fact));
+        }
+        complete = complete && any;
+    }
+    if (!complete) return {};
+    std::vector<Meaning> standings;
+    for (const auto& [name, known_as] : {std::pair("gmail", "google"), std::pair("yahoo", "yahoo"), std::pair("outlook", "microsoft")})
+        if (provider.empty() || provider == name) standings.push_back({name, delivery::standing_with(known_as, diagnosis).words});
+    return standings;
+}
+
+}  // namespace
+
 std::size_t Report::count(Verdict wanted) const {
     return static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(),
                                                   [&](const Finding& one) { return one.verdict == wanted; }));
@@ -120,6 +152,7 @@ Report report_of(std::vector<Finding> findings, std::string_view provider) {
     Report report;
     report.findings = std::move(findings);
     report.verdict = verdict_of(report);
+    report.standings = standings_of(report.findings, provider);
     return report;
 }
 
@@ -169,11 +202,14 @@ json::object to_json(const Report& report) {
     for (const Verdict verdict :
          {Verdict::fail, Verdict::warn, Verdict::unknown, Verdict::skipped, Verdict::pass})
         counts[to_string(verdict)] = report.count(verdict);
+    json::object providers;
+    for (const Meaning& one : report.standings) providers[one.provider] = one.words;
     json::array findings;
     for (const Finding& finding : report.findings) findings.emplace_back(to_json(finding));
     json::object out;
     out["verdict"] = report.verdict;
     out["counts"] = std::move(counts);
+    out["providers"] = std::move(providers);
     out["findings"] = std::move(findings);
     return out;
 }

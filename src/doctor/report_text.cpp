@@ -62,6 +62,16 @@ void add(std::string& out, const Finding& finding, const TextOptions& options) {
     out += "\n";
 }
 
+// Where the second column of a line begins: behind its first word and two blanks or more, near the margin. 0: it has none.
+std::size_t column_of(std::string_view line) {
+    constexpr std::size_t kFarthest = 14;
+    const std::size_t first = line.find_first_not_of(' ');
+    const std::size_t gap = first == std::string_view::npos ? first : line.find(' ', first);
+    if (gap == std::string_view::npos || line.substr(gap, 2) != "  ") return 0;
+    const std::size_t second = line.find_first_not_of(' ', gap);
+    return second == std::string_view::npos || second > kFarthest ? 0 : second;
+}
+
 }  // namespace
 
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
@@ -74,15 +84,19 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
             out += std::string(indent, ' ') + std::string(text::trim_right(line)) + "\n";
             continue;
         }
-        std::string current = margin;
-        for (const std::string_view word : text::split(line.substr(blanks), ' ')) {
+        // "Gmail    refuses the mail": what goes on in the next line stays in its column.
+        const std::size_t column = column_of(line);
+        const std::string hanging(indent + std::max(blanks, column), ' ');
+        std::string current = column > 0 ? std::string(indent, ' ') + std::string(line.substr(0, column)) : margin;
+        std::size_t begun = current.size();  // of the line's own margin
+        for (const std::string_view word : text::split(line.substr(std::max(blanks, column)), ' ')) {
             if (word.empty()) continue;
-            const bool first = current.size() == margin.size();
-            if (!first && current.size() + 1 + word.size() > width) {
+            if (current.size() > begun && current.size() + 1 + word.size() > width) {
                 out += current + "\n";
-                current = margin;
+                current = hanging;
+                begun = current.size();
             }
-            if (current.size() > margin.size()) current += ' ';
+            if (current.size() > begun) current += ' ';
             current += word;
         }
         out += current + "\n";
@@ -100,6 +114,7 @@ std::string to_text(const Report& report, const TextOptions& options) {
         fmt::format("\n{} fail, {} warned of, {} not known, {} skipped, {} pass\n",
                     report.count(Verdict::fail), report.count(Verdict::warn), report.count(Verdict::unknown),
                     report.count(Verdict::skipped), report.count(Verdict::pass));
+    for (const Meaning& one : report.standings) out += wrapped(fmt::format("{:<8} {}", name_of(one.provider), one.words), 0, options.width);
     return out + answer;
 }
 

@@ -122,6 +122,8 @@ class Doctor(unittest.TestCase):
         self.assertIn("1 of 10 look-ups", shown)
         self.assertRegex(shown, r"mx  \[1 look-up\]  <- matches")
         self.assertIn("4 of 4 mail servers greet", shown)
+        for provider in ("Gmail", "Yahoo", "Outlook"):
+            self.assertRegex(shown, rf"(?m)^{provider} +nothing is missing$")
 
     def test_reverse_dns_comes_first(self):
         """SD-82."""

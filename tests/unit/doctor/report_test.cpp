@@ -95,6 +95,28 @@ TEST(Report, EightyColumnsButRecordsWhole) {
     EXPECT_NE(to_text(report_of({finding}), colour).find("\x1b[1;31m"), std::string::npos);
 }
 
+TEST(Report, ColumnsHang) {
+    EXPECT_EQ(wrapped("Gmail    one two three four", 2, 20), "  Gmail    one two\n           three\n           four\n");
+    EXPECT_EQ(wrapped("one two three four", 2, 11), "  one two\n  three\n  four\n");
+    EXPECT_EQ(wrapped("  a  b", 2, 80), "    a  b\n");
+    EXPECT_EQ(wrapped("averyveryverylongword x", 0, 10), "averyveryverylongword\nx\n");
+}
+
+// PR-1, PR-8: what each provider asks for, from the findings themselves.
+TEST(Report, Standings) {
+    std::vector<Finding> findings;
+    for (const char* const check : {"ptr", "spf", "alignment", "dmarc", "sender-domain"}) findings.push_back(one(check, Verdict::pass));
+    EXPECT_TRUE(report_of(findings).standings.empty()) << "without a look at DKIM nothing can be said";
+    findings.push_back(one("dkim", Verdict::fail));
+    const Report report = report_of(findings);
+    ASSERT_EQ(report.standings.size(), 3U);
+    EXPECT_EQ(report.standings[0].provider, "gmail");
+    EXPECT_EQ(report.standings[0].words, "enough for few messages; for many are missing: DKIM");
+    EXPECT_EQ(report_of(findings, "yahoo").standings.size(), 1U);
+    findings.back().verdict = Verdict::pass;
+    EXPECT_EQ(report_of(findings).standings[2].words, "nothing is missing");
+}
+
 TEST(Report, Json) {
     const std::string json = boost::json::serialize(to_json(report_of({one("ptr", Verdict::fail)})));
     EXPECT_NE(json.find(R"("check":"ptr")"), std::string::npos) << json;
