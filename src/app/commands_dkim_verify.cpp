@@ -13,10 +13,9 @@
 
 #include "app/command_line.hpp"
 #include "app/dns_errand.hpp"
-#include "auth/dkim/verifier.hpp"
+#include "app/signature_look.hpp"
 #include "base/sysexits.hpp"
 #include "base/text.hpp"
-#include "delivery/inquiry.hpp"
 #include "dns/resolver.hpp"
 
 namespace posthorn::app {
@@ -25,9 +24,7 @@ namespace {
 namespace json = boost::json;
 using auth::dkim::SignatureReport;
 using auth::dkim::SignatureResult;
-using Reports = std::vector<SignatureReport>;
 
-constexpr auto kVerifyPatience = std::chrono::seconds(30);
 constexpr std::size_t kMostMessageOctets = 256UL << 20;
 
 struct VerifyCommand {
@@ -57,26 +54,6 @@ std::optional<std::string> read_message(const std::string& file) {
     return message;
 }
 
-// Named, since a coroutine may not build it within a co_await (docs/COROUTINES.md).
-delivery::DnsRules rules_for(const std::string& message, TimePoint now) {
-    delivery::DnsRules rules;
-    rules.wanted = [&message, now](const auth::DnsAnswers& known) {
-        auto step = auth::dkim::verify(message, known, now);
-        auto* questions = std::get_if<std::vector<auth::DnsQuestion>>(&step);
-        return questions != nullptr ? std::move(*questions) : std::vector<auth::DnsQuestion>();
-    };
-    return rules;
-}
-
-net::awaitable<void> verify_with(dns::Resolver& resolver, const std::string& message, TimePoint now, Reports& found) {
-    delivery::DnsRules rules = rules_for(message, now);
-    delivery::DnsViews nothing_known;
-    const SteadyTime end = std::chrono::steady_clock::now() + kVerifyPatience;
-    const delivery::DnsViews views = co_await delivery::inquire(resolver, std::move(rules), std::move(nothing_known), end);
-    auto step = auth::dkim::verify(message, views.at_resolver, now);
-    if (auto* reports = std::get_if<Reports>(&step)) found = std::move(*reports);
-}
-
 json::object to_json(const SignatureReport& report) {
     json::object out;
     out["result"] = auth::dkim::to_string(report.result);
@@ -98,7 +75,7 @@ json::object to_json(const SignatureReport& report) {
 
 std::string shown(const std::string& value) { return value.empty() ? "?" : text::safe_for_log(value, 255); }
 
-void print_reports(const Reports& reports) {
+void print_reports(const SignatureReports& reports) {
     if (reports.empty()) print("The message bears no DKIM-Signature.\n");
     for (const SignatureReport& report : reports) {
         print(fmt::format("{:<9} d={} s={} a={} c={}{}\n", auth::dkim::to_string(report.result), shown(report.domain), shown(report.selector),
@@ -108,7 +85,7 @@ void print_reports(const Reports& reports) {
     }
 }
 
-int code_of(const Reports& reports) {
+int code_of(const SignatureReports& reports) {
     bool unknown = false, bad = reports.empty();
     for (const SignatureReport& report : reports) {
         unknown = unknown || report.result == SignatureResult::temperror;
@@ -129,9 +106,9 @@ int verify(const VerifyCommand& command) {
     }
     options.authority_servers = 0;  // what receivers see is what their resolvers say
     const TimePoint now = wall_now();
-    Reports reports;
+    SignatureReports reports;
     const Result<void> done =
-        run_dns_errand(options, [&](dns::Resolver& resolver) { return verify_with(resolver, *message, now, reports); });
+        run_dns_errand(options, [&](dns::Resolver& resolver) { return look_at_signatures(resolver, *message, now, reports); });
     if (!done) {
         complain(done.error().what);
         return exit_code::kOsError;

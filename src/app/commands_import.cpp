@@ -13,6 +13,7 @@
 #include "app/postfix_drain.hpp"
 #include "base/sysexits.hpp"
 #include "config/config.hpp"
+#include "doctor/report_text.hpp"
 #include "migration/equivalents.hpp"
 #include "migration/migration.hpp"
 
@@ -64,32 +65,11 @@ std::string as_json(const migration::Migration& made) {
            "\n";
 }
 
-// Words wrapped at 80 columns behind a hanging indent.
-std::string wrapped(std::string_view words, std::size_t indent) {
-    std::string text;
-    std::size_t column = indent;
-    while (!words.empty()) {
-        const std::size_t blank = words.find(' ');
-        const std::string_view word = words.substr(0, blank);
-        if (column > indent && column + 1 + word.size() > 80) {
-            text += "\n" + std::string(indent, ' ');
-            column = indent;
-        } else if (column > indent) {
-            text += ' ';
-            ++column;
-        }
-        text += word;
-        column += word.size();
-        words.remove_prefix(blank == std::string_view::npos ? words.size() : blank + 1);
-    }
-    return text;
-}
-
 void tell(std::string_view heading, const std::vector<migration::Note>& all) {
     if (all.empty()) return;
     fmt::print(stderr, "\n{} ({})\n", heading, all.size());
     for (const migration::Note& note : all) {
-        fmt::print(stderr, "\n  {}{}\n    {}\n", note.subject, note.origin.built_in() ? "" : " (" + note.origin.to_string() + ")", wrapped(note.words, 4));
+        fmt::print(stderr, "\n  {}{}\n{}", note.subject, note.origin.built_in() ? "" : " (" + note.origin.to_string() + ")", doctor::wrapped(note.words, 4, 80));
     }
 }
 
@@ -102,7 +82,7 @@ void report(const migration::Migration& made) {
             if (names.find(note.subject + ",") == std::string::npos) names += note.subject + ", ";
         }
         names.resize(names.size() - 2);
-        fmt::print(stderr, "\nNot needed any more ({}; docs/from-postfix.md says why)\n\n    {}\n", made.not_needed.size(), wrapped(names, 4));
+        fmt::print(stderr, "\nNot needed any more ({}; docs/from-postfix.md says why)\n\n{}", made.not_needed.size(), doctor::wrapped(names, 4, 80));
     }
     for (const migration::SecretFile& secret : made.secrets) fmt::print(stderr, "\n{} goes to {} ({}).\n", secret.purpose, secret.to, secret.origin.to_string());
     tell("Left for you to do", made.to_do);

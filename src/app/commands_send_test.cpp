@@ -19,11 +19,11 @@
 #include "app/send_test_view.hpp"
 #include "app/sendmail/connection.hpp"
 #include "app/sendmail/unique.hpp"
+#include "app/signature_look.hpp"
 #include "app/tail_view.hpp"
 #include "base/base64.hpp"
 #include "base/queue_id.hpp"
 #include "base/text.hpp"
-#include "delivery/inquiry.hpp"
 #include "delivery/send_test.hpp"
 #include "delivery/signing.hpp"
 #include "delivery/why.hpp"
@@ -33,8 +33,6 @@ namespace posthorn::app {
 namespace {
 
 namespace json = boost::json;
-
-constexpr auto kVerifyPatience = std::chrono::seconds(30);
 
 struct SendTestCommand : DaemonOptions {
     std::string to;
@@ -138,25 +136,6 @@ Result<void> watch_course(const SendTestCommand& command, const std::string& soc
     return {};
 }
 
-delivery::DnsRules signature_rules(const std::string& message, TimePoint now) {
-    delivery::DnsRules rules;
-    rules.wanted = [&message, now](const auth::DnsAnswers& known) {
-        auto step = auth::dkim::verify(message, known, now);
-        auto* questions = std::get_if<std::vector<auth::DnsQuestion>>(&step);
-        return questions != nullptr ? std::move(*questions) : std::vector<auth::DnsQuestion>();
-    };
-    return rules;
-}
-
-net::awaitable<void> verify_signatures(dns::Resolver& resolver, const std::string& message, TimePoint now, TestProofs& proofs) {
-    delivery::DnsRules rules = signature_rules(message, now);
-    delivery::DnsViews nothing_known;
-    const SteadyTime end = std::chrono::steady_clock::now() + kVerifyPatience;
-    const delivery::DnsViews views = co_await delivery::inquire(resolver, std::move(rules), std::move(nothing_known), end);
-    auto step = auth::dkim::verify(message, views.at_resolver, now);
-    if (auto* reports = std::get_if<std::vector<auth::dkim::SignatureReport>>(&step)) proofs.signatures = std::move(*reports);
-}
-
 // The daemon may send it as somebody else: mail of others' domains never leaves (docs/LOCAL.md).
 std::string sent_as(const TestCourse& course) {
     const json::value* const known = course.why.if_contains("message");
@@ -172,7 +151,7 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
         dns::DnsOptions options = config.dns;
         options.authority_servers = 0;  // what receivers see is what their resolvers say
         const Result<void> done =
-            run_dns_errand(options, [&](dns::Resolver& resolver) { return verify_signatures(resolver, message, wall_now(), proofs); });
+            run_dns_errand(options, [&](dns::Resolver& resolver) { return look_at_signatures(resolver, message, wall_now(), proofs.signatures); });
         if (!done) {
             complain(done.error().what);
             proofs.seen = false;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/text.hpp"
 #include "config/checks.hpp"
@@ -92,7 +93,8 @@ void check_domains(const Config& config, const Places& places, Findings& finding
             }
         }
         for (std::size_t k = 0; k < i; ++k) {
-            if (!domain.key_directory.empty() && domains[k].key_directory == domain.key_directory) {
+            if (!domain.key_directory.empty() && std::filesystem::path(domains[k].key_directory).lexically_normal() ==
+                                                     std::filesystem::path(domain.key_directory).lexically_normal()) {
                 findings.mistake(places.of(path + ".key_directory"),
                                  fmt::format("domain.key_directory of {} is that of {}, too; allowed: a directory for each domain", domain.name,
                                              domains[k].name));

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 
-#include "auth/spf_macro.hpp"
 #include "base/text.hpp"
 #include "config/checks.hpp"
 #include "mail/domain.hpp"
 #include "mail/organisational_domain.hpp"
+#include "setup/reverse_name.hpp"
 
 namespace posthorn::setup {
 namespace {
@@ -18,11 +18,6 @@ using auth::DnsQuestion;
 using auth::DnsType;
 
 constexpr std::size_t kMostAddresses = 16;  // of one machine are asked about
-
-// "1.2.0.192.in-addr.arpa", by the macros that SPF has for it (RFC 7208 s7.2).
-std::string reverse_name(const IpAddress& ip) {
-    return auth::spf::expand_domain("%{ir}.%{v}.arpa", auth::spf::MacroValues(ip));
-}
 
 bool is_one_of(const std::vector<IpAddress>& all, const IpAddress& one) {
     return std::find(all.begin(), all.end(), one) != all.end();

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include "auth/dkim/published_key.hpp"
-#include "auth/spf_macro.hpp"
 #include "auth/spf_merge.hpp"
 #include "auth/spf_record.hpp"
 #include "base/text.hpp"
 #include "mail/organisational_domain.hpp"
 #include "setup/record_survey.hpp"
+#include "setup/reverse_name.hpp"
 
 namespace posthorn::setup {
 
@@ -40,11 +40,6 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 
 DnsType address_type(const IpAddress& ip) {
     return ip.is_v4() ? DnsType::a : DnsType::aaaa;
-}
-
-// "1.2.0.192.in-addr.arpa", by the macros that SPF has for it (RFC 7208 s7.2).
-std::string reverse_name(const IpAddress& ip) {
-    return auth::spf::expand_domain("%{ir}.%{v}.arpa", auth::spf::MacroValues(ip));
 }
 
 std::string no_answer(const DnsAnswer& answer) {
