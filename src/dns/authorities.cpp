@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "dns/answers.hpp"
 #include "dns/channel.hpp"
 #include "dns/options.hpp"
 #include "dns/resolver.hpp"
@@ -43,7 +44,8 @@ std::string words_for(const Channel::Reply& reply) {
     }
 }
 
-Lookup read(const Channel::Reply& reply, const std::string& name, RecordType type) {
+// of_authority: only an answer of a server of the zone is one.
+Lookup read(const Channel::Reply& reply, const std::string& name, RecordType type, bool of_authority) {
     Lookup answer;
     answer.final_name = name;
     if (reply.octets.empty()) {
@@ -58,7 +60,7 @@ Lookup read(const Channel::Reply& reply, const std::string& name, RecordType typ
     }
     answer = interpret(*message, name, type);
     answer.authenticated = false;
-    if (answer.status != Status::temporary && !message->authoritative) {
+    if (of_authority && answer.status != Status::temporary && !message->authoritative) {
         Lookup none;
         none.final_name = name;
         none.detail = "answers, but not as a server of that zone (lame delegation)";
@@ -125,11 +127,53 @@ private:
         }
         // May be called within query(): only notes the answer.
         server.channel->query(name, type, [flight, name, type, silent = server.silent](const Channel::Reply& reply) {
-            flight->answer = read(reply, name, type);
+            flight->answer = read(reply, name, type, true);
             *silent = *silent || reply.status == ARES_ETIMEOUT || reply.status == ARES_ECONNREFUSED;
             flight->done.set();
         });
         return flight;
+    }
+
+    // At the resolver. What it refuses to tell, as DNSSEC does not vouch for it, is good enough for finding the servers: whoever looks for what is
+    // wrong with a zone has to get there.
+    awaitable<Lookup> look_up(std::string name, RecordType type) {
+        Lookup told = co_await resolver_.look_up(name, type);
+        if (told.status != Status::temporary || told.local_shortage) co_return told;
+        const std::shared_ptr<ServerFlight> flight = begin_unchecked(name, type);
+        co_await flight->done.wait();
+        if (flight->answer.status == Status::temporary) co_return told;
+        co_return flight->answer;
+    }
+
+    std::shared_ptr<ServerFlight> begin_unchecked(const std::string& name, RecordType type) {
+        auto flight = std::make_shared<ServerFlight>(executor_);
+        if (!unchecked_.channel && !*unchecked_.silent) {
+            const auto servers = Channel::servers_of(options_);
+            auto channel = servers && !servers->empty() ? Channel::create(executor_, servers->front(), channel_options_)
+                                                        : Result<std::shared_ptr<Channel>>(Error{"no DNS server"});
+            if (channel) {
+                unchecked_.channel = std::move(*channel);
+                unchecked_.channel->ask_unchecked();
+            }
+        }
+        if (!unchecked_.channel || *unchecked_.silent) {
+            flight->done.set();
+            return flight;
+        }
+        unchecked_.channel->query(name, type, [flight, name, type, silent = unchecked_.silent](const Channel::Reply& reply) {
+            flight->answer = read(reply, name, type, false);
+            *silent = *silent || reply.status == ARES_ETIMEOUT || reply.status == ARES_ECONNREFUSED;
+            flight->done.set();
+        });
+        return flight;
+    }
+
+    awaitable<AddressAnswer> addresses_of(std::string host) {
+        AddressAnswer told = co_await resolver_.addresses(host);
+        if (told.status != Status::temporary) co_return told;
+        const Lookup v4 = co_await look_up(host, RecordType::a);
+        const Lookup v6 = co_await look_up(host, RecordType::aaaa);
+        co_return address_answer(&v4, &v6, host);
     }
 
     // A name's zone and all names on the way to it: each is looked for once.
@@ -147,7 +191,7 @@ private:
                 break;
             }
             on_the_way.push_back(at);
-            Lookup servers = co_await resolver_.look_up(at, RecordType::ns);
+            Lookup servers = co_await look_up(at, RecordType::ns);
             if (servers.status == Status::temporary) {
                 zone = std::make_shared<Zone>();
                 zone->detail = "the servers of the zone of " + name + " could not be found: " + servers.detail;
@@ -168,7 +212,7 @@ private:
         std::sort(servers.begin(), servers.end(), [](const Record& a, const Record& b) { return a.text < b.text; });
         for (const Record& record : servers) {
             if (zone->servers.size() == options_.authority_servers) break;
-            AddressAnswer addresses = co_await resolver_.addresses(record.text);
+            AddressAnswer addresses = co_await addresses_of(record.text);
             zone->servers.push_back(reach(record.text, addresses));
         }
         co_return zone;
@@ -204,6 +248,7 @@ private:
     Resolver& resolver_;
     DnsOptions options_;  // as they were when this began
     DnsOptions channel_options_;
+    Server unchecked_;    // the resolver's first server, asked without validation
     std::map<std::string, std::shared_ptr<Zone>> zones_;
 };
 

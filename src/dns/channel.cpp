@@ -176,6 +176,7 @@ void Channel::query(const std::string& name, RecordType type, OnReply on_reply) 
     if (trust_ad_) {
         octets[3] |= 0x20;  // RFC 6840 s5.7: AD in a question asks for AD in the reply (DA-2)
     }
+    if (unchecked_) octets[3] |= 0x10;
     pending_.emplace(id, Pending(shortages_));
     auto carried = std::make_unique<Carried>(Carried{this, id, std::move(on_reply)});
     // c-ares keeps the query until it has called back, in any case exactly once.

@@ -52,6 +52,8 @@ public:
     void query(const std::string& name, RecordType type, OnReply on_reply);
     // Calls what is pending back with ARES_ECANCELLED. REQUIRES: not from inside an OnReply.
     void cancel();
+    // From now on a validating resolver is asked for what it has, also where DNSSEC does not vouch for it (CD, RFC 4035 s3.2.2).
+    void ask_unchecked() { unchecked_ = true; }
 
 private:
     // A socket of c-ares. Handlers share it, and look at `gone` first: they still run after the socket was
@@ -99,6 +101,7 @@ private:
     bool trust_ad_ = false;
     bool plain_ = false;
     bool recursive_ = true;
+    bool unchecked_ = false;
 };
 
 }  // namespace posthorn::dns

@@ -32,7 +32,7 @@ public:
     // truncate_only: truncated by UDP, and TCP is hung up on. lame: neither records nor their absence, but a
     // referral without recursion. no_authority: right, but without AA. empty: nothing at all, from a server that is no authority and asks nobody.
     // no_edns: FORMERR to questions with an OPT record. formerr_and_opt: to all, with an OPT record where one came. wrong_id, wrong_question: an answer to something
-    // else.
+    // else. bogus: SERVFAIL, as of a validating resolver, unless the question says CD.
     enum class Behaviour {
         normal,
         servfail,
@@ -47,7 +47,8 @@ public:
         no_edns,
         formerr_and_opt,
         wrong_id,
-        wrong_question
+        wrong_question,
+        bogus
     };
     struct Query {
         std::string name;  // lower case
@@ -287,6 +288,7 @@ private:
         auto behaviour = behaviours_.contains(asked) ? behaviours_[asked]
                          : behaviours_.contains("*") ? behaviours_["*"]
                                                      : Behaviour::normal;
+        if (behaviour == Behaviour::bogus) behaviour = (query[3] & 0x10) != 0 ? Behaviour::normal : Behaviour::servfail;
         if (behaviour == Behaviour::drop || (behaviour == Behaviour::truncate_only && tcp)) {
             return {};
         }

@@ -61,6 +61,21 @@ AuthorityAnswers ask(Zone& zone, const std::string& name, RecordType type = Reco
     return told;
 }
 
+// A zone whose DNSSEC is broken: a validating resolver tells nothing of it, but its servers can be found (RFC 4035 s3.2.2).
+TEST(Authorities, AreFoundThoughDnssecFails) {
+    Zone zone;
+    zone.txt("x.example.test", "there");
+    for (const char* name : {"x.example.test", "example.test", "a.ns.test", "b.ns.test"}) zone.resolver.behave(name, Behaviour::bogus);
+    const AuthorityAnswers told = ask(zone, "x.example.test");
+    EXPECT_EQ(told.zone, "example.test") << told.detail;
+    ASSERT_EQ(told.servers.size(), 2U);
+    for (const AuthorityAnswer& one : told.servers) {
+        ASSERT_EQ(one.lookup.status, Status::ok) << one.lookup.detail;
+        EXPECT_EQ(one.lookup.records.front().text, "there");
+        EXPECT_FALSE(one.lookup.authenticated);
+    }
+}
+
 TEST(Authorities, AreAskedOneByOneWithoutRecursion) {
     Zone zone;
     zone.txt("x.example.test", "new");
