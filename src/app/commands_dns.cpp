@@ -1,4 +1,5 @@
-// `posthorn dns show [DOMAIN]`: what must stand in DNS for a domain's mail, whether it does, and in which words to enter it.
+// `posthorn dns show [DOMAIN]`: what must stand in DNS for a domain's mail, whether it does, and in which
+// words to enter it.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -47,14 +48,12 @@ struct DnsShowCommand {
     bool json = false;
 };
 
-const std::map<std::string, RecordForm> kRecordForms = {{"all", RecordForm::all},
-                                                        {"brief", RecordForm::brief},
-                                                        {"zone", RecordForm::zone},
-                                                        {"line", RecordForm::line},
-                                                        {"route53", RecordForm::route53},
-                                                        {"json", RecordForm::json}};
+const std::map<std::string, RecordForm> kRecordForms = {
+    {"all", RecordForm::all},   {"brief", RecordForm::brief},     {"zone", RecordForm::zone},
+    {"line", RecordForm::line}, {"route53", RecordForm::route53}, {"json", RecordForm::json}};
 
-// The keys whose records must be in DNS: fixed ones, and those of a key directory in their stages. False: one cannot be read; it was told.
+// The keys whose records must be in DNS: fixed ones, and those of a key directory in their stages. False: one
+// cannot be read; it was told.
 bool add_selectors(const auth::DomainOptions& domain, RecordsQuestion& question) {
     const auto keys = auth::dkim::domain_keys(domain);
     if (!keys) {
@@ -69,14 +68,17 @@ bool add_selectors(const auth::DomainOptions& domain, RecordsQuestion& question)
             good = false;
             continue;
         }
-        question.keys.emplace_back(key.selector, auth::dkim::key_record(domain.name, key.selector, **loaded).value,
-                                   key.managed ? std::string(auth::dkim::to_string(key.stage)) : std::string());
+        question.keys.emplace_back(
+            key.selector, auth::dkim::key_record(domain.name, key.selector, **loaded).value,
+            key.managed ? std::string(auth::dkim::to_string(key.stage)) : std::string());
     }
     return good;
 }
 
 // What is asked of the settings; the host name's addresses come later, from DNS.
-std::optional<RecordsQuestion> records_question(const DnsShowCommand& command, const Plan& plan, const std::string& domain, delivery::DiagnosisQuestion& sender) {
+std::optional<RecordsQuestion> records_question(const DnsShowCommand& command, const Plan& plan,
+                                                const std::string& domain,
+                                                delivery::DiagnosisQuestion& sender) {
     sender = delivery::question_about(*plan.settings, domain, domain, "");
     if (!command.ips.empty()) sender.ips.clear();
     for (const std::string& text : command.ips) {
@@ -97,10 +99,14 @@ std::optional<RecordsQuestion> records_question(const DnsShowCommand& command, c
     // The longest configured name that covers the domain signs for it (auth/dkim/keys.hpp).
     const auth::DomainOptions* signs = nullptr;
     for (const auth::DomainOptions& one : plan.config.auth.domains)
-        if (mail::is_subdomain_of(domain, one.name) && (signs == nullptr || one.name.size() > signs->name.size())) signs = &one;
+        if (mail::is_subdomain_of(domain, one.name) &&
+            (signs == nullptr || one.name.size() > signs->name.size()))
+            signs = &one;
     if (signs == nullptr)
-        complain(fmt::format("{} has no [[domain]] section that covers {}, so that there is no DKIM record to show: `posthorn domain add {}` makes one",
-                             command.config_path, domain, domain));
+        complain(
+            fmt::format("{} has no [[domain]] section that covers {}, so that there is no DKIM record to "
+                        "show: `posthorn domain add {}` makes one",
+                        command.config_path, domain, domain));
     else if (!add_selectors(*signs, question))
         complain(fmt::format("not all DKIM records of {} can be shown", signs->name));
     return question;
@@ -129,23 +135,29 @@ delivery::DnsRules address_rules(const delivery::DiagnosisQuestion& sender) {
 }
 delivery::DnsRules record_rules(const RecordsQuestion& question) {
     delivery::DnsRules rules;
-    rules.wanted = [&question](const auth::DnsAnswers& known) { return setup::wanted_records(question, known).wanted; };
+    rules.wanted = [&question](const auth::DnsAnswers& known) {
+        return setup::wanted_records(question, known).wanted;
+    };
     rules.ours = [&question](const std::string& name) { return setup::is_ours(question, name); };
     return rules;
 }
 
-net::awaitable<void> look_for_records(dns::Resolver& resolver, const delivery::DiagnosisQuestion& sender, RecordsQuestion& question, std::vector<WantedRecord>& found) {
+net::awaitable<void> look_for_records(dns::Resolver& resolver, const delivery::DiagnosisQuestion& sender,
+                                      RecordsQuestion& question, std::vector<WantedRecord>& found) {
     const SteadyTime end = std::chrono::steady_clock::now() + kDnsShowPatience;
     delivery::DnsViews nothing_yet;
     delivery::DnsRules first = address_rules(sender);
-    delivery::DnsViews addresses = co_await delivery::inquire(resolver, std::move(first), std::move(nothing_yet), end);
+    delivery::DnsViews addresses =
+        co_await delivery::inquire(resolver, std::move(first), std::move(nothing_yet), end);
     question.ips = delivery::own_addresses(sender, addresses.at_resolver);
     if (question.ips.empty()) question.ips = own_public_addresses(question.ipv6);
     delivery::DnsRules rules = record_rules(question);
     delivery::DnsViews nothing_known;
-    const delivery::DnsViews views = co_await delivery::inquire(resolver, std::move(rules), std::move(nothing_known), end);
+    const delivery::DnsViews views =
+        co_await delivery::inquire(resolver, std::move(rules), std::move(nothing_known), end);
     std::vector<std::vector<WantedRecord>> servers;
-    for (const auth::DnsAnswers& view : views.at_authorities) servers.push_back(setup::wanted_records(question, view).records);
+    for (const auth::DnsAnswers& view : views.at_authorities)
+        servers.push_back(setup::wanted_records(question, view).records);
     found = setup::combine(setup::wanted_records(question, views.at_resolver).records, servers);
 }
 
@@ -168,14 +180,19 @@ int code_of_records(const RecordsShown& shown) {
     bool wrong = false, unknown = false;
     for (const WantedRecord& one : shown.records) {
         if (one.need != setup::Need::required) continue;
-        wrong = wrong || one.state == WantedRecord::State::missing || one.state == WantedRecord::State::differs;
+        wrong =
+            wrong || one.state == WantedRecord::State::missing || one.state == WantedRecord::State::differs;
         unknown = unknown || one.state == WantedRecord::State::unknown;
     }
-    return !shown.asked ? exit_code::kOk : wrong ? exit_code::kFailure : unknown ? exit_code::kTempFail : exit_code::kOk;
+    return !shown.asked ? exit_code::kOk
+           : wrong      ? exit_code::kFailure
+           : unknown    ? exit_code::kTempFail
+                        : exit_code::kOk;
 }
 
 // One domain: what is printed goes to `print`, or into `all` as JSON.
-int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::string& domain, json::array& all) {
+int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::string& domain,
+                    json::array& all) {
     delivery::DiagnosisQuestion sender;
     std::optional<RecordsQuestion> question = records_question(command, plan, domain, sender);
     if (!question) return exit_code::kDataError;
@@ -186,19 +203,26 @@ int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::
         question->ips = sender.ips.empty() ? own_public_addresses(question->ipv6) : sender.ips;
         shown.records = setup::wanted_records(*question, auth::DnsAnswers()).records;
     } else {
-        const Result<void> done = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) { return look_for_records(resolver, sender, *question, shown.records); });
+        const Result<void> done = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) {
+            return look_for_records(resolver, sender, *question, shown.records);
+        });
         if (!done) {
             complain(done.error().what);
             return exit_code::kOsError;
         }
     }
     if (question->ips.empty())
-        complain(fmt::format("our public address is not known: {} has none in DNS; name it with --ip, and the records for it are shown, too", question->hostname));
+        complain(
+            fmt::format("our public address is not known: {} has none in DNS; name it with --ip, and the "
+                        "records for it are shown, too",
+                        question->hostname));
     shown.zone = command.zone;
     for (const WantedRecord& one : shown.records)
         if (shown.zone.empty() && one.kind == setup::RecordKind::spf) shown.zone = one.record.zone;
     const int code = code_of_records(shown);
-    if (command.missing) std::erase_if(shown.records, [](const WantedRecord& one) { return one.state == WantedRecord::State::present; });
+    if (command.missing)
+        std::erase_if(shown.records,
+                      [](const WantedRecord& one) { return one.state == WantedRecord::State::present; });
     const RecordForm form = command.json ? RecordForm::json : kRecordForms.at(command.form);
     if (form == RecordForm::json) {
         all.push_back(records_json(shown, *question));
@@ -214,7 +238,8 @@ int show_records(DnsShowCommand command) {
     if (!config) return exit_code::kConfig;
     std::vector<std::string> domains;
     if (!command.domain.empty()) {
-        const auto domain = mail::to_ascii(command.domain.substr(command.domain.rfind('@') + 1));  // an address's domain is meant
+        const auto domain = mail::to_ascii(
+            command.domain.substr(command.domain.rfind('@') + 1));  // an address's domain is meant
         if (!domain) {
             complain(fmt::format("\"{}\" is no domain: {}", command.domain, domain.error().what));
             return exit_code::kDataError;
@@ -224,7 +249,8 @@ int show_records(DnsShowCommand command) {
         for (const auth::DomainOptions& one : config->auth.domains) domains.push_back(one.name);
     }
     if (domains.empty()) {
-        complain(fmt::format("{} has no [[domain]]: name one, or add it with `posthorn domain add`", command.config_path));
+        complain(fmt::format("{} has no [[domain]]: name one, or add it with `posthorn domain add`",
+                             command.config_path));
         return exit_code::kUsage;
     }
     if (domains.size() > 1 && command.form == "route53" && !command.json) {
@@ -233,21 +259,25 @@ int show_records(DnsShowCommand command) {
     }
     text::lower_in_place(command.zone);
     const Plan plan = make_plan(std::move(*config));
-    if (!command.offline && ::isatty(STDERR_FILENO) != 0) complain(fmt::format("asking DNS, for at most {} s a domain", 2 * kDnsShowPatience.count()));
+    if (!command.offline && ::isatty(STDERR_FILENO) != 0)
+        complain(fmt::format("asking DNS, for at most {} s a domain", 2 * kDnsShowPatience.count()));
     int code = exit_code::kOk;
     json::array all;
     for (const std::string& domain : domains) {
-        if (domains.size() > 1 && !command.json && (command.form == "all" || command.form == "brief")) print(fmt::format("{}=== {} ===\n\n", domain == domains.front() ? "" : "\n", domain));
+        if (domains.size() > 1 && !command.json && (command.form == "all" || command.form == "brief"))
+            print(fmt::format("{}=== {} ===\n\n", domain == domains.front() ? "" : "\n", domain));
         const int one = show_records_of(command, plan, domain, all);
         if (code == exit_code::kOk || (one != exit_code::kOk && code == exit_code::kTempFail)) code = one;
     }
-    if (command.json || command.form == "json") print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
+    if (command.json || command.form == "json")
+        print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
     return code;
 }
 
 }  // namespace
 
-int show_missing_records(const std::string& config_path, const std::string& domain, const std::vector<std::string>& ips, bool offline) {
+int show_missing_records(const std::string& config_path, const std::string& domain,
+                         const std::vector<std::string>& ips, bool offline) {
     DnsShowCommand command;
     command.config_path = config_path;
     command.domain = domain;
@@ -261,23 +291,36 @@ int show_missing_records(const std::string& config_path, const std::string& doma
 void add_dns_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("dns", "The DNS records that mail needs");
     group->require_subcommand(1);
-    auto* command = group->add_subcommand("show", "Show every record that a domain must publish, in all forms, and whether it is there");
+    auto* command = group->add_subcommand(
+        "show", "Show every record that a domain must publish, in all forms, and whether it is there");
     auto options = std::make_shared<DnsShowCommand>();
     command->add_option("DOMAIN", options->domain, "The domain of From; without it all that are configured");
     command
         ->add_option("--format", options->form,
-                     "all; brief (what a web panel asks for); zone (file); line (zone, host part, type, value, for web panels); route53 (change batch); json")
+                     "all; brief (what a web panel asks for); zone (file); line (zone, host part, type, "
+                     "value, for web panels); route53 (change batch); json")
         ->check(CLI::IsMember({"all", "brief", "zone", "line", "route53", "json"}))
         ->capture_default_str();
     command->add_flag("--missing", options->missing, "Only what is not there as it should be");
     command->add_flag("--offline", options->offline, "Ask nobody: the records of a domain that has none yet");
-    command->add_option("--ip", options->ips, "A public address that mail leaves from; else those of delivery.source_v4/v6, the host name, this machine")
+    command
+        ->add_option("--ip", options->ips,
+                     "A public address that mail leaves from; else those of delivery.source_v4/v6, the host "
+                     "name, this machine")
         ->type_name("ADDRESS");
-    command->add_option("--report-to", options->report_to, "Who gets the DMARC reports; else tlsrpt.contact, else the domain's postmaster")->type_name("ADDRESS");
-    command->add_option("--zone", options->zone, "With zone and route53: the zone that is meant; else that of the domain")->type_name("ZONE");
+    command
+        ->add_option("--report-to", options->report_to,
+                     "Who gets the DMARC reports; else tlsrpt.contact, else the domain's postmaster")
+        ->type_name("ADDRESS");
+    command
+        ->add_option("--zone", options->zone,
+                     "With zone and route53: the zone that is meant; else that of the domain")
+        ->type_name("ZONE");
     command->add_flag("--json", options->json, "The same as --format json");
     add_config_option(*command, options->config_path);
-    command->footer("Exit code 0: what mail needs is there; 1: something is missing or differs; 75: DNS did not answer everything. docs/DNS.md.");
+    command->footer(
+        "Exit code 0: what mail needs is there; 1: something is missing or differs; 75: DNS did not answer "
+        "everything. docs/DNS.md.");
     command->callback([options, &action] { action = [options] { return show_records(*options); }; });
 }
 

@@ -1,11 +1,12 @@
-// `posthorn send-test ADDRESS`: one message by the way that all mail takes, watched until it is known what became of it and what its receiver sees.
+// `posthorn send-test ADDRESS`: one message by the way that all mail takes, watched until it is known what
+// became of it and what its receiver sees.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -43,9 +44,10 @@ struct SendTestCommand : DaemonOptions {
 // What is known of the message while it is under way, and in the end.
 struct TestCourse {
     TestLetter letter;
-    std::string content;       // as it was handed over
+    std::string content;  // as it was handed over
     std::string id;
-    std::string header;        // as it left: with signatures, and with what the daemon made of ours; empty: not seen
+    std::string
+        header;  // as it left: with signatures, and with what the daemon made of ours; empty: not seen
     json::array events;
     json::object why;
     TestFate fate = TestFate::under_way;
@@ -54,14 +56,17 @@ struct TestCourse {
 std::optional<mail::Address> address_of(const std::string& text, const char* which) {
     const auto address = mail::parse_address(text);
     if (address && !address->domain.empty()) return *address;
-    complain(fmt::format("{} \"{}\" is no address: write it as bob@example.com", which, text::safe_for_log(text, 200)));
+    complain(fmt::format("{} \"{}\" is no address: write it as bob@example.com", which,
+                         text::safe_for_log(text, 200)));
     return std::nullopt;
 }
 
 int no_daemon(const SendTestCommand& command, const std::string& why) {
     complain(fmt::format("no daemon takes the message: {}", why));
-    complain(fmt::format("start it with `systemctl start posthorn` (or `posthorn serve --config {}`), then try again; `posthorn check-config` says what may be wrong",
-                         command.config_path));
+    complain(
+        fmt::format("start it with `systemctl start posthorn` (or `posthorn serve --config {}`), then try "
+                    "again; `posthorn check-config` says what may be wrong",
+                    command.config_path));
     return exit_code::kUnavailable;
 }
 
@@ -115,7 +120,8 @@ void see(const SendTestCommand& command, TestCourse& course, const std::string& 
 }
 
 // Until something became of it. Error: the daemon does not answer any more.
-Result<void> watch_course(const SendTestCommand& command, const std::string& socket, EventTap& tap, TestCourse& course) {
+Result<void> watch_course(const SendTestCommand& command, const std::string& socket, EventTap& tap,
+                          TestCourse& course) {
     const SteadyTime end = std::chrono::steady_clock::now() + std::chrono::seconds(command.wait);
     const auto look = [&] {
         for (const std::string& line : tap.take(std::chrono::milliseconds(400))) see(command, course, line);
@@ -126,7 +132,8 @@ Result<void> watch_course(const SendTestCommand& command, const std::string& soc
         if (!answer) return answer.error();
         boost::system::error_code ec;
         json::value body = json::parse(answer->body, ec);
-        if (answer->status != 200 || ec || !body.is_object()) return Error{"it answers ", std::to_string(answer->status)};
+        if (answer->status != 200 || ec || !body.is_object())
+            return Error{"it answers ", std::to_string(answer->status)};
         course.why = std::move(body.as_object());
         course.fate = fate_of(course.why);
         if (course.fate == TestFate::under_way) continue;
@@ -147,11 +154,13 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
     TestProofs proofs;
     proofs.seen = !course.header.empty();
     if (proofs.seen) {
-        const std::string message = course.header + course.content.substr(course.content.find("\r\n\r\n") + 2);
+        const std::string message =
+            course.header + course.content.substr(course.content.find("\r\n\r\n") + 2);
         dns::DnsOptions options = config.dns;
         options.authority_servers = 0;  // what receivers see is what their resolvers say
-        const Result<void> done =
-            run_dns_errand(options, [&](dns::Resolver& resolver) { return look_at_signatures(resolver, message, wall_now(), proofs.signatures); });
+        const Result<void> done = run_dns_errand(options, [&](dns::Resolver& resolver) {
+            return look_at_signatures(resolver, message, wall_now(), proofs.signatures);
+        });
         if (!done) {
             complain(done.error().what);
             proofs.seen = false;
@@ -159,9 +168,12 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
     }
     const std::string sender = sent_as(course);
     mail::Message as_sent;
-    as_sent.header = course.header.empty() ? course.content.substr(0, course.content.find("\r\n\r\n") + 2) : course.header;
-    const auto told = admin::request(socket, "GET", fmt::format("/v1/diagnosis?domain={}&sender={}", admin::url_encode(delivery::from_domain_of(as_sent)),
-                                                                admin::url_encode(mail::destination_of(sender))));
+    as_sent.header =
+        course.header.empty() ? course.content.substr(0, course.content.find("\r\n\r\n") + 2) : course.header;
+    const auto told = admin::request(
+        socket, "GET",
+        fmt::format("/v1/diagnosis?domain={}&sender={}", admin::url_encode(delivery::from_domain_of(as_sent)),
+                    admin::url_encode(mail::destination_of(sender))));
     if (!told || told->status != 200) return proofs;
     if (auto diagnosis = delivery::diagnosis_from_json(told->body)) proofs.diagnosis = std::move(*diagnosis);
     return proofs;
@@ -170,7 +182,9 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
 void print_course(const TestCourse& course, const TestProofs& proofs) {
     const json::value* const session = course.why.if_contains("session");
     if (const std::string sender = sent_as(course); !text::iequals(sender, course.letter.from))
-        print(fmt::format("\nThe daemon sends it as {}, for {} is of none of our domains, or may not be used by you.\n", text::safe_for_log(sender), course.letter.from));
+        print(fmt::format(
+            "\nThe daemon sends it as {}, for {} is of none of our domains, or may not be used by you.\n",
+            text::safe_for_log(sender), course.letter.from));
     if (course.fate == TestFate::delivered) {
         print("\n" + text::safe_for_log(text_of(course.why, "answer"), 4000) + "\n");
         if (session != nullptr && session->is_object()) {
@@ -184,7 +198,8 @@ void print_course(const TestCourse& course, const TestProofs& proofs) {
             }
         }
     } else if (course.fate == TestFate::under_way) {
-        print(fmt::format("\nNothing became of it in time; `posthorn why {}` tells later what did.\n", course.id));
+        print(fmt::format("\nNothing became of it in time; `posthorn why {}` tells later what did.\n",
+                          course.id));
     } else {
         print("\n" + delivery::why_text(course.why));
     }
@@ -203,10 +218,13 @@ json::object course_json(const TestCourse& course, const TestProofs& proofs) {
     out["why"] = course.why;
     json::array signatures;
     for (const auto& one : proofs.signatures)
-        signatures.push_back(json::object{{"result", auth::dkim::to_string(one.result)}, {"domain", text::safe_for_log(one.domain)},
-                                          {"selector", text::safe_for_log(one.selector)}, {"words", one.words}});
+        signatures.push_back(json::object{{"result", auth::dkim::to_string(one.result)},
+                                          {"domain", text::safe_for_log(one.domain)},
+                                          {"selector", text::safe_for_log(one.selector)},
+                                          {"words", one.words}});
     out["signatures"] = proofs.seen ? json::value(std::move(signatures)) : json::value(nullptr);
-    out["diagnosis"] = proofs.diagnosis ? json::value(delivery::to_json(*proofs.diagnosis)) : json::value(nullptr);
+    out["diagnosis"] =
+        proofs.diagnosis ? json::value(delivery::to_json(*proofs.diagnosis)) : json::value(nullptr);
     return out;
 }
 
@@ -214,10 +232,10 @@ int send_test(const SendTestCommand& command) {
     const std::optional<config::Config> config = load_config(command.config_path);
     if (!config) return exit_code::kConfig;
     TestCourse course;
-    course.letter.from = !command.from.empty()          ? command.from
-                         : !config->postmaster.empty()  ? config->postmaster
+    course.letter.from = !command.from.empty()           ? command.from
+                         : !config->postmaster.empty()   ? config->postmaster
                          : !config->auth.domains.empty() ? "postmaster@" + config->auth.domains.front().name
-                                                        : "postmaster@" + config->hostname;
+                                                         : "postmaster@" + config->hostname;
     const auto to = address_of(command.to, "the recipient"), from = address_of(course.letter.from, "--from");
     if (!to || !from) return exit_code::kDataError;
     course.letter.to = command.to;
@@ -226,23 +244,31 @@ int send_test(const SendTestCommand& command) {
     course.letter.envelope_id = std::string(delivery::kSendTestEnvelopeId) + course.letter.mark;
     course.content = course.letter.text(wall_now());
     if (config->server.local.socket.empty()) {
-        complain("local.socket is empty, so that this machine's own programs cannot hand mail in: set it, or leave it out for its default");
+        complain(
+            "local.socket is empty, so that this machine's own programs cannot hand mail in: set it, or "
+            "leave it out for its default");
         return exit_code::kConfig;
     }
     const std::string socket = command.socket.empty() ? config->admin.socket : command.socket;
-    if (const auto alive = admin::request(socket, "GET", "/v1/health"); !alive) return no_daemon(command, alive.error().what);
+    if (const auto alive = admin::request(socket, "GET", "/v1/health"); !alive)
+        return no_daemon(command, alive.error().what);
 
     EventTap tap(socket, "/v1/events?domain=" + admin::url_encode(mail::destination_of(*to)));
-    if (!tap.wait_until_open(std::chrono::seconds(5))) complain("the daemon's events are not shown to you, so there is less to see: " + tap.why());
+    if (!tap.wait_until_open(std::chrono::seconds(5)))
+        complain("the daemon's events are not shown to you, so there is less to see: " + tap.why());
     const sendmail::Outcome handed = hand_test_over(config->server.local.socket, course);
     if (handed.fate == sendmail::Fate::unanswered) return no_daemon(command, handed.words);
     course.id = id_in(handed.words);
     if (handed.fate != sendmail::Fate::stored || !handed.left.empty() || course.id.empty()) {
-        complain("the daemon did not take the message: " + (handed.left.empty() ? handed.words : handed.left.front().words));
-        return handed.fate == sendmail::Fate::refused || (!handed.left.empty() && !handed.left.front().later) ? exit_code::kFailure : exit_code::kTempFail;
+        complain("the daemon did not take the message: " +
+                 (handed.left.empty() ? handed.words : handed.left.front().words));
+        return handed.fate == sendmail::Fate::refused || (!handed.left.empty() && !handed.left.front().later)
+                   ? exit_code::kFailure
+                   : exit_code::kTempFail;
     }
     if (!command.json) {
-        print(fmt::format("Message {} from {} to {} is in the queue.\n", course.id, course.letter.from, course.letter.to));
+        print(fmt::format("Message {} from {} to {} is in the queue.\n", course.id, course.letter.from,
+                          course.letter.to));
         (void)std::fflush(stdout);
     }
     if (const auto watched = watch_course(command, socket, tap, course); !watched) {
@@ -260,14 +286,22 @@ int send_test(const SendTestCommand& command) {
 }  // namespace
 
 void add_send_test_command(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("send-test", "Send one message the way that all mail goes; show the dialogue and what its receiver sees of SPF, DKIM, DMARC");
+    auto* command = app.add_subcommand("send-test",
+                                       "Send one message the way that all mail goes; show the dialogue and "
+                                       "what its receiver sees of SPF, DKIM, DMARC");
     auto options = std::make_shared<SendTestCommand>();
     command->add_option("ADDRESS", options->to, "Who gets it: an address of yours at Gmail, say")->required();
-    command->add_option("--from", options->from, "Whose it is; else that of \"postmaster\", or postmaster at the first domain")->type_name("ADDRESS");
-    command->add_option("--wait", options->wait, "How long to wait for what becomes of it, in seconds")->check(CLI::Range(1, 3600))->capture_default_str();
+    command
+        ->add_option("--from", options->from,
+                     "Whose it is; else that of \"postmaster\", or postmaster at the first domain")
+        ->type_name("ADDRESS");
+    command->add_option("--wait", options->wait, "How long to wait for what becomes of it, in seconds")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
     add_daemon_options(*command, *options);
     command->footer(
-        "Exit code 0: it was delivered, and signature, SPF, DMARC and reverse DNS are right; 1: it was refused; 2: it was delivered, but receivers "
+        "Exit code 0: it was delivered, and signature, SPF, DMARC and reverse DNS are right; 1: it was "
+        "refused; 2: it was delivered, but receivers "
         "find fault with it; 69: no daemon runs; 75: it waits, or DNS did not answer. docs/DNS.md.");
     command->callback([options, &action] { action = [options] { return send_test(*options); }; });
 }

@@ -41,11 +41,13 @@ struct EventTap::Shared {
     }
 };
 
-EventTap::EventTap(const std::string& socket, const std::string& target) : shared_(std::make_shared<Shared>()) {
+EventTap::EventTap(const std::string& socket, const std::string& target)
+    : shared_(std::make_shared<Shared>()) {
     std::thread([shared = shared_, socket, target] {
         std::string why;
         try {
-            const auto answer = admin::request_long(socket, "GET", target, [&](std::string_view piece) { shared->hear(piece); });
+            const auto answer = admin::request_long(socket, "GET", target,
+                                                    [&](std::string_view piece) { shared->hear(piece); });
             why = !answer ? answer.error().what : answer->status != 200 ? answer->body : "the daemon ended";
         } catch (const NobodyListens&) {
             return;

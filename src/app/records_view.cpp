@@ -23,10 +23,14 @@ bool belongs_to(const WantedRecord& one, const std::string& zone) {
 std::string state_words(const RecordsShown& shown, const WantedRecord& one) {
     if (!shown.asked) return "not looked up";
     switch (one.state) {
-        case RecordState::present: return "is there";
-        case RecordState::missing: return one.need == Need::hint ? "is not there" : "MISSING";
-        case RecordState::differs: return "DIFFERS";
-        case RecordState::unknown: break;
+        case RecordState::present:
+            return "is there";
+        case RecordState::missing:
+            return one.need == Need::hint ? "is not there" : "MISSING";
+        case RecordState::differs:
+            return "DIFFERS";
+        case RecordState::unknown:
+            break;
     }
     return "unknown: DNS gave no answer";
 }
@@ -46,8 +50,10 @@ std::string record_view(const RecordsShown& shown, const WantedRecord& one) {
     std::string out = fmt::format("{}: {}\n", one.record.purpose, state_words(shown, one));
     if (!one.words.empty()) out += indented("note", one.words);
     if (!one.found.empty() && one.state != RecordState::present) out += indented("there now", one.found);
-    if (!one.record.zone.empty()) out += indented("zone", one.record.zone) + indented("host part", host_part(one.record));
-    return out + indented("whole name", one.record.name) + indented("type", one.record.type) + indented("value", one_line(one.record));
+    if (!one.record.zone.empty())
+        out += indented("zone", one.record.zone) + indented("host part", host_part(one.record));
+    return out + indented("whole name", one.record.name) + indented("type", one.record.type) +
+           indented("value", one_line(one.record));
 }
 
 std::string full_view(const RecordsShown& shown, const WantedRecord& one) {
@@ -60,7 +66,8 @@ std::string brief_text(const RecordsShown& shown) {
     for (const WantedRecord& one : shown.records)
         if (one.need != Need::hint) out += record_view(shown, one) + "\n";
     if (out.empty()) return fmt::format("Every record that {} needs is there.\n", shown.domain);
-    return out + fmt::format("`posthorn dns show {}` has them for zone files and Route 53, too.\n", shown.domain);
+    return out +
+           fmt::format("`posthorn dns show {}` has them for zone files and Route 53, too.\n", shown.domain);
 }
 
 std::vector<WantedRecord> of_zone(const RecordsShown& shown) {
@@ -85,7 +92,8 @@ std::string zone_view(const RecordsShown& shown) {
         }
         // No line of the file: the zone is another's, or it needs more than this.
         std::string line = zone_file(one.record);
-        for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at + 2)) line.insert(at + 1, ";");
+        for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at + 2))
+            line.insert(at + 1, ";");
         out += ";" + line + "\n";
     }
     return out;
@@ -96,7 +104,11 @@ std::string full_text(const RecordsShown& shown) {
     for (const WantedRecord& one : shown.records) out += (out.empty() ? "" : "\n") + full_view(shown, one);
     if (out.empty()) return fmt::format("Every record of {} is there.\n", shown.domain);
     const bool any = !of_zone(shown).empty();
-    if (any) out += "\nAll of the zone " + shown.zone + " for Route 53 (aws route53 change-resource-record-sets --hosted-zone-id ID --change-batch FILE)\n" + route53_of(shown);
+    if (any)
+        out += "\nAll of the zone " + shown.zone +
+               " for Route 53 (aws route53 change-resource-record-sets --hosted-zone-id ID --change-batch "
+               "FILE)\n" +
+               route53_of(shown);
     return out;
 }
 
@@ -104,16 +116,21 @@ std::string full_text(const RecordsShown& shown) {
 
 std::string records_text(const RecordsShown& shown, RecordForm form) {
     switch (form) {
-        case RecordForm::brief: return brief_text(shown);
-        case RecordForm::zone: return zone_view(shown);
-        case RecordForm::route53: return route53_of(shown);
+        case RecordForm::brief:
+            return brief_text(shown);
+        case RecordForm::zone:
+            return zone_view(shown);
+        case RecordForm::route53:
+            return route53_of(shown);
         case RecordForm::line: {
             std::string out;
             for (const WantedRecord& one : shown.records)
-                out += fmt::format("{}\t{}\t{}\t{}\n", one.record.zone.empty() ? "-" : one.record.zone, host_part(one.record), one.record.type, one_line(one.record));
+                out += fmt::format("{}\t{}\t{}\t{}\n", one.record.zone.empty() ? "-" : one.record.zone,
+                                   host_part(one.record), one.record.type, one_line(one.record));
             return out;
         }
-        default: return full_text(shown);
+        default:
+            return full_text(shown);
     }
 }
 
@@ -129,9 +146,14 @@ std::string records_remarks(const RecordsShown& shown, RecordForm form) {
         another_zone = another_zone || one.kind != RecordKind::ptr;
     }
     std::string out;
-    if (!others.empty()) out = fmt::format("not of the zone {}: {}{}", shown.zone, others, another_zone ? "; --zone chooses another zone" : "");
+    if (!others.empty())
+        out = fmt::format("not of the zone {}: {}{}", shown.zone, others,
+                          another_zone ? "; --zone chooses another zone" : "");
     if (form == RecordForm::route53 && apex_unknown)
-        out += fmt::format("{}what these names have now is not known, and Route 53 puts a set in place of all that is there: look before you send this", out.empty() ? "" : "; ");
+        out += fmt::format(
+            "{}what these names have now is not known, and Route 53 puts a set in place of all that is "
+            "there: look before you send this",
+            out.empty() ? "" : "; ");
     return out;
 }
 

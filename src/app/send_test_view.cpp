@@ -1,10 +1,10 @@
 // Words and verdicts of a send-test: see send_test_view.hpp.
 #include "app/send_test_view.hpp"
 
-#include <boost/json/array.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 
 #include "app/json_members.hpp"
 #include "base/sysexits.hpp"
@@ -41,7 +41,8 @@ std::string TestLetter::text(TimePoint now) const {
 
 TestFate fate_of(const boost::json::object& why) {
     const boost::json::value* const recipients = why.if_contains("recipients");
-    if (recipients == nullptr || !recipients->is_array() || recipients->as_array().empty()) return TestFate::under_way;
+    if (recipients == nullptr || !recipients->is_array() || recipients->as_array().empty())
+        return TestFate::under_way;
     const boost::json::object& one = recipients->as_array().front().as_object();
     const std::string state = text_of(one, "state");
     if (state == "delivered") return TestFate::delivered;
@@ -58,8 +59,8 @@ namespace {
 
 // What a receiver judges this message by.
 bool counts_for_receivers(const Fact& fact) {
-    return fact.kind == FactKind::spf || fact.kind == FactKind::dkim || fact.kind == FactKind::dmarc || fact.kind == FactKind::alignment ||
-           fact.kind == FactKind::ptr;
+    return fact.kind == FactKind::spf || fact.kind == FactKind::dkim || fact.kind == FactKind::dmarc ||
+           fact.kind == FactKind::alignment || fact.kind == FactKind::ptr;
 }
 
 std::string_view word_of(FactResult result) {
@@ -70,22 +71,32 @@ std::string_view word_of(FactResult result) {
 
 std::string proofs_text(const TestProofs& proofs) {
     std::string out = "Its signature, verified with the key in DNS:\n";
-    if (!proofs.seen) out += "  unknown  the daemon did not show it: only root and the user of the daemon may follow its events\n";
+    if (!proofs.seen)
+        out +=
+            "  unknown  the daemon did not show it: only root and the user of the daemon may follow its "
+            "events\n";
     if (proofs.seen && proofs.signatures.empty()) out += "  FAILS    the message is not signed\n";
     for (const SignatureReport& one : proofs.signatures) {
         const bool pass = one.result == SignatureResult::pass;
-        out += fmt::format("  {:<8} d={} s={} a={}{}\n", pass ? "ok" : one.result == SignatureResult::temperror ? "unknown" : "FAILS",
-                           text::safe_for_log(one.domain), text::safe_for_log(one.selector), text::safe_for_log(one.algorithm),
-                           one.key_bits > 0 ? fmt::format(", a key of {} bits", one.key_bits) : std::string());
+        out +=
+            fmt::format("  {:<8} d={} s={} a={}{}\n",
+                        pass                                       ? "ok"
+                        : one.result == SignatureResult::temperror ? "unknown"
+                                                                   : "FAILS",
+                        text::safe_for_log(one.domain), text::safe_for_log(one.selector),
+                        text::safe_for_log(one.algorithm),
+                        one.key_bits > 0 ? fmt::format(", a key of {} bits", one.key_bits) : std::string());
         if (!one.words.empty()) out += fmt::format("           {}: {}\n", pass ? "but" : "why", one.words);
     }
     out += "\nWhat the receiver sees:\n";
     if (!proofs.diagnosis) return out + "  unknown  DNS was not asked\n";
     for (const Fact& fact : proofs.diagnosis->facts) {
         if (!counts_for_receivers(fact)) continue;
-        out += fmt::format("  {:<8} {} ({}): {}\n", word_of(fact.result), to_string(fact.kind), text::safe_for_log(fact.subject), text::safe_for_log(fact.detail));
+        out += fmt::format("  {:<8} {} ({}): {}\n", word_of(fact.result), to_string(fact.kind),
+                           text::safe_for_log(fact.subject), text::safe_for_log(fact.detail));
         if (fact.result != FactResult::fail) continue;
-        if (!fact.repair.empty()) out += fmt::format("           to do: {}\n", text::safe_for_log(fact.repair));
+        if (!fact.repair.empty())
+            out += fmt::format("           to do: {}\n", text::safe_for_log(fact.repair));
         if (!fact.record.empty()) out += fact.record + "\n";
     }
     return out;

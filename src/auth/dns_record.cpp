@@ -1,11 +1,11 @@
 // The forms: cutting, quoting, and what stands around both.
 #include "auth/dns_record.hpp"
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/string.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 #include <vector>
 
 #include "base/text.hpp"
@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxString = 255;  // RFC 1035 s3.3: a <character-string> has one octet for its length
 
-// What stands for an octet that is none of visible ASCII: three digits, in zone files decimal (RFC 1035 s5.1), in Route 53 octal.
+// What stands for an octet that is none of visible ASCII: three digits, in zone files decimal (RFC 1035
+// s5.1), in Route 53 octal.
 enum class Digits : std::uint8_t { decimal, octal };
 
 std::string quoted(std::string_view text, Digits digits) {
@@ -65,7 +66,8 @@ std::string host_part(const DnsRecord& record) {
     if (record.zone.empty()) return record.name;
     if (text::iequals(record.name, record.zone)) return "@";
     const std::string below = "." + record.zone;
-    if (record.name.size() <= below.size() || !text::iequals(std::string_view(record.name).substr(record.name.size() - below.size()), below))
+    if (record.name.size() <= below.size() ||
+        !text::iequals(std::string_view(record.name).substr(record.name.size() - below.size()), below))
         return record.name;
     return record.name.substr(0, record.name.size() - below.size());
 }
@@ -84,17 +86,20 @@ std::string zone_file(const DnsRecord& record) {
 std::string route53_batch(std::span<const DnsRecord> records, std::string_view comment) {
     std::vector<std::vector<const DnsRecord*>> sets;
     for (const DnsRecord& record : records) {
-        const auto set = std::find_if(sets.begin(), sets.end(), [&](const auto& one) { return of_one_set(*one.front(), record); });
+        const auto set = std::find_if(sets.begin(), sets.end(),
+                                      [&](const auto& one) { return of_one_set(*one.front(), record); });
         if (set == sets.end())
             sets.push_back({&record});
-        else if (std::none_of(set->begin(), set->end(), [&](const DnsRecord* one) { return one->value == record.value; }))
+        else if (std::none_of(set->begin(), set->end(),
+                              [&](const DnsRecord* one) { return one->value == record.value; }))
             set->push_back(&record);
     }
     std::string changes;
     for (const auto& set : sets) {
         std::string values;
         for (const DnsRecord* record : set)
-            values += fmt::format("{}\n          {{ \"Value\": {} }}", values.empty() ? "" : ",", json_string(route53_value(*record)));
+            values += fmt::format("{}\n          {{ \"Value\": {} }}", values.empty() ? "" : ",",
+                                  json_string(route53_value(*record)));
         const DnsRecord& first = *set.front();
         changes += fmt::format(R"({}
     {{
@@ -107,14 +112,22 @@ std::string route53_batch(std::span<const DnsRecord> records, std::string_view c
         ]
       }}
     }})",
-                               changes.empty() ? "" : ",", json_string(first.name + "."), json_string(first.type), first.ttl.count(), values);
+                               changes.empty() ? "" : ",", json_string(first.name + "."),
+                               json_string(first.type), first.ttl.count(), values);
     }
-    return fmt::format("{{\n  \"Comment\": {},\n  \"Changes\": [{}\n  ]\n}}\n", json_string(comment), changes);
+    return fmt::format("{{\n  \"Comment\": {},\n  \"Changes\": [{}\n  ]\n}}\n", json_string(comment),
+                       changes);
 }
 
 boost::json::object to_json(const DnsRecord& record) {
-    return {{"name", record.name},       {"type", record.type},         {"value", record.value},           {"ttl", record.ttl.count()},
-            {"zone", record.zone},       {"host", host_part(record)},   {"zone_file", zone_file(record)},  {"purpose", record.purpose}};
+    return {{"name", record.name},
+            {"type", record.type},
+            {"value", record.value},
+            {"ttl", record.ttl.count()},
+            {"zone", record.zone},
+            {"host", host_part(record)},
+            {"zone_file", zone_file(record)},
+            {"purpose", record.purpose}};
 }
 
 }  // namespace posthorn::auth

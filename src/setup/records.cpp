@@ -57,10 +57,12 @@ WantedRecords wanted_records(const RecordsQuestion& question, const auth::DnsAns
 }
 
 bool is_ours(const RecordsQuestion& question, std::string_view name) {
-    std::vector<std::string> ours = {mail::organisational_domain(question.domain), mail::organisational_domain(question.hostname)};
+    std::vector<std::string> ours = {mail::organisational_domain(question.domain),
+                                     mail::organisational_domain(question.hostname)};
     for (const IpAddress& ip : question.ips) ours.push_back(reverse_name(ip));
-    return std::any_of(ours.begin(), ours.end(),
-                       [&](const std::string& domain) { return !domain.empty() && (name == domain || name.ends_with("." + domain)); });
+    return std::any_of(ours.begin(), ours.end(), [&](const std::string& domain) {
+        return !domain.empty() && (name == domain || name.ends_with("." + domain));
+    });
 }
 
 WantedRecords RecordSurvey::run() {
@@ -92,9 +94,13 @@ std::string RecordSurvey::zone_of(const std::string& name) {
 // PR-2, SD-82: a name, and the name leads back.
 void RecordSurvey::ptr(const IpAddress& ip) {
     constexpr std::size_t kMaxNames = 10;
-    const std::string owner = "only who gives you the address can set it: in the hoster's control panel, as \"reverse DNS\" of the address";
-    WantedRecord& one = add(RecordKind::ptr, Need::required, DnsRecord(reverse_name(ip), "PTR", question_.hostname),
-                            fmt::format("name of {} (reverse DNS): Gmail, Yahoo, Outlook and Apple refuse addresses without", ip.to_string()));
+    const std::string owner =
+        "only who gives you the address can set it: in the hoster's control panel, as \"reverse DNS\" of the "
+        "address";
+    WantedRecord& one =
+        add(RecordKind::ptr, Need::required, DnsRecord(reverse_name(ip), "PTR", question_.hostname),
+            fmt::format("name of {} (reverse DNS): Gmail, Yahoo, Outlook and Apple refuse addresses without",
+                        ip.to_string()));
     const DnsAnswer& names = ask(DnsType::ptr, one.record.name);
     one.ttl = names.ttl;
     one.found = lines(names.texts);
@@ -117,18 +123,23 @@ void RecordSurvey::ptr(const IpAddress& ip) {
         open = open || !forward.known();
         if (!has(forward, ip)) continue;
         one.state = State::present;
-        one.words = fmt::format("the name is {}, which leads back to the address: good enough; that of our EHLO name, {}, would be better",
-                                names.texts[i], question_.hostname);
+        one.words = fmt::format(
+            "the name is {}, which leads back to the address: good enough; that of our EHLO name, {}, would "
+            "be better",
+            names.texts[i], question_.hostname);
         return;
     }
     one.state = open ? State::unknown : State::differs;
-    one.words = open ? "DNS gave no answer about the addresses of " + joined(names.texts, ", ") : "the name that is there does not lead back to the address; " + owner;
+    one.words = open ? "DNS gave no answer about the addresses of " + joined(names.texts, ", ")
+                     : "the name that is there does not lead back to the address; " + owner;
 }
 
 void RecordSurvey::address(const IpAddress& ip) {
     const DnsType type = address_type(ip);
-    WantedRecord& one = add(RecordKind::address, Need::required, DnsRecord(question_.hostname, std::string(to_string(type)), ip.to_string()),
-                            fmt::format("address of {}, the name that Posthorn says in EHLO", question_.hostname));
+    WantedRecord& one =
+        add(RecordKind::address, Need::required,
+            DnsRecord(question_.hostname, std::string(to_string(type)), ip.to_string()),
+            fmt::format("address of {}, the name that Posthorn says in EHLO", question_.hostname));
     one.record.zone = zone_of(question_.hostname);
     const DnsAnswer& answer = ask(type, question_.hostname);
     one.ttl = answer.ttl;
@@ -142,7 +153,9 @@ void RecordSurvey::address(const IpAddress& ip) {
         one.found = ip.to_string();
     } else {
         one.state = answer.addresses.empty() ? State::missing : State::differs;
-        if (!one.others.empty()) one.words = "the name has other addresses; add this one, and delete those that are no longer yours";
+        if (!one.others.empty())
+            one.words =
+                "the name has other addresses; add this one, and delete those that are no longer yours";
     }
 }
 
@@ -155,7 +168,10 @@ void RecordSurvey::spf(RecordKind kind, const std::string& name) {
     if (auto* questions = std::get_if<std::vector<DnsQuestion>>(&step)) {
         for (DnsQuestion& question : *questions) want(std::move(question));
         merge.state = Merge::State::unknown;
-        if (!of_helo) merge.words.push_back("where there is an SPF record already, add the addresses to that one: there must be only one");
+        if (!of_helo)
+            merge.words.push_back(
+                "where there is an SPF record already, add the addresses to that one: there must be only "
+                "one");
     } else {
         merge = std::move(std::get<Merge>(step));
     }
@@ -168,13 +184,16 @@ void RecordSurvey::spf(RecordKind kind, const std::string& name) {
         else
             merge.record = auth::spf::with_addresses({}, question_.ips);
     }
-    WantedRecord& one = add(kind, of_helo ? Need::advised : Need::required, auth::txt_record(name, merge.record),
-                            of_helo ? "SPF of the EHLO name: counts for bounces, which have no sender" : fmt::format("SPF: which machines send mail of {}", name));
+    WantedRecord& one =
+        add(kind, of_helo ? Need::advised : Need::required, auth::txt_record(name, merge.record),
+            of_helo ? "SPF of the EHLO name: counts for bounces, which have no sender"
+                    : fmt::format("SPF: which machines send mail of {}", name));
     one.record.zone = zone_of(name);
     if (const DnsAnswer* answer = known_.find(DnsQuestion(DnsType::txt, name))) {
         one.ttl = answer->ttl;
         for (const std::string& text : answer->texts)
-            if (std::find(merge.found.begin(), merge.found.end(), text) == merge.found.end()) one.others.push_back(text);
+            if (std::find(merge.found.begin(), merge.found.end(), text) == merge.found.end())
+                one.others.push_back(text);
     }
     one.found = lines(merge.found);
     one.state = merge.state == Merge::State::right     ? State::present
@@ -189,8 +208,10 @@ void RecordSurvey::spf(RecordKind kind, const std::string& name) {
 
 // RFC 6376 s3.6.1, SD-46: the key in DNS is the one that we sign with.
 void RecordSurvey::dkim(const SelectorRecord& key) {
-    WantedRecord& one = add(RecordKind::dkim, Need::required, auth::txt_record(key.selector + "._domainkey." + question_.domain, key.value),
-                            fmt::format("DKIM key {}{}: receivers check our signatures with it", key.selector, key.stage.empty() ? "" : " (" + key.stage + ")"));
+    WantedRecord& one = add(RecordKind::dkim, Need::required,
+                            auth::txt_record(key.selector + "._domainkey." + question_.domain, key.value),
+                            fmt::format("DKIM key {}{}: receivers check our signatures with it", key.selector,
+                                        key.stage.empty() ? "" : " (" + key.stage + ")"));
     one.record.zone = zone_of(question_.domain);
     const DnsAnswer& answer = ask(DnsType::txt, one.record.name);
     one.ttl = answer.ttl;
@@ -209,7 +230,8 @@ void RecordSurvey::dkim(const SelectorRecord& key) {
     std::string why = "another key stands there";
     for (const std::string& text : answer.texts) {
         const auto there = auth::dkim::parse_published_key(text);
-        const bool equal = there && ours && there->key_type == ours->key_type && there->public_base64 == ours->public_base64;
+        const bool equal =
+            there && ours && there->key_type == ours->key_type && there->public_base64 == ours->public_base64;
         same += equal ? 1 : 0;
         testing = testing || (equal && there->testing);
         if (!there)
@@ -219,10 +241,14 @@ void RecordSurvey::dkim(const SelectorRecord& key) {
     }
     one.state = same == answer.texts.size() ? State::present : State::differs;
     if (one.state == State::differs)
-        one.words = same > 0 ? fmt::format("{} records stand there, and receivers may take any: delete the others", answer.texts.size())
-                             : why + "; put this record in its place";
+        one.words = same > 0
+                        ? fmt::format("{} records stand there, and receivers may take any: delete the others",
+                                      answer.texts.size())
+                        : why + "; put this record in its place";
     else if (testing)
-        one.words = "it says t=y (testing): receivers may treat signed mail as unsigned; take that out when all works";
+        one.words =
+            "it says t=y (testing): receivers may treat signed mail as unsigned; take that out when all "
+            "works";
 }
 
 }  // namespace posthorn::setup

@@ -30,7 +30,8 @@ std::string domain_of(std::string_view uri) {
 
 }  // namespace
 
-// RFC 7489 s6.3. p=none first: it asks receivers for nothing but reports, and these tell what else sends in the domain's name.
+// RFC 7489 s6.3. p=none first: it asks receivers for nothing but reports, and these tell what else sends in
+// the domain's name.
 void RecordSurvey::dmarc() {
     using Found = auth::dmarc::Discovery::Found;
     auth::dmarc::Step step = auth::dmarc::discover(question_.domain, known_);
@@ -44,10 +45,12 @@ void RecordSurvey::dmarc() {
     // The registered domain's record covers all names below it.
     std::string place = "_dmarc." + mail::organisational_domain(question_.domain);
     if (discovery.found == Found::record || discovery.found == Found::broken) place = discovery.at;
-    const std::string value =
-        discovery.found == Found::record ? discovery.text : "v=DMARC1; p=none; rua=" + report_address(question_);
-    WantedRecord& one = add(RecordKind::dmarc, Need::required, auth::txt_record(place, value),
-                            "DMARC: what receivers do with mail that only claims to be yours, and who hears of it");
+    const std::string value = discovery.found == Found::record
+                                  ? discovery.text
+                                  : "v=DMARC1; p=none; rua=" + report_address(question_);
+    WantedRecord& one =
+        add(RecordKind::dmarc, Need::required, auth::txt_record(place, value),
+            "DMARC: what receivers do with mail that only claims to be yours, and who hears of it");
     one.record.zone = zone_of(question_.domain);
     if (const DnsAnswer* answer = known_.find(DnsQuestion(DnsType::txt, place))) {
         one.ttl = answer->ttl;
@@ -59,15 +62,19 @@ void RecordSurvey::dmarc() {
         case Found::record: {
             one.state = State::present;
             one.words = fmt::format("policy: {}", to_string(discovery.policy()));
-            if (discovery.inherited) one.words += fmt::format("; {} has none of its own, that of the domain above counts", question_.domain);
+            if (discovery.inherited)
+                one.words += fmt::format("; {} has none of its own, that of the domain above counts",
+                                         question_.domain);
             if (discovery.record.reports_to.empty())
-                one.words += "; it asks nobody for reports: add rua=" + report_address(question_) + " to hear what receivers see";
+                one.words += "; it asks nobody for reports: add rua=" + report_address(question_) +
+                             " to hear what receivers see";
             for (const std::string& complaint : discovery.record.complaints) one.words += "; " + complaint;
             break;
         }
         case Found::none:
             one.state = State::missing;
-            one.words = "p=none first; when the reports show nothing but your own mail, p=quarantine, then p=reject";
+            one.words =
+                "p=none first; when the reports show nothing but your own mail, p=quarantine, then p=reject";
             break;
         case Found::broken:
             one.state = State::differs;
@@ -78,7 +85,8 @@ void RecordSurvey::dmarc() {
             break;
     }
     const std::vector<std::string> ours = {report_address(question_)};
-    dmarc_reports(place.substr(std::string_view("_dmarc.").size()), discovery.found == Found::record ? discovery.record.reports_to : ours);
+    dmarc_reports(place.substr(std::string_view("_dmarc.").size()),
+                  discovery.found == Found::record ? discovery.record.reports_to : ours);
 }
 
 // RFC 7489 s7.1: another domain gets reports only when it says that it wants them.
@@ -86,17 +94,22 @@ void RecordSurvey::dmarc_reports(const std::string& record_at, const std::vector
     std::vector<std::string> told;
     for (const std::string& uri : uris) {
         const std::string target = domain_of(uri);
-        if (target.empty() || mail::organisational_domain(target) == mail::organisational_domain(record_at)) continue;
+        if (target.empty() || mail::organisational_domain(target) == mail::organisational_domain(record_at))
+            continue;
         if (std::find(told.begin(), told.end(), target) != told.end()) continue;
         told.push_back(target);
-        WantedRecord& one = add(RecordKind::dmarc_report, Need::advised,
-                                auth::txt_record(record_at + "._report._dmarc." + target, "v=DMARC1"),
-                                fmt::format("consent of {} to get the DMARC reports of {}", target, record_at));
+        WantedRecord& one =
+            add(RecordKind::dmarc_report, Need::advised,
+                auth::txt_record(record_at + "._report._dmarc." + target, "v=DMARC1"),
+                fmt::format("consent of {} to get the DMARC reports of {}", target, record_at));
         one.record.zone = mail::organisational_domain(target);
         const DnsAnswer& answer = ask(DnsType::txt, one.record.name);
         tell_text(one, "v=DMARC1");
         if (answer.known() && one.state != State::present)
-            one.words = fmt::format("without it receivers send no reports there; it stands in the zone of {}, whose owner publishes it", target);
+            one.words = fmt::format(
+                "without it receivers send no reports there; it stands in the zone of {}, whose owner "
+                "publishes it",
+                target);
     }
 }
 
@@ -119,20 +132,25 @@ void RecordSurvey::tell_text(WantedRecord& wanted, std::string_view beginning) {
 void RecordSurvey::hints() {
     const DnsAnswer& mx = ask(DnsType::mx, question_.domain);
     const bool null_mx =
-        mx.status == DnsStatus::ok && std::all_of(mx.texts.begin(), mx.texts.end(), [](const std::string& host) { return host.empty(); });
+        mx.status == DnsStatus::ok &&
+        std::all_of(mx.texts.begin(), mx.texts.end(), [](const std::string& host) { return host.empty(); });
     if (null_mx || (mx.known() && mx.status != DnsStatus::ok)) return;
-    const std::string to = question_.tls_report_to.empty() ? report_address(question_) : question_.tls_report_to;
-    WantedRecord& tlsrpt = add(RecordKind::tlsrpt, Need::hint, auth::txt_record("_smtp._tls." + question_.domain, "v=TLSRPTv1; rua=" + to),
+    const std::string to =
+        question_.tls_report_to.empty() ? report_address(question_) : question_.tls_report_to;
+    WantedRecord& tlsrpt = add(RecordKind::tlsrpt, Need::hint,
+                               auth::txt_record("_smtp._tls." + question_.domain, "v=TLSRPTv1; rua=" + to),
                                "TLSRPT: senders report when TLS towards your MX fails (RFC 8460)");
     tlsrpt.record.zone = zone_of(question_.domain);
     tell_text(tlsrpt, "v=TLSRPTv1");
-    WantedRecord& sts = add(RecordKind::mta_sts, Need::hint, auth::txt_record("_mta-sts." + question_.domain, "v=STSv1; id=1"),
+    WantedRecord& sts = add(RecordKind::mta_sts, Need::hint,
+                            auth::txt_record("_mta-sts." + question_.domain, "v=STSv1; id=1"),
                             "MTA-STS: senders insist on TLS towards your MX (RFC 8461)");
     sts.record.zone = zone_of(question_.domain);
     tell_text(sts, "v=STSv1");
     if (sts.state != State::present)
         sts.words = fmt::format(
-            "only together with a policy at https://mta-sts.{}/.well-known/mta-sts.txt that names your MX; with each change of it a new id",
+            "only together with a policy at https://mta-sts.{}/.well-known/mta-sts.txt that names your MX; "
+            "with each change of it a new id",
             question_.domain);
 }
 

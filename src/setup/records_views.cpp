@@ -71,13 +71,16 @@ void say(WantedRecord& record, const std::string& more) {
 
 }  // namespace
 
-std::vector<WantedRecord> combine(std::vector<WantedRecord> at_resolver, std::span<const std::vector<WantedRecord>> at_authorities) {
+std::vector<WantedRecord> combine(std::vector<WantedRecord> at_resolver,
+                                  std::span<const std::vector<WantedRecord>> at_authorities) {
     for (WantedRecord& one : at_resolver) {
         one.at_resolver = one.state;
         std::size_t answered = 0, without = 0;
         const WantedRecord* decides = nullptr;  // of a server that does not have it, else of one that has
         for (const std::vector<WantedRecord>& view : at_authorities) {
-            const auto same = std::find_if(view.begin(), view.end(), [&](const WantedRecord& other) { return same_subject(one, other); });
+            const auto same = std::find_if(view.begin(), view.end(), [&](const WantedRecord& other) {
+                return same_subject(one, other);
+            });
             if (same == view.end() || same->state == State::unknown) continue;
             ++answered;
             const bool has_it = same->state == State::present;
@@ -89,11 +92,16 @@ std::vector<WantedRecord> combine(std::vector<WantedRecord> at_resolver, std::sp
         combined.at_resolver = one.state;
         combined.ttl = one.ttl;
         if (without > 0 && without < answered)
-            say(combined, fmt::format("so say {} of the zone's {} servers; the others have it already", without, answered));
+            say(combined, fmt::format("so say {} of the zone's {} servers; the others have it already",
+                                      without, answered));
         else if (without == 0 && (one.state == State::missing || one.state == State::differs))
-            say(combined, fmt::format("the zone's servers have it; the resolver, and so others, may go on with what was there for {} s", one.ttl.count()));
+            say(combined, fmt::format("the zone's servers have it; the resolver, and so others, may go on "
+                                      "with what was there for {} s",
+                                      one.ttl.count()));
         else if (without > 0 && one.state == State::present)
-            say(combined, fmt::format("the resolver still has an older answer that is right, for {} s at most", one.ttl.count()));
+            say(combined,
+                fmt::format("the resolver still has an older answer that is right, for {} s at most",
+                            one.ttl.count()));
         one = std::move(combined);
     }
     return at_resolver;
