@@ -87,6 +87,19 @@ class Testkey(WithZone):
         # As opendkim-testkey is called, without a configuration of ours.
         self.assertIn("key OK", self.judged(0, "--key", str(self.daemon.directory / f"{DOMAIN}.rsa.pem")))
 
+    def test_dnssec_is_told(self):   # SD-44
+        self.zone.publish(self.name, self.record)
+        self.zone.resolver.authentic = True
+        self.daemon.tables["dns"]["trust_ad"] = True
+        self.daemon.write_config()
+        try:
+            self.assertIn("DNSSEC: secure\n", self.judged(0))
+        finally:
+            self.zone.resolver.authentic = False
+            self.daemon.tables["dns"]["trust_ad"] = False
+            self.daemon.write_config()
+        self.assertIn("DNSSEC: insecure", self.judged(0))
+
     def test_every_fault(self):
         p = self.record.split("p=")[1]
         with tempfile.TemporaryDirectory() as folder:
