@@ -12,7 +12,7 @@
 namespace posthorn::migration {
 namespace {
 
-// Postfix takes the last of several assignments.
+// In place of what main.cf says.
 constexpr std::string_view kOverrides = R"(
 # --- by `posthorn import postfix --drain` ---
 transport_maps =
@@ -58,10 +58,18 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
 }  // namespace
 
 std::string drain_main_cf(std::string_view main_cf, std::string_view directory, std::string_view next_hop) {
-    std::string text(main_cf);
-    for (const std::string_view form : {"${config_directory}", "$(config_directory)", "$config_directory"}) text = replaced(std::move(text), form, directory);
-    if (!text.ends_with('\n')) text += '\n';
-    return text + std::string(kOverrides) + "relayhost = " + std::string(next_hop) + "\n";
+    const Parameters theirs(main_cf, std::string(directory) + "/main.cf", {});
+    const std::string ours = std::string(kOverrides) + "relayhost = " + std::string(next_hop) + "\n";
+    const Parameters overrides(ours, "main.cf", {});
+    // Each name once: Postfix's processes warn of every other, and its postlogd can choke on warnings of its own.
+    std::string text;
+    for (const Assignment& assignment : theirs.assignments()) {
+        if (overrides.is_set(assignment.name) || theirs.origin(assignment.name) != assignment.origin) continue;
+        std::string value = assignment.value;
+        for (const std::string_view form : {"${config_directory}", "$(config_directory)", "$config_directory"}) value = replaced(std::move(value), form, directory);
+        text += assignment.name + " = " + value + "\n";
+    }
+    return text + ours;
 }
 
 std::string drain_master_cf(std::string_view master_cf) {

@@ -110,12 +110,15 @@ maillog_file_prefixes = {self.directory}
 maillog_file = {self.directory}/log
 smtpd_sasl_auth_enable = no
 inet_protocols = ipv4
-inet_interfaces = {self.address}, 127.0.0.1
+inet_interfaces = loopback-only
 mynetworks = 127.0.0.0/8
 smtp_dns_support_level = disabled
 alias_maps =
 {more}
 """)
+        # Each name once: warnings of others fill the socket of Postfix's own log before anybody reads it.
+        run = subprocess.run(["postconf", "-c", str(self.etc / "postfix"), "-n"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        main.write_text(run.stdout)
         master = self.etc / "postfix/master.cf"
         services = re.sub(r"^smtp +inet", f"{self.address}:{self.port} inet", master.read_text(), flags=re.MULTILINE)
         services = re.sub(r"^submission inet.*\n(?:[ \t].*\n)*", "", services, flags=re.MULTILINE).replace("-       y       -", "-       n       -")
