@@ -17,7 +17,7 @@ namespace {
 namespace asio = net::asio;
 using net::awaitable;
 
-constexpr unsigned kMaxLabels = 12;  // upwards from a name; no zone of ours is deeper
+constexpr unsigned kMaxLabels = 36;  // upwards from a name; the deepest is that of an IPv6 address, of 34 labels, in a zone of 10 or 18
 
 // RFC 1034 s4.2.1: the name above, or "" at a top-level domain: the root is nobody's zone whom we could tell anything.
 std::string parent_of(const std::string& name) {

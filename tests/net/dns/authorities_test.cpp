@@ -61,6 +61,17 @@ AuthorityAnswers ask(Zone& zone, const std::string& name, RecordType type = Reco
     return told;
 }
 
+TEST(Authorities, OfTheReverseZoneOfAnIpv6Address) {
+    Zone zone;
+    const std::string name = "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+    zone.resolver.ns("8.b.d.0.1.0.0.2.ip6.arpa", "a.ns.test");
+    zone.txt(name, "there");
+    const AuthorityAnswers told = ask(zone, name);
+    EXPECT_EQ(told.zone, "8.b.d.0.1.0.0.2.ip6.arpa") << told.detail;
+    ASSERT_EQ(told.servers.size(), 1U);
+    EXPECT_EQ(told.servers[0].lookup.status, Status::ok) << told.servers[0].lookup.detail;
+}
+
 // A zone whose DNSSEC is broken: a validating resolver tells nothing of it, but its servers can be found (RFC 4035 s3.2.2).
 TEST(Authorities, AreFoundThoughDnssecFails) {
     Zone zone;
