@@ -73,10 +73,15 @@ int carry_out(const SetupRun& run, const setup::SetupPlan& plan, const std::stri
     return exit_code::kOk;
 }
 
-void print_next_steps(const SetupRun& run, bool changed) {
+void print_next_steps(const SetupRun& run, bool changed, bool lacking) {
     const config::Config config = config::load(run.path).config;
     const setup::Answers& answers = run.interview.answers();
     std::vector<std::string> steps;
+    if (lacking)
+        steps.emplace_back(
+            "Publish the records above where the DNS of your domains is kept. Mail of a domain waits until "
+            "the record of its new key is "
+            "found there: posthorn dkim rotate DOMAIN --status");
     const bool running =
         admin::request(config.admin.socket, "GET", "/v1/health", std::chrono::seconds(5)).has_value();
     const bool local_port = std::any_of(config.server.listeners.begin(), config.server.listeners.end(),
@@ -120,10 +125,10 @@ void print_next_steps(const SetupRun& run, bool changed) {
     steps.emplace_back("A test, once the records are in DNS: posthorn send-test YOUR-ADDRESS");
     print("\nWhat is left to do\n\n");
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        const std::size_t words =
-            std::min(steps[i].find('\n'), steps[i].size());  // then commands, as they are typed
-        std::string step = set_in(wrapped(steps[i].substr(0, words), 74), "    ") + steps[i].substr(words) +
-                           (words < steps[i].size() ? "\n" : "");
+        const std::size_t words = std::min(steps[i].find('\n'), steps[i].size());
+        std::string step = set_in(wrapped(steps[i].substr(0, words), 74), "    ");
+        // Then commands, as they are typed.
+        if (words < steps[i].size()) step += steps[i].substr(words + 1) + "\n";
         print(step.replace(0, 3, fmt::format("{:>2}.", i + 1)));
     }
 }
@@ -218,12 +223,12 @@ int run_setup(const SetupCommand& command) {
     std::vector<std::string> ips;
     for (const IpAddress& address : run.interview.answers().addresses) ips.push_back(address.to_string());
     print("\nWhat DNS still lacks\n\n");
-    static_cast<void>(show_missing_records(path, "", ips, command.offline));
+    const bool lacking = show_missing_records(path, "", ips, command.offline) != exit_code::kOk;
     if (!command.no_doctor && !command.offline) {
         print("\nThe doctor's verdict\n\n");
         static_cast<void>(run_doctor(path, ips, !command.no_port25));
     }
-    print_next_steps(run, !plan->changes.empty());
+    print_next_steps(run, !plan->changes.empty(), lacking || command.offline);
     return exit_code::kOk;
 }
 

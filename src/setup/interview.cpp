@@ -186,8 +186,10 @@ std::optional<Question> Interview::next(const auth::DnsAnswers& known) const {
     }
     if (open(Topic::root_mail)) {
         const auto& present = present_.intake.local.users_to;
-        std::string suggestion =
-            machine_.root_alias.empty() ? "postmaster@" + answers_.domains.front() : machine_.root_alias;
+        // A configuration that names nobody may mean it: the aliases decide.
+        std::string suggestion = !present_.hostname.empty()    ? std::string("none")
+                                 : machine_.root_alias.empty() ? "postmaster@" + answers_.domains.front()
+                                                               : machine_.root_alias;
         for (std::size_t i = 0; i < present.size(); ++i)
             suggestion = i == 0 ? present[0] : suggestion + " " + present[i];
         return Question{Topic::root_mail,

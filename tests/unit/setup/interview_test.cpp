@@ -178,6 +178,17 @@ TEST(Interview, WhatIsConfiguredIsSuggested) {
     EXPECT_EQ(asked[6].second, "x@a.example y@a.example");
 }
 
+TEST(Interview, WhoNamedNobodyForRootIsNotUrgedTo) {
+    Machine machine = server();
+    machine.root_alias = "ann@example.com";
+    Interview fresh(machine, {});
+    EXPECT_EQ(by_suggestion(fresh, {}).back().second, "ann@example.com");
+    config::Config present;
+    present.hostname = "mail.example.com";
+    Interview again(machine, present);
+    EXPECT_EQ(by_suggestion(again, {}).back().second, "none");
+}
+
 TEST(Interview, RemarksOnWhatDnsSays) {
     Interview interview(server(), {});
     ASSERT_TRUE(interview.answer(Topic::hostname, "mail.example.com"));
