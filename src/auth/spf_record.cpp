@@ -185,10 +185,12 @@ std::string with_addresses(std::span<const std::string> records, std::span<const
     for (const IpAddress& address : addresses) add((address.is_v4() ? "ip4:" : "ip6:") + address.to_string());
     for (const std::string& record : records) {
         if (!is_record(record)) continue;
+        bool over = false;  // what stands behind "all" was never looked at (s5.1), and must not come to life in front of it
         for (const std::string_view one : terms_of(record)) {
             const Result<Term> term = parse_term(one);
-            if (!term) continue;
+            if (!term || (over && !term->is_modifier())) continue;
             if (term->kind == TermKind::all) {
+                over = true;
                 if (!rest_is_all)
                     rest = one;
                 else if (!text::iequals(rest, one))

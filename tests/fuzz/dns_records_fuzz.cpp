@@ -7,10 +7,11 @@
 
 #include "auth/dkim/published_key.hpp"
 #include "auth/dmarc.hpp"
+#include "auth/dns_record.hpp"
 #include "auth/spf.hpp"
 #include "auth/spf_macro.hpp"
+#include "auth/spf_merge.hpp"
 #include "auth/spf_record.hpp"
-#include "auth/dns_record.hpp"
 #include "law.hpp"
 
 namespace {
@@ -73,6 +74,21 @@ void fuzz_spf(const std::string& record) {
         const auto* outcome = std::get_if<spf::Outcome>(&step);
         fuzz::require(outcome != nullptr && outcome->verdict == spf::Verdict::pass, "the repaired record passes");
         (void)zone_file(txt_record("example.com", repaired));
+    }
+    // What is to be published in place of any record is found in the end.
+    const std::vector<IpAddress> both = {IpAddress::parse("192.0.2.1").value(), IpAddress::parse("2001:db8::1").value()};
+    DnsAnswers known;
+    for (unsigned rounds = 0;; ++rounds) {
+        fuzz::require(rounds < 200, "a merge ends");
+        const spf::MergeStep step = spf::merge("example.com", both, "mail.example.com", known);
+        if (const auto* merge = std::get_if<spf::Merge>(&step)) {
+            fuzz::require(spf::is_record(merge->record), "a merge gives a record");
+            break;
+        }
+        for (const DnsQuestion& question : std::get<0>(step)) {
+            fuzz::require(known.find(question) == nullptr, "nothing is asked twice");
+            known.add(question, answer_to(question, record));
+        }
     }
 }
 
