@@ -1,4 +1,4 @@
-"""`posthorn import postfix` on the four field reports' configurations: the result starts and signs as the old machine did."""
+"""`posthorn import postfix` on the four field reports' configurations: the result starts and signs as the old machine did (SD-86)."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""`posthorn import postfix --drain` with a real Postfix queue: nothing lost, nothing doubled, nothing written there by us."""
+"""`posthorn import postfix --drain` with a real Postfix queue: nothing lost, nothing doubled, nothing written there by us (SD-86)."""
 
 import json
 import os

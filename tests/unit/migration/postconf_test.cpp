@@ -1,4 +1,4 @@
-// main.cf as Debian's postconf reads it: every parameter of many files, value by value.
+// main.cf as Debian's postconf reads it: every parameter of many files, value by value (SD-86).
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
