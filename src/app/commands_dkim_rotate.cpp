@@ -116,7 +116,7 @@ void print_status(const RotateCommand& command, const Rotation& rotation, TimePo
     for (const StagedKey& key : rotation.stages.keys) {
         print(fmt::format("{:<9} {} ({}) since {}\n          {}\n", to_string(key.stage), key.selector,
                           key.algorithm == auth::dkim::Algorithm::rsa ? fmt::format("rsa, {} bits", key.bits) : "ed25519", utc_text(key.since),
-                          auth::dkim::outlook(key, rotation.seen, options, now)));
+                          auth::dkim::outlook(key, rotation.stages, rotation.seen, options, now)));
         const auth::dkim::KeySeen* seen = seen_of_key(rotation, key.selector);
         if (key.stage == KeyStage::gone || seen == nullptr || seen->everywhere) continue;
         if (key.stage == KeyStage::active || key.stage == KeyStage::retiring)
@@ -135,7 +135,7 @@ json::object to_json(const RotateCommand& command, const Rotation& rotation, Tim
         one["since"] = utc_text(key.since);
         one["algorithm"] = key.algorithm == auth::dkim::Algorithm::rsa ? "rsa" : "ed25519";
         one["bits"] = key.bits;
-        one["words"] = auth::dkim::outlook(key, rotation.seen, options, now);
+        one["words"] = auth::dkim::outlook(key, rotation.stages, rotation.seen, options, now);
         if (const auth::dkim::KeySeen* seen = seen_of_key(rotation, key.selector)) {
             one["at_all_servers"] = seen->everywhere;
             one["at_resolver"] = seen->at_resolver;

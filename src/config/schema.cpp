@@ -266,7 +266,8 @@ void add_auth(Rows& rows) {
          "How long a key of a domain.key_directory signs before the next one is made; its record must then be published by hand. \"0s\": only "
          "`posthorn dkim rotate` makes one."},
         {"dkim", "settle", duration<Config>(FIELD(auth.dkim.settle), seconds(0), 30 * kDay),
-         "How long a new key's record must have been at all servers of the zone before the key signs, and at least the record's TTL."},
+         "How long the record of a new key must have been at all servers of the zone before it signs in place of the one that does now, and at least the "
+         "record's TTL. A domain's first key signs as soon as its record is there."},
         {"dkim", "keep_record", duration<Config>(FIELD(auth.dkim.keep_record), seconds(0), 365 * kDay),
          "How long the record of a key that signs no more must stay. \"0s\": queue.lifetime and seven days."},
         {"dkim", "look_every", duration<Config>(FIELD(auth.dkim.look_every), seconds(1), 7 * kDay),

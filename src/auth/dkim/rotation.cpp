@@ -43,10 +43,13 @@ RotationStep about_pending(const StagedKey& key, const KeySeen& seen) {
                    "its record is not at all servers of the zone" + (seen.words.empty() ? std::string() : ": " + seen.words));
 }
 
-RotationStep about_published(const StagedKey& key, const KeySeen& seen, const RotationOptions& options, TimePoint now) {
+// Nobody has asked for the first key of a domain, as no mail went without one: no cache can lack it, and its mail is waiting.
+RotationStep about_published(const StagedKey& key, const KeyStages& stages, const KeySeen& seen, const RotationOptions& options, TimePoint now) {
     if (!seen.everywhere)
         return step_of(RotationStep::Kind::lose, key,
                        "its record is not at all servers of the zone any more" + (seen.words.empty() ? std::string() : ": " + seen.words));
+    const bool first = std::none_of(stages.keys.begin(), stages.keys.end(), [](const StagedKey& one) { return one.stage == KeyStage::active; });
+    if (first) return step_of(RotationStep::Kind::activate, key, "its record is at all servers of the zone, and no other key signs");
     const TimePoint due = key.since + std::max<Duration>(options.settle, seen.ttl);
     if (now < due)
         return step_of(RotationStep::Kind::wait, key, "its record is published; it signs from " + utc_text(due) + " on, when no cache can lack it", due);
@@ -74,7 +77,7 @@ RotationStep about(const StagedKey& key, const KeyStages& stages, const KeysSeen
         case KeyStage::published:
             // Not looked for is not gone.
             if (found == nullptr) return step_of(RotationStep::Kind::wait, key, "its record is published");
-            return about_published(key, *found, options, now);
+            return about_published(key, stages, *found, options, now);
         case KeyStage::active:
             return about_active(key, stages, options, now);
         case KeyStage::retiring: {
@@ -222,10 +225,8 @@ RotationStep next_step(const KeyStages& stages, const KeysSeen& seen, const Rota
     return wait;
 }
 
-std::string outlook(const StagedKey& key, const KeysSeen& seen, const RotationOptions& options, TimePoint now) {
-    KeyStages alone;
-    alone.keys.push_back(key);
-    return about(key, alone, seen, options, now).words;
+std::string outlook(const StagedKey& key, const KeyStages& stages, const KeysSeen& seen, const RotationOptions& options, TimePoint now) {
+    return about(key, stages, seen, options, now).words;
 }
 
 Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint now) {

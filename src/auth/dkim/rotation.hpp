@@ -85,8 +85,8 @@ using KeysSeen = std::vector<std::pair<std::string, KeySeen>>;
 // back so, its record is still there. Error, and nothing is changed: the key is not in a stage from which that goes, or nothing would sign any more.
 [[nodiscard]] Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint now);
 
-// What a key waits for, for people: "signs since 2026-11-22...", "its record is not at all servers: ...".
-[[nodiscard]] std::string outlook(const StagedKey& key, const KeysSeen& seen, const RotationOptions& options, TimePoint now);
+// What a key of the list waits for, for people: "signs since 2026-11-22...", "its record is not at all servers: ...".
+[[nodiscard]] std::string outlook(const StagedKey& key, const KeyStages& stages, const KeysSeen& seen, const RotationOptions& options, TimePoint now);
 
 // SD-32: "mta-202611", or "mta-202611-2" where that is taken.
 [[nodiscard]] std::string default_selector(TimePoint now, const KeyStages& taken);
