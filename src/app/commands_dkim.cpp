@@ -114,8 +114,9 @@ int make_one(const DkimCommand& options, const KeyPlace& place) {
         complain(fmt::format("cannot make the directory {}: {}; name another with --directory", place.directory.string(), error.message()));
         return exit_code::kCannotCreate;
     }
-    Result<auth::dkim::PrivateKeyPtr> key = place.managed ? auth::dkim::make_key(place.directory.string(), place.selector, algorithm, options.bits, wall_now())
-                                                          : auth::dkim::PrivateKey::generate(algorithm, options.bits);
+    Result<auth::dkim::PrivateKeyPtr> key =
+        place.managed ? auth::dkim::make_key(place.directory.string(), place.selector, algorithm, options.bits, wall_now())
+                      : auth::dkim::PrivateKey::generate(algorithm, options.bits);
     if (!key) {
         complain(key.error().what);
         return place.managed ? exit_code::kCannotCreate : exit_code::kSoftware;
@@ -152,8 +153,8 @@ int genkey(DkimCommand& options) {
         const KeyPlace& place = places.back();
         std::error_code error;
         if (fs::exists(place.path(), error)) {
-            complain(fmt::format("{} exists and is not overwritten: mail may be signed with it now. Choose another --selector, or move it away; `posthorn "
-                                 "dkim record` prints its record",
+            complain(fmt::format("{} exists and is not overwritten: mail may be signed with it now. Choose another --selector, or move it "
+                                 "away; `posthorn dkim record` prints its record",
                                  place.path().string()));
             return exit_code::kCannotCreate;
         }

@@ -38,7 +38,7 @@ std::string difference(std::string_view published, std::string_view ours) {
     const bool slip = published.size() == ours.size() && others <= 3;
     return fmt::format("p= differs from character {} on: DNS has \"{}\", ours is \"{}\"{}", at + 1,
                        text::safe_for_log(published.substr(at, kShown), 60), ours.substr(at, kShown),
-                       slip                             ? fmt::format("; {} in all: a slip of the hand", others == 1 ? "one character" : std::to_string(others) + " characters")
+                       slip ? fmt::format("; {} in all: a slip of the hand", others == 1 ? "one character" : std::to_string(others) + " characters")
                        : published.size() != ours.size() ? fmt::format("; {} characters for {}", published.size(), ours.size())
                                                          : std::string());
 }
@@ -54,18 +54,20 @@ RecordVerdict judge_parsed(const PublishedKey& key, const PrivateKey& ours) {
     const std::string_view type = ours.algorithm() == Algorithm::rsa ? "rsa" : "ed25519";
     if (key.public_base64.empty()) return verdict(KeyFault::revoked, "the key is revoked: p= is empty (RFC 6376 s3.6.1)");
     if (key.key_type != type)
-        return verdict(KeyFault::other_type, fmt::format("the record says k={}, but our key is of the kind {}", text::safe_for_log(key.key_type, 40), type));
+        return verdict(KeyFault::other_type,
+                       fmt::format("the record says k={}, but our key is of the kind {}", text::safe_for_log(key.key_type, 40), type));
     const bool same = same_key(key.public_base64, ours);
     if (!same && key.public_base64.size() < ours.public_base64().size() && ours.public_base64().starts_with(key.public_base64))
-        return verdict(KeyFault::cut_short, fmt::format("the key in DNS is cut short: it begins like ours and ends after {} of {} characters; all strings "
-                                                        "of the record must be entered",
-                                                        key.public_base64.size(), ours.public_base64().size()));
+        return verdict(KeyFault::cut_short,
+                       fmt::format("the key in DNS is cut short: it begins like ours and ends after {} of {} characters; all strings of the record "
+                                   "must be entered",
+                                   key.public_base64.size(), ours.public_base64().size()));
     const Result<PublicKey> published = PublicKey::parse(ours.algorithm(), key.public_base64);
     if (!published) return verdict(KeyFault::malformed, published.error().what);
     if (published->algorithm() == Algorithm::rsa && published->bits() < kMinRsaBits)
-        return verdict(KeyFault::too_short, fmt::format("the key in DNS has {} bits; receivers must not accept less than 1024 (RFC 8301 s3.2), and 2048 "
-                                                        "are usual",
-                                                        published->bits()));
+        return verdict(KeyFault::too_short,
+                       fmt::format("the key in DNS has {} bits; receivers must not accept less than 1024 (RFC 8301 s3.2), and 2048 are usual",
+                                   published->bits()));
     if (!same)
         return verdict(KeyFault::other_key,
                        "the key in DNS is another one than the one we sign with: " + difference(key.public_base64, ours.public_base64()));
@@ -150,14 +152,15 @@ KeyVerdict judge_key(const DnsAnswer& answer, const PrivateKey& ours, std::strin
     if (answer.texts.empty()) return end(KeyFault::no_record, fmt::format("{} has no TXT record: publish it", name));
     if (answer.texts.size() > 1) {
         for (const std::string& text : answer.texts) judged.notes.push_back("one record: " + judge_record(text, ours).words);
-        return end(KeyFault::several, fmt::format("there are {} TXT records at {}, of which verifiers take any one (RFC 6376 s3.6.2.2): delete all but "
-                                                  "the one we sign with",
-                                                  answer.texts.size(), name));
+        return end(KeyFault::several,
+                   fmt::format("there are {} TXT records at {}, of which verifiers take any one (RFC 6376 s3.6.2.2): delete all but the one we sign "
+                               "with",
+                               answer.texts.size(), name));
     }
     RecordVerdict one = judge_record(answer.texts.front(), ours);
     if (ours.algorithm() == Algorithm::rsa && ours.bits() < 2048 && one.fault != KeyFault::too_short)
-        judged.notes.push_back(fmt::format("the key has {} bits; some receivers ignore keys of less than 2048: make another with posthorn dkim genkey",
-                                           ours.bits()));
+        judged.notes.push_back(fmt::format(
+            "the key has {} bits; some receivers ignore keys of less than 2048: make another with posthorn dkim genkey", ours.bits()));
     return end(one.fault, one.fault == KeyFault::none ? "key OK" : std::move(one.words));
 }
 
