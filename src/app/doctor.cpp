@@ -273,7 +273,10 @@ std::optional<std::vector<Finding>> findings_elsewhere(doctor::Orders orders, co
     net::asio::co_spawn(io, let_visit(**resolver, std::move(orders), findings),
                         [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
     io.run();
+    // What is still under way when the time is over ends now, while all that it refers to is there.
     (*resolver)->close();
+    io.restart();
+    io.run_for(std::chrono::milliseconds(500));
     progress.clear();
     return findings;
 }
