@@ -62,6 +62,11 @@ struct DomainFile {
 };
 std::optional<DomainFile> read_domain_file(const std::string& config_path) {
     const std::string path = absolute_path(config_path);
+    std::error_code unknown;
+    if (!fs::exists(path, unknown) && !unknown) {
+        complain(fmt::format("there is no {}; `posthorn setup` makes it", path));
+        return std::nullopt;
+    }
     const auto config = load_config(path);
     if (!config) return std::nullopt;
     auto text = read_config_text(path);

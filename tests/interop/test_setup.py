@@ -299,6 +299,7 @@ class Domains(WithPlace):
 
     def test_nobody_knows_what_waits(self):
         place = self.place()
+        self.assertIn("`posthorn setup` makes it", place.run("domain", "add", "example.org", code=78).stderr)
         place.run(*FLAGS, "--offline", "--listen", "none")
         (place.directory / "state" / "queue").mkdir()
         text = place.config.read_text()
