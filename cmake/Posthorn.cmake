@@ -73,6 +73,8 @@ endfunction()
 function(posthorn_unity target)
     if(POSTHORN_UNITY)
         set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+        # The file that includes others looks like one whose headers have unnamed namespaces.
+        target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>")
     endif()
 endfunction()
 
