@@ -2,6 +2,7 @@
 """Worlds of tests/worlds by real name servers: nsd has the zones, unbound validates them, and `posthorn doctor` and `dkim testkey` must say the same
 as the pure rules do (tests/unit/doctor/worlds_test.cpp, tests/unit/auth/testkey_worlds_test.cpp)."""
 
+import concurrent.futures
 import json
 import shutil
 import unittest
@@ -47,17 +48,27 @@ class Worlds(unittest.TestCase):
         bogus = [one.sender["domain"]] if one.name == "DNSSEC is broken" else []
         return dnssec.World(zones, insecure=strangers, bogus=bogus, ttl=300, resolver_lines=one.resolver_lines())
 
+    def in_worlds(self, kind, names, act):
+        """[(world, what act gave there)]; a few of them at once, for most of the time is spent waiting for servers to start."""
+        known = worlds.read(kind)
+
+        def visit(name):
+            one = known[name]
+            self.assertFalse(one.only_pure, name)
+            with self.served(one) as dns:
+                return one, act(one, self.sender_in(one, dns))
+
+        with concurrent.futures.ThreadPoolExecutor(4) as visitors:
+            return list(visitors.map(visit, names))
+
     def test_doctor(self):
         """SD-5, SD-6, SD-76 to SD-83: each expected verdict with its words, and nothing but passes besides."""
-        known = worlds.read("doctor")
-        for name in DOCTOR:
-            with self.subTest(name):
-                one = known[name]
-                self.assertFalse(one.only_pure, name)
-                with self.served(one) as dns:
-                    daemon = self.sender_in(one, dns)
-                    addresses = [word for ip in one.sender["ips"] for word in ("--ip", ip)]
-                    run = daemon.command("doctor", "--domain", one.sender["domain"], "--json", "--only", ",".join(sorted(OF_DNS)), *addresses, check=False, timeout=90)
+        def examine(one, daemon):
+            addresses = [word for ip in one.sender["ips"] for word in ("--ip", ip)]
+            return daemon.command("doctor", "--domain", one.sender["domain"], "--json", "--only", ",".join(sorted(OF_DNS)), *addresses, check=False, timeout=90)
+
+        for one, run in self.in_worlds("doctor", DOCTOR, examine):
+            with self.subTest(one.name):
                 self.judge(one, [f for f in json.loads(run.stdout)["findings"] if f["check"] in OF_DNS])
                 self.assertIn(run.returncode, (0, 1, 75), run.stderr)
                 if any(expected["verdict"] == "FAIL" for expected in one.expect):
@@ -81,14 +92,8 @@ class Worlds(unittest.TestCase):
 
     def test_testkey(self):
         """SD-46: each fault has its exit code, and "key OK" is exact."""
-        known = worlds.read("testkey")
-        for name in TESTKEY:
-            with self.subTest(name):
-                one = known[name]
-                self.assertFalse(one.only_pure, name)
-                with self.served(one) as dns:
-                    daemon = self.sender_in(one, dns)
-                    run = daemon.command("dkim", "testkey", check=False, timeout=60)
+        for one, run in self.in_worlds("testkey", TESTKEY, lambda _, daemon: daemon.command("dkim", "testkey", check=False, timeout=60)):
+            with self.subTest(one.name):
                 wanted = one.expect[0]
                 self.assertEqual(run.returncode, TESTKEY_CODES[wanted["verdict"]], run.stdout + run.stderr)
                 if wanted["verdict"] == "ok":
