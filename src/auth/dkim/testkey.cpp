@@ -191,7 +191,8 @@ KeyVerdict judge_places(std::span<const KeySight> authorities, const KeySight* r
         const bool authorities_agree =
             std::all_of(heard.begin(), heard.end(), [&](const KeySight* place) { return place == resolver || same_as_first(place); });
         all.words = authorities_agree && resolver_answers
-                        ? fmt::format("the zone's servers say: {}; the resolver still has an older answer, for at most {}: wait, and test again",
+                        ? fmt::format("the zone's servers say: {}; the resolver still has an older answer, for at most {}: wait, and test again; where it "
+                                      "says so after that, too, it has a zone of its own for this name (split DNS): name another one in dns.servers",
                                       heard.front()->verdict.words, remaining(resolver->answer.ttl))
                         : "the zone's servers do not say the same: some have not taken the zone over, or one of them belongs to another zone";
         for (const KeySight* place : heard) all.notes.push_back(place->place + ": " + place->verdict.words);
