@@ -217,7 +217,9 @@ std::vector<Finding> judge_disk(const DiskFact& fact) {
         return one(Verdict::warn, fmt::format("{} of {} are free", size(fact.free), size(fact.total)),
                    "make room before new mail is refused");
     return one(Verdict::pass,
-               fmt::format("{} of {} are free, on a local disk", size(fact.free), size(fact.total)), "");
+               fmt::format("{} of {} are free, on a local disk{}", size(fact.free), size(fact.total),
+                           fact.missing ? "; the directory is made at the first start" : ""),
+               "");
 }
 
 std::vector<Finding> judge_queue(const QueueFact& fact) {

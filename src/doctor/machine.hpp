@@ -107,6 +107,8 @@ struct DiskFact {
     std::string directory;
     std::string fault;         // why it could not be looked at
     std::string network_type;  // "NFS", "CIFS" ...; empty: the file system is a local one
+    bool missing =
+        false;  // it will be made at the first start; the rest is of the directory that it will be made in
     bool read_only = false;
     std::uint64_t free = 0, total = 0, min_free = 0;  // octets
     std::uint64_t free_inodes = 1, inodes = 1;

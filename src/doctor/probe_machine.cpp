@@ -131,9 +131,17 @@ DiskFact look_at_disk(const std::string& directory, std::uint64_t min_free) {
     DiskFact fact;
     fact.directory = directory;
     fact.min_free = min_free;
+    // Before the first start there is none: its file system is that of what it will be made in.
+    std::string there = directory;
+    struct stat status {};
+    while (::stat(there.c_str(), &status) != 0 && errno == ENOENT && there.size() > 1) {
+        fact.missing = true;
+        const std::size_t slash = there.find_last_of('/');
+        there = slash == std::string::npos ? "." : slash == 0 ? "/" : there.substr(0, slash);
+    }
     struct statfs kind {};
     struct statvfs space {};
-    if (::statfs(directory.c_str(), &kind) != 0 || ::statvfs(directory.c_str(), &space) != 0) {
+    if (::statfs(there.c_str(), &kind) != 0 || ::statvfs(there.c_str(), &space) != 0) {
         fact.fault = directory + ": " + std::strerror(errno);
         return fact;
     }

@@ -103,7 +103,9 @@ awaitable<ResolverFact> probe_resolver(dns::Resolver& resolver, std::string odd)
     fact.took =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
     fact.validates = root.status == dns::Status::ok && root.authenticated;
-    fact.detail = root.detail;
+    // "NS of : 192.0.2.53:53 does not answer": the root's name is nothing to show.
+    const std::size_t reason = root.detail.find(": ");
+    fact.detail = reason == std::string::npos ? root.detail : root.detail.substr(reason + 2);
     bool heard = root.status != dns::Status::temporary;
     for (const char* const zone : {"invalid", "com", "net"}) {
         const std::string name = odd + "." + zone;

@@ -292,6 +292,10 @@ class Doctor(unittest.TestCase):
         config = self.configure(admin={"socket": str(self.daemon.directory / "nobody.sock")})
         findings = {one["check"]: one for one in self.findings("--strict", code=0, config=config)}
         self.assertEqual((findings["daemon"]["verdict"], findings["queue"]["verdict"]), ("SKIP", "SKIP"))
+        unmade = self.configure(admin={"socket": str(self.daemon.directory / "nobody.sock")}, queue={"directory": str(self.daemon.directory / "not" / "yet")})
+        disk = {one["check"]: one for one in self.findings("--strict", code=0, config=unmade)}["disk"]
+        self.assertIn("made at the first start", disk["detail"])
+        self.assertFalse((self.daemon.directory / "not").exists(), "the doctor changes nothing")
 
     def test_one_click_addresses(self):
         """RFC 8058: a look alone acts on nothing; --urls makes the POST."""

@@ -156,6 +156,9 @@ TEST(Disk, RoomKindAndMode) {
     fact.total = 100ULL << 30;
     fact.min_free = 64 << 20;
     EXPECT_EQ(judge_disk(fact)[0].verdict, Verdict::pass);
+    fact.missing = true;
+    EXPECT_NE(judge_disk(fact)[0].detail.find("made at the first start"), std::string::npos);
+    EXPECT_EQ(judge_disk(fact)[0].verdict, Verdict::pass) << "as setup leaves it";
     fact.free = 100 << 20;
     EXPECT_EQ(judge_disk(fact)[0].verdict, Verdict::warn);
     fact.free = 60 << 20;
