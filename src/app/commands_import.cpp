@@ -54,14 +54,24 @@ json::array notes(const std::vector<migration::Note>& all) {
 
 std::string as_json(const migration::Migration& made) {
     json::array keys;
-    for (const migration::KeyCopy& key : made.keys) keys.push_back(json::object{{"domain", key.domain}, {"selector", key.selector}, {"from", key.from}, {"to", key.to}});
+    for (const migration::KeyCopy& key : made.keys)
+        keys.push_back(json::object{
+            {"domain", key.domain}, {"selector", key.selector}, {"from", key.from}, {"to", key.to}});
     json::array secrets;
-    for (const migration::SecretFile& secret : made.secrets) secrets.push_back(json::object{{"to", secret.to}, {"purpose", secret.purpose}, {"origin", secret.origin.to_string()}});
+    for (const migration::SecretFile& secret : made.secrets)
+        secrets.push_back(json::object{
+            {"to", secret.to}, {"purpose", secret.purpose}, {"origin", secret.origin.to_string()}});
     json::array blocked;
     for (const std::string& mistake : made.blocked) blocked.push_back(json::string(mistake));
-    return json::serialize(json::object{{"configuration", made.toml}, {"carried", notes(made.carried)}, {"not_carried", notes(made.not_carried)},
-                                        {"not_needed", notes(made.not_needed)}, {"mistakes", notes(made.mistakes)}, {"to_do", notes(made.to_do)},
-                                        {"keys", keys}, {"secrets", secrets}, {"blocked", blocked}}) +
+    return json::serialize(json::object{{"configuration", made.toml},
+                                        {"carried", notes(made.carried)},
+                                        {"not_carried", notes(made.not_carried)},
+                                        {"not_needed", notes(made.not_needed)},
+                                        {"mistakes", notes(made.mistakes)},
+                                        {"to_do", notes(made.to_do)},
+                                        {"keys", keys},
+                                        {"secrets", secrets},
+                                        {"blocked", blocked}}) +
            "\n";
 }
 
@@ -69,7 +79,9 @@ void tell(std::string_view heading, const std::vector<migration::Note>& all) {
     if (all.empty()) return;
     fmt::print(stderr, "\n{} ({})\n", heading, all.size());
     for (const migration::Note& note : all) {
-        fmt::print(stderr, "\n  {}{}\n{}", note.subject, note.origin.built_in() ? "" : " (" + note.origin.to_string() + ")", doctor::wrapped(note.words, 4, 80));
+        fmt::print(stderr, "\n  {}{}\n{}", note.subject,
+                   note.origin.built_in() ? "" : " (" + note.origin.to_string() + ")",
+                   doctor::wrapped(note.words, 4, 80));
     }
 }
 
@@ -82,9 +94,11 @@ void report(const migration::Migration& made) {
             if (names.find(note.subject + ",") == std::string::npos) names += note.subject + ", ";
         }
         names.resize(names.size() - 2);
-        fmt::print(stderr, "\nNot needed any more ({}; docs/from-postfix.md says why)\n\n{}", made.not_needed.size(), doctor::wrapped(names, 4, 80));
+        fmt::print(stderr, "\nNot needed any more ({}; docs/from-postfix.md says why)\n\n{}",
+                   made.not_needed.size(), doctor::wrapped(names, 4, 80));
     }
-    for (const migration::SecretFile& secret : made.secrets) fmt::print(stderr, "\n{} goes to {} ({}).\n", secret.purpose, secret.to, secret.origin.to_string());
+    for (const migration::SecretFile& secret : made.secrets)
+        fmt::print(stderr, "\n{} goes to {} ({}).\n", secret.purpose, secret.to, secret.origin.to_string());
     tell("Left for you to do", made.to_do);
     if (!made.blocked.empty()) {
         fmt::print(stderr, "\nBefore Posthorn starts with this configuration, decide about:\n");
@@ -109,7 +123,10 @@ int write(const ImportCommand& command, const migration::Migration& made) {
     }
     for (const std::string& line : applied->lines) print(line + "\n");
     report(made);
-    fmt::print(stderr, "\nNext: posthorn check-config --config {}; stop Postfix and OpenDKIM, start Posthorn;\nposthorn import postfix --drain hands over what still waits in Postfix's queue.\n", command.sources.output);
+    fmt::print(stderr,
+               "\nNext: posthorn check-config --config {}; stop Postfix and OpenDKIM, start "
+               "Posthorn;\nposthorn import postfix --drain hands over what still waits in Postfix's queue.\n",
+               command.sources.output);
     return exit_code::kOk;
 }
 
@@ -122,8 +139,10 @@ int write_text(const ImportCommand& command, const migration::Migration& made) {
         complain(applied.error().what);
         return exit_code::kCannotCreate;
     }
-    if (command.as_json) print(as_json(made));
-    else print(applied->lines.front() + "; keys and passwords are copied by --apply\n");
+    if (command.as_json)
+        print(as_json(made));
+    else
+        print(applied->lines.front() + "; keys and passwords are copied by --apply\n");
     if (!command.as_json) report(made);
     return exit_code::kOk;
 }
@@ -134,7 +153,8 @@ int run(ImportCommand& command) {
     command.sources.dovecot = absolute(command.dovecot);
     command.sources.output = absolute(command.output);
     if (command.drain && !command.apply)
-        return drain_postfix({command.sources.postfix, command.sources.output, command.drain_to, std::chrono::seconds(command.drain_seconds), command.as_json});
+        return drain_postfix({command.sources.postfix, command.sources.output, command.drain_to,
+                              std::chrono::seconds(command.drain_seconds), command.as_json});
     char name[256] = {};
     if (::gethostname(name, sizeof name - 1) == 0 && name[0] != 0) command.sources.machine.hostname = name;
     command.sources.machine.ipv6 = ::access("/proc/net/if_inet6", F_OK) == 0;
@@ -146,7 +166,8 @@ int run(ImportCommand& command) {
     if (command.apply) {
         const int code = write(command, *made);
         if (code != exit_code::kOk || !command.drain) return code;
-        return drain_postfix({command.sources.postfix, command.sources.output, command.drain_to, std::chrono::seconds(command.drain_seconds), command.as_json});
+        return drain_postfix({command.sources.postfix, command.sources.output, command.drain_to,
+                              std::chrono::seconds(command.drain_seconds), command.as_json});
     }
     if (command.output_named) return write_text(command, *made);
     print(command.as_json ? as_json(*made) : made->toml);
@@ -159,29 +180,51 @@ int run(ImportCommand& command) {
 void add_import_commands(CLI::App& app, Action& action) {
     auto* group = app.add_subcommand("import", "Moving from Postfix and OpenDKIM");
     group->require_subcommand(1);
-    auto* postfix = group->add_subcommand("postfix", "Show, or write, what the configuration of Postfix, OpenDKIM and Dovecot comes to");
+    auto* postfix = group->add_subcommand(
+        "postfix", "Show, or write, what the configuration of Postfix, OpenDKIM and Dovecot comes to");
     auto command = std::make_shared<ImportCommand>();
-    postfix->add_option("directory", command->postfix, "Postfix's directory")->type_name("DIR")->capture_default_str();
-    postfix->add_option("--opendkim", command->opendkim, "OpenDKIM's directory, or opendkim.conf")->type_name("PATH")->capture_default_str();
-    postfix->add_option("--dovecot", command->dovecot, "Dovecot's directory, or dovecot.conf")->type_name("PATH")->capture_default_str();
-    auto* output = postfix->add_option("-o,--output", command->output, "The configuration to write; keys go beside it")->type_name("FILE")->capture_default_str();
-    postfix->add_option("--hostname", command->sources.hostname, "This server's public name, instead of myhostname")->type_name("NAME");
-    postfix->add_flag("--copy-users", command->sources.copy_users, "Take the users of Dovecot's passwd-files over, instead of asking Dovecot");
-    postfix->add_flag("--apply", command->apply, "Write the configuration and copy keys and passwords; nothing is overwritten");
-    postfix->add_flag("--drain", command->drain, "Hand the mail in Postfix's queue over to the running Posthorn, by Postfix itself");
-    postfix->add_option("--drain-to", command->drain_to, "Where Posthorn takes it [the first fitting listener of the configuration]")->type_name("HOST:PORT");
-    postfix->add_option("--drain-time", command->drain_seconds, "Seconds to wait for it at most")->check(CLI::Range(1, 86400))->capture_default_str();
+    postfix->add_option("directory", command->postfix, "Postfix's directory")
+        ->type_name("DIR")
+        ->capture_default_str();
+    postfix->add_option("--opendkim", command->opendkim, "OpenDKIM's directory, or opendkim.conf")
+        ->type_name("PATH")
+        ->capture_default_str();
+    postfix->add_option("--dovecot", command->dovecot, "Dovecot's directory, or dovecot.conf")
+        ->type_name("PATH")
+        ->capture_default_str();
+    auto* output =
+        postfix->add_option("-o,--output", command->output, "The configuration to write; keys go beside it")
+            ->type_name("FILE")
+            ->capture_default_str();
+    postfix
+        ->add_option("--hostname", command->sources.hostname,
+                     "This server's public name, instead of myhostname")
+        ->type_name("NAME");
+    postfix->add_flag("--copy-users", command->sources.copy_users,
+                      "Take the users of Dovecot's passwd-files over, instead of asking Dovecot");
+    postfix->add_flag("--apply", command->apply,
+                      "Write the configuration and copy keys and passwords; nothing is overwritten");
+    postfix->add_flag("--drain", command->drain,
+                      "Hand the mail in Postfix's queue over to the running Posthorn, by Postfix itself");
+    postfix
+        ->add_option("--drain-to", command->drain_to,
+                     "Where Posthorn takes it [the first fitting listener of the configuration]")
+        ->type_name("HOST:PORT");
+    postfix->add_option("--drain-time", command->drain_seconds, "Seconds to wait for it at most")
+        ->check(CLI::Range(1, 86400))
+        ->capture_default_str();
     postfix->add_flag("--json", command->as_json, "JSON, for programs");
     postfix->callback([command, output, &action] {
         command->output_named = output->count() > 0;
         action = [command] { return run(*command); };
     });
-    group->add_subcommand("reference", "Print docs/from-postfix.md: every option with its equivalent")->callback([&action] {
-        action = [] {
-            print(migration::equivalents_page());
-            return exit_code::kOk;
-        };
-    });
+    group->add_subcommand("reference", "Print docs/from-postfix.md: every option with its equivalent")
+        ->callback([&action] {
+            action = [] {
+                print(migration::equivalents_page());
+                return exit_code::kOk;
+            };
+        });
 }
 
 }  // namespace posthorn::app

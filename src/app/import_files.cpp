@@ -1,4 +1,5 @@
-// Files by stat(2) and open(2): new ones appear whole or not at all, by link(2), which does not replace what is there.
+// Files by stat(2) and open(2): new ones appear whole or not at all, by link(2), which does not replace what
+// is there.
 #include "app/import_files.hpp"
 
 #include <fcntl.h>
@@ -33,7 +34,8 @@ struct NewFile {
 // Beside its place, then linked to it.
 Result<void> write_new(const NewFile& file, std::optional<std::uint32_t> owner) {
     const std::string temporary = fmt::format("{}.{}.new", file.path, ::getpid());
-    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int descriptor =
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (descriptor < 0) return Error{"cannot make ", temporary, ": ", std::strerror(errno)};
     std::string fault;
     std::string_view rest = file.content;
@@ -42,7 +44,8 @@ Result<void> write_new(const NewFile& file, std::optional<std::uint32_t> owner) 
         if (written < 0 && errno != EINTR) fault = std::strerror(errno);
         if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (fault.empty() && owner && ::fchown(descriptor, *owner, static_cast<gid_t>(-1)) != 0) fault = std::strerror(errno);
+    if (fault.empty() && owner && ::fchown(descriptor, *owner, static_cast<gid_t>(-1)) != 0)
+        fault = std::strerror(errno);
     if (fault.empty() && ::fchmod(descriptor, file.mode) != 0) fault = std::strerror(errno);
     if (fault.empty() && ::fsync(descriptor) != 0) fault = std::strerror(errno);
     ::close(descriptor);
@@ -64,13 +67,17 @@ std::optional<std::uint32_t> daemon_user(const std::string& state_directory) {
 Result<void> make_directory(const std::string& directory, bool secret, std::optional<std::uint32_t> owner) {
     std::error_code error;
     if (fs::is_directory(directory, error)) return {};
-    if (secret) make_private_directories(directory, error);
-    else fs::create_directories(directory, error);
+    if (secret)
+        make_private_directories(directory, error);
+    else
+        fs::create_directories(directory, error);
     if (!error && secret && owner) {
         // Its parent, keys/, was made on the way.
         for (const fs::path& made : {fs::path(directory), fs::path(directory).parent_path()}) {
             struct stat found {};
-            if (::stat(made.c_str(), &found) == 0 && (found.st_mode & 077) == 0 && ::chown(made.c_str(), *owner, static_cast<gid_t>(-1)) != 0) return Error{"cannot give ", made.string(), " to the daemon's user: ", std::strerror(errno)};
+            if (::stat(made.c_str(), &found) == 0 && (found.st_mode & 077) == 0 &&
+                ::chown(made.c_str(), *owner, static_cast<gid_t>(-1)) != 0)
+                return Error{"cannot give ", made.string(), " to the daemon's user: ", std::strerror(errno)};
         }
     }
     if (error) return Error{"cannot make the directory ", directory, ": ", error.message()};
@@ -93,27 +100,37 @@ std::optional<DiskFiles::Facts> DiskFiles::facts(const std::string& path) const 
     struct stat found {};
     if (::stat(path.c_str(), &found) != 0) return std::nullopt;
     const std::string name = net::look_up_user(found.st_uid).name;
-    return Facts{S_ISDIR(found.st_mode), found.st_mode & 07777, name.empty() ? std::to_string(found.st_uid) : name};
+    return Facts{S_ISDIR(found.st_mode), found.st_mode & 07777,
+                 name.empty() ? std::to_string(found.st_uid) : name};
 }
 
 std::vector<std::string> DiskFiles::names(const std::string& directory) const {
     std::vector<std::string> found;
     std::error_code error;
-    for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) found.push_back(at->path().filename().string());
+    for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
+        found.push_back(at->path().filename().string());
     std::sort(found.begin(), found.end());
     return found;
 }
 
-Result<Applied> apply(const migration::Migration& made, const std::string& output, const std::string& state_directory) {
+Result<Applied> apply(const migration::Migration& made, const std::string& output,
+                      const std::string& state_directory) {
     const DiskFiles disk;
     std::vector<NewFile> files;
     Applied applied;
     for (const migration::KeyCopy& key : made.keys) {
         const auto pem = disk.text(key.from);
-        if (pem) files.push_back({key.to, *pem, 0600, fmt::format("the key of {}._domainkey.{}, of {}", key.selector, key.domain, key.from)});
-        else applied.lines.push_back(fmt::format("no key for {}._domainkey.{}: {} is not there or cannot be read", key.selector, key.domain, key.from));
+        if (pem)
+            files.push_back(
+                {key.to, *pem, 0600,
+                 fmt::format("the key of {}._domainkey.{}, of {}", key.selector, key.domain, key.from)});
+        else
+            applied.lines.push_back(
+                fmt::format("no key for {}._domainkey.{}: {} is not there or cannot be read", key.selector,
+                            key.domain, key.from));
     }
-    for (const migration::SecretFile& secret : made.secrets) files.push_back({secret.to, secret.content, 0600, secret.purpose});
+    for (const migration::SecretFile& secret : made.secrets)
+        files.push_back({secret.to, secret.content, 0600, secret.purpose});
     files.push_back({output, made.toml, 0644, "the configuration"});
     std::vector<NewFile> missing;
     for (NewFile& file : files) {
@@ -122,14 +139,18 @@ Result<Applied> apply(const migration::Migration& made, const std::string& outpu
         } else if (disk.text(file.path) == file.content) {
             applied.lines.push_back(fmt::format("kept {}, which is {} already", file.path, file.what));
         } else {
-            return Error{file.path, " exists with another content, and nothing is ever overwritten: move it away, or name another place with --output. Nothing was written."};
+            return Error{file.path,
+                         " exists with another content, and nothing is ever overwritten: move it away, or "
+                         "name another place with --output. Nothing was written."};
         }
     }
     const auto owner = daemon_user(state_directory);
     for (const NewFile& file : missing) {
         const bool secret = file.mode == 0600;
-        if (const auto ready = make_directory(migration::parent_directory(file.path), secret, owner); !ready) return ready.error();
-        if (const auto written = write_new(file, secret ? owner : std::nullopt); !written) return written.error();
+        if (const auto ready = make_directory(migration::parent_directory(file.path), secret, owner); !ready)
+            return ready.error();
+        if (const auto written = write_new(file, secret ? owner : std::nullopt); !written)
+            return written.error();
         applied.lines.push_back(fmt::format("wrote {}: {}", file.path, file.what));
     }
     return applied;

@@ -24,9 +24,10 @@ struct Applied {
     std::vector<std::string> lines;
 };
 
-// Keys and passwords with mode 0600, then the configuration. Never overwrites: a file that has another content is an error before
-// anything is written. Run by root, the files belong to the user that the daemon runs as, where there is one (the owner of
-// state_directory, else "posthorn").
-[[nodiscard]] Result<Applied> apply(const migration::Migration& made, const std::string& output, const std::string& state_directory);
+// Keys and passwords with mode 0600, then the configuration. Never overwrites: a file that has another
+// content is an error before anything is written. Run by root, the files belong to the user that the daemon
+// runs as, where there is one (the owner of state_directory, else "posthorn").
+[[nodiscard]] Result<Applied> apply(const migration::Migration& made, const std::string& output,
+                                    const std::string& state_directory);
 
 }  // namespace posthorn::app

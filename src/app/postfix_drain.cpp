@@ -1,6 +1,7 @@
 // The programs of Postfix, run one after the other: status, master, postqueue; and who is waited for.
 #include "app/postfix_drain.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -11,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <arpa/inet.h>
 
 #include <atomic>
 #include <boost/json/object.hpp>
@@ -68,7 +67,8 @@ Ran run(std::vector<std::string> words) {
     ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     pid_t child = 0;
     std::vector<char*> arguments = pointers(words);
-    const int failed = ::posix_spawn(&child, words.front().c_str(), &actions, nullptr, arguments.data(), environ);
+    const int failed =
+        ::posix_spawn(&child, words.front().c_str(), &actions, nullptr, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
     Ran ran;
@@ -112,7 +112,8 @@ private:
     bool made_ = false;
 };
 
-// Postfix's master with that configuration, a child of ours; stopped at the end by SIGTERM, which lets deliveries end.
+// Postfix's master with that configuration, a child of ours; stopped at the end by SIGTERM, which lets
+// deliveries end.
 class Master {
 public:
     Master(const std::string& program, const std::string& directory) {
@@ -121,7 +122,8 @@ public:
         posix_spawnattr_t attributes;
         ::posix_spawnattr_init(&attributes);
         ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // Ctrl-C reaches us alone
-        if (::posix_spawn(&child_, program.c_str(), nullptr, &attributes, arguments.data(), environ) != 0) child_ = 0;
+        if (::posix_spawn(&child_, program.c_str(), nullptr, &attributes, arguments.data(), environ) != 0)
+            child_ = 0;
         ::posix_spawnattr_destroy(&attributes);
     }
     ~Master() {
@@ -147,11 +149,14 @@ std::optional<std::string> listener_of(const config::Config& config) {
     using smtp::server::ListenerAuth;
     using smtp::server::ListenerTls;
     for (const auto& listener : config.server.listeners) {
-        if (listener.address.is_unix() || listener.auth == ListenerAuth::required || listener.tls == ListenerTls::implicit || !listener.proxy_networks.empty()) continue;
+        if (listener.address.is_unix() || listener.auth == ListenerAuth::required ||
+            listener.tls == ListenerTls::implicit || !listener.proxy_networks.empty())
+            continue;
         const std::string& host = listener.address.host;
         if (host.find(':') != std::string::npos) continue;
         if (host.starts_with("127.")) return fmt::format("{}:{}", host, listener.address.port);
-        if (host == "0.0.0.0" || host == "*" || host.empty()) return fmt::format("127.0.0.1:{}", listener.address.port);
+        if (host == "0.0.0.0" || host == "*" || host.empty())
+            return fmt::format("127.0.0.1:{}", listener.address.port);
     }
     return std::nullopt;
 }
@@ -166,21 +171,35 @@ bool greets(const std::string& host, int port) {
     char first[4] = {};
     bool good = ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     pollfd wait{descriptor, POLLIN, 0};
-    good = good && ::poll(&wait, 1, 10000) == 1 && ::recv(descriptor, first, sizeof first, MSG_WAITALL) == 4 && std::memcmp(first, "220", 3) == 0;
+    good = good && ::poll(&wait, 1, 10000) == 1 &&
+           ::recv(descriptor, first, sizeof first, MSG_WAITALL) == 4 && std::memcmp(first, "220", 3) == 0;
     ::close(descriptor);
     return good;
 }
 
-int finish(const PostfixDrain& drain, const migration::QueueCount& before, const migration::QueueCount& after, bool timed_out) {
+int finish(const PostfixDrain& drain, const migration::QueueCount& before, const migration::QueueCount& after,
+           bool timed_out) {
     const std::size_t handed = before.total() - std::min(before.total(), after.total());
     if (drain.as_json) {
         boost::json::object reasons;
         for (const auto& [reason, count] : after.reasons) reasons[reason] = count;
-        print(boost::json::serialize(boost::json::object{{"before", before.total()}, {"handed_over", handed}, {"left", after.total()}, {"on_hold", after.in("hold")}, {"reasons", reasons}}) + "\n");
+        print(boost::json::serialize(boost::json::object{{"before", before.total()},
+                                                         {"handed_over", handed},
+                                                         {"left", after.total()},
+                                                         {"on_hold", after.in("hold")},
+                                                         {"reasons", reasons}}) +
+              "\n");
     } else {
-        print(fmt::format("{} of {} messages were handed over; {} are left in Postfix's queue{}.\n", handed, before.total(), after.total(), after.in("hold") > 0 ? fmt::format(", {} of them on hold (postsuper -H ALL releases them)", after.in("hold")) : ""));
-        for (const auto& [reason, count] : after.reasons) print(fmt::format("  {} recipient(s): {}\n", count, text::safe_for_log(reason, 300)));
-        if (timed_out) print("Time is up. Postfix's queue is as it should be; run this again for the rest.\n");
+        print(fmt::format(
+            "{} of {} messages were handed over; {} are left in Postfix's queue{}.\n", handed, before.total(),
+            after.total(),
+            after.in("hold") > 0
+                ? fmt::format(", {} of them on hold (postsuper -H ALL releases them)", after.in("hold"))
+                : ""));
+        for (const auto& [reason, count] : after.reasons)
+            print(fmt::format("  {} recipient(s): {}\n", count, text::safe_for_log(reason, 300)));
+        if (timed_out)
+            print("Time is up. Postfix's queue is as it should be; run this again for the rest.\n");
     }
     return after.total() == after.in("hold") ? exit_code::kOk : exit_code::kTempFail;
 }
@@ -192,7 +211,8 @@ int drain_postfix(const PostfixDrain& drain) {
     const auto main_cf = disk.text(drain.postfix + "/main.cf");
     const auto master_cf = disk.text(drain.postfix + "/master.cf");
     if (!main_cf || !master_cf) {
-        complain(drain.postfix + "/main.cf or master.cf cannot be read: without them Postfix's queue cannot be found");
+        complain(drain.postfix +
+                 "/main.cf or master.cf cannot be read: without them Postfix's queue cannot be found");
         return exit_code::kNoInput;
     }
     if (::geteuid() != 0) {
@@ -205,31 +225,44 @@ int drain_postfix(const PostfixDrain& drain) {
         if (!config) return exit_code::kConfig;
         to = listener_of(*config).value_or("");
         if (to.empty()) {
-            complain(drain.config + " has no listener at loopback that takes mail without a login and TLS; name one with --drain-to HOST:PORT");
+            complain(drain.config +
+                     " has no listener at loopback that takes mail without a login and TLS; name one with "
+                     "--drain-to HOST:PORT");
             return exit_code::kConfig;
         }
     }
     const std::size_t colon = to.rfind(':');
     const std::string host = to.substr(0, colon);
-    const int port = colon == std::string::npos ? 0 : static_cast<int>(text::parse_unsigned(std::string_view(to).substr(colon + 1), 65535).value_or(0));
+    const int port =
+        colon == std::string::npos
+            ? 0
+            : static_cast<int>(
+                  text::parse_unsigned(std::string_view(to).substr(colon + 1), 65535).value_or(0));
     if (!host.starts_with("127.") || !greets(host, port)) {
-        complain(fmt::format("nobody greets at {}, where Posthorn should take Postfix's mail: start Posthorn first, or name another place with --drain-to 127.0.0.1:PORT", to));
+        complain(
+            fmt::format("nobody greets at {}, where Posthorn should take Postfix's mail: start Posthorn "
+                        "first, or name another place with --drain-to 127.0.0.1:PORT",
+                        to));
         return exit_code::kUnavailable;
     }
     const migration::Parameters parameters(*main_cf, drain.postfix + "/main.cf", {});
     const std::string commands = parameters.value("command_directory");
     if (const Ran status = run({commands + "/postfix", "-c", drain.postfix, "status"}); status.code == 0) {
-        complain("Postfix is still running, and two queue managers must not share a queue: stop it first (systemctl stop postfix); its queue stays as it is");
+        complain(
+            "Postfix is still running, and two queue managers must not share a queue: stop it first "
+            "(systemctl stop postfix); its queue stays as it is");
         return exit_code::kTempFail;
     }
     const Copies copies;
-    if (!copies.write("main.cf", migration::drain_main_cf(*main_cf, drain.postfix, fmt::format("[{}]:{}", host, port))) ||
+    if (!copies.write("main.cf", migration::drain_main_cf(*main_cf, drain.postfix,
+                                                          fmt::format("[{}]:{}", host, port))) ||
         !copies.write("master.cf", migration::drain_master_cf(*master_cf))) {
         complain("cannot write to " + copies.path());
         return exit_code::kCannotCreate;
     }
     for (const char* name : {"dynamicmaps.cf"}) {
-        if (const auto text = disk.text(drain.postfix + "/" + name); text && !copies.write(name, *text)) return exit_code::kCannotCreate;
+        if (const auto text = disk.text(drain.postfix + "/" + name); text && !copies.write(name, *text))
+            return exit_code::kCannotCreate;
     }
     struct sigaction stop {};
     stop.sa_handler = on_signal;
@@ -247,12 +280,16 @@ int drain_postfix(const PostfixDrain& drain) {
     bool flushed = false;
     while (!interrupted && Clock::now() < deadline) {
         if (!master.runs()) {
-            complain("Postfix's master ended; its log (maillog, journalctl -t postfix/master) says why. The queue is as it was");
+            complain(
+                "Postfix's master ended; its log (maillog, journalctl -t postfix/master) says why. The queue "
+                "is as it was");
             return exit_code::kTempFail;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(before ? 500 : 100));
-        if (auto counted = count()) now = std::move(counted);
-        else continue;
+        if (auto counted = count())
+            now = std::move(counted);
+        else
+            continue;
         if (!before) before = now;
         if (now->total() == now->in("hold")) break;
         if (now->moving() > 0) continue;

@@ -7,14 +7,15 @@
 namespace posthorn::app {
 
 struct PostfixDrain {
-    std::string postfix;    // the directory of main.cf
-    std::string config;     // ours, whose listeners are looked through
-    std::string to;         // "127.0.0.1:25"; empty: a listener of the configuration
+    std::string postfix;  // the directory of main.cf
+    std::string config;   // ours, whose listeners are looked through
+    std::string to;       // "127.0.0.1:25"; empty: a listener of the configuration
     std::chrono::seconds patience;
     bool as_json = false;
 };
 
-// Returns an exit code. Writes to a temporary directory only, which it removes; docs/from-postfix.md tells how and why.
+// Returns an exit code. Writes to a temporary directory only, which it removes; docs/from-postfix.md tells
+// how and why.
 [[nodiscard]] int drain_postfix(const PostfixDrain& drain);
 
 }  // namespace posthorn::app

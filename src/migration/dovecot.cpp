@@ -18,7 +18,8 @@ bool matches(std::string_view pattern, std::string_view name) {
         }
         return false;
     }
-    return !name.empty() && (pattern.front() == '?' || pattern.front() == name.front()) && matches(pattern.substr(1), name.substr(1));
+    return !name.empty() && (pattern.front() == '?' || pattern.front() == name.front()) &&
+           matches(pattern.substr(1), name.substr(1));
 }
 
 std::string unquoted(std::string_view value) {
@@ -37,7 +38,8 @@ public:
         std::string pending;  // of a line that ends with a backslash
         for (std::uint32_t number = 1; !rest.empty(); ++number) {
             std::string_view line = text::trim(text::take_field(rest, '\n'));
-            if (const std::size_t hash = comment(line); hash != std::string_view::npos) line = text::trim_right(line.substr(0, hash));
+            if (const std::size_t hash = comment(line); hash != std::string_view::npos)
+                line = text::trim_right(line.substr(0, hash));
             const bool goes_on = line.ends_with('\\');
             if (goes_on) line.remove_suffix(1);
             pending += line;
@@ -80,10 +82,12 @@ private:
         }
         if (line.ends_with('{')) {
             std::string name(text::trim(line.substr(0, line.size() - 1)));
-            for (std::size_t twice = name.find("  "); twice != std::string::npos; twice = name.find("  ")) name.erase(twice, 1);
+            for (std::size_t twice = name.find("  "); twice != std::string::npos; twice = name.find("  "))
+                name.erase(twice, 1);
             blocks_.push_back(name);
             if (name == "passdb") found_.sources.push_back({"", "", "", origin});
-            if (name.starts_with("unix_listener ") && blocks_.size() > 1 && blocks_[blocks_.size() - 2] == "service auth")
+            if (name.starts_with("unix_listener ") && blocks_.size() > 1 &&
+                blocks_[blocks_.size() - 2] == "service auth")
                 found_.sockets.push_back(unquoted(text::trim(std::string_view(name).substr(14))));
             return;
         }
@@ -104,8 +108,10 @@ private:
         std::string_view rest = value;
         while (!rest.empty()) {
             const std::string_view word = text::take_field(rest, ' ');
-            if (word.starts_with("scheme=")) source.scheme = word.substr(7);
-            else if (word.starts_with('/')) source.file = word;
+            if (word.starts_with("scheme="))
+                source.scheme = word.substr(7);
+            else if (word.starts_with('/'))
+                source.file = word;
         }
     }
 
@@ -129,10 +135,12 @@ private:
 };
 
 // Dovecot's schemes whose hashes crypt(3) reads as they are.
-constexpr std::array<std::string_view, 5> kCryptSchemes{"CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT"};
+constexpr std::array<std::string_view, 5> kCryptSchemes{"CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT",
+                                                        "MD5-CRYPT"};
 
 // "name:{SCHEME}hash:uid:gid:..." (Dovecot's passwd-file).
-void read_users(const Dovecot::PasswordSource& source, const Files& files, std::vector<Dovecot::User>& users) {
+void read_users(const Dovecot::PasswordSource& source, const Files& files,
+                std::vector<Dovecot::User>& users) {
     const auto text = files.text(source.file);
     if (!text) return;
     std::string_view rest = *text;
@@ -148,10 +156,16 @@ void read_users(const Dovecot::PasswordSource& source, const Files& files, std::
             password.remove_prefix(close == std::string_view::npos ? password.size() : close + 1);
         }
         scheme = text::to_lower(scheme.substr(0, scheme.find('.')));
-        const bool known = std::any_of(kCryptSchemes.begin(), kCryptSchemes.end(), [&](std::string_view s) { return text::iequals(s, scheme); });
-        if (known && password.starts_with('$')) user.hash = password;
-        else if (scheme == "plain" || scheme == "cleartext") user.problem = "his password stands there in clear text; give him a new one with `posthorn user add`";
-        else user.problem = "crypt(3) does not read a password of the scheme " + text::safe_for_log(scheme, 30) + "; give him a new one with `posthorn user add`";
+        const bool known = std::any_of(kCryptSchemes.begin(), kCryptSchemes.end(),
+                                       [&](std::string_view s) { return text::iequals(s, scheme); });
+        if (known && password.starts_with('$'))
+            user.hash = password;
+        else if (scheme == "plain" || scheme == "cleartext")
+            user.problem =
+                "his password stands there in clear text; give him a new one with `posthorn user add`";
+        else
+            user.problem = "crypt(3) does not read a password of the scheme " +
+                           text::safe_for_log(scheme, 30) + "; give him a new one with `posthorn user add`";
         users.push_back(std::move(user));
     }
 }
@@ -159,7 +173,8 @@ void read_users(const Dovecot::PasswordSource& source, const Files& files, std::
 }  // namespace
 
 const Dovecot::Setting* Dovecot::find(std::string_view path) const {
-    const auto found = std::find_if(settings.rbegin(), settings.rend(), [&](const Setting& s) { return s.path == path; });
+    const auto found =
+        std::find_if(settings.rbegin(), settings.rend(), [&](const Setting& s) { return s.path == path; });
     return found == settings.rend() ? nullptr : &*found;
 }
 

@@ -1,4 +1,5 @@
-// Dovecot's settings that matter for logging in at Postfix: its password databases and the socket it keeps for it.
+// Dovecot's settings that matter for logging in at Postfix: its password databases and the socket it keeps
+// for it.
 #pragma once
 
 #include <optional>
@@ -12,7 +13,7 @@ namespace posthorn::migration {
 
 struct Dovecot {
     struct Setting {
-        std::string path;   // "service auth/unix_listener /var/spool/postfix/private/auth/mode"
+        std::string path;  // "service auth/unix_listener /var/spool/postfix/private/auth/mode"
         std::string value;
         Origin origin;
     };
@@ -32,7 +33,7 @@ struct Dovecot {
     std::string file;
     std::vector<Setting> settings;  // in order
     std::vector<PasswordSource> sources;
-    std::vector<User> users;        // of all passwd-file sources
+    std::vector<User> users;           // of all passwd-file sources
     std::vector<std::string> sockets;  // unix_listeners of service auth
 
     [[nodiscard]] const Setting* find(std::string_view path) const;  // the last

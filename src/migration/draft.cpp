@@ -12,9 +12,28 @@ namespace {
 
 constexpr std::size_t kWidth = 118;
 
-constexpr std::array<std::string_view, 22> kOrder{
-    "listener", "certificate", "domain", "user", "site", "relay", "route", "submission", "submission.limits", "submission.guard", "repair",
-    "tls", "auth", "local", "dkim", "queue", "retry", "dns", "delivery", "delivery.timeouts", "admin", "log"};
+constexpr std::array<std::string_view, 22> kOrder{"listener",
+                                                  "certificate",
+                                                  "domain",
+                                                  "user",
+                                                  "site",
+                                                  "relay",
+                                                  "route",
+                                                  "submission",
+                                                  "submission.limits",
+                                                  "submission.guard",
+                                                  "repair",
+                                                  "tls",
+                                                  "auth",
+                                                  "local",
+                                                  "dkim",
+                                                  "queue",
+                                                  "retry",
+                                                  "dns",
+                                                  "delivery",
+                                                  "delivery.timeouts",
+                                                  "admin",
+                                                  "log"};
 
 std::size_t rank(std::string_view name) {
     return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), name) - kOrder.begin());
@@ -41,8 +60,10 @@ std::string toml_string(std::string_view text) {
     std::string made = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') made += '\\';
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) made += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-        else made += c;
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            made += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+        else
+            made += c;
     }
     return made + "\"";
 }
@@ -63,9 +84,12 @@ std::string toml_duration(long seconds) {
 
 Draft::Table& Draft::Table::set(std::string_view key, std::string_view value, std::string_view origin) {
     const std::string line = fmt::format("{} = {}", key, value);
-    if (origin.empty()) text_ += line + "\n";
-    else if (line.size() + origin.size() + 4 <= kWidth) text_ += line + "  # " + std::string(origin) + "\n";
-    else text_ += comment(origin) + line + "\n";
+    if (origin.empty())
+        text_ += line + "\n";
+    else if (line.size() + origin.size() + 4 <= kWidth)
+        text_ += line + "  # " + std::string(origin) + "\n";
+    else
+        text_ += comment(origin) + line + "\n";
     keys_.emplace_back(key);
     return *this;
 }
@@ -93,7 +117,8 @@ Draft::Table& Draft::section(std::string_view name) {
 }
 
 bool Draft::has(std::string_view name) const {
-    return std::any_of(tables_.begin(), tables_.end(), [&](const auto& named) { return named->list && named->name == name; });
+    return std::any_of(tables_.begin(), tables_.end(),
+                       [&](const auto& named) { return named->list && named->name == name; });
 }
 
 std::string Draft::text(std::string_view heading) const {
@@ -102,9 +127,11 @@ std::string Draft::text(std::string_view heading) const {
     for (const auto& named : tables_) {
         if (!named->table.empty()) order.push_back(named.get());
     }
-    std::stable_sort(order.begin(), order.end(), [](const Named* a, const Named* b) { return rank(a->name) < rank(b->name); });
+    std::stable_sort(order.begin(), order.end(),
+                     [](const Named* a, const Named* b) { return rank(a->name) < rank(b->name); });
     for (const Named* named : order) {
-        made += fmt::format("\n{0}{1}{2}\n{3}", named->list ? "[[" : "[", named->name, named->list ? "]]" : "]", named->table.text_);
+        made += fmt::format("\n{0}{1}{2}\n{3}", named->list ? "[[" : "[", named->name,
+                            named->list ? "]]" : "]", named->table.text_);
     }
     return made;
 }

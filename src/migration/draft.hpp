@@ -32,8 +32,8 @@ public:
     };
 
     [[nodiscard]] Table& top() { return top_; }
-    Table& add(std::string_view name);  // a new [[name]]
-    Table& section(std::string_view name);  // the one [name]
+    Table& add(std::string_view name);                    // a new [[name]]
+    Table& section(std::string_view name);                // the one [name]
     [[nodiscard]] bool has(std::string_view name) const;  // any [[name]]
 
     // Tables in the order of the manual.

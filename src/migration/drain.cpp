@@ -51,7 +51,8 @@ multi_instance_directories =
 )";
 
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
-    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) text.replace(at, what.size(), with);
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+        text.replace(at, what.size(), with);
     return text;
 }
 
@@ -61,12 +62,16 @@ std::string drain_main_cf(std::string_view main_cf, std::string_view directory, 
     const Parameters theirs(main_cf, std::string(directory) + "/main.cf", {});
     const std::string ours = std::string(kOverrides) + "relayhost = " + std::string(next_hop) + "\n";
     const Parameters overrides(ours, "main.cf", {});
-    // Each name once: Postfix's processes warn of every other, and its postlogd can choke on warnings of its own.
+    // Each name once: Postfix's processes warn of every other, and its postlogd can choke on warnings of its
+    // own.
     std::string text;
     for (const Assignment& assignment : theirs.assignments()) {
-        if (overrides.is_set(assignment.name) || theirs.origin(assignment.name) != assignment.origin) continue;
+        if (overrides.is_set(assignment.name) || theirs.origin(assignment.name) != assignment.origin)
+            continue;
         std::string value = assignment.value;
-        for (const std::string_view form : {"${config_directory}", "$(config_directory)", "$config_directory"}) value = replaced(std::move(value), form, directory);
+        for (const std::string_view form :
+             {"${config_directory}", "$(config_directory)", "$config_directory"})
+            value = replaced(std::move(value), form, directory);
         text += assignment.name + " = " + value + "\n";
     }
     return text + ours;
@@ -79,9 +84,12 @@ std::string drain_master_cf(std::string_view master_cf) {
         if (parsed.services.empty()) continue;
         const Service& service = parsed.services.front();
         if (service.type == "inet" || service.type == "pass") continue;
-        // Options of a client (its own relay, TLS, address) would come before those of main.cf; a chroot may lack what it needs.
-        if (service.command == "smtp") made += service.name + " unix - - n - - smtp\n";
-        else made += line.text + "\n";
+        // Options of a client (its own relay, TLS, address) would come before those of main.cf; a chroot may
+        // lack what it needs.
+        if (service.command == "smtp")
+            made += service.name + " unix - - n - - smtp\n";
+        else
+            made += line.text + "\n";
     }
     return made;
 }
@@ -106,7 +114,8 @@ QueueCount count_queue(std::string_view postqueue_json) {
     while (!postqueue_json.empty()) {
         const std::string_view line = text::trim(text::take_field(postqueue_json, '\n'));
         boost::system::error_code failed;
-        const boost::json::value parsed = boost::json::parse(boost::json::string_view(line.data(), line.size()), failed);
+        const boost::json::value parsed =
+            boost::json::parse(boost::json::string_view(line.data(), line.size()), failed);
         if (failed || !parsed.is_object()) continue;
         const boost::json::value* queue = parsed.as_object().if_contains("queue_name");
         if (queue == nullptr || !queue->is_string()) continue;
@@ -115,8 +124,10 @@ QueueCount count_queue(std::string_view postqueue_json) {
         const boost::json::value* recipients = parsed.as_object().if_contains("recipients");
         if (name != "deferred" || recipients == nullptr || !recipients->is_array()) continue;
         for (const boost::json::value& recipient : recipients->as_array()) {
-            const boost::json::value* reason = recipient.is_object() ? recipient.as_object().if_contains("delay_reason") : nullptr;
-            if (reason != nullptr && reason->is_string()) ++count.reasons[std::string(reason->as_string().c_str())];
+            const boost::json::value* reason =
+                recipient.is_object() ? recipient.as_object().if_contains("delay_reason") : nullptr;
+            if (reason != nullptr && reason->is_string())
+                ++count.reasons[std::string(reason->as_string().c_str())];
         }
     }
     return count;

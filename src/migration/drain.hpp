@@ -8,9 +8,11 @@
 
 namespace posthorn::migration {
 
-// What `main_cf` says, each name once, with the directory it stood in for $config_directory; but what sends all mail that is not
-// for mailboxes of this machine to `next_hop` ("[127.0.0.1]:25"), and keeps everything that is not taken, in place of what it said.
-[[nodiscard]] std::string drain_main_cf(std::string_view main_cf, std::string_view directory, std::string_view next_hop);
+// What `main_cf` says, each name once, with the directory it stood in for $config_directory; but what sends
+// all mail that is not for mailboxes of this machine to `next_hop` ("[127.0.0.1]:25"), and keeps everything
+// that is not taken, in place of what it said.
+[[nodiscard]] std::string drain_main_cf(std::string_view main_cf, std::string_view directory,
+                                        std::string_view next_hop);
 
 // `master_cf` without services that listen on the network, and with the smtp clients as they are by default.
 [[nodiscard]] std::string drain_master_cf(std::string_view master_cf);

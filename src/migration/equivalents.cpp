@@ -15,10 +15,14 @@ using F = Equivalent::Fate;
 
 std::string_view fate_words(F fate) {
     switch (fate) {
-        case F::carried: return "carried over";
-        case F::partly: return "carried over where it fits";
-        case F::not_needed: return "not needed";
-        case F::not_carried: return "nothing of the kind";
+        case F::carried:
+            return "carried over";
+        case F::partly:
+            return "carried over where it fits";
+        case F::not_needed:
+            return "not needed";
+        case F::not_carried:
+            return "nothing of the kind";
     }
     return "";
 }
@@ -30,15 +34,19 @@ std::string cell(std::string_view text) {
 }
 
 std::string table(P program) {
-    std::string made = "| Option | What becomes of it | In Posthorn | Why, how | Ids |\n|---|---|---|---|---|\n";
+    std::string made =
+        "| Option | What becomes of it | In Posthorn | Why, how | Ids |\n|---|---|---|---|---|\n";
     for (const Equivalent& row : equivalents()) {
         if (row.program != program) continue;
         const auto names = [](std::string_view rest) {
             std::string list;
-            while (!rest.empty()) list += (list.empty() ? "`" : ", `") + std::string(text::trim(text::take_field(rest, ','))) + "`";
+            while (!rest.empty())
+                list +=
+                    (list.empty() ? "`" : ", `") + std::string(text::trim(text::take_field(rest, ','))) + "`";
             return list;
         };
-        made += fmt::format("| {} | {} | {} | {} | {} |\n", cell(names(row.name)), fate_words(row.fate), cell(names(row.ours)), cell(row.words), row.ids);
+        made += fmt::format("| {} | {} | {} | {} | {} |\n", cell(names(row.name)), fate_words(row.fate),
+                            cell(names(row.ours)), cell(row.words), row.ids);
     }
     return made;
 }
@@ -120,7 +128,8 @@ Postfix finds its queue as usual.
 ## DNS
 
 {})",
-                       table(P::postfix), table(P::master), table(P::opendkim), table(P::dovecot), table(P::tool), table(P::dns));
+                       table(P::postfix), table(P::master), table(P::opendkim), table(P::dovecot),
+                       table(P::tool), table(P::dns));
 }
 
 }  // namespace posthorn::migration

@@ -1,5 +1,5 @@
-// Every option of Postfix and OpenDKIM that the import knows, and what stands for it in Posthorn: for the import's words and
-// for docs/from-postfix.md alike.
+// Every option of Postfix and OpenDKIM that the import knows, and what stands for it in Posthorn: for the
+// import's words and for docs/from-postfix.md alike.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@ namespace posthorn::migration {
 struct Equivalent {
     enum class Program { postfix, master, opendkim, dovecot, tool, dns };
     enum class Fate {
-        carried,     // the import writes `ours`
-        not_needed,  // Posthorn does it, or has no use for it
-        partly,      // the import writes `ours` where it can, and tells the rest
-        not_carried, // there is nothing of the kind
+        carried,      // the import writes `ours`
+        not_needed,   // Posthorn does it, or has no use for it
+        partly,       // the import writes `ours` where it can, and tells the rest
+        not_carried,  // there is nothing of the kind
     };
     Program program;
     std::string_view name;

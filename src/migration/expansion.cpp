@@ -1,4 +1,5 @@
-// The expansion of $name and its kin, part by part, with a bound on how deep parameters may lie in each other.
+// The expansion of $name and its kin, part by part, with a bound on how deep parameters may lie in each
+// other.
 #include "migration/expansion.hpp"
 
 #include "base/text.hpp"
@@ -73,7 +74,8 @@ private:
         if (text.starts_with('{') || text.starts_with('(')) {
             const bool curly = text.front() == '{';
             const std::size_t size = curly ? bracketed(text, '{', '}') : bracketed(text, '(', ')');
-            if (size == 0) return fail("\"$" + std::string(text.substr(0, 20)) + "\" lacks its closing bracket");
+            if (size == 0)
+                return fail("\"$" + std::string(text.substr(0, 20)) + "\" lacks its closing bracket");
             const std::string_view inside = text.substr(1, size - 2);
             text.remove_prefix(size);
             return append_braced(inside, out, depth);
@@ -107,7 +109,8 @@ private:
             while (size < inside.size() && is_name_character(inside[size])) ++size;
             const std::string_view name = inside.substr(0, size);
             rest = text::trim_left(inside.substr(size));
-            if (name.empty()) return fail("\"${" + std::string(inside.substr(0, 20)) + "}\" names no parameter");
+            if (name.empty())
+                return fail("\"${" + std::string(inside.substr(0, 20)) + "}\" names no parameter");
             if (rest.empty()) return append_value(name, out, depth);
             holds = !lookup_(name).value_or("").empty();
         }
@@ -151,7 +154,9 @@ private:
         for (int side = 0; side < 2; ++side) {
             text = text::trim_left(text);
             const std::size_t size = text.starts_with('{') ? bracketed(text, '{', '}') : 0;
-            if (size == 0) return fail("\"" + std::string(text.substr(0, 30)) + "\" is no comparison of the form {a} == {b}");
+            if (size == 0)
+                return fail("\"" + std::string(text.substr(0, 30)) +
+                            "\" is no comparison of the form {a} == {b}");
             if (!append(text::trim(text.substr(1, size - 2)), sides[side], depth + 1)) return false;
             text = text::trim_left(text.substr(size));
             if (side == 0) {
@@ -169,13 +174,20 @@ private:
             const auto b = text::parse_unsigned(sides[1]);
             if (a && b) order = *a < *b ? -1 : *a > *b ? 1 : 0;
         }
-        if (sign == "==") holds = order == 0;
-        else if (sign == "!=") holds = order != 0;
-        else if (sign == "<") holds = order < 0;
-        else if (sign == "<=") holds = order <= 0;
-        else if (sign == ">") holds = order > 0;
-        else if (sign == ">=") holds = order >= 0;
-        else return fail("\"" + std::string(sign) + "\" is no comparison; allowed: == != < <= > >=");
+        if (sign == "==")
+            holds = order == 0;
+        else if (sign == "!=")
+            holds = order != 0;
+        else if (sign == "<")
+            holds = order < 0;
+        else if (sign == "<=")
+            holds = order <= 0;
+        else if (sign == ">")
+            holds = order > 0;
+        else if (sign == ">=")
+            holds = order >= 0;
+        else
+            return fail("\"" + std::string(sign) + "\" is no comparison; allowed: == != < <= > >=");
         return true;
     }
 

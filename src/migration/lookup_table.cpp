@@ -11,7 +11,8 @@
 namespace posthorn::migration {
 namespace {
 
-constexpr std::array<std::string_view, 7> kCompiled{"hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash"};
+constexpr std::array<std::string_view, 7> kCompiled{"hash", "btree", "lmdb",    "cdb",
+                                                    "dbm",  "sdbm",  "texthash"};
 
 // The end of "/pattern/flags" at the front of line.
 std::size_t end_of_pattern(std::string_view line) {
@@ -32,7 +33,8 @@ void read_inline(std::string_view name, const Origin& origin, LookupTable& table
         if (view.starts_with('{') && view.ends_with('}')) view = text::trim(view.substr(1, view.size() - 2));
         const std::size_t equals = view.find('=');
         if (equals == std::string_view::npos) continue;
-        table.entries.push_back({std::string(text::trim(view.substr(0, equals))), std::string(text::trim(view.substr(equals + 1))), origin});
+        table.entries.push_back({std::string(text::trim(view.substr(0, equals))),
+                                 std::string(text::trim(view.substr(equals + 1))), origin});
     }
 }
 
@@ -42,7 +44,8 @@ LookupTable read_table(std::string_view spec, const Files& files, const Origin& 
     if (spec.starts_with("proxy:")) spec.remove_prefix(6);
     const std::size_t colon = spec.find(':');
     const std::string_view type = spec.substr(0, colon);
-    const std::string_view name = colon == std::string_view::npos ? std::string_view() : spec.substr(colon + 1);
+    const std::string_view name =
+        colon == std::string_view::npos ? std::string_view() : spec.substr(colon + 1);
     if (type == "inline") {
         read_inline(name, origin, table);
     } else if (type == "static") {
@@ -53,8 +56,10 @@ LookupTable read_table(std::string_view spec, const Files& files, const Origin& 
         table.kind = pattern ? LookupTable::Kind::pattern : LookupTable::Kind::exact;
         table.file = name;
         const auto text = files.text(table.file);
-        if (text) table.entries = parse_table(*text, table.file, table.kind);
-        else table.problem = files.facts(table.file) ? "cannot be read" : "does not exist";
+        if (text)
+            table.entries = parse_table(*text, table.file, table.kind);
+        else
+            table.problem = files.facts(table.file) ? "cannot be read" : "does not exist";
     } else {
         table.kind = LookupTable::Kind::opaque;
         table.problem = "is no text that could be read here";
@@ -75,12 +80,15 @@ std::vector<TableEntry> parse_table(std::string_view text, const std::string& fi
         } else {
             while (cut < whole.size() && !text::is_blank(whole[cut])) ++cut;
         }
-        entries.push_back({std::string(whole.substr(0, cut)), std::string(text::trim(whole.substr(cut))), {file, line.line}});
+        entries.push_back({std::string(whole.substr(0, cut)),
+                           std::string(text::trim(whole.substr(cut))),
+                           {file, line.line}});
     }
     return entries;
 }
 
-std::vector<LookupTable> read_tables(const std::vector<std::string>& values, const Files& files, const Origin& origin) {
+std::vector<LookupTable> read_tables(const std::vector<std::string>& values, const Files& files,
+                                     const Origin& origin) {
     std::vector<LookupTable> tables;
     for (const std::string& spec : values) tables.push_back(read_table(spec, files, origin));
     return tables;

@@ -1,4 +1,5 @@
-// Postfix's tables as far as they are text: hash: and its kin by their source file, inline:, static:, regexp: and pcre:.
+// Postfix's tables as far as they are text: hash: and its kin by their source file, inline:, static:, regexp:
+// and pcre:.
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@
 namespace posthorn::migration {
 
 struct TableEntry {
-    std::string key;    // as it is written; of regexp: and pcre: the pattern with its delimiters and flags
+    std::string key;  // as it is written; of regexp: and pcre: the pattern with its delimiters and flags
     std::string value;
     Origin origin;
 };
@@ -30,11 +31,14 @@ struct LookupTable {
     std::vector<TableEntry> entries;
 };
 
-// `values`: the parameter's list (Parameters::list). proxy: is looked through. `origin` is that of the parameter, for tables
-// without a file of their own.
-[[nodiscard]] std::vector<LookupTable> read_tables(const std::vector<std::string>& values, const Files& files, const Origin& origin);
+// `values`: the parameter's list (Parameters::list). proxy: is looked through. `origin` is that of the
+// parameter, for tables without a file of their own.
+[[nodiscard]] std::vector<LookupTable> read_tables(const std::vector<std::string>& values, const Files& files,
+                                                   const Origin& origin);
 
-// The text of a table: "key white-space value"; patterns are "/pattern/flags value", with if/endif left out and told in problem.
-[[nodiscard]] std::vector<TableEntry> parse_table(std::string_view text, const std::string& file, LookupTable::Kind kind);
+// The text of a table: "key white-space value"; patterns are "/pattern/flags value", with if/endif left out
+// and told in problem.
+[[nodiscard]] std::vector<TableEntry> parse_table(std::string_view text, const std::string& file,
+                                                  LookupTable::Kind kind);
 
 }  // namespace posthorn::migration

@@ -32,7 +32,8 @@ std::vector<Word> words_of(const LogicalLine& line) {
                 if (text[at] == '}') --depth;
                 ++at;
             } while (at < text.size() && depth > 0);
-            const std::string_view inside = std::string_view(text).substr(begin + 1, at - begin - (depth == 0 ? 2 : 1));
+            const std::string_view inside =
+                std::string_view(text).substr(begin + 1, at - begin - (depth == 0 ? 2 : 1));
             words.push_back({std::string(text::trim(inside)), line.line_at(begin)});
             continue;
         }
@@ -45,8 +46,13 @@ std::vector<Word> words_of(const LogicalLine& line) {
 }  // namespace
 
 int port_number(std::string_view service) {
-    static constexpr std::array<std::pair<std::string_view, int>, 7> kNames{
-        {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}, {"ssmtp", 465}, {"urd", 465}, {"lmtp", 24}}};
+    static constexpr std::array<std::pair<std::string_view, int>, 7> kNames{{{"smtp", 25},
+                                                                             {"submission", 587},
+                                                                             {"submissions", 465},
+                                                                             {"smtps", 465},
+                                                                             {"ssmtp", 465},
+                                                                             {"urd", 465},
+                                                                             {"lmtp", 24}}};
     for (const auto& [name, port] : kNames) {
         if (name == service) return port;
     }
@@ -55,7 +61,8 @@ int port_number(std::string_view service) {
 
 int Service::port() const {
     const std::size_t colon = name.rfind(':');
-    return port_number(colon == std::string::npos ? std::string_view(name) : std::string_view(name).substr(colon + 1));
+    return port_number(colon == std::string::npos ? std::string_view(name)
+                                                  : std::string_view(name).substr(colon + 1));
 }
 
 std::string Service::host() const {
@@ -79,8 +86,10 @@ MasterCf parse_master_cf(std::string_view text, const std::string& file) {
         const std::vector<Word> words = words_of(line);
         const Origin origin{file, line.line};
         if (words.size() < 8) {
-            master.faults.push_back({origin, "a service has eight fields (name, type, private, unprivileged, chroot, wakeup, limit, command), this line " +
-                                                 std::to_string(words.size()) + "; Postfix stops at it"});
+            master.faults.push_back({origin,
+                                     "a service has eight fields (name, type, private, unprivileged, chroot, "
+                                     "wakeup, limit, command), this line " +
+                                         std::to_string(words.size()) + "; Postfix stops at it"});
             continue;
         }
         Service service{words[0].text, words[1].text, words[7].text, {}, {}, origin};
@@ -95,11 +104,15 @@ MasterCf parse_master_cf(std::string_view text, const std::string& file) {
             if (option.empty() && ++i < words.size()) option = words[i].text;
             const std::size_t equals = option.find('=');
             if (equals == std::string::npos) {
-                master.faults.push_back({{file, number}, "-o " + text::safe_for_log(option, 60) + " has no \"=\"; blanks are allowed around it only in -o { name = value }"});
+                master.faults.push_back(
+                    {{file, number},
+                     "-o " + text::safe_for_log(option, 60) +
+                         " has no \"=\"; blanks are allowed around it only in -o { name = value }"});
                 continue;
             }
             service.overrides.push_back({std::string(text::trim(std::string_view(option).substr(0, equals))),
-                                         std::string(text::trim(std::string_view(option).substr(equals + 1))), {file, number}});
+                                         std::string(text::trim(std::string_view(option).substr(equals + 1))),
+                                         {file, number}});
         }
         master.services.push_back(std::move(service));
     }

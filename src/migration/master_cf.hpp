@@ -11,16 +11,17 @@ namespace posthorn::migration {
 
 // One line of master.cf (master(5)).
 struct Service {
-    std::string name;     // "smtp", "127.0.0.1:10025", "submission"
-    std::string type;     // inet, unix, fifo, pass
-    std::string command;  // "smtpd"
-    std::vector<std::string> arguments;     // without the -o options
-    std::vector<Assignment> overrides;      // the -o options, in order
+    std::string name;                    // "smtp", "127.0.0.1:10025", "submission"
+    std::string type;                    // inet, unix, fifo, pass
+    std::string command;                 // "smtpd"
+    std::vector<std::string> arguments;  // without the -o options
+    std::vector<Assignment> overrides;   // the -o options, in order
     Origin origin;
 
     // The port of an inet service: its number, or that of its name as /etc/services has it. 0: unknown.
     [[nodiscard]] int port() const;
-    [[nodiscard]] std::string host() const;  // before the colon, without brackets; empty: all of inet_interfaces
+    [[nodiscard]] std::string host()
+        const;  // before the colon, without brackets; empty: all of inet_interfaces
 };
 
 struct MasterCf {
@@ -32,7 +33,8 @@ struct MasterCf {
 
 [[nodiscard]] MasterCf parse_master_cf(std::string_view text, const std::string& file);
 
-// 25 of "smtp", 465 of "smtps" and "submissions", 587 of "submission", or the number itself; 0 where it is none of these.
+// 25 of "smtp", 465 of "smtps" and "submissions", 587 of "submission", or the number itself; 0 where it is
+// none of these.
 [[nodiscard]] int port_number(std::string_view service);
 
 }  // namespace posthorn::migration

@@ -1,4 +1,5 @@
-// From Postfix's, OpenDKIM's and Dovecot's files to posthorn.toml: what it comes to, what does not fit, what was wrong there.
+// From Postfix's, OpenDKIM's and Dovecot's files to posthorn.toml: what it comes to, what does not fit, what
+// was wrong there.
 #pragma once
 
 #include <string>
@@ -14,9 +15,9 @@ struct Sources {
     std::string postfix = "/etc/postfix";  // the directory
     std::string opendkim = "/etc/opendkim";
     std::string dovecot = "/etc/dovecot";
-    std::string hostname;                  // instead of myhostname; empty: that
+    std::string hostname;                                // instead of myhostname; empty: that
     std::string output = "/etc/posthorn/posthorn.toml";  // keys and passwords lie beside it
-    bool copy_users = false;               // users of Dovecot's passwd-files into a users file, instead of asking Dovecot
+    bool copy_users = false;  // users of Dovecot's passwd-files into a users file, instead of asking Dovecot
     Machine machine;
 };
 
@@ -43,13 +44,13 @@ struct SecretFile {
 };
 
 struct Migration {
-    std::string toml;                // config::parse takes it, unless `blocked` says why not
+    std::string toml;                  // config::parse takes it, unless `blocked` says why not
     std::vector<std::string> blocked;  // mistakes of the text that the operator has to decide about
-    std::vector<Note> carried;       // what became of which setting, in words; for --json and tests
-    std::vector<Note> not_carried;   // and why
-    std::vector<Note> not_needed;    // what Posthorn does without being told
-    std::vector<Note> mistakes;      // found in the other programs' files
-    std::vector<Note> to_do;         // what only the operator can do, in order
+    std::vector<Note> carried;         // what became of which setting, in words; for --json and tests
+    std::vector<Note> not_carried;     // and why
+    std::vector<Note> not_needed;      // what Posthorn does without being told
+    std::vector<Note> mistakes;        // found in the other programs' files
+    std::vector<Note> to_do;           // what only the operator can do, in order
     std::vector<KeyCopy> keys;
     std::vector<SecretFile> secrets;
 };

@@ -42,8 +42,10 @@ public:
             if (text::iequals(name, "Include")) {
                 const std::string included = absolute_path(parent_directory(path), value);
                 const auto more = depth < 5 ? files_.text(included) : std::nullopt;
-                if (more) read_conf(included, *more, depth + 1);
-                else fault(row.origin, "Include names " + included + ", which cannot be read");
+                if (more)
+                    read_conf(included, *more, depth + 1);
+                else
+                    fault(row.origin, "Include names " + included + ", which cannot be read");
                 continue;
             }
             found_.settings.push_back({std::move(name), std::move(value), row.origin});
@@ -55,10 +57,12 @@ public:
         const DkimSetting* file = found_.find("KeyFile");
         const DkimSetting* domain = found_.find("Domain");
         const DkimSetting* selector = found_.find("Selector");
-        if (found_.find("KeyTable") != nullptr || file == nullptr || domain == nullptr || selector == nullptr) return;
+        if (found_.find("KeyTable") != nullptr || file == nullptr || domain == nullptr || selector == nullptr)
+            return;
         for (const Row& row : rows_of_set(*domain)) {
             const std::string name = cut(row.text).first;
-            found_.keys.push_back({name, name, selector->value, absolute_path(parent_directory(found_.file), file->value), file->origin});
+            found_.keys.push_back({name, name, selector->value,
+                                   absolute_path(parent_directory(found_.file), file->value), file->origin});
             found_.rules.push_back({name, name, false, row.origin});
         }
     }
@@ -73,8 +77,10 @@ public:
                 auto [pattern, key] = cut(row.text);
                 key = key.substr(0, key.find(':'));  // a second field would name the signer of i=
                 key = cut(key).first;
-                if (key.empty()) fault(row.origin, "\"" + text::safe_for_log(pattern, 80) + "\" names no key");
-                else found_.rules.push_back({text::to_lower(pattern), key, wildcards, row.origin});
+                if (key.empty())
+                    fault(row.origin, "\"" + text::safe_for_log(pattern, 80) + "\" names no key");
+                else
+                    found_.rules.push_back({text::to_lower(pattern), key, wildcards, row.origin});
             }
         }
         if (const DkimSetting* hosts = found_.find("InternalHosts")) {
@@ -89,14 +95,19 @@ private:
     void read_key(const Row& row) {
         auto [name, value] = cut(row.text);
         std::string_view rest = value;
-        DkimKey key{std::move(name), std::string(text::take_field(rest, ':')), std::string(text::take_field(rest, ':')), std::string(rest), row.origin};
+        DkimKey key{std::move(name), std::string(text::take_field(rest, ':')),
+                    std::string(text::take_field(rest, ':')), std::string(rest), row.origin};
         if (key.domain.empty() || key.selector.empty() || key.file.empty()) {
-            fault(row.origin, "\"" + text::safe_for_log(key.name, 80) + "\" should be followed by DOMAIN:SELECTOR:FILE; OpenDKIM cannot use this key");
+            fault(row.origin,
+                  "\"" + text::safe_for_log(key.name, 80) +
+                      "\" should be followed by DOMAIN:SELECTOR:FILE; OpenDKIM cannot use this key");
             return;
         }
         // What is no path is the key itself; it is not kept here.
-        if (!key.file.starts_with('/') && !key.file.starts_with("./") && !key.file.starts_with("../")) key.file.clear();
-        else key.file = absolute_path(parent_directory(found_.file), key.file);
+        if (!key.file.starts_with('/') && !key.file.starts_with("./") && !key.file.starts_with("../"))
+            key.file.clear();
+        else
+            key.file = absolute_path(parent_directory(found_.file), key.file);
         text::lower_in_place(key.domain);
         found_.keys.push_back(std::move(key));
     }
@@ -106,15 +117,18 @@ private:
         std::string_view spec = setting.value;
         for (const std::string_view prefix : {"refile:", "file:"}) {
             if (!text::istarts_with(spec, prefix)) continue;
-            return rows_of_file(setting, absolute_path(parent_directory(found_.file), spec.substr(prefix.size())));
+            return rows_of_file(setting,
+                                absolute_path(parent_directory(found_.file), spec.substr(prefix.size())));
         }
         if (spec.starts_with('/') || spec.starts_with("./") || spec.starts_with("../"))
             return rows_of_file(setting, absolute_path(parent_directory(found_.file), spec));
         const std::size_t colon = spec.find(':');
         const std::string type = text::to_lower(spec.substr(0, colon == std::string_view::npos ? 0 : colon));
-        for (const std::string_view opaque : {"db", "dsn", "ldap", "ldaps", "ldapi", "lua", "memcache", "mdb"}) {
+        for (const std::string_view opaque :
+             {"db", "dsn", "ldap", "ldaps", "ldapi", "lua", "memcache", "mdb"}) {
             if (type != opaque) continue;
-            fault(setting.origin, setting.name + " is in a database (" + type + ":), which cannot be read here");
+            fault(setting.origin,
+                  setting.name + " is in a database (" + type + ":), which cannot be read here");
             return {};
         }
         if (type == "csl") spec.remove_prefix(4);
@@ -132,7 +146,8 @@ private:
 
     std::vector<Row> rows_of_file(const DkimSetting& setting, const std::string& path) {
         if (const auto text = files_.text(path)) return rows_of(*text, path);
-        fault(setting.origin, setting.name + " names " + path + ", which " + (files_.facts(path) ? "cannot be read" : "does not exist"));
+        fault(setting.origin, setting.name + " names " + path + ", which " +
+                                  (files_.facts(path) ? "cannot be read" : "does not exist"));
         return {};
     }
 
@@ -143,7 +158,8 @@ private:
 }  // namespace
 
 const DkimSetting* OpenDkim::find(std::string_view name) const {
-    const auto found = std::find_if(settings.rbegin(), settings.rend(), [&](const DkimSetting& s) { return text::iequals(s.name, name); });
+    const auto found = std::find_if(settings.rbegin(), settings.rend(),
+                                    [&](const DkimSetting& s) { return text::iequals(s.name, name); });
     return found == settings.rend() ? nullptr : &*found;
 }
 

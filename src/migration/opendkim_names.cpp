@@ -1,4 +1,5 @@
-// What OpenDKIM 2.11 reads in its configuration: the names, so that a slip of the finger is told from a setting.
+// What OpenDKIM 2.11 reads in its configuration: the names, so that a slip of the finger is told from a
+// setting.
 #include "migration/opendkim.hpp"
 
 namespace posthorn::migration {

@@ -26,13 +26,20 @@ const std::unordered_map<std::string_view, std::string_view>& defaults() {
     return table;
 }
 
-constexpr std::string_view kMachineNames[] = {"config_directory", "mail_release_date", "mydomain", "myhostname",
-                                              "mynetworks", "process_id", "process_name"};
+constexpr std::string_view kMachineNames[] = {"config_directory", "mail_release_date", "mydomain",
+                                              "myhostname",       "mynetworks",        "process_id",
+                                              "process_name"};
 
 // Expanded later, by the program that uses them, with names of its own such as $user.
-constexpr std::string_view kRawNames[] = {"command_execution_directory", "default_rbl_reply", "forward_path", "luser_relay",
-                                          "mailbox_command", "postscreen_expansion_filter", "postscreen_reject_footer",
-                                          "smtpd_expansion_filter", "smtpd_reject_footer"};
+constexpr std::string_view kRawNames[] = {"command_execution_directory",
+                                          "default_rbl_reply",
+                                          "forward_path",
+                                          "luser_relay",
+                                          "mailbox_command",
+                                          "postscreen_expansion_filter",
+                                          "postscreen_reject_footer",
+                                          "smtpd_expansion_filter",
+                                          "smtpd_reject_footer"};
 
 }  // namespace
 
@@ -64,9 +71,11 @@ struct Parameters::State {
     void note_references();
 };
 
-// What Postfix makes of gethostname(2): a name without a dot gets $mydomain, and $mydomain is what follows its first dot.
+// What Postfix makes of gethostname(2): a name without a dot gets $mydomain, and $mydomain is what follows
+// its first dot.
 std::optional<std::string> Parameters::State::raw(std::string_view name) const {
-    if (const auto found = in_force.find(name); found != in_force.end()) return assignments[found->second].value;
+    if (const auto found = in_force.find(name); found != in_force.end())
+        return assignments[found->second].value;
     if (const auto built_in = built_in_default(name)) return std::string(*built_in);
     if (name == "myhostname") {
         if (machine.hostname.find('.') != std::string::npos) return machine.hostname;
@@ -75,7 +84,9 @@ std::optional<std::string> Parameters::State::raw(std::string_view name) const {
     if (name == "mydomain") {
         std::string host = machine.hostname;
         if (in_force.contains("myhostname")) {
-            const Lookup others = [&](std::string_view other) { return other == "mydomain" ? std::nullopt : raw(other); };
+            const Lookup others = [&](std::string_view other) {
+                return other == "mydomain" ? std::nullopt : raw(other);
+            };
             const auto set = expand(*raw("myhostname"), others);
             host = set ? *set : "";
         }
@@ -93,7 +104,9 @@ void Parameters::State::note_references() {
         const std::string& value = assignment.value;
         for (std::size_t at = value.find('$'); at != std::string::npos; at = value.find('$', at + 1)) {
             std::size_t from = at + 1;
-            while (from < value.size() && (value[from] == '{' || value[from] == '(' || text::is_blank(value[from]))) ++from;
+            while (from < value.size() &&
+                   (value[from] == '{' || value[from] == '(' || text::is_blank(value[from])))
+                ++from;
             std::size_t to = from;
             while (to < value.size() && (text::is_alnum(value[to]) || value[to] == '_')) ++to;
             if (to > from) referred.insert(value.substr(from, to - from));
@@ -110,11 +123,14 @@ Parameters::Parameters(std::string_view main_cf, const std::string& file, const 
         const std::size_t equals = line.text.find('=');
         const std::string name(text::trim(std::string_view(line.text).substr(0, equals)));
         if (equals == std::string::npos) {
-            state->faults.push_back({origin, "\"" + text::safe_for_log(text::trim(line.text), 60) + "\" has no \"=\"; Postfix stops at this line"});
+            state->faults.push_back({origin, "\"" + text::safe_for_log(text::trim(line.text), 60) +
+                                                 "\" has no \"=\"; Postfix stops at this line"});
         } else if (name.empty() || std::any_of(name.begin(), name.end(), text::is_blank)) {
-            state->faults.push_back({origin, "\"" + text::safe_for_log(name, 60) + "\" is no name of a parameter; Postfix stops at this line"});
+            state->faults.push_back({origin, "\"" + text::safe_for_log(name, 60) +
+                                                 "\" is no name of a parameter; Postfix stops at this line"});
         } else {
-            state->add({name, std::string(text::trim(std::string_view(line.text).substr(equals + 1))), origin});
+            state->add(
+                {name, std::string(text::trim(std::string_view(line.text).substr(equals + 1))), origin});
         }
     }
     state->note_references();
@@ -140,7 +156,8 @@ std::string Parameters::expanded(std::string_view text) const {
 
 std::string Parameters::value(std::string_view name) const {
     const auto unexpanded = state_->raw(name);
-    if (std::find(std::begin(kRawNames), std::end(kRawNames), name) != std::end(kRawNames)) return unexpanded.value_or("");
+    if (std::find(std::begin(kRawNames), std::end(kRawNames), name) != std::end(kRawNames))
+        return unexpanded.value_or("");
     return unexpanded ? expanded(*unexpanded) : std::string();
 }
 
@@ -160,7 +177,12 @@ std::optional<long> Parameters::seconds(std::string_view name, char unit) const 
         digits.remove_suffix(1);
     }
     const auto number = text::parse_unsigned(digits, 1'000'000'000);
-    const long size = unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : unit == 'd' ? 86400 : unit == 'w' ? 604800 : 0;
+    const long size = unit == 's'   ? 1
+                      : unit == 'm' ? 60
+                      : unit == 'h' ? 3600
+                      : unit == 'd' ? 86400
+                      : unit == 'w' ? 604800
+                                    : 0;
     if (!number || size == 0) return std::nullopt;
     return static_cast<long>(*number) * size;
 }

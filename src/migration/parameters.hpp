@@ -29,7 +29,8 @@ struct Assignment {
 [[nodiscard]] std::optional<std::string_view> built_in_default(std::string_view name);
 [[nodiscard]] std::vector<std::string> parameter_names();
 
-// Parameters of main.cf, or of one service of master.cf, whose -o options lie above it. Immutable; copies share.
+// Parameters of main.cf, or of one service of master.cf, whose -o options lie above it. Immutable; copies
+// share.
 class Parameters {
 public:
     Parameters(std::string_view main_cf, const std::string& file, const Machine& machine);
@@ -44,10 +45,11 @@ public:
     [[nodiscard]] bool yes(std::string_view name) const;
     // value() cut at white space and commas, but not inside braces.
     [[nodiscard]] std::vector<std::string> list(std::string_view name) const;
-    // Seconds of "4h"; `unit` stands where the value has none (postconf(5): h, d, s by parameter). Nothing where it is no time.
+    // Seconds of "4h"; `unit` stands where the value has none (postconf(5): h, d, s by parameter). Nothing
+    // where it is no time.
     [[nodiscard]] std::optional<long> seconds(std::string_view name, char unit) const;
 
-    [[nodiscard]] bool is_set(std::string_view name) const;  // by the file, not only built in
+    [[nodiscard]] bool is_set(std::string_view name) const;    // by the file, not only built in
     [[nodiscard]] Origin origin(std::string_view name) const;  // of the assignment in force
     [[nodiscard]] std::optional<std::string> raw(std::string_view name) const;
 

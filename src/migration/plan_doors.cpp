@@ -22,7 +22,8 @@ struct Door {
 std::vector<std::string> interfaces(const Planner& planner, const Parameters& main) {
     const std::string protocols = main.value("inet_protocols");
     const bool v4 = protocols.find("ipv4") != std::string::npos || protocols.find("all") != std::string::npos;
-    const bool v6 = planner.sources.machine.ipv6 && (protocols.find("ipv6") != std::string::npos || protocols.find("all") != std::string::npos);
+    const bool v6 = planner.sources.machine.ipv6 && (protocols.find("ipv6") != std::string::npos ||
+                                                     protocols.find("all") != std::string::npos);
     std::vector<std::string> hosts;
     for (const std::string& name : main.list("inet_interfaces")) {
         if (name == "all") {
@@ -57,22 +58,32 @@ std::vector<std::string> trusted_networks(Planner& planner) {
     const Origin at = planner.main.origin("mynetworks");
     for (const std::string& item : planner.main.list("mynetworks")) {
         const std::string network = without_brackets(item);
-        if (text::istarts_with(network, "::ffff:")) continue;  // Posthorn knows such clients by their IPv4 address
+        if (text::istarts_with(network, "::ffff:"))
+            continue;  // Posthorn knows such clients by their IPv4 address
         if (item.find(":/") != std::string::npos || item.starts_with('/') || item.starts_with('!')) {
-            planner.not_carried("mynetworks", fmt::format("{} is a table or an exception: write the networks themselves into submission.trusted_networks.", text::safe_for_log(item, 100)));
+            planner.not_carried("mynetworks", fmt::format("{} is a table or an exception: write the networks "
+                                                          "themselves into submission.trusted_networks.",
+                                                          text::safe_for_log(item, 100)));
             continue;
         }
         const std::vector<std::string> alone{network};
         // A listener that the whole world reaches: the strictest reading.
-        if (is_acceptable("\n[[listener]]\naddress = \"*:25\"\ntls = \"none\"\nauth = \"none\"\n[submission]\ntrusted_networks = " + toml_list(alone) + "\n")) {
+        if (is_acceptable("\n[[listener]]\naddress = \"*:25\"\ntls = \"none\"\nauth = "
+                          "\"none\"\n[submission]\ntrusted_networks = " +
+                          toml_list(alone) + "\n")) {
             trusted.push_back(network);
             continue;
         }
-        planner.mistake("mynetworks", at,
-                        fmt::format("{} is trusted to send without logging in. That is no network, or far more than your own clients: who gets in there, or is made to look so by a container's NAT, sends "
-                                    "as you. It was left out.",
-                                    text::safe_for_log(item, 100)));
-        planner.to_do("mynetworks", fmt::format("Put the addresses of those clients in {} that must send without a password into submission.trusted_networks one by one, or let them log in.", text::safe_for_log(item, 100)));
+        planner.mistake(
+            "mynetworks", at,
+            fmt::format("{} is trusted to send without logging in. That is no network, or far more than your "
+                        "own clients: who gets in there, or is made to look so by a container's NAT, sends "
+                        "as you. It was left out.",
+                        text::safe_for_log(item, 100)));
+        planner.to_do("mynetworks",
+                      fmt::format("Put the addresses of those clients in {} that must send without a "
+                                  "password into submission.trusted_networks one by one, or let them log in.",
+                                  text::safe_for_log(item, 100)));
     }
     return trusted;
 }
@@ -86,20 +97,25 @@ void write(Planner& planner, const Door& door, bool trusts_others, std::set<std:
     const bool inner = door.port == 25 && !trusts_others && !is_loopback(door.host);
     if (inner) {
         // Posthorn takes no mail from strangers, so that nobody but this machine has business at port 25.
-        address = door.host == "[::]" || door.host.find(':') != std::string::npos ? "[::1]:25" : "127.0.0.1:25";
+        address =
+            door.host == "[::]" || door.host.find(':') != std::string::npos ? "[::1]:25" : "127.0.0.1:25";
     }
     if (!written.insert(address).second) return;
     const bool loopback = inner || is_loopback(door.host);
     const bool live = !door.logs_in || (planner.has_certificate && planner.has_users);
     if (!live) {
-        planner.to_do("listener", fmt::format("Port {} needs a certificate and users: set [tls] and [auth], then add a [[listener]] with address = \"{}\", tls = \"{}\", auth = \"required\" ({}).", door.port, address,
-                                              door.implicit_tls ? "implicit" : "starttls", door.origin));
+        planner.to_do(
+            "listener",
+            fmt::format("Port {} needs a certificate and users: set [tls] and [auth], then add a "
+                        "[[listener]] with address = \"{}\", tls = \"{}\", auth = \"required\" ({}).",
+                        door.port, address, door.implicit_tls ? "implicit" : "starttls", door.origin));
         return;
     }
     Draft::Table& table = planner.draft.add("listener");
     table.set("address", toml_string(address), door.origin);
     if (door.logs_in) {
-        table.set("tls", door.implicit_tls ? "\"implicit\"" : "\"starttls\"", "").set("auth", "\"required\"", "");
+        table.set("tls", door.implicit_tls ? "\"implicit\"" : "\"starttls\"", "")
+            .set("auth", "\"required\"", "");
     } else if (loopback || !planner.has_certificate) {
         table.set("tls", "\"none\"", "").set("auth", "\"none\"", "");
     } else {
@@ -114,23 +130,32 @@ void read_service(Planner& planner, const Service& service, std::vector<Door>& d
     const int port = service.port();
     const std::string shown = fmt::format("{} {}", service.origin.to_string(), service.name);
     if (port == 0) {
-        planner.not_carried_at("master.cf", service.origin, fmt::format("The port of {} is not known here.", text::safe_for_log(service.name, 60)));
+        planner.not_carried_at(
+            "master.cf", service.origin,
+            fmt::format("The port of {} is not known here.", text::safe_for_log(service.name, 60)));
         return;
     }
-    if (is_loopback(service.host()) && port != 25 && own.value("content_filter") != planner.main.value("content_filter")) {
-        planner.not_carried_at("master.cf", service.origin, fmt::format("{} takes mail back from a content filter; Posthorn has none.", service.name));
+    if (is_loopback(service.host()) && port != 25 &&
+        own.value("content_filter") != planner.main.value("content_filter")) {
+        planner.not_carried_at(
+            "master.cf", service.origin,
+            fmt::format("{} takes mail back from a content filter; Posthorn has none.", service.name));
         return;
     }
     const bool logs_in = port != 25 && own.yes("smtpd_sasl_auth_enable");
     std::vector<std::string> hosts{service.host()};
-    if (hosts.front().empty()) hosts = interfaces(planner, own);
-    else if (hosts.front().find(':') != std::string::npos) hosts.front() = "[" + hosts.front() + "]";
+    if (hosts.front().empty())
+        hosts = interfaces(planner, own);
+    else if (hosts.front().find(':') != std::string::npos)
+        hosts.front() = "[" + hosts.front() + "]";
     for (const std::string& host : hosts) {
-        const bool known = std::any_of(doors.begin(), doors.end(), [&](const Door& d) { return d.host == host && d.port == port; });
+        const bool known = std::any_of(doors.begin(), doors.end(),
+                                       [&](const Door& d) { return d.host == host && d.port == port; });
         if (!known) doors.push_back({host, port, shown, own.yes("smtpd_tls_wrappermode"), logs_in});
     }
     if (port != 25 && !logs_in && !is_loopback(hosts.front()))
-        planner.mistake("master.cf", service.origin, fmt::format("{} takes mail without a login.", text::safe_for_log(service.name, 60)));
+        planner.mistake("master.cf", service.origin,
+                        fmt::format("{} takes mail without a login.", text::safe_for_log(service.name, 60)));
 }
 
 }  // namespace
@@ -140,24 +165,39 @@ void plan_doors(Planner& planner) {
     const bool trusts_others = std::any_of(trusted.begin(), trusted.end(), beyond_loopback);
     if (planner.main.is_set("mynetworks")) {
         const std::vector<std::string> usual{"127.0.0.0/8", "::1/128"};
-        if (trusted != usual) planner.draft.section("submission").set("trusted_networks", toml_list(trusted), planner.from("mynetworks"));
+        if (trusted != usual)
+            planner.draft.section("submission")
+                .set("trusted_networks", toml_list(trusted), planner.from("mynetworks"));
         planner.carried("mynetworks", "submission.trusted_networks");
     }
     std::vector<Door> doors;
     for (const Service& service : planner.master.services) read_service(planner, service, doors);
     std::set<std::string> written;
     for (const Door& door : doors) write(planner, door, trusts_others, written);
-    if (!planner.draft.has("listener")) planner.draft.add("listener").set("address", "\"127.0.0.1:25\"", "programs of this machine").set("tls", "\"none\"", "").set("auth", "\"none\"", "");
-    for (const char* name : {"inet_interfaces", "inet_protocols", "smtpd_tls_wrappermode"}) planner.dealt_with.insert(name);
+    if (!planner.draft.has("listener"))
+        planner.draft.add("listener")
+            .set("address", "\"127.0.0.1:25\"", "programs of this machine")
+            .set("tls", "\"none\"", "")
+            .set("auth", "\"none\"", "");
+    for (const char* name : {"inet_interfaces", "inet_protocols", "smtpd_tls_wrappermode"})
+        planner.dealt_with.insert(name);
     const bool logs_in_at_25 = planner.main.yes("smtpd_sasl_auth_enable");
     const bool submission = std::any_of(doors.begin(), doors.end(), [](const Door& d) { return d.logs_in; });
     if (logs_in_at_25 && !submission)
-        write(planner, {"*", 587, planner.main.origin("smtpd_sasl_auth_enable").to_string() + " smtpd_sasl_auth_enable; Postfix let users log in at port 25", false, true}, trusts_others, written);
-    const bool takes_mail = std::any_of(doors.begin(), doors.end(), [](const Door& d) { return d.port == 25 && !is_loopback(d.host); });
+        write(planner,
+              {"*", 587,
+               planner.main.origin("smtpd_sasl_auth_enable").to_string() +
+                   " smtpd_sasl_auth_enable; Postfix let users log in at port 25",
+               false, true},
+              trusts_others, written);
+    const bool takes_mail = std::any_of(doors.begin(), doors.end(),
+                                        [](const Door& d) { return d.port == 25 && !is_loopback(d.host); });
     if (takes_mail)
-        planner.not_carried_at("master.cf", doors.front().origin.empty() ? Origin{} : planner.master.services.front().origin,
-                               "Mail from outside at port 25: Posthorn sends and takes no mail from strangers, so that port 25 is for this machine and trusted networks. If MX records point here, another "
-                               "program must receive.");
+        planner.not_carried_at(
+            "master.cf", doors.front().origin.empty() ? Origin{} : planner.master.services.front().origin,
+            "Mail from outside at port 25: Posthorn sends and takes no mail from strangers, so that port 25 "
+            "is for this machine and trusted networks. If MX records point here, another "
+            "program must receive.");
 }
 
 }  // namespace posthorn::migration

@@ -1,4 +1,5 @@
-// Which way mail leaves: relayhost and its kin as relays and routes, their passwords, TLS towards other servers.
+// Which way mail leaves: relayhost and its kin as relays and routes, their passwords, TLS towards other
+// servers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,11 +59,13 @@ public:
 
 private:
     // What the table says of the first of these keys that it has.
-    const TableEntry* look_up(const std::vector<LookupTable>& tables, std::initializer_list<std::string> keys) {
+    const TableEntry* look_up(const std::vector<LookupTable>& tables,
+                              std::initializer_list<std::string> keys) {
         for (const std::string& key : keys) {
             for (const LookupTable& table : tables) {
                 for (const TableEntry& entry : table.entries) {
-                    if (table.kind == LookupTable::Kind::always || text::iequals(entry.key, key)) return &entry;
+                    if (table.kind == LookupTable::Kind::always || text::iequals(entry.key, key))
+                        return &entry;
                 }
             }
         }
@@ -76,54 +79,80 @@ private:
         const bool logs_in = main_.yes("smtp_sasl_auth_enable");
         const TableEntry* secret = nullptr;
         if (logs_in) {
-            if (!sender.empty() && main_.yes("smtp_sender_dependent_authentication")) secret = look_up(passwords_, {sender});
+            if (!sender.empty() && main_.yes("smtp_sender_dependent_authentication"))
+                secret = look_up(passwords_, {sender});
             if (secret == nullptr) secret = look_up(passwords_, {text, hop->host});
         }
         const std::string id = text + (secret != nullptr ? " " + secret->value : "");
         if (const auto known = relays_.find(id); known != relays_.end()) return known->second;
         const std::string name = free_name(hop->host);
-        const std::string address = fmt::format("{}:{}", hop->host.find(':') != std::string::npos ? "[" + hop->host + "]" : hop->host, hop->port);
+        const std::string address = fmt::format(
+            "{}:{}", hop->host.find(':') != std::string::npos ? "[" + hop->host + "]" : hop->host, hop->port);
         Draft::Table& table = planner_.draft.add("relay");
         table.set("name", toml_string(name), "").set("host", toml_string(address), origin);
         if (hop->mx) table.set("mx", "true", "no brackets around the name");
         write_tls(table, text, *hop, secret != nullptr, origin);
-        if (secret != nullptr) write_password(table, name, *secret);
+        if (secret != nullptr)
+            write_password(table, name, *secret);
         else if (logs_in && main_.is_set("smtp_sasl_password_maps"))
-            planner_.mistake("smtp_sasl_password_maps", main_.origin("smtp_sasl_password_maps"), fmt::format("There is no entry for {}: Postfix does not log in there.", text));
+            planner_.mistake("smtp_sasl_password_maps", main_.origin("smtp_sasl_password_maps"),
+                             fmt::format("There is no entry for {}: Postfix does not log in there.", text));
         return relays_[id] = name;
     }
 
     std::string free_name(const std::string& host) {
         std::string name = host;
-        std::replace_if(name.begin(), name.end(), [](char c) { return !text::is_alnum(c) && c != '.' && c != '-' && c != '_'; }, '-');
+        std::replace_if(
+            name.begin(), name.end(),
+            [](char c) { return !text::is_alnum(c) && c != '.' && c != '-' && c != '_'; }, '-');
         std::string made = name;
-        for (int i = 2; std::any_of(relays_.begin(), relays_.end(), [&](const auto& r) { return r.second == made; }); ++i) made = fmt::format("{}-{}", name, i);
+        for (int i = 2;
+             std::any_of(relays_.begin(), relays_.end(), [&](const auto& r) { return r.second == made; });
+             ++i)
+            made = fmt::format("{}-{}", name, i);
         return made;
     }
 
     // postconf(5), smtp_tls_security_level and smtp_tls_policy_maps.
-    void write_tls(Draft::Table& table, const std::string& text, const NextHop& hop, bool logs_in, const std::string& origin) {
+    void write_tls(Draft::Table& table, const std::string& text, const NextHop& hop, bool logs_in,
+                   const std::string& origin) {
         std::string level = main_.value("smtp_tls_security_level");
-        std::string from = main_.is_set("smtp_tls_security_level") ? main_.origin("smtp_tls_security_level").to_string() + " smtp_tls_security_level" : "";
-        if (level.empty()) level = main_.yes("smtp_enforce_tls") ? "encrypt" : main_.yes("smtp_use_tls") ? "may" : "none";
+        std::string from =
+            main_.is_set("smtp_tls_security_level")
+                ? main_.origin("smtp_tls_security_level").to_string() + " smtp_tls_security_level"
+                : "";
+        if (level.empty())
+            level = main_.yes("smtp_enforce_tls") ? "encrypt" : main_.yes("smtp_use_tls") ? "may" : "none";
         if (const TableEntry* policy = look_up(policies_, {text, hop.host})) {
             level = policy->value.substr(0, policy->value.find_first_of(" \t"));
             from = policy->origin.to_string() + " smtp_tls_policy_maps";
             used_policies_.push_back(policy->key);
         }
         if (main_.yes("smtp_tls_wrappermode") || hop.port == 465) {
-            table.set("tls", "\"implicit\"", main_.is_set("smtp_tls_wrappermode") ? planner_.from("smtp_tls_wrappermode") : "port 465");
+            table.set(
+                "tls", "\"implicit\"",
+                main_.is_set("smtp_tls_wrappermode") ? planner_.from("smtp_tls_wrappermode") : "port 465");
             return;
         }
-        std::string ours = level == "none" ? "none" : level == "encrypt" ? "required" : level == "may" || level == "dane" ? "opportunistic" : "verified";
+        std::string ours = level == "none"                     ? "none"
+                           : level == "encrypt"                ? "required"
+                           : level == "may" || level == "dane" ? "opportunistic"
+                                                               : "verified";
         if (logs_in && ours != "verified") {
-            planner_.to_do("relay", fmt::format("See that the certificate of {} shows its name: Postfix would have said the password to anybody who answered there ({} \"{}\"), Posthorn says it only to a server that proves its name.",
-                                                hop.host, "TLS level", level));
+            planner_.to_do("relay",
+                           fmt::format("See that the certificate of {} shows its name: Postfix would have "
+                                       "said the password to anybody who answered there ({} \"{}\"), "
+                                       "Posthorn says it only to a server that proves its name.",
+                                       hop.host, "TLS level", level));
             ours = "verified";
             from = "a password is said only to who proves its name";
         }
         table.set("tls", toml_string(ours), from.empty() ? origin : from);
-        if (level == "fingerprint" || level == "dane-only") planner_.not_carried("smtp_tls_policy_maps", fmt::format("The level {} for {} became verified: the certificate must show the name.", level, hop.host));
+        if (level == "fingerprint" || level == "dane-only")
+            planner_.not_carried(
+                "smtp_tls_policy_maps",
+                fmt::format("The level {} for {} became verified: the certificate must show the name.", level,
+                            hop.host));
     }
 
     void write_password(Draft::Table& table, const std::string& name, const TableEntry& secret) {
@@ -131,10 +160,15 @@ private:
         used_passwords_.push_back(secret.key);
         const std::string user = secret.value.substr(0, colon);
         const std::string file = fmt::format("secrets/{}.password", name);
-        table.set("user", toml_string(user), secret.origin.to_string() + " smtp_sasl_password_maps").set("password_file", toml_string(file), "");
-        planner_.out.secrets.push_back({absolute_path(parent_directory(planner_.sources.output), file), (colon == std::string::npos ? "" : secret.value.substr(colon + 1)) + "\n",
-                                        "the password at " + name, secret.origin});
-        for (const char* used : {"smtp_sasl_auth_enable", "smtp_sasl_security_options", "smtp_sasl_tls_security_options", "smtp_sender_dependent_authentication"}) planner_.dealt_with.insert(used);
+        table.set("user", toml_string(user), secret.origin.to_string() + " smtp_sasl_password_maps")
+            .set("password_file", toml_string(file), "");
+        planner_.out.secrets.push_back(
+            {absolute_path(parent_directory(planner_.sources.output), file),
+             (colon == std::string::npos ? "" : secret.value.substr(colon + 1)) + "\n",
+             "the password at " + name, secret.origin});
+        for (const char* used : {"smtp_sasl_auth_enable", "smtp_sasl_security_options",
+                                 "smtp_sasl_tls_security_options", "smtp_sender_dependent_authentication"})
+            planner_.dealt_with.insert(used);
     }
 
     void delivery() {
@@ -144,14 +178,16 @@ private:
             table.set("family", protocols == "ipv4" ? "\"v4\"" : "\"v6\"", planner_.from("inet_protocols"));
             planner_.carried("inet_protocols", "delivery.family");
         }
-        for (const auto& [theirs, ours] : {std::pair{"smtp_bind_address", "source_v4"}, std::pair{"smtp_bind_address6", "source_v6"}}) {
+        for (const auto& [theirs, ours] :
+             {std::pair{"smtp_bind_address", "source_v4"}, std::pair{"smtp_bind_address6", "source_v6"}}) {
             const std::string address = main_.value(theirs);
             if (address.empty()) continue;
             if (is_acceptable(fmt::format("[delivery]\n{} = {}\n", ours, toml_string(address)))) {
                 table.set(ours, toml_string(address), planner_.from(theirs));
                 planner_.carried(theirs, std::string("delivery.") + ours);
             } else {
-                planner_.not_carried(theirs, fmt::format("{} is no such address.", text::safe_for_log(address, 60)));
+                planner_.not_carried(theirs,
+                                     fmt::format("{} is no such address.", text::safe_for_log(address, 60)));
             }
         }
         tls(table);
@@ -160,44 +196,67 @@ private:
     void tls(Draft::Table& table) {
         const std::string level = main_.value("smtp_tls_security_level");
         planner_.dealt_with.insert("smtp_tls_security_level");
-        if (level == "encrypt" || level == "verify" || level == "secure" || level == "fingerprint" || level == "dane-only") {
+        if (level == "encrypt" || level == "verify" || level == "secure" || level == "fingerprint" ||
+            level == "dane-only") {
             // With a relay for all mail that is the relay's affair.
-            if (main_.value("relayhost").empty()) table.set("tls", "\"required\"", planner_.from("smtp_tls_security_level"));
+            if (main_.value("relayhost").empty())
+                table.set("tls", "\"required\"", planner_.from("smtp_tls_security_level"));
             if (level != "encrypt" && main_.value("relayhost").empty())
-                planner_.not_carried("smtp_tls_security_level", fmt::format("{} asks every server on the Internet to prove its name, which few can; Posthorn asks for TLS, and for proof wherever DANE or MTA-STS offers it.", level));
-            else planner_.carried("smtp_tls_security_level", "delivery.tls");
+                planner_.not_carried(
+                    "smtp_tls_security_level",
+                    fmt::format("{} asks every server on the Internet to prove its name, which few can; "
+                                "Posthorn asks for TLS, and for proof wherever DANE or MTA-STS offers it.",
+                                level));
+            else
+                planner_.carried("smtp_tls_security_level", "delivery.tls");
         } else if (level == "may" || level == "dane") {
-            planner_.carried("smtp_tls_security_level", "delivery.tls = \"opportunistic\", which is the default; DANE and MTA-STS come on top");
+            planner_.carried(
+                "smtp_tls_security_level",
+                "delivery.tls = \"opportunistic\", which is the default; DANE and MTA-STS come on top");
         }
-        if (const std::string shown = main_.value("smtp_tls_cert_file"); !shown.empty() && !planner_.files.facts(shown)) {
-            planner_.mistake("smtp_tls_cert_file", main_.origin("smtp_tls_cert_file"), fmt::format("{} does not exist.", shown));
-            for (const char* name : {"smtp_tls_cert_file", "smtp_tls_key_file"}) planner_.dealt_with.insert(name);
+        if (const std::string shown = main_.value("smtp_tls_cert_file");
+            !shown.empty() && !planner_.files.facts(shown)) {
+            planner_.mistake("smtp_tls_cert_file", main_.origin("smtp_tls_cert_file"),
+                             fmt::format("{} does not exist.", shown));
+            for (const char* name : {"smtp_tls_cert_file", "smtp_tls_key_file"})
+                planner_.dealt_with.insert(name);
         } else if (!shown.empty()) {
             const std::string key = main_.value("smtp_tls_key_file");
-            table.set("tls_certificate_file", toml_string(main_.value("smtp_tls_cert_file")), planner_.from("smtp_tls_cert_file"))
-                .set("tls_key_file", toml_string(key.empty() ? main_.value("smtp_tls_cert_file") : key), planner_.from("smtp_tls_key_file"));
+            table
+                .set("tls_certificate_file", toml_string(main_.value("smtp_tls_cert_file")),
+                     planner_.from("smtp_tls_cert_file"))
+                .set("tls_key_file", toml_string(key.empty() ? main_.value("smtp_tls_cert_file") : key),
+                     planner_.from("smtp_tls_key_file"));
         }
         const std::string bundle = main_.value("smtp_tls_CAfile");
         planner_.dealt_with.insert("smtp_tls_CAfile");
-        static constexpr std::string_view kUsual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/certs/ca-bundle.crt"};
+        static constexpr std::string_view kUsual[] = {
+            "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt",
+            "/etc/ssl/cert.pem", "/etc/ssl/certs/ca-bundle.crt"};
         if (bundle.empty()) return;
         if (std::find(std::begin(kUsual), std::end(kUsual), bundle) != std::end(kUsual)) {
-            planner_.out.not_needed.push_back({"smtp_tls_CAfile", "Posthorn finds the system's own bundle in the known places.", main_.origin("smtp_tls_CAfile")});
+            planner_.out.not_needed.push_back({"smtp_tls_CAfile",
+                                               "Posthorn finds the system's own bundle in the known places.",
+                                               main_.origin("smtp_tls_CAfile")});
         } else if (!planner_.files.facts(bundle)) {
-            planner_.mistake("smtp_tls_CAfile", main_.origin("smtp_tls_CAfile"), fmt::format("{} does not exist. Posthorn takes the system's own bundle.", bundle));
+            planner_.mistake(
+                "smtp_tls_CAfile", main_.origin("smtp_tls_CAfile"),
+                fmt::format("{} does not exist. Posthorn takes the system's own bundle.", bundle));
         } else {
             table.set("tls_ca_file", toml_string(bundle), planner_.from("smtp_tls_CAfile"));
             planner_.carried("smtp_tls_CAfile", "delivery.tls_ca_file");
         }
     }
 
-    void add_route(std::string_view criterion, const std::string& value, const std::string& to, const std::string& origin) {
+    void add_route(std::string_view criterion, const std::string& value, const std::string& to,
+                   const std::string& origin) {
         Draft::Table& table = planner_.draft.add("route");
         if (!criterion.empty()) table.set(criterion, toml_list(std::vector<std::string>{value}), origin);
         table.set("to", toml_string(to), criterion.empty() ? origin : "");
     }
 
-    // transport(5): an exact domain comes before ".domain", the longest of these before shorter ones, "*" last.
+    // transport(5): an exact domain comes before ".domain", the longest of these before shorter ones, "*"
+    // last.
     void transports() {
         struct Rule {
             std::string pattern;
@@ -206,28 +265,46 @@ private:
         };
         std::vector<Rule> rules;
         for (const LookupTable& table : planner_.tables("transport_maps")) {
-            if (table.kind == LookupTable::Kind::pattern) planner_.not_carried("transport_maps", table.spec + " has regular expressions; routes are by domain.");
+            if (table.kind == LookupTable::Kind::pattern)
+                planner_.not_carried("transport_maps",
+                                     table.spec + " has regular expressions; routes are by domain.");
             if (table.kind != LookupTable::Kind::exact) continue;
             for (const TableEntry& entry : table.entries) {
-                const std::string pattern = entry.key == "*" ? "*" : entry.key.starts_with('.') ? "*" + entry.key : entry.key;
+                const std::string pattern = entry.key == "*"             ? "*"
+                                            : entry.key.starts_with('.') ? "*" + entry.key
+                                                                         : entry.key;
                 const std::string shown = text::safe_for_log(entry.key + " " + entry.value, 120);
                 const std::size_t colon = entry.value.find(':');
                 const std::string transport = entry.value.substr(0, colon);
                 const std::string hop = colon == std::string::npos ? "" : entry.value.substr(colon + 1);
-                const bool is_domain = pattern.find('@') == std::string::npos && is_acceptable(fmt::format("[[route]]\nrecipients = [{}]\nto = \"direct\"\n", toml_string(pattern)));
+                const bool is_domain =
+                    pattern.find('@') == std::string::npos &&
+                    is_acceptable(
+                        fmt::format("[[route]]\nrecipients = [{}]\nto = \"direct\"\n", toml_string(pattern)));
                 const std::string origin = entry.origin.to_string() + " transport_maps";
                 if (!is_domain || !is_transport_by_smtp(transport)) {
-                    planner_.not_carried_at("transport_maps", entry.origin,
-                                            shown + (is_domain ? ": the transport " + transport + " is no SMTP; Posthorn delivers by SMTP only." : ": routes are by domain, not by address."));
+                    planner_.not_carried_at(
+                        "transport_maps", entry.origin,
+                        shown + (is_domain ? ": the transport " + transport +
+                                                 " is no SMTP; Posthorn delivers by SMTP only."
+                                           : ": routes are by domain, not by address."));
                     continue;
                 }
                 const std::string to = hop.empty() ? "direct" : relay(hop, origin);
-                if (to.empty()) planner_.not_carried_at("transport_maps", entry.origin, shown + ": the next host is not understood.");
-                else rules.push_back({text::to_lower(pattern), to, origin});
+                if (to.empty())
+                    planner_.not_carried_at("transport_maps", entry.origin,
+                                            shown + ": the next host is not understood.");
+                else
+                    rules.push_back({text::to_lower(pattern), to, origin});
             }
         }
-        const auto rank = [](const Rule& rule) { return rule.pattern == "*" ? 1'000'000 : rule.pattern.starts_with('*') ? 100'000 - static_cast<int>(rule.pattern.size()) : 0; };
-        std::stable_sort(rules.begin(), rules.end(), [&](const Rule& a, const Rule& b) { return rank(a) < rank(b); });
+        const auto rank = [](const Rule& rule) {
+            return rule.pattern == "*"             ? 1'000'000
+                   : rule.pattern.starts_with('*') ? 100'000 - static_cast<int>(rule.pattern.size())
+                                                   : 0;
+        };
+        std::stable_sort(rules.begin(), rules.end(),
+                         [&](const Rule& a, const Rule& b) { return rank(a) < rank(b); });
         for (const Rule& rule : rules) add_route("recipients", rule.pattern, rule.to, rule.origin);
         if (!rules.empty()) planner_.carried("transport_maps", "[[route]] recipients");
     }
@@ -237,14 +314,21 @@ private:
             if (table.kind != LookupTable::Kind::exact) continue;
             for (const TableEntry& entry : table.entries) {
                 const std::string origin = entry.origin.to_string() + " sender_dependent_relayhost_maps";
-                const std::string domain = text::to_lower(entry.key.starts_with('@') ? entry.key.substr(1) : entry.key);
+                const std::string domain =
+                    text::to_lower(entry.key.starts_with('@') ? entry.key.substr(1) : entry.key);
                 if (!entry.key.starts_with('@') || domain.find('.') == std::string::npos) {
-                    planner_.not_carried_at("sender_dependent_relayhost_maps", entry.origin, text::safe_for_log(entry.key, 80) + ": routes are by the sender's domain, not by his address.");
+                    planner_.not_carried_at("sender_dependent_relayhost_maps", entry.origin,
+                                            text::safe_for_log(entry.key, 80) +
+                                                ": routes are by the sender's domain, not by his address.");
                     continue;
                 }
-                const std::string to = text::iequals(entry.value, "DUNNO") ? "" : relay(entry.value, origin, entry.key);
-                if (to.empty()) planner_.not_carried_at("sender_dependent_relayhost_maps", entry.origin, text::safe_for_log(entry.value, 80) + " is no relay.");
-                else add_route("senders", domain, to, origin);
+                const std::string to =
+                    text::iequals(entry.value, "DUNNO") ? "" : relay(entry.value, origin, entry.key);
+                if (to.empty())
+                    planner_.not_carried_at("sender_dependent_relayhost_maps", entry.origin,
+                                            text::safe_for_log(entry.value, 80) + " is no relay.");
+                else
+                    add_route("senders", domain, to, origin);
             }
             planner_.carried("sender_dependent_relayhost_maps", "[[route]] senders");
         }
@@ -257,10 +341,14 @@ private:
         const std::vector<std::string> all = split_list(hosts);
         const std::string to = relay(all.front(), planner_.from("relayhost"));
         if (to.empty()) {
-            planner_.mistake("relayhost", main_.origin("relayhost"), text::safe_for_log(hosts, 100) + " is no host.");
+            planner_.mistake("relayhost", main_.origin("relayhost"),
+                             text::safe_for_log(hosts, 100) + " is no host.");
             return;
         }
-        if (all.size() > 1) planner_.not_carried("relayhost", "Of several hosts the first was taken; give [[relay]] host a list to try them in order.");
+        if (all.size() > 1)
+            planner_.not_carried(
+                "relayhost",
+                "Of several hosts the first was taken; give [[relay]] host a list to try them in order.");
         add_route("", "", to, planner_.from("relayhost"));
         planner_.carried("relayhost", "[[relay]] and [[route]]");
     }
@@ -271,20 +359,35 @@ private:
         for (const LookupTable& table : policies_) {
             if (table.kind != LookupTable::Kind::exact) continue;
             for (const TableEntry& entry : table.entries) {
-                if (std::find(used_policies_.begin(), used_policies_.end(), entry.key) != used_policies_.end()) continue;
+                if (std::find(used_policies_.begin(), used_policies_.end(), entry.key) !=
+                    used_policies_.end())
+                    continue;
                 const std::string level = entry.value.substr(0, entry.value.find_first_of(" \t"));
                 const std::string shown = text::safe_for_log(entry.key + " " + entry.value, 120);
-                const std::string ours = level == "encrypt" ? "required" : level == "verify" || level == "secure" ? "verified" : level == "none" ? "none" : "";
+                const std::string ours = level == "encrypt"                       ? "required"
+                                         : level == "verify" || level == "secure" ? "verified"
+                                         : level == "none"                        ? "none"
+                                                                                  : "";
                 const std::string origin = entry.origin.to_string() + " smtp_tls_policy_maps";
                 const std::string domain = text::to_lower(entry.key);
                 if (level == "may" || level == "dane") {
-                    planner_.out.not_needed.push_back({"smtp_tls_policy_maps", shown + ": Posthorn does this wherever it is offered.", entry.origin});
-                } else if (ours.empty() || domain.find('[') != std::string::npos || domain.starts_with('.') || domain.find('.') == std::string::npos) {
-                    planner_.not_carried_at("smtp_tls_policy_maps", entry.origin, shown + ": there is no such demand by domain; DANE and MTA-STS are kept to in any case.");
+                    planner_.out.not_needed.push_back({"smtp_tls_policy_maps",
+                                                       shown + ": Posthorn does this wherever it is offered.",
+                                                       entry.origin});
+                } else if (ours.empty() || domain.find('[') != std::string::npos || domain.starts_with('.') ||
+                           domain.find('.') == std::string::npos) {
+                    planner_.not_carried_at(
+                        "smtp_tls_policy_maps", entry.origin,
+                        shown +
+                            ": there is no such demand by domain; DANE and MTA-STS are kept to in any case.");
                 } else {
                     const std::string name = free_name("mx-of-" + domain);
                     relays_["mx " + domain] = name;
-                    planner_.draft.add("relay").set("name", toml_string(name), "the domain's own servers, with this demand of TLS").set("host", toml_string(domain + ":25"), origin).set("mx", "true", "").set("tls", toml_string(ours), "");
+                    planner_.draft.add("relay")
+                        .set("name", toml_string(name), "the domain's own servers, with this demand of TLS")
+                        .set("host", toml_string(domain + ":25"), origin)
+                        .set("mx", "true", "")
+                        .set("tls", toml_string(ours), "");
                     add_route("recipients", domain, name, origin);
                 }
             }
@@ -295,8 +398,12 @@ private:
     void unused_passwords() {
         for (const LookupTable& table : passwords_) {
             for (const TableEntry& entry : table.entries) {
-                if (std::find(used_passwords_.begin(), used_passwords_.end(), entry.key) == used_passwords_.end())
-                    planner_.mistake("smtp_sasl_password_maps", entry.origin, fmt::format("The password for {} is used by no relay that is named here.", text::safe_for_log(entry.key, 80)));
+                if (std::find(used_passwords_.begin(), used_passwords_.end(), entry.key) ==
+                    used_passwords_.end())
+                    planner_.mistake(
+                        "smtp_sasl_password_maps", entry.origin,
+                        fmt::format("The password for {} is used by no relay that is named here.",
+                                    text::safe_for_log(entry.key, 80)));
             }
         }
     }

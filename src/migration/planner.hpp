@@ -46,18 +46,19 @@ struct Planner {
 };
 
 // In this order: each builds on the ones before.
-void plan_domains(Planner& planner);    // hostname, [[domain]], [dkim]
-void plan_users(Planner& planner);      // [tls], [auth], [[user]]
-void plan_doors(Planner& planner);      // [[listener]], trusted networks
-void plan_ways(Planner& planner);       // [[relay]], [[route]], [delivery]
-void plan_senders(Planner& planner);    // [[site]], [repair], [local]
-void plan_values(Planner& planner);     // numbers and times
+void plan_domains(Planner& planner);  // hostname, [[domain]], [dkim]
+void plan_users(Planner& planner);    // [tls], [auth], [[user]]
+void plan_doors(Planner& planner);    // [[listener]], trusted networks
+void plan_ways(Planner& planner);     // [[relay]], [[route]], [delivery]
+void plan_senders(Planner& planner);  // [[site]], [repair], [local]
+void plan_values(Planner& planner);   // numbers and times
 void find_mistakes(Planner& planner);
 void account_for_the_rest(Planner& planner);
 
 // Whether config::parse has nothing against this text together with a host name and a listener.
 [[nodiscard]] bool is_acceptable(std::string_view toml);
 [[nodiscard]] bool is_address(std::string_view text);  // "alice@example.com"
-[[nodiscard]] bool is_name_of_machine(std::string_view domain);  // "localhost", "web3", "web3.localdomain": no such name in DNS
+[[nodiscard]] bool is_name_of_machine(
+    std::string_view domain);  // "localhost", "web3", "web3.localdomain": no such name in DNS
 
 }  // namespace posthorn::migration
