@@ -97,6 +97,18 @@ std::string relay_of_all_mail(const delivery::DeliveryOptions& options) {
     return {};
 }
 
+// The first key of a domain signs once its record is there: that record is what is to be looked for, and to be published.
+void add_coming_keys(delivery::DiagnosisQuestion& question, const std::vector<auth::DomainOptions>& domains) {
+    for (const auth::DomainOptions& domain : domains) {
+        if (domain.name != question.from_domain) continue;
+        const auto keys = auth::dkim::domain_keys(domain);
+        if (!keys) return;
+        for (const auth::dkim::DomainKey& known : *keys)
+            if (known.stage == auth::dkim::KeyStage::pending || known.stage == auth::dkim::KeyStage::published)
+                if (auto key = auth::dkim::PrivateKey::load(known.key_file)) question.signatures.emplace_back(domain.name, known.selector, std::move(*key));
+    }
+}
+
 // Nothing: an option is wrong, and why was told.
 std::optional<doctor::Question> doctor_question(const DoctorOptions& options, const Plan& plan) {
     doctor::Question question;
@@ -123,6 +135,7 @@ std::optional<doctor::Question> doctor_question(const DoctorOptions& options, co
         if (!domain || !sender) return std::nullopt;
         question.domains.push_back(delivery::question_about(*plan.settings, *domain, *sender, {}));
         delivery::DiagnosisQuestion& made = question.domains.back();
+        if (made.signatures.empty()) add_coming_keys(made, plan.config.auth.domains);
         if (!ips.empty()) made.ips = ips;
         if (made.ips.empty()) made.ips = sources;
     }
