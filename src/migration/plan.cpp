@@ -178,6 +178,7 @@ Result<Migration> plan(const Files& files, const Sources& sources) {
     plan_domains(planner);
     plan_users(planner);
     plan_doors(planner);
+    plan_delivery(planner);
     plan_ways(planner);
     plan_senders(planner);
     plan_values(planner);

@@ -49,7 +49,6 @@ public:
     void plan() {
         passwords_ = planner_.tables("smtp_sasl_password_maps");
         policies_ = planner_.tables("smtp_tls_policy_maps");
-        delivery();
         transports();
         senders();
         relayhost();
@@ -169,83 +168,6 @@ private:
         for (const char* used : {"smtp_sasl_auth_enable", "smtp_sasl_security_options",
                                  "smtp_sasl_tls_security_options", "smtp_sender_dependent_authentication"})
             planner_.dealt_with.insert(used);
-    }
-
-    void delivery() {
-        Draft::Table& table = planner_.draft.section("delivery");
-        const std::string protocols = text::to_lower(main_.value("inet_protocols"));
-        if (protocols == "ipv4" || protocols == "ipv6") {
-            table.set("family", protocols == "ipv4" ? "\"v4\"" : "\"v6\"", planner_.from("inet_protocols"));
-            planner_.carried("inet_protocols", "delivery.family");
-        }
-        for (const auto& [theirs, ours] :
-             {std::pair{"smtp_bind_address", "source_v4"}, std::pair{"smtp_bind_address6", "source_v6"}}) {
-            const std::string address = main_.value(theirs);
-            if (address.empty()) continue;
-            if (is_acceptable(fmt::format("[delivery]\n{} = {}\n", ours, toml_string(address)))) {
-                table.set(ours, toml_string(address), planner_.from(theirs));
-                planner_.carried(theirs, std::string("delivery.") + ours);
-            } else {
-                planner_.not_carried(theirs,
-                                     fmt::format("{} is no such address.", text::safe_for_log(address, 60)));
-            }
-        }
-        tls(table);
-    }
-
-    void tls(Draft::Table& table) {
-        const std::string level = main_.value("smtp_tls_security_level");
-        planner_.dealt_with.insert("smtp_tls_security_level");
-        if (level == "encrypt" || level == "verify" || level == "secure" || level == "fingerprint" ||
-            level == "dane-only") {
-            // With a relay for all mail that is the relay's affair.
-            if (main_.value("relayhost").empty())
-                table.set("tls", "\"required\"", planner_.from("smtp_tls_security_level"));
-            if (level != "encrypt" && main_.value("relayhost").empty())
-                planner_.not_carried(
-                    "smtp_tls_security_level",
-                    fmt::format("{} asks every server on the Internet to prove its name, which few can; "
-                                "Posthorn asks for TLS, and for proof wherever DANE or MTA-STS offers it.",
-                                level));
-            else
-                planner_.carried("smtp_tls_security_level", "delivery.tls");
-        } else if (level == "may" || level == "dane") {
-            planner_.carried(
-                "smtp_tls_security_level",
-                "delivery.tls = \"opportunistic\", which is the default; DANE and MTA-STS come on top");
-        }
-        if (const std::string shown = main_.value("smtp_tls_cert_file");
-            !shown.empty() && !planner_.files.facts(shown)) {
-            planner_.mistake("smtp_tls_cert_file", main_.origin("smtp_tls_cert_file"),
-                             fmt::format("{} does not exist.", shown));
-            for (const char* name : {"smtp_tls_cert_file", "smtp_tls_key_file"})
-                planner_.dealt_with.insert(name);
-        } else if (!shown.empty()) {
-            const std::string key = main_.value("smtp_tls_key_file");
-            table
-                .set("tls_certificate_file", toml_string(main_.value("smtp_tls_cert_file")),
-                     planner_.from("smtp_tls_cert_file"))
-                .set("tls_key_file", toml_string(key.empty() ? main_.value("smtp_tls_cert_file") : key),
-                     planner_.from("smtp_tls_key_file"));
-        }
-        const std::string bundle = main_.value("smtp_tls_CAfile");
-        planner_.dealt_with.insert("smtp_tls_CAfile");
-        static constexpr std::string_view kUsual[] = {
-            "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/ssl/cert.pem", "/etc/ssl/certs/ca-bundle.crt"};
-        if (bundle.empty()) return;
-        if (std::find(std::begin(kUsual), std::end(kUsual), bundle) != std::end(kUsual)) {
-            planner_.out.not_needed.push_back({"smtp_tls_CAfile",
-                                               "Posthorn finds the system's own bundle in the known places.",
-                                               main_.origin("smtp_tls_CAfile")});
-        } else if (!planner_.files.facts(bundle)) {
-            planner_.mistake(
-                "smtp_tls_CAfile", main_.origin("smtp_tls_CAfile"),
-                fmt::format("{} does not exist. Posthorn takes the system's own bundle.", bundle));
-        } else {
-            table.set("tls_ca_file", toml_string(bundle), planner_.from("smtp_tls_CAfile"));
-            planner_.carried("smtp_tls_CAfile", "delivery.tls_ca_file");
-        }
     }
 
     void add_route(std::string_view criterion, const std::string& value, const std::string& to,

@@ -46,12 +46,13 @@ struct Planner {
 };
 
 // In this order: each builds on the ones before.
-void plan_domains(Planner& planner);  // hostname, [[domain]], [dkim]
-void plan_users(Planner& planner);    // [tls], [auth], [[user]]
-void plan_doors(Planner& planner);    // [[listener]], trusted networks
-void plan_ways(Planner& planner);     // [[relay]], [[route]], [delivery]
-void plan_senders(Planner& planner);  // [[site]], [repair], [local]
-void plan_values(Planner& planner);   // numbers and times
+void plan_domains(Planner& planner);   // hostname, [[domain]], [dkim]
+void plan_users(Planner& planner);     // [tls], [auth], [[user]]
+void plan_doors(Planner& planner);     // [[listener]], trusted networks
+void plan_delivery(Planner& planner);  // [delivery]
+void plan_ways(Planner& planner);      // [[relay]], [[route]]
+void plan_senders(Planner& planner);   // [[site]], [repair], [local]
+void plan_values(Planner& planner);    // numbers and times
 void find_mistakes(Planner& planner);
 void account_for_the_rest(Planner& planner);
 
