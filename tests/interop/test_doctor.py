@@ -297,6 +297,18 @@ class Doctor(unittest.TestCase):
         self.assertIn("made at the first start", disk["detail"])
         self.assertFalse((self.daemon.directory / "not").exists(), "the doctor changes nothing")
 
+    def test_a_sender_that_is_held_at_a_provider(self):
+        """SD-1: by the daemon's own word."""
+        self.daemon.command("suspend", "example.test", "google", "--reason", "a test")
+        try:
+            found = self.the_only("queue", "FAIL")
+            self.assertIn("held: ", found["detail"])
+            self.assertIn("example.test", found["detail"])
+            self.assertIn("posthorn status", found["commands"])
+        finally:
+            self.daemon.command("resume", "example.test", "google")
+        self.run_doctor("--strict", code=0)
+
     def test_one_click_addresses(self):
         """RFC 8058: a look alone acts on nothing; --urls makes the POST."""
         with contextlib.ExitStack() as stack:
