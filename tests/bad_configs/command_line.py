@@ -279,7 +279,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("x" * 99, out)  # the reply whole
         self.assertIn("mx.gmail.com[192.0.2.1]", out)
         self.assertIn("tried 3 times, next try in", out)
-        self.assertIn("SPF, DKIM or DMARC", out)
+        self.assertIn("SPF, DKIM, DMARC or reverse DNS is not in order", out)
         self.assertIn("held for you", out)
         self.assertNotIn("\x1b", out)
         self.assertEqual(json.loads(self.run_program("queue", "show", ID, "--json").stdout), self.MESSAGE)
