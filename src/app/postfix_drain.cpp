@@ -268,14 +268,14 @@ int drain_postfix(const PostfixDrain& drain) {
     stop.sa_handler = on_signal;
     ::sigaction(SIGINT, &stop, nullptr);
     ::sigaction(SIGTERM, &stop, nullptr);
-    Master master(parameters.value("daemon_directory") + "/master", copies.path());
     const std::string postqueue = commands + "/postqueue";
     const auto count = [&] {
         const Ran asked = run({postqueue, "-c", copies.path(), "-j"});
         return asked.code == 0 ? std::optional(migration::count_queue(asked.output)) : std::nullopt;
     };
     const auto deadline = Clock::now() + drain.patience;
-    std::optional<migration::QueueCount> before, now;
+    std::optional<migration::QueueCount> before = count(), now;  // the stopped Postfix lets root look, too
+    Master master(parameters.value("daemon_directory") + "/master", copies.path());
     std::optional<std::size_t> left_by_last_round;
     bool flushed = false;
     while (!interrupted && Clock::now() < deadline) {

@@ -177,8 +177,7 @@ TEST(MasterCf, OverridesAreThoseOfPostconf) {
     std::size_t count = 0;
     for (const Service& service : master.services) {
         for (const Assignment& override : service.overrides) {
-            if (override.name == "smtpd_tls_auth_only") {  // smtpd's getopt(3) takes it; postconf, which does
-                                                           // not ask that, is silent
+            if (override.name == "smtpd_tls_auth_only") {  // smtpd's getopt(3) takes it; postconf 3.7 cuts its name
                 EXPECT_EQ(override.value, "yes");
                 continue;
             }
@@ -187,7 +186,6 @@ TEST(MasterCf, OverridesAreThoseOfPostconf) {
         }
     }
     EXPECT_EQ(count, 3U);
-    EXPECT_EQ(theirs.size(), 3U);
     EXPECT_EQ(master.services[1].overrides[2].origin.line, 6U);
     EXPECT_EQ(master.services[1].port(), 587);
     EXPECT_EQ(master.services[2].port(), 10025);
