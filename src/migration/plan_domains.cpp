@@ -31,11 +31,16 @@ void plan_hostname(Planner& planner) {
         return;
     }
     const std::string name = planner.main.value("myhostname");
-    const std::string line = "hostname = " + toml_string(name) + "\n";
-    if (is_acceptable(line)) {
-        planner.hostname = name;
-        planner.draft.top().set("hostname", toml_string(name), planner.from("myhostname"));
-        planner.carried("myhostname", "hostname");
+    // What is said in EHLO is what receivers look up, and what the PTR record is about.
+    for (const char* said : {"smtp_helo_name", "myhostname"}) {
+        const std::string told = planner.main.value(said);
+        if ((said != std::string_view("myhostname") && !planner.main.is_set(said)) ||
+            !is_acceptable("hostname = " + toml_string(told) + "\n"))
+            continue;
+        planner.hostname = told;
+        planner.dealt_with.insert("myhostname");
+        planner.draft.top().set("hostname", toml_string(told), planner.from(said));
+        planner.carried(said, "hostname");
         return;
     }
     planner.hostname = planner.domains.empty() ? "mail.example.com" : "mail." + planner.domains.front();
@@ -252,11 +257,10 @@ void domain_without_keys(Planner& planner) {
     planner.domains.push_back(domain);
     planner.draft.add("domain")
         .set("name", toml_string(domain), planner.from(parameter))
-        .set("dkim", fmt::format("[{{ selector = \"m1\", key_file = \"keys/{}/m1.pem\" }}]", domain),
-             "a key that is still to be made: nothing was signed before");
+        .set("key_directory", toml_string("keys/" + domain), "Posthorn's own keys: nothing was signed before");
     planner.to_do("dkim",
-                  fmt::format("Make the key of {0}: posthorn dkim genkey --domain {0} --selector m1; it "
-                              "prints the record to publish. Mail of {0} is held until the key is there.",
+                  fmt::format("Make the key of {0}: posthorn dkim genkey --domain {0}; it prints the record to "
+                              "publish. Mail of {0} is held until the record is there.",
                               domain));
 }
 
