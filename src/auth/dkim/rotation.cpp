@@ -16,6 +16,8 @@ namespace json = boost::json;
 
 constexpr std::size_t kGoneKept = 12;  // entries of keys that are gone, for the record
 constexpr int kUsualBits = 2048;
+constexpr std::int64_t kLastSecond = 9'000'000'000;  // 2255: later ones do not fit into a TimePoint
+constexpr std::int64_t kMostBits = 16'384;
 
 std::string_view name_of(Algorithm algorithm) { return algorithm == Algorithm::rsa ? "rsa" : "ed25519"; }
 
@@ -102,9 +104,10 @@ std::string text_of(const json::object& object, std::string_view key) {
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
-std::int64_t number_of(const json::object& object, std::string_view key) {
+std::optional<std::int64_t> number_of(const json::object& object, std::string_view key, std::int64_t limit) {
     const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_int64() ? value->as_int64() : 0;
+    const std::int64_t number = value != nullptr && value->is_int64() ? value->as_int64() : -1;
+    return number >= 0 && number <= limit ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -152,7 +155,8 @@ const StagedKey* KeyStages::coming(Algorithm algorithm) const {
 
 Result<KeyStages> KeyStages::parse(std::string_view text, const std::string& source) {
     const auto broken = [&source](std::string_view what) {
-        return Error{source, " ", what, ": it is written by Posthorn alone; put a copy back, or take keys in anew (posthorn dkim rotate DOMAIN --adopt SELECTOR)"};
+        return Error{source, " ", what, ": it is written by Posthorn alone; put a copy back, or move it away and take the key that signs in anew "
+                     "(posthorn dkim rotate DOMAIN --adopt SELECTOR)"};
     };
     boost::system::error_code ec;
     const json::value value = json::parse(text, ec);
@@ -169,12 +173,14 @@ Result<KeyStages> KeyStages::parse(std::string_view text, const std::string& sou
         // A selector becomes the name of a file.
         const bool named = !key.selector.empty() && key.selector.front() != '.' &&
                            std::all_of(key.selector.begin(), key.selector.end(), [](char c) { return text::is_alnum(c) || c == '-' || c == '.' || c == '_'; });
-        if (!named || !stage || (algorithm != "rsa" && algorithm != "ed25519") || stages.find(key.selector) != nullptr)
+        // A time that is lost would bury a retiring key at once.
+        const auto since = number_of(one.as_object(), "since", kLastSecond), bits = number_of(one.as_object(), "bits", kMostBits);
+        if (!named || !stage || !since || !bits || (algorithm != "rsa" && algorithm != "ed25519") || stages.find(key.selector) != nullptr)
             return broken("has an entry that is no key");
         key.stage = *stage;
-        key.since = TimePoint(std::chrono::seconds(number_of(one.as_object(), "since")));
+        key.since = TimePoint(std::chrono::seconds(*since));
         key.algorithm = algorithm == "rsa" ? Algorithm::rsa : Algorithm::ed25519;
-        key.bits = int(number_of(one.as_object(), "bits"));
+        key.bits = int(*bits);
         stages.keys.push_back(std::move(key));
     }
     return stages;

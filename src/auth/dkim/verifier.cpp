@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "auth/crypto.hpp"
 #include "auth/dkim/canonical.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr int kMinRsaBits = 1024;  // RFC 8301 s3.2: signatures by less must not count as valid
 constexpr std::uint64_t kClockSlack = 600;  // seconds that clocks may differ
+constexpr std::size_t kMostRecords = 10;    // at one key's name; who publishes hundreds wants verifiers to work
 
 struct MessageParts {
     mail::HeaderBlock header;
@@ -94,7 +96,8 @@ public:
         : message_(message),
           signature_(signature),
           now_(std::uint64_t(std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count())),
-          report_(report) {}
+          report_(report),
+          instances_(instances_of(message.header, signature)) {}
 
     void by(const DnsAnswer& answer) {
         if (!answer.known()) return end(SignatureResult::temperror, "DNS did not say the key of " + signature_.key_name() + ": " + answer.detail);
@@ -102,17 +105,20 @@ public:
             return end(SignatureResult::permerror,
                        fmt::format("there is no key at {}: {}", signature_.key_name(),
                                    answer.status == DnsStatus::nxdomain ? "the name does not exist" : "the name has no TXT record"));
-        // Several records: any that verifies will do (s6.1.2).
+        // Several records: any that verifies will do (s6.1.2). Only the first that does not is looked into for the reason.
         SignatureReport best;
         bool first = true;
-        for (const std::string& text : answer.texts) {
-            by_record(text);
-            if (first || report_.result == SignatureResult::pass || (best.result == SignatureResult::permerror && report_.result == SignatureResult::fail))
+        for (std::size_t i = 0; i < std::min(answer.texts.size(), kMostRecords); ++i) {
+            by_record(answer.texts[i]);
+            if (first || report_.result == SignatureResult::pass ||
+                (best.result == SignatureResult::permerror && report_.result == SignatureResult::fail))
                 best = report_;
             first = false;
             if (best.result == SignatureResult::pass) break;
         }
         report_ = best;
+        if (answer.texts.size() > kMostRecords && report_.result != SignatureResult::pass)
+            report_.words += fmt::format("; only the first {} of the {} records at {} were tried", kMostRecords, answer.texts.size(), signature_.key_name());
     }
 
 private:
@@ -136,24 +142,33 @@ private:
     }
 
     void by_key(const PublicKey& key) {
-        const std::string canonical = canonical_body(message_.body, signature_.body);
-        const bool cut = signature_.body_octets && *signature_.body_octets > canonical.size();
-        const std::string_view covered =
-            signature_.body_octets && !cut ? std::string_view(canonical).substr(0, *signature_.body_octets) : std::string_view(canonical);
-        const Sha256 hash = sha256_of(covered);
-        const bool body_holds = !cut && std::string_view(reinterpret_cast<const char*>(hash.data()), hash.size()) == signature_.body_hash;
-        const std::vector<SignedInstance> instances = instances_of(message_.header, signature_);
-        const bool header_holds = key.verifies(signed_header(instances, signature_), signature_.signature);
-        if (!body_holds || !header_holds) {
-            std::string words = body_holds ? std::string() : why_body_differs(message_.body, signature_);
-            if (!header_holds) words += (words.empty() ? "" : "; and the header: ") + why_header_differs(instances, signature_, key);
+        if (!body_) body_ = body_as_it_is();
+        const bool header_holds = key.verifies(signed_header(instances_, signature_), signature_.signature);
+        if (!body_->holds || !header_holds) {
+            if (std::exchange(explained_, true)) return end(SignatureResult::fail, {});
+            std::string words = body_->holds ? std::string() : why_body_differs(message_.body, signature_);
+            if (!header_holds) words += (words.empty() ? "" : "; and the header: ") + why_header_differs(instances_, signature_, key);
             return end(SignatureResult::fail, std::move(words));
         }
         if (signature_.expires_at && *signature_.expires_at < now_) {
             report_.expired = true;
             return end(SignatureResult::fail, fmt::format("it expired at {} (x=); otherwise it holds", utc(*signature_.expires_at)));
         }
-        end(SignatureResult::pass, remarks(canonical.size(), key));
+        end(SignatureResult::pass, remarks(body_->octets, key));
+    }
+
+    // The same for every key.
+    struct Body {
+        bool holds = false;
+        std::size_t octets = 0;  // of the canonical form
+    };
+    Body body_as_it_is() const {
+        const std::string canonical = canonical_body(message_.body, signature_.body);
+        if (signature_.body_octets && *signature_.body_octets > canonical.size()) return {false, canonical.size()};
+        const std::string_view covered =
+            signature_.body_octets ? std::string_view(canonical).substr(0, *signature_.body_octets) : std::string_view(canonical);
+        const Sha256 hash = sha256_of(covered);
+        return {std::string_view(reinterpret_cast<const char*>(hash.data()), hash.size()) == signature_.body_hash, canonical.size()};
     }
 
     std::string remarks(std::size_t body_size, const PublicKey& key) const {
@@ -177,6 +192,9 @@ private:
     const SignatureField& signature_;
     std::uint64_t now_;
     SignatureReport& report_;
+    std::vector<SignedInstance> instances_;
+    std::optional<Body> body_;
+    bool explained_ = false;
 };
 
 }  // namespace

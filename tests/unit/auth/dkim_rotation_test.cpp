@@ -212,7 +212,12 @@ TEST(DkimRotation, TheListIsReadAsWritten) {
     EXPECT_TRUE(KeyStages::parse("{\"keys\": []}", "x").has_value());
     for (const char* broken : {"", "{", "[]", "{}", R"({"keys":[1]})", R"({"keys":[{"selector":"../a","stage":"active","algorithm":"rsa"}]})",
                                R"({"keys":[{"selector":"a","stage":"asleep","algorithm":"rsa"}]})",
-                               R"({"keys":[{"selector":"a","stage":"active","algorithm":"rsa"},{"selector":"A","stage":"gone","algorithm":"rsa"}]})"}) {
+                               R"({"keys":[{"selector":"a","stage":"active","algorithm":"rsa"},{"selector":"A","stage":"gone","algorithm":"rsa"}]})",
+                               // A time that is none would have the key buried at once.
+                               R"({"keys":[{"selector":"a","stage":"retiring","since":"x","algorithm":"rsa","bits":2048}]})",
+                               R"({"keys":[{"selector":"a","stage":"retiring","since":-5,"algorithm":"rsa","bits":2048}]})",
+                               R"({"keys":[{"selector":"a","stage":"retiring","since":9223372036854775807,"algorithm":"rsa","bits":2048}]})",
+                               R"({"keys":[{"selector":"a","stage":"active","since":5,"algorithm":"rsa","bits":99999999999}]})"}) {
         const auto parsed = KeyStages::parse(broken, "stages.json");
         EXPECT_FALSE(parsed.has_value()) << broken;
     }
@@ -291,6 +296,16 @@ TEST(DkimKeyDirectory, StagesDecideWhoSigns) {
     EXPECT_FALSE(std::filesystem::exists(key_path(directory, "s1")));
     EXPECT_TRUE(std::filesystem::exists(key_path(directory, "s2")));
     EXPECT_EQ(published_keys(domain_keys(domain).value()).size(), 1u);
+}
+
+// Whoever may not look (0700, another user; here a link that leads to itself) is not told that there is no key.
+TEST(DkimKeyDirectory, WhatCannotBeLookedIntoIsNotEmpty) {
+    const testing::TemporaryFolder folder;
+    EXPECT_TRUE(read_stages(folder.path("nothing"))->keys.empty());
+    const std::string loop = folder.path("loop");
+    std::filesystem::create_symlink("loop", loop);
+    EXPECT_FALSE(read_stages(loop).has_value());
+    EXPECT_FALSE(domain_keys(domain_with(loop)).has_value());
 }
 
 TEST(DkimKeyDirectory, AdoptAndAbandon) {

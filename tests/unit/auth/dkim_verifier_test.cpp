@@ -102,6 +102,24 @@ const std::string kRfc6376Key =
     "od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfV"
     "jH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB";
 
+// Who publishes hundreds of keys at one name wants verifiers to work.
+TEST(DkimVerifier, OfManyRecordsOnlyTheFirstTenAreTried) {
+    const std::string other = record_of(*PrivateKey::generate(Algorithm::rsa, 2048).value());
+    const auto published = [&other](std::size_t before) {
+        DnsAnswer answer(DnsStatus::ok);
+        answer.texts.assign(before, other);
+        answer.texts.push_back(record_of(*rsa()));
+        DnsAnswers known;
+        known.add({DnsType::txt, "s1._domainkey.example.com"}, answer);
+        return known;
+    };
+    EXPECT_EQ(only(signed_message(), published(9)).result, SignatureResult::pass);
+    const SignatureReport many = only(signed_message(), published(10));
+    EXPECT_EQ(many.result, SignatureResult::fail);
+    EXPECT_TRUE(says(many, "b= was not made with the key that DNS has")) << many.words;
+    EXPECT_TRUE(says(many, "only the first 10 of the 11 records")) << many.words;
+}
+
 TEST(DkimVerifier, Rfc6376AppendixA) {
     const DnsAnswers known = zone({{"brisbane._domainkey.example.com", kRfc6376Key}});
     const SignatureReport report = only(kRfc6376, known);
