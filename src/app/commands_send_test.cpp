@@ -49,6 +49,8 @@ struct TestCourse {
     std::string
         header;  // as it left: with signatures, and with what the daemon made of ours; empty: not seen
     json::array events;
+    std::vector<std::string> session;  // its lines that were seen as they happened
+    bool told = false;                 // the events came to what became of it
     json::object why;
     TestFate fate = TestFate::under_way;
 };
@@ -114,8 +116,11 @@ void see(const SendTestCommand& command, TestCourse& course, const std::string& 
         return;
     }
     course.events.push_back(event);
+    course.told = course.told || (event.contains("to") && tells_fate(name));
+    const bool of_session = name == "session";
+    if (of_session) course.session.push_back(text_of(event, "line"));
     if (command.json) return;
-    print(event_line(event) + "\n");
+    print(of_session ? session_text(course.session.back()) : event_line(event) + "\n");
     (void)std::fflush(stdout);
 }
 
@@ -124,10 +129,12 @@ Result<void> watch_course(const SendTestCommand& command, const std::string& soc
                           TestCourse& course) {
     const SteadyTime end = std::chrono::steady_clock::now() + std::chrono::seconds(command.wait);
     const auto look = [&] {
-        for (const std::string& line : tap.take(std::chrono::milliseconds(400))) see(command, course, line);
+        const std::vector<std::string> lines = tap.take(std::chrono::milliseconds(400));
+        for (const std::string& line : lines) see(command, course, line);
+        return !lines.empty();
     };
     while (std::chrono::steady_clock::now() < end) {
-        look();
+        (void)look();
         const auto answer = admin::request(socket, "GET", "/v1/why?what=" + course.id);
         if (!answer) return answer.error();
         boost::system::error_code ec;
@@ -137,7 +144,9 @@ Result<void> watch_course(const SendTestCommand& command, const std::string& soc
         course.why = std::move(body.as_object());
         course.fate = fate_of(course.why);
         if (course.fate == TestFate::under_way) continue;
-        look();  // what was told with it
+        // Events come some times a second: the queue may know of its end before they tell of it.
+        while (!course.told && look() && std::chrono::steady_clock::now() < end) {
+        }
         return {};
     }
     return {};
@@ -181,27 +190,29 @@ TestProofs prove(const config::Config& config, const std::string& socket, const 
 
 void print_course(const TestCourse& course, const TestProofs& proofs) {
     const json::value* const session = course.why.if_contains("session");
+    const std::string kept =
+        session != nullptr && session->is_object() ? text_of(session->as_object(), "text") : std::string();
+    const std::string unseen = unseen_session(kept, course.session);
     if (const std::string sender = sent_as(course); !text::iequals(sender, course.letter.from))
         print(fmt::format(
             "\nThe daemon sends it as {}, for {} is of none of our domains, or may not be used by you.\n",
             text::safe_for_log(sender), course.letter.from));
     if (course.fate == TestFate::delivered) {
         print("\n" + text::safe_for_log(text_of(course.why, "answer"), 4000) + "\n");
-        if (session != nullptr && session->is_object()) {
-            print("\nThe session:\n");
-            const std::string transcript = text_of(session->as_object(), "text");
-            std::string_view left = transcript;
-            while (!left.empty()) {
-                // Its control characters are escaped already (smtp/protocol/transcript.hpp).
-                const std::string line(text::take_field(left, '\n'));
-                print("  " + (text::has_control(line) ? text::safe_for_log(line) : line) + "\n");
-            }
-        }
+        if (!unseen.empty())
+            print((course.session.empty() ? "\nThe session:\n"
+                                          : "\nOf the session, what was not shown above:\n") +
+                  session_text(unseen));
     } else if (course.fate == TestFate::under_way) {
         print(fmt::format("\nNothing became of it in time; `posthorn why {}` tells later what did.\n",
                           course.id));
     } else {
-        print("\n" + delivery::why_text(course.why));
+        json::object why = course.why;
+        if (unseen.empty())
+            why["session"] = nullptr;
+        else
+            why["session"].as_object()["text"] = unseen;
+        print("\n" + delivery::why_text(why));
     }
     print("\n" + proofs_text(proofs));
 }

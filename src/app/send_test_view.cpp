@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <functional>
+#include <set>
 
 #include "app/json_members.hpp"
 #include "base/sysexits.hpp"
@@ -53,6 +55,36 @@ TestFate fate_of(const boost::json::object& why) {
     const boost::json::value* const obstacles = one.if_contains("in_the_way");
     const bool kept = obstacles != nullptr && obstacles->is_array() && !obstacles->as_array().empty();
     return kept || number_of(one, "attempts") > 0 ? TestFate::waits : TestFate::under_way;
+}
+
+bool tells_fate(std::string_view event) {
+    return event == "delivered" || event == "deferred" || event == "failed" || event == "suppressed";
+}
+
+std::string session_text(std::string_view lines) {
+    std::string out;
+    while (!lines.empty()) {
+        const std::string line(text::take_field(lines, '\n'));
+        out += "  " + (text::has_control(line) ? text::safe_for_log(line) : line) + "\n";
+    }
+    return out;
+}
+
+std::string unseen_session(std::string_view kept, const std::vector<std::string>& seen) {
+    std::multiset<std::string, std::less<>> shown(seen.begin(), seen.end());
+    std::string unseen;
+    bool any = false;
+    while (!kept.empty()) {
+        const std::string_view line = text::take_field(kept, '\n');
+        if (const auto known = shown.find(line); known != shown.end()) {
+            shown.erase(known);
+            continue;
+        }
+        // Of what it left out the journal has a line that begins like this.
+        any = any || !line.starts_with("           [");
+        unseen.append(line).push_back('\n');
+    }
+    return any ? unseen : std::string();
 }
 
 namespace {

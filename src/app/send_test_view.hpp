@@ -29,6 +29,16 @@ enum class TestFate : std::uint8_t { under_way, delivered, refused, waits };
 // Of the answer of `posthorn why ID`: under way until it was tried, or something keeps it from being tried.
 [[nodiscard]] TestFate fate_of(const boost::json::object& why);
 
+// "delivered" and the like: such an event of a recipient says what became of him.
+[[nodiscard]] bool tells_fate(std::string_view event);
+
+// Lines of a session (smtp::protocol::Transcript, whose control characters are escaped) as they are shown:
+// each with blanks before it and LF behind it.
+[[nodiscard]] std::string session_text(std::string_view lines);
+// Of the session as the journal has it, the lines that were not seen as they happened; empty where nothing
+// but what the journal left out is missing.
+[[nodiscard]] std::string unseen_session(std::string_view kept, const std::vector<std::string>& seen);
+
 // What a receiver makes of it. The signatures as they were made, verified with the keys in DNS; the diagnosis
 // of SPF, DKIM, DMARC, reverse DNS.
 struct TestProofs {

@@ -75,7 +75,7 @@ struct DeliveryAgent::State {
     net::awaitable<bool> load(Attempt& attempt);                                             // loading.cpp
     net::awaitable<bool> sign(Attempt& attempt);                                             // signing_turn.cpp
     net::awaitable<bool> transmit(Attempt& attempt);                                         // transmission.cpp
-    net::awaitable<ConnectionPool::ConnectionPtr> connect(Attempt& attempt, bool fresh);
+    net::awaitable<ConnectionPool::ConnectionPtr> connect(Attempt& attempt, bool fresh, const smtp::protocol::Transcript::Follower& live);
     net::awaitable<void> send(Attempt& attempt, smtp::client::Connection& connection);
     // converting.cpp: chooses the form that this server can take; false: there is none, and attempt.judged says why.
     net::awaitable<bool> choose_form(Attempt& attempt, const smtp::client::Connection& connection);

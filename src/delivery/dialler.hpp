@@ -56,8 +56,9 @@ public:
     // Tries the hosts of the plan until one takes the session, at most hosts_per_attempt addresses. A failure is final
     // only when every host refused for good; otherwise the mail waits. Addresses that did not answer lately are left out
     // while there are others. A stop of the group ends it early: then the failure says nothing of the peer. REQUIRES: plan
-    // outlives the call.
-    net::awaitable<Dialled> dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with);
+    // and live outlive the call. live: sees each opening line by line as it happens; empty: nobody.
+    net::awaitable<Dialled> dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with,
+                                 const smtp::protocol::Transcript::Follower& live);
     // What dial() would do with each host, by DNS and by what is known of it; connects to nobody. REQUIRES: plan outlives it.
     net::awaitable<std::vector<ExplainedHost>> explain(const DeliveryPlan& plan, DeliveryTerms terms);
     // DA-1: empty, or that dns.trust_ad is set and the servers vouch for nothing, not even for the root, which is signed.
@@ -83,7 +84,8 @@ private:
     net::awaitable<PlanDecision> plan_relay(DeliveryPlan plan, std::string name);
     net::awaitable<void> add_sts(DeliveryPlan& plan);
     void add_quirks(DeliveryPlan& plan) const;
-    net::awaitable<Dialled> dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with, bool& by_sts);
+    net::awaitable<Dialled> dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with,
+                                      const smtp::protocol::Transcript::Follower& live, bool& by_sts);
     net::awaitable<HostView> look_at(const DeliveryPlan& plan, DeliveryTerms terms, RouteHost host);
     net::awaitable<void> put_ourselves_first(const DeliveryPlan& plan, std::vector<RouteHost>& order, std::size_t begin);
     net::awaitable<bool> try_host(Attempt& attempt, RouteHost host);

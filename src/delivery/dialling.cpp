@@ -16,10 +16,11 @@ namespace posthorn::delivery {
 
 using smtp::protocol::Stage;
 using smtp::protocol::TlsUse;
+using Follower = smtp::protocol::Transcript::Follower;
 
 struct Dialler::Attempt {
-    Attempt(const DeliveryPlan& planned, DeliveryTerms asked, net::TaskGroup& group)
-        : plan(planned), settings(*planned.settings), stop_with(group), terms(asked) {}
+    Attempt(const DeliveryPlan& planned, DeliveryTerms asked, net::TaskGroup& group, const Follower& follower)
+        : plan(planned), settings(*planned.settings), stop_with(group), live(follower), terms(asked) {}
 
     struct Resting {
         smtp::client::Target target;
@@ -30,6 +31,7 @@ struct Dialler::Attempt {
     const DeliveryPlan& plan;
     const Settings& settings;
     net::TaskGroup& stop_with;
+    const Follower& live;
     const DeliveryTerms terms;
     std::uint32_t tried = 0;
     bool failed = false;  // at least one failure is in `failure`
@@ -113,21 +115,21 @@ private:
 
 }  // namespace
 
-net::awaitable<Dialled> Dialler::dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with) {
+net::awaitable<Dialled> Dialler::dial(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with, const Follower& live) {
     bool by_sts = false;
-    Dialled dialled = co_await dial_once(plan, terms, stop_with, by_sts);
+    Dialled dialled = co_await dial_once(plan, terms, stop_with, live, by_sts);
     if (dialled.connection || !by_sts || learnt_.sts == nullptr || stop_with.stopping()) co_return dialled;
     // RFC 8461 s5.1: perhaps the domain has published another policy since.
     const bool renewed = co_await learnt_.sts->renewed(plan.domain);
     if (!renewed) co_return dialled;
     DeliveryPlan fresh = plan;
     co_await add_sts(fresh);
-    co_return co_await dial_once(fresh, terms, stop_with, by_sts);
+    co_return co_await dial_once(fresh, terms, stop_with, live, by_sts);
 }
 
 net::awaitable<Dialled> Dialler::dial_once(const DeliveryPlan& plan, DeliveryTerms terms, net::TaskGroup& stop_with,
-                                           bool& by_sts) {
-    Attempt attempt(plan, terms, stop_with);
+                                           const Follower& live, bool& by_sts) {
+    Attempt attempt(plan, terms, stop_with, live);
     std::vector<RouteHost> order = attempt_order(plan.route.hosts, random_);
     bool all_asked = true;
     for (std::size_t i = 0; i < order.size(); ++i) {
@@ -310,6 +312,7 @@ net::awaitable<bool> Dialler::try_address(Attempt& attempt, smtp::client::Target
         const SteadyTime began = std::chrono::steady_clock::now();
         smtp::client::ConnectionOptions options = connection_options(attempt.plan, target, security);
         options.stop_with = &attempt.stop_with;
+        options.live = attempt.live;
         const std::shared_ptr<net::ClientTls> contexts = tls_of(attempt.settings);
         smtp::client::Opened opened = co_await smtp::client::Connection::open(target, std::move(options), *contexts, files_);
         const OpeningFacts facts = facts_of(opened);

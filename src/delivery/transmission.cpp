@@ -12,6 +12,31 @@ namespace posthorn::delivery {
 namespace {
 
 using smtp::protocol::Stage;
+using Follower = smtp::protocol::Transcript::Follower;
+
+// The session of a send-test is an event line by line, as it happens. Empty for all other mail.
+Follower session_events_of(const Attempt& attempt) {
+    if (!is_send_test(*attempt.message)) return {};
+    return [id = attempt.id.to_string(), domain = attempt.domain](std::string_view line) {
+        log::info("session").kv("id", id).kv("domain", domain).kv("line", line);
+    };
+}
+
+// A connection is followed for the attempt alone: what goes over it afterwards, QUIT or others' mail, is none of its session.
+class Following {
+public:
+    Following(smtp::client::Connection& connection, const Follower& live) : connection_(live ? &connection : nullptr) {
+        if (connection_ != nullptr) connection_->follow(live);
+    }
+    ~Following() {
+        if (connection_ != nullptr) connection_->follow({});
+    }
+    Following(const Following&) = delete;
+    Following& operator=(const Following&) = delete;
+
+private:
+    smtp::client::Connection* connection_;
+};
 
 smtp::protocol::Transaction transaction_of(const mail::Message& message, const std::vector<queue::Recipient>& recipients,
                                            std::uint64_t size) {
@@ -116,7 +141,7 @@ std::string go_where_it_was_greylisted(Route& route, const std::vector<queue::Re
 
 // Null, and attempt.judged filled in, when there is none to be had; null and not filled in when the agent stops, or is short
 // of something itself.
-net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh) {
+net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Attempt& attempt, bool fresh, const Follower& live) {
     const DeliveryTerms terms = terms_of(*attempt.message);
     Lane lane = lane_of(*attempt.message, attempt.recipients.size());
     PlanDecision decision = co_await dialler.plan(attempt.domain, lane.sender_domain, attempt.settings, lane.author_domain);
@@ -151,7 +176,7 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
             co_await open->quit();
         }
     }
-    Dialled dialled = co_await dialler.dial(plan, terms, tasks);
+    Dialled dialled = co_await dialler.dial(plan, terms, tasks, live);
     attempt.transcript = std::move(dialled.transcript);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
     if (!dialled.connection && !stopping && !attempt.shortage) {
@@ -193,8 +218,9 @@ void DeliveryAgent::State::learn(Attempt& attempt) {
 // False: the agent stops, nothing was said of the message.
 net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
     counted.attempts += 1;
+    const Follower live = session_events_of(attempt);
     for (bool fresh = false;; fresh = true) {
-        ConnectionPool::ConnectionPtr connection = co_await connect(attempt, fresh);
+        ConnectionPool::ConnectionPtr connection = co_await connect(attempt, fresh, live);
         if (!connection) {
             if (!attempt.judged.empty()) co_return true;
             abandon(attempt, attempt.shortage ? kShortageWait : Duration(0));
@@ -203,6 +229,7 @@ net::awaitable<bool> DeliveryAgent::State::transmit(Attempt& attempt) {
         net::TaskGroup::StopCallback on_abort(tasks, {}, [&connection] {
             if (connection) connection->abort();
         });
+        const Following following(*connection, live);   // it outlives this, here or with the attempt
         const bool fits = co_await choose_form(attempt, *connection);
         if (!fits) {
             attempt.reuse = true;

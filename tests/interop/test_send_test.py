@@ -2,13 +2,57 @@
 """`posthorn send-test` (SD-24): by the way of all mail, with the dialogue, the TLS session, its own signature checked, and what the receiver sees."""
 
 import json
+import queue
 import re
+import socket
+import subprocess
+import threading
 
 from posthorn_test import world
+from posthorn_test.daemon import program
 from posthorn_test.sink import GMAIL_UNAUTHENTICATED, GREYLISTED, NO_SUCH_USER
 
 ADDRESS = "192.0.2.1"
 QUIET = {"retry": {"first": "1h", "grey": "1h", "jitter": 0.0}}
+
+
+TIMED = r"^ {2,}\d+\.\d{3} "   # a line of the session: seconds since it began
+
+
+class Live:
+    """A running `posthorn send-test`, whose lines are read as they come."""
+
+    def __init__(self, daemon, *arguments):
+        self.process = subprocess.Popen([program(), "send-test", *arguments, "--config", str(daemon.config_file)], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.lines = queue.Queue()
+        self.shown = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+        self.lines.put(None)
+
+    def wait_for(self, pattern, timeout=60.0):
+        while (line := self.lines.get(timeout=timeout)) is not None:
+            self.shown.append(line)
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"it ended without {pattern!r}:\n" + "\n".join(self.shown) + self.process.stderr.read())
+
+    def finish(self):
+        """The whole output, and the exit code."""
+        while (line := self.lines.get(timeout=60.0)) is not None:
+            self.shown.append(line)
+        return "\n".join(self.shown) + "\n", self.process.wait(20)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(20)
+        self.process.stdout.close()
+        self.process.stderr.close()
 
 
 class SendTest(world.WorldTest):
@@ -32,13 +76,16 @@ class SendTest(world.WorldTest):
         shown = self.send(w, code=0)
         self.assertRegex(shown, r"^Message \w{13} from postmaster@example\.test to bob@dest\.test is in the queue\.\n")
         id = shown.split()[1]
-        # As it happens, then the session, TLS among it.
+        # As it happens, the session and its TLS among it, which is not said again.
         self.assertRegex(shown, r"\n\d\d:\d\d:\d\d connected to=mx\.dest\.test\[.*tls=\"TLSv1\.\d ")
         self.assertRegex(shown, rf"\n\d\d:\d\d:\d\d delivered <bob@dest\.test>: 250 .*{id}")
         self.assertRegex(shown, r"\nMessage \w{13} to bob@dest\.test was delivered ")
-        session = shown[shown.index("\nThe session:\n"):]
-        for words in ("*  TLSv1.", "C: MAIL FROM:<postmaster@example.test>", "C: RCPT TO:<bob@dest.test>", "C: DATA", "S: 250 "):
-            self.assertIn(words, session)
+        for words in (r"\*  connected to mx\.dest\.test\[", "S: 220 ", r"\*  TLSv1\.", "C: MAIL FROM:<postmaster@example\.test>",
+                      "C: RCPT TO:<bob@dest\.test>", "C: DATA", "S: 354 ", r"\*  the message goes out, \d+ octets", "S: 250 .*Ok"):
+            self.assertRegex(shown, "(?m)" + TIMED + words)
+        self.assertEqual(shown.count("C: MAIL FROM:"), 1)
+        self.assertNotRegex(shown, "The session:|[Oo]f the session|C: QUIT")
+        self.assertNotIn("Authentication-Results", shown)   # words of the letter: content is never shown
         self.assertRegex(shown, r"\n  ok +d=example\.test s=rsa a=rsa-sha256, a key of 2048 bits\n")
         for fact in ("spf", "dkim", "dmarc", "alignment", "ptr"):
             self.assertRegex(shown, rf"\n  ok +{fact} \(")
@@ -54,12 +101,72 @@ class SendTest(world.WorldTest):
         self.assertIsNone(json.loads(w.daemon.command("why", other, "--json").stdout)["session"])
         self.assertFalse(w.daemon.log(rf"\bsigned\b.*id={other}"))
 
+    def live(self, w, *arguments):
+        run = Live(w.daemon, *arguments)
+        self.addCleanup(run.end)
+        return run
+
+    def test_the_dialogue_is_shown_while_the_server_thinks(self):
+        for stage, earlier, later in (("connect", [r"\*  connected to mx\.dest\.test\["], "S: 220 "),
+                                      ("rcpt", ["S: 220 ", "C: EHLO ", r"\*  TLSv1\.", "C: EHLO ", "S: 250 ", "C: MAIL FROM:", "C: RCPT TO:<bob@dest"],
+                                       "S: 354 ")):
+            with self.subTest(stage):
+                w = self.right_world()
+                go_on = threading.Event()
+                self.addCleanup(go_on.set)
+                w.sink.rule(stage, gate=go_on)
+                run = self.live(w, "bob@dest.test")
+                for words in earlier:
+                    run.wait_for(TIMED + words)
+                self.assertNotRegex("\n".join(run.shown), "(?m)" + TIMED + later)
+                go_on.set()
+                shown, code = run.finish()
+                self.assertEqual(code, 0, shown)
+                self.assertRegex(shown, "(?m)" + TIMED + later)
+                self.assertEqual(shown.count("C: RCPT TO:"), 1)
+
+    def test_a_connection_that_was_open(self):
+        """What went over it before this message was seen by nobody; the journal has it."""
+        w = self.right_world()
+        self.send(w, code=0)
+        w.daemon.wait_for_empty_queue()
+        shown = self.send(w, code=0, to="carol@dest.test")
+        self.assertEqual(len(w.sink.sessions), 1)
+        live, _, rest = shown.partition("\nOf the session, what was not shown above:\n")
+        self.assertRegex(live, "(?m)" + TIMED + "C: RCPT TO:<carol@dest")
+        self.assertNotIn("C: EHLO", live)
+        self.assertRegex(rest, "(?m)" + TIMED + "C: EHLO")
+        self.assertNotIn("C: RCPT TO", rest)
+        # Nor is this message's end seen in the session of another's.
+        other = w.daemon.send("dora@dest.test").split()[-1]
+        w.daemon.wait_for_log(rf"\bdelivered\b.*id={other}")
+        self.assertFalse(w.daemon.log("session .*dora"))
+
+    def test_events_are_not_shown(self):
+        """Where the events cannot be followed the session comes from the journal."""
+        w = self.right_world()
+        readers = [socket.socket(socket.AF_UNIX) for _ in range(8)]   # EventFeed::kMostReaders
+        for reader in readers:
+            self.addCleanup(reader.close)
+            reader.settimeout(30)
+            reader.connect(str(w.daemon.directory / "admin.sock"))
+            reader.sendall(b"GET /v1/events HTTP/1.1\r\nHost: posthorn\r\n\r\n")
+            self.assertIn(b"200", reader.recv(4096))
+        shown = self.send(w, code=75)
+        self.assertIn("the daemon's events are not shown to you", self.remarks)
+        before, _, session = shown.partition("\nThe session:\n")
+        self.assertNotIn("C: ", before)
+        self.assertEqual(session.count("C: RCPT TO:<bob@dest.test>"), 1)
+        self.assertRegex(session, r"(?m)" + TIMED + r"\*  connected to")
+
     def test_as_json_from_another_address_in_clear(self):
         w = self.right_world(starttls=False)
         told = json.loads(self.send(w, "--json", "--from", "alice@example.test", code=0))
         self.assertEqual((told["fate"], told["from"]), ("delivered", "alice@example.test"))
         self.assertEqual([one["result"] for one in told["signatures"]], ["pass"])
         self.assertIn("delivered", [one["event"] for one in told["events"]])
+        lines = [one["line"] for one in told["events"] if one["event"] == "session"]
+        self.assertEqual("".join(line + "\n" for line in lines), told["why"]["session"]["text"])
         self.assertIn("C: DATA", told["why"]["session"]["text"])
         self.assertNotIn("TLSv1", told["why"]["session"]["text"])
         proofs = ("spf", "dkim", "dmarc", "alignment", "ptr")
@@ -90,7 +197,7 @@ class SendTest(world.WorldTest):
         # Its meaning in words, as `why` has it, and the session.
         self.assertIn("class       rcpt-perm: there is no such mailbox", shown)
         self.assertIn("to do       Correct the address.", shown)
-        self.assertIn("C: RCPT TO:<bob@dest.test>", shown)
+        self.assertEqual(shown.count("C: RCPT TO:<bob@dest.test>"), 1)
         self.assertRegex(shown, r"\n  ok +d=example\.test s=rsa")
 
     def test_refused_for_want_of_proof(self):

@@ -4,6 +4,7 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include "net/connect.hpp"
 #include "net/offload.hpp"
@@ -27,8 +28,9 @@ protocol::ClientOptions session_options(const ConnectionOptions& options) {
     return out;
 }
 
-std::string transcript_of_no_connection(std::string_view words, SteadyTime began) {
+std::string transcript_of_no_connection(std::string_view words, SteadyTime began, const protocol::Transcript::Follower& live) {
     protocol::Transcript transcript;
+    transcript.follow(live);
     transcript.note(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began), words);
     return transcript.text();
 }
@@ -104,11 +106,12 @@ net::awaitable<Opened> Connection::open_once(Target target, ConnectionOptions op
                                              std::to_string(target.port) + " failed: " + connected.error.message());
         opened.failure.local = true;
         opened.connect_error = connected.error;
-        opened.transcript = transcript_of_no_connection(opened.failure.reply.lines.back(), began);
+        opened.transcript = transcript_of_no_connection(opened.failure.reply.lines.back(), began, options.live);
         co_return opened;
     }
     auto connection = std::make_unique<Connection>(std::move(*connected.stream), std::move(target), std::move(options), tls, files);
     connection->begun_ = began;
+    connection->follow(std::exchange(connection->options_.live, nullptr));
     connection->note("connected to " + connection->target_.to_string() + " port " + std::to_string(connection->target_.port) +
                      (connection->stream_.local().ip ? " from " + connection->stream_.local().ip->to_string() : std::string()));
     std::optional<net::TaskGroup::StopCallback> on_stop;

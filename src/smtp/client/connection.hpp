@@ -51,6 +51,7 @@ struct ConnectionOptions {
     bool login_in_clear = false;            // AUTH also where the connection is not under TLS
     bool helo = false;                      // HELO at once, no ESMTP; open() finds out for itself where it must be
     ClientTimeouts timeouts;
+    protocol::Transcript::Follower live;    // sees the opening as it happens, and what comes then, until follow() says otherwise
     net::TaskGroup* stop_with = nullptr;    // its request_stop() ends the opening, before which no mail is at stake
 };
 
@@ -118,6 +119,8 @@ public:
     [[nodiscard]] const net::TlsFacts& tls_facts() const { return tls_facts_; }
     // What went to and fro: the opening and the last transaction.
     [[nodiscard]] std::string transcript() const { return transcript_.text(); }
+    // The same, line by line as it happens (protocol::Transcript::follow); whoever sets it takes it back.
+    void follow(protocol::Transcript::Follower live) { transcript_.follow(std::move(live)); }
     // All that RFC 8689 s4.2.1 asks: the host was found for certain, proved its name under TLS, and knows the option.
     [[nodiscard]] bool may_carry_require_tls() const {
         return options_.host_is_certain && tls_facts_.verified && session_.secure() && session_.extensions().require_tls;

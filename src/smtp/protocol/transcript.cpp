@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -15,15 +16,15 @@ constexpr std::size_t kBegin = 1536;
 constexpr std::size_t kEnd = 2048;
 constexpr std::size_t kLongestLine = 700;  // RFC 5321 s4.5.3.1.5 has 512, and escapes take room
 
-void append_line(std::string& out, Duration at, std::string_view mark, std::string_view line) {
+std::string line_of(Duration at, std::string_view mark, std::string_view words) {
     char time[32];
     const auto milliseconds = std::max<Duration::rep>(0, at.count());
     const int length = std::snprintf(time, sizeof time, "%6lld.%03lld ", static_cast<long long>(milliseconds / 1000),
                                      static_cast<long long>(milliseconds % 1000));
-    out.append(time, static_cast<std::size_t>(length));
-    out += mark;
-    out += text::safe_for_log(line, kLongestLine);
-    out += '\n';
+    std::string line(time, static_cast<std::size_t>(length));
+    line += mark;
+    line += text::safe_for_log(words, kLongestLine);
+    return line;
 }
 
 std::string left_out(std::uint64_t octets) { return "           [" + std::to_string(octets) + " octets left out]\n"; }
@@ -32,6 +33,48 @@ std::string left_out(std::uint64_t octets) { return "           [" + std::to_str
 std::string_view shown_reply(std::string_view line) { return line.starts_with("334 ") ? std::string_view("334 [challenge]") : line; }
 
 }  // namespace
+
+// Lines out of octets as they come. A reply may come in slices: its line has the time of the last.
+class Transcript::Lines {
+public:
+    explicit Lines(Follower give) : give_(std::move(give)) {}
+
+    void add(Kind kind, Duration at, std::string_view octets) {
+        if (kind != Kind::heard) finish();
+        while (!octets.empty()) {
+            const std::size_t stop = octets.find('\n');
+            // Of one without end no more is kept than is shown.
+            if (line_.size() <= kLongestLine) line_ += octets.substr(0, stop);
+            octets.remove_prefix(stop == std::string_view::npos ? octets.size() : stop + 1);
+            begun_ = true;
+            at_ = at;
+            if (stop == std::string_view::npos && kind == Kind::heard) return;
+            end_line(kind);
+        }
+    }
+    // What was heard of a line that does not go on.
+    void finish() {
+        if (begun_) end_line(Kind::heard);
+    }
+
+private:
+    void end_line(Kind kind) {
+        std::string_view line = line_;
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        const std::string_view mark = kind == Kind::said ? "C: " : kind == Kind::heard ? "S: " : "*  ";
+        give_(line_of(at_, mark, kind == Kind::heard ? shown_reply(line) : line));
+        line_.clear();
+        begun_ = false;
+    }
+
+    Follower give_;
+    std::string line_;
+    Duration at_{};
+    bool begun_ = false;
+};
+
+Transcript::Transcript() = default;
+Transcript::~Transcript() = default;
 
 void Transcript::Part::clear() {
     octets.clear();
@@ -59,8 +102,21 @@ void Transcript::begin_transaction() {
     end_.clear();
 }
 
+void Transcript::follow(Follower follower) {
+    if (live_) live_->finish();
+    live_.reset();
+    if (!follower) return;
+    live_ = std::make_unique<Lines>([see = std::move(follower), room = kLongestTranscript](std::string_view line) mutable {
+        if (room == 0) return;
+        const bool fits = line.size() < room;
+        room = fits ? room - line.size() : 0;
+        see(fits ? line : "           [what follows is not shown as it happens]");
+    });
+}
+
 void Transcript::add(Kind kind, Duration at, std::string_view octets) {
     if (octets.empty()) return;
+    if (live_) live_->add(kind, at, octets);
     Part& first = transactions_ == 0 ? opening_ : begin_;
     const std::size_t bound = transactions_ == 0 ? kOpening : kBegin;
     // Once something went to the end, all that follows does.
@@ -74,24 +130,13 @@ void Transcript::add(Kind kind, Duration at, std::string_view octets) {
 }
 
 void Transcript::render(std::string& out, const Part& part) {
-    std::string line;
+    Lines lines([&out](std::string_view line) { out.append(line).push_back('\n'); });
     for (std::size_t i = 0; i < part.pieces.size(); ++i) {
         const Piece& piece = part.pieces[i];
-        const bool more_of_it = i + 1 < part.pieces.size() && part.pieces[i + 1].kind == piece.kind;
         const std::size_t end = i + 1 < part.pieces.size() ? part.pieces[i + 1].begin : part.octets.size();
-        std::string_view octets = std::string_view(part.octets).substr(piece.begin, end - piece.begin);
-        const std::string_view mark = piece.kind == Kind::said ? "C: " : piece.kind == Kind::heard ? "S: " : "*  ";
-        while (!octets.empty()) {
-            const std::size_t stop = octets.find('\n');
-            line += octets.substr(0, stop);
-            octets.remove_prefix(stop == std::string_view::npos ? octets.size() : stop + 1);
-            // A reply may come in slices: its line has the time of the last.
-            if (stop == std::string_view::npos && more_of_it && piece.kind == Kind::heard) break;
-            if (line.ends_with('\r')) line.pop_back();
-            append_line(out, piece.at, mark, piece.kind == Kind::heard ? shown_reply(line) : std::string_view(line));
-            line.clear();
-        }
+        lines.add(piece.kind, piece.at, std::string_view(part.octets).substr(piece.begin, end - piece.begin));
     }
+    lines.finish();
 }
 
 std::string Transcript::text(std::size_t limit) const {

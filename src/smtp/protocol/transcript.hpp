@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +22,20 @@ inline constexpr std::size_t kLongestTranscript = 8 * 1024;
 // also its end. What lies between is counted. The content of messages is never given here, and of a login only its mechanism.
 class Transcript {
 public:
+    // Sees a line as text() has it, without its end, as soon as it is whole. Must not throw.
+    using Follower = std::function<void(std::string_view line)>;
+
+    Transcript();
+    ~Transcript();
+
     void said(Duration at, std::string_view octets) { add(Kind::said, at, octets); }    // by us, as written
     void heard(Duration at, std::string_view octets) { add(Kind::heard, at, octets); }  // from the peer, however it was sliced
     void note(Duration at, std::string_view words) { add(Kind::note, at, words); }      // no octets of SMTP: "connected to ..."
     // Another transaction on the same connection: the one before is forgotten.
     void begin_transaction();
+    // From now on in place of who followed before; empty: nobody, which costs nothing. It sees at most kLongestTranscript octets of lines,
+    // then one that says so. What it refers to must last until it is replaced: the owner does so before the connection is others'.
+    void follow(Follower follower);
 
     // Lines like
     //      0.012 S: 250 ok
@@ -33,6 +44,7 @@ public:
     [[nodiscard]] std::string text(std::size_t limit = kLongestTranscript) const;
 
 private:
+    class Lines;
     enum class Kind : std::uint8_t { said, heard, note };
     struct Piece {
         Kind kind;
@@ -50,6 +62,7 @@ private:
     void add(Kind kind, Duration at, std::string_view octets);
     static void render(std::string& out, const Part& part);
 
+    std::unique_ptr<Lines> live_;  // null: nobody follows
     Part opening_, begin_, end_;  // begin_ and end_: of the transaction
     std::uint32_t transactions_ = 0;
 };

@@ -25,6 +25,28 @@ TEST(SendTestFate, IsReadFromWhy) {
     EXPECT_EQ(fate(R"({"recipients": [{"state": "suppressed"}]})"), TestFate::refused);
 }
 
+// SD-24: what was shown as it happened is not shown again, and nothing is missing.
+TEST(SendTestSession, InTheEndOnlyWhatWasNotSeenIsShown) {
+    const std::string kept =
+        "     0.001 S: 220 hello\n"
+        "           [1 transactions before this one, on the same connection]\n"
+        "     1.000 C: DATA\n"
+        "     1.001 S: 250 ok\n"
+        "     1.001 S: 250 ok\n";
+    EXPECT_EQ(unseen_session(kept, {}), kept);   // nobody may follow
+    EXPECT_EQ(unseen_session({}, {}), "");
+    // A connection that was open before.
+    EXPECT_EQ(unseen_session(kept, {"     1.000 C: DATA", "     1.001 S: 250 ok", "     1.001 S: 250 ok"}),
+              "     0.001 S: 220 hello\n           [1 transactions before this one, on the same connection]\n");
+    // Lines that look the same are counted.
+    EXPECT_EQ(unseen_session("     1.001 S: 250 ok\n     1.001 S: 250 ok\n", {"     1.001 S: 250 ok"}), "     1.001 S: 250 ok\n");
+    // All was seen, more than the journal keeps.
+    EXPECT_EQ(unseen_session("     1.000 C: DATA\n           [900 octets left out]\n     1.001 S: 250 ok\n",
+                             {"     1.000 C: DATA", "     1.000 *  and more", "     1.001 S: 250 ok"}),
+              "");
+    EXPECT_EQ(session_text("     1.000 C: DATA\n     1.001 S: a\x1b"), "       1.000 C: DATA\n       1.001 S: a\\x1b\n");
+}
+
 TestProofs right() {
     TestProofs proofs;
     proofs.seen = true;

@@ -87,6 +87,7 @@ class Rule:
     recipient: str = ""
     times: int = -1            # -1: always; else so many times, then never again
     delay: float = 0.0         # seconds before the reply (tarpit)
+    gate: threading.Event = None   # the reply waits until it is set
     drop: str = ""             # "before": hang up in place of replying; "after": reply, then hang up; "inside": in the DATA block
     keep: bool = False         # at `dot`: count the message as received all the same
     garbage: bool = False      # at `starttls`: say 220, then send what is not TLS
@@ -337,6 +338,9 @@ class _Dialogue:
         if rule.delay:
             self._flush()
             time.sleep(rule.delay)
+        if rule.gate:
+            self._flush()
+            rule.gate.wait(120)
 
     def _misbehave(self, rule):
         """What a rule does before a reply, or in place of one."""

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "smtp/protocol/transcript.hpp"
 
@@ -95,6 +97,76 @@ TEST(Transcript, AnEndlessGreetingIsBounded) {
     for (int i = 0; i < 100'000; ++i) transcript.heard(at(i), "220-and so on\r\n");
     EXPECT_LE(transcript.text().size(), kLongestTranscript);
     EXPECT_LE(transcript.text(500).size(), 500U);
+}
+
+Transcript::Follower into(std::vector<std::string>& lines) {
+    return [&lines](std::string_view line) { lines.emplace_back(line); };
+}
+
+// SD-24: a send-test shows the dialogue live.
+TEST(Transcript, AFollowerSeesEachLineAsSoonAsItIsWhole) {
+    Transcript transcript;
+    std::vector<std::string> seen;
+    transcript.follow(into(seen));
+    transcript.note(at(3), "connected to mx.dest.test[192.0.2.1] port 25");
+    EXPECT_EQ(seen.size(), 1U);
+    transcript.heard(at(5), "220-mx.dest.test\r\n220 he");
+    EXPECT_EQ(seen.size(), 2U);   // the second line is not whole
+    transcript.heard(at(7), "llo\r\n");
+    EXPECT_EQ(seen.size(), 3U);
+    transcript.begin_transaction();
+    transcript.said(at(8), "MAIL FROM:<a@example.test>\r\nRCPT TO:<b@dest.test>\r\n");
+    EXPECT_EQ(seen.size(), 5U);
+    transcript.heard(at(9), "250 ok\r\n550 \x1b[2J no\r\n421 clos");
+    EXPECT_EQ(seen.size(), 7U);
+    transcript.note(at(10), "connection closed by mx.dest.test[192.0.2.1]");
+    EXPECT_EQ(seen.size(), 9U);   // what came of the reply, too
+    EXPECT_EQ(seen[6], "     0.009 S: 550 \\x1b[2J no");
+    std::string joined;
+    for (const std::string& line : seen) joined += line + "\n";
+    EXPECT_EQ(joined, transcript.text());
+}
+
+TEST(Transcript, WhoFollowsNoMoreSeesNothingMore) {
+    Transcript transcript;
+    std::vector<std::string> first, second;
+    transcript.heard(at(1), "220 before\r\n");
+    transcript.follow(into(first));
+    transcript.heard(at(2), "250 first\r\n250 bro");
+    transcript.follow(into(second));
+    transcript.heard(at(3), "ken off\r\n");
+    transcript.follow({});
+    transcript.said(at(4), "QUIT\r\n");
+    EXPECT_EQ(first, (std::vector<std::string>{"     0.002 S: 250 first", "     0.002 S: 250 bro"}));
+    EXPECT_EQ(second, (std::vector<std::string>{"     0.003 S: ken off"}));
+}
+
+TEST(Transcript, AFollowerIsToldOfAnEndlessSessionOnlyItsBegin) {
+    Transcript transcript;
+    std::vector<std::string> seen;
+    transcript.follow(into(seen));
+    for (int i = 0; i < 100'000; ++i) transcript.heard(at(i), "220-and so on\r\n");
+    std::size_t octets = 0;
+    for (const std::string& line : seen) octets += line.size();
+    EXPECT_GT(octets, kLongestTranscript / 2);
+    EXPECT_LE(octets, kLongestTranscript + 100);
+    EXPECT_EQ(seen.back(), "           [what follows is not shown as it happens]");
+    // A line without end: no more is kept of it than is shown.
+    transcript.follow(into(seen));
+    for (int i = 0; i < 100'000; ++i) transcript.heard(at(i), "no end");
+    transcript.follow({});
+    EXPECT_LE(seen.back().size(), 800U);
+    EXPECT_TRUE(seen.back().ends_with("..."));
+}
+
+TEST(Transcript, AFollowerSeesNoChallenge) {   // RFC 4954
+    Transcript transcript;
+    std::vector<std::string> seen;
+    transcript.follow(into(seen));
+    transcript.heard(at(1), "334 cj1yT3ByTk");
+    transcript.heard(at(2), "dmd0ViZVJXZ2Jo\r\n");
+    transcript.said(at(3), without_secrets("c2VjcmV0\r\n"));
+    EXPECT_EQ(seen, (std::vector<std::string>{"     0.002 S: 334 [challenge]", "     0.003 C: [response]"}));
 }
 
 // RFC 4954: nothing from which a password can be had.
