@@ -115,9 +115,13 @@ private:
         }
     }
 
+    // Files that include each other grow without bound within that depth.
+    static constexpr std::size_t kMostFiles = 1000;
+
     void include(const std::string& path, int depth) {
-        if (depth > 10) return;
+        if (depth > 10 || included_ > kMostFiles) return;
         if (path.find_first_of("*?") == std::string::npos) {
+            ++included_;
             if (const auto text = files_.text(path)) read(path, *text, depth + 1);
             return;
         }
@@ -125,6 +129,7 @@ private:
         for (const std::string& name : files_.names(directory)) {
             if (!matches(std::string_view(path).substr(directory.size() + 1), name)) continue;
             const std::string file = absolute_path(directory, name);
+            if (++included_ > kMostFiles) return;
             if (const auto text = files_.text(file)) read(file, *text, depth + 1);
         }
     }
@@ -132,6 +137,7 @@ private:
     Dovecot& found_;
     const Files& files_;
     std::vector<std::string> blocks_;
+    std::size_t included_ = 0;
 };
 
 // Dovecot's schemes whose hashes crypt(3) reads as they are.

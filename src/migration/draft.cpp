@@ -7,6 +7,8 @@
 #include <array>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace posthorn::migration {
 namespace {
 
@@ -39,8 +41,16 @@ std::size_t rank(std::string_view name) {
     return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), name) - kOrder.begin());
 }
 
+// What came from other programs' files: TOML allows no controls in comments, and terminals obey them.
+std::string harmless(std::string_view words) {
+    return text::has_control(words) || !text::is_utf8(words) ? text::safe_for_log(words, words.size() + 1)
+                                                             : std::string(words);
+}
+
 // "# words", wrapped.
-std::string comment(std::string_view words) {
+std::string comment(std::string_view origin) {
+    const std::string whole = harmless(origin);
+    std::string_view words = whole;
     std::string text;
     while (!words.empty()) {
         std::size_t cut = words.size();
@@ -87,7 +97,7 @@ Draft::Table& Draft::Table::set(std::string_view key, std::string_view value, st
     if (origin.empty())
         text_ += line + "\n";
     else if (line.size() + origin.size() + 4 <= kWidth)
-        text_ += line + "  # " + std::string(origin) + "\n";
+        text_ += line + "  # " + harmless(origin) + "\n";
     else
         text_ += comment(origin) + line + "\n";
     keys_.emplace_back(key);

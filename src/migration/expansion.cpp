@@ -8,6 +8,9 @@ namespace posthorn::migration {
 namespace {
 
 constexpr int kMaxDepth = 100;  // Postfix's own bound on nested parameters
+// Parameters that each name another twice grow without bound within that depth.
+constexpr std::size_t kMostOctets = 1UL << 20;
+constexpr std::size_t kMostParameters = 100'000;
 
 bool is_name_character(char c) {
     return text::is_alnum(c) || c == '_';
@@ -46,6 +49,8 @@ public:
     // False where the text cannot be expanded; fault says why.
     bool append(std::string_view text, std::string& out, int depth) {
         if (depth > kMaxDepth) return fail("parameters that refer to each other in a circle");
+        if (++parameters_ > kMostParameters || out.size() + text.size() > kMostOctets)
+            return fail("parameters that name others so often that the value has no end");
         while (!text.empty()) {
             const std::size_t dollar = text.find('$');
             out += text.substr(0, dollar);
@@ -193,6 +198,7 @@ private:
 
     const Lookup& lookup_;
     const std::function<void(std::string_view)>& undefined_;
+    std::size_t parameters_ = 0;
 };
 
 }  // namespace

@@ -36,12 +36,14 @@ class Reader {
 public:
     Reader(OpenDkim& found, const Files& files) : found_(found), files_(files) {}
 
+    static constexpr std::size_t kMostFiles = 1000;  // files that include each other grow without bound
+
     void read_conf(const std::string& path, const std::string& text, int depth) {
         for (Row& row : rows_of(text, path)) {
             auto [name, value] = cut(row.text);
             if (text::iequals(name, "Include")) {
                 const std::string included = absolute_path(parent_directory(path), value);
-                const auto more = depth < 5 ? files_.text(included) : std::nullopt;
+                const auto more = depth < 5 && ++included_ <= kMostFiles ? files_.text(included) : std::nullopt;
                 if (more)
                     read_conf(included, *more, depth + 1);
                 else
@@ -153,6 +155,7 @@ private:
 
     OpenDkim& found_;
     const Files& files_;
+    std::size_t included_ = 0;
 };
 
 }  // namespace

@@ -111,6 +111,7 @@ std::vector<LookupTable> Planner::tables(std::string_view name) {
     std::vector<LookupTable> found = read_tables(main.list(name), files, main.origin(name));
     for (const LookupTable& table : found) {
         if (table.problem.empty()) continue;
+        if (!main.is_set(name)) continue;  // Postfix's default, such as nis:mail.aliases
         if (table.kind == LookupTable::Kind::opaque)
             not_carried_at(name, main.origin(name),
                            table.spec + " " + table.problem + ": what is in it is yours to carry over.");
@@ -154,6 +155,24 @@ void account_for_the_rest(Planner& planner) {
     rest_of_opendkim(planner);
 }
 
+namespace {
+
+// They have octets of other programs' files in them, and go to terminals and into JSON.
+void make_harmless(std::vector<Note>& notes) {
+    for (Note& note : notes) {
+        for (std::string* text : {&note.subject, &note.words, &note.origin.file}) {
+            std::string safe;
+            for (const std::string_view line : text::split(*text, '\n'))
+                safe += (line.data() == text->data() ? "" : "\n") + (text::has_control(line) || !text::is_utf8(line)
+                                                          ? text::safe_for_log(line, line.size() + 1)
+                                                          : std::string(line));
+            *text = std::move(safe);
+        }
+    }
+}
+
+}  // namespace
+
 Result<Migration> plan(const Files& files, const Sources& sources) {
     const std::string main_file = absolute_path(sources.postfix, "main.cf");
     const auto main_text = files.text(main_file);
@@ -191,6 +210,9 @@ Result<Migration> plan(const Files& files, const Sources& sources) {
         planner.dovecot ? ", " + planner.dovecot->file : ""));
     for (const config::Mistake& mistake : config::parse(made.toml, sources.output, {}).mistakes)
         made.blocked.push_back(mistake.to_string());
+    for (std::vector<Note>* notes :
+         {&made.carried, &made.not_carried, &made.not_needed, &made.mistakes, &made.to_do})
+        make_harmless(*notes);
     std::stable_sort(made.mistakes.begin(), made.mistakes.end(),
                      [](const Note& a, const Note& b) { return a.origin < b.origin; });
     return made;
