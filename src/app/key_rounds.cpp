@@ -22,6 +22,7 @@ using auth::dkim::RotationStep;
 namespace {
 
 constexpr int kMostSteps = 8;  // of one domain in one round
+constexpr Duration kTablePause = std::chrono::seconds(10);  // a table of all domains is not made for each of them
 constexpr Duration kSevenDays = std::chrono::hours(7 * 24);
 
 std::string_view action_of(RotationStep::Kind kind) {
@@ -112,10 +113,16 @@ net::awaitable<void> KeyRounds::rounds() {
 net::awaitable<void> KeyRounds::look_after_all() {
     const std::uint64_t turn = turn_;
     const std::vector<auth::DomainOptions> domains = auth_.domains;
+    SteadyTime next_table = std::chrono::steady_clock::now() + kTablePause;
     for (const auth::DomainOptions& domain : domains) {
         if (domain.key_directory.empty()) continue;
         if (tasks_.stopping() || turn != turn_) break;
         co_await look_after(domain);
+        // One whose servers are silent keeps those before it waiting no longer.
+        if (changed_ && turn == turn_ && !tasks_.stopping() && std::chrono::steady_clock::now() >= next_table) {
+            co_await make_table();
+            next_table = std::chrono::steady_clock::now() + kTablePause;
+        }
     }
     // Also after a reload meanwhile: the next round begins at once then.
     if (changed_ && turn == turn_ && !tasks_.stopping()) co_await make_table();
@@ -159,6 +166,7 @@ net::awaitable<void> KeyRounds::look_after(auth::DomainOptions domain) {
 }
 
 net::awaitable<KeysSeen> KeyRounds::look_in_dns(const std::string& domain, const Directory& directory) {
+    const std::uint64_t turn = turn_;
     KeysSeen seen;
     std::vector<events::Figures::KeyTrouble> missing;
     std::string publish;
@@ -175,6 +183,7 @@ net::awaitable<KeysSeen> KeyRounds::look_in_dns(const std::string& domain, const
         seen.emplace_back(selector, std::move(one));
         if (tasks_.stopping()) break;
     }
+    if (turn != turn_) co_return seen;  // a reload may have taken the domain out: nobody would end its alarm
     domains_[domain].missing = std::move(missing);
     domains_[domain].publish = std::move(publish);
     co_return seen;

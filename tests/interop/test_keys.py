@@ -385,6 +385,24 @@ class Rotation(unittest.TestCase):
                          {"old": ("active", True), "new": ("retiring", True)})
         rotate("--retire", "old", code=1)   # nothing would sign
 
+    def test_a_domain_that_is_taken_out_during_a_look_raises_no_alarm(self):
+        first = time.strftime("mta-%Y%m", time.gmtime())
+        name = f"{first}._domainkey.{DOMAIN}"
+        alarm = rf"key-unpublished.*{name}"
+        self.daemon.wait_for_output(alarm, "alarms")
+        for server in self.zone.servers.values():
+            server.fail(name, "silent")
+        asked = self.zone.servers["ns1"].asked(name, "TXT")
+        self.wait(lambda: self.zone.servers["ns1"].asked(name, "TXT") > asked, "no look began")
+        at_resolver = self.zone.resolver.asked(name, "TXT")
+        self.daemon.tables["domain"] = []
+        self.daemon.write_config()
+        self.daemon.reload()
+        # The look ends with the resolver, as ever.
+        self.wait(lambda: self.zone.resolver.asked(name, "TXT") > at_resolver, "the look did not end")
+        self.daemon.command("dkim", "testkey", "--domain", DOMAIN, check=False)   # time for the answer
+        self.wait(lambda: not re.search(alarm, self.daemon.command("alarms").stdout), "the alarm stays")
+
 
 if __name__ == "__main__":
     world.main()
