@@ -46,6 +46,11 @@ std::string indented(const std::string& name, const std::string& value) {
     return out;
 }
 
+// A record that is right may be another's text, with octets that a terminal obeys.
+std::string printable(const std::string& value) {
+    return text::has_control(value) || !text::is_utf8(value) ? text::safe_for_log(value, value.size() + 1) : value;
+}
+
 std::string record_view(const RecordsShown& shown, const WantedRecord& one) {
     std::string out = fmt::format("{}: {}\n", one.record.purpose, state_words(shown, one));
     if (!one.words.empty()) out += indented("note", one.words);
@@ -53,7 +58,7 @@ std::string record_view(const RecordsShown& shown, const WantedRecord& one) {
     if (!one.record.zone.empty())
         out += indented("zone", one.record.zone) + indented("host part", host_part(one.record));
     return out + indented("whole name", one.record.name) + indented("type", one.record.type) +
-           indented("value", one_line(one.record));
+           indented("value", printable(one_line(one.record)));
 }
 
 std::string full_view(const RecordsShown& shown, const WantedRecord& one) {
@@ -125,8 +130,8 @@ std::string records_text(const RecordsShown& shown, RecordForm form) {
         case RecordForm::line: {
             std::string out;
             for (const WantedRecord& one : shown.records)
-                out += fmt::format("{}\t{}\t{}\t{}\n", one.record.zone.empty() ? "-" : one.record.zone,
-                                   host_part(one.record), one.record.type, one_line(one.record));
+                if (one.need != Need::hint) out += fmt::format("{}\t{}\t{}\t{}\n", one.record.zone.empty() ? "-" : one.record.zone,
+                                   host_part(one.record), one.record.type, printable(one_line(one.record)));
             return out;
         }
         default:

@@ -49,6 +49,18 @@ TEST(RecordsView, OnlyLinesOfItsZoneAreLinesOfTheFile) {
     EXPECT_NE(records_text(other, RecordForm::zone).find("\nmail.example.net. IN A 192.0.2.1\n"), std::string::npos);
 }
 
+// A record that is right may be another's text: a DMARC record above ours, say.
+TEST(RecordsView, OctetsThatTerminalsObeyAreSpelledOut) {
+    RecordsShown shown;
+    shown.domain = shown.zone = "example.com";
+    shown.records.push_back(wanted(RecordKind::dmarc, auth::txt_record("_dmarc.example.com", "v=DMARC1; p=none; x=\x1b[31m\xff"), "example.com"));
+    for (const RecordForm form : {RecordForm::all, RecordForm::brief, RecordForm::line, RecordForm::zone}) {
+        const std::string text = records_text(shown, form);
+        EXPECT_EQ(text.find_first_of("\x1b\xff"), std::string::npos) << text;
+        EXPECT_NE(text.find("p=none; x="), std::string::npos) << text;
+    }
+}
+
 TEST(RecordsView, Route53HasTheZonesRecordsAlone) {
     const auto batch = boost::json::parse(records_text(some(), RecordForm::route53));
     ASSERT_EQ(batch.at("Changes").as_array().size(), 2U);
@@ -62,6 +74,12 @@ TEST(RecordsView, ALineForAPanelHasFourFields) {
     EXPECT_EQ(records_text(some(), RecordForm::line).substr(0, 130),
               "-\t1.2.0.192.in-addr.arpa\tPTR\tmail.example.net\nexample.net\tmail\tA\t192.0.2.1\nexample.com\t@\tTXT\tv=spf1 -all\n"
               "example.com\ts._domainkey\t");
+}
+
+// What wants more than a record, such as a policy on a web server, is not to be entered by itself.
+TEST(RecordsView, LinesForAPanelAreWithoutHints) {
+    EXPECT_EQ(records_text(some(), RecordForm::line).find("_mta-sts"), std::string::npos);
+    EXPECT_NE(records_text(some(), RecordForm::zone).find(";_mta-sts"), std::string::npos);
 }
 
 TEST(RecordsView, SaysThatAllIsThere) {
