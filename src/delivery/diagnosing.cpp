@@ -80,7 +80,8 @@ DiagnosisQuestion question_about(const Settings& settings, std::string_view from
     for (const auth::dkim::SigningIdentity& identity : selection.identities)
         question.signatures.emplace_back(identity.domain, identity.selector, identity.key);
     question.unsigned_reason = selection.reason;
-    if (!settings.delivery.tls_report.contact.empty()) question.report_to = "mailto:" + settings.delivery.tls_report.contact;
+    const std::string& contact = settings.delivery.tls_report.contact;
+    question.report_to = "mailto:" + (contact.empty() ? "postmaster@" + question.from_domain : contact);  // as `dns show` has it
     return question;
 }
 

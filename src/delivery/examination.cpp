@@ -48,10 +48,10 @@ void Examiner::dkim() {
         Fact& none = fact(FactKind::dkim, FactResult::fail, question_.from_domain,
                           question_.unsigned_reason.empty() ? "mail of " + question_.from_domain + " is not signed"
                                                             : "mail is not signed: " + question_.unsigned_reason);
-        none.repair = fmt::format(
-            "make a key with \"posthorn dkim genkey --domain {} --selector SELECTOR\", publish its record, and name it in the "
-            "[[domain]] section",
-            question_.from_domain);
+        // A reason has its remedy with it, and another than this where a key only waits for its record.
+        none.repair = question_.unsigned_reason.empty()
+                          ? fmt::format("make a key with \"posthorn domain add {}\", and publish its record", question_.from_domain)
+                          : std::string("mend what the reason names; \"posthorn dns show\" prints the record to publish");
         return;
     }
     for (const DkimSubject& signature : question_.signatures) {

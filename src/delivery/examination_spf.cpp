@@ -93,7 +93,7 @@ void Examiner::spf_of_helo() {
                  fmt::format("SPF of the EHLO name passes by \"{}\"", outcome->term));
         } else if (outcome->verdict == auth::spf::Verdict::none || outcome->verdict == auth::spf::Verdict::neutral) {
             Fact& none = fact(FactKind::spf_helo, FactResult::pass, subject,
-                              "the EHLO name has no SPF record that says no; with the record below reports (with the null "
+                              "the EHLO name has no SPF record that says no; with \"v=spf1 a -all\" at it reports (with the null "
                               "sender) would pass SPF, too");
             none.record = auth::zone_file(auth::txt_record(question_.helo, "v=spf1 a -all"));
         } else {

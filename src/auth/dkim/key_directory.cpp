@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 
 #include "auth/secret_file.hpp"
@@ -47,7 +48,8 @@ std::string key_path(const std::string& directory, std::string_view selector) { 
 
 Result<KeyStages> read_stages(const std::string& directory) {
     const std::string path = stages_path(directory);
-    if (!exists(path)) return KeyStages();
+    // "There is none" is no answer where we may not look: a key would be made beside those that sign.
+    if (!exists(path) && (errno == ENOENT || errno == ENOTDIR)) return KeyStages();
     const auto file = read_secret_file(path);
     if (!file) return file.error();
     return KeyStages::parse(file->content, path);

@@ -185,15 +185,17 @@ TEST(QuestionAbout, TakesNamesKeysAndAddressesFromTheSettings) {
     domain.name = "example.test";
     domain.keys.push_back({"s1", "key"});
     settings.keys = auth::dkim::KeyTable::build({domain}, settings.dkim, [](const std::string&) { return Result<auth::dkim::PrivateKeyPtr>(key()); });
-    settings.delivery.tls_report.contact = "postmaster@example.test";
+    settings.delivery.tls_report.contact = "tls@example.test";
     DiagnosisQuestion question = question_about(settings, "News.example.test", "bounce.example.test", "203.0.113.7");
     EXPECT_EQ(question.helo, "mail.example.test");
     EXPECT_EQ(question.from_domain, "news.example.test");
     ASSERT_EQ(question.signatures.size(), 1U);
     EXPECT_EQ(question.signatures[0].domain, "example.test");
     EXPECT_EQ(question.ips, (std::vector<IpAddress>{IpAddress::parse("203.0.113.7").value()}));
-    EXPECT_EQ(question.report_to, "mailto:postmaster@example.test");
+    EXPECT_EQ(question.report_to, "mailto:tls@example.test");
     EXPECT_TRUE(question_about(settings, "example.test", "", "").ips.empty());
+    settings.delivery.tls_report.contact.clear();
+    EXPECT_EQ(question_about(settings, "example.test", "", "").report_to, "mailto:postmaster@example.test") << "as dns show";
     settings.delivery.source_v4 = "10.0.0.5";   // behind NAT: nobody sees that one
     settings.delivery.source_v6 = "2001:db8::5";
     EXPECT_EQ(question_about(settings, "example.test", "example.test", "").ips, (std::vector<IpAddress>{IpAddress::parse("2001:db8::5").value()}));
