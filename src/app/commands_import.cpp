@@ -26,7 +26,7 @@ struct ImportCommand {
     migration::Sources sources;
     std::string postfix = "/etc/postfix", opendkim = "/etc/opendkim", dovecot = "/etc/dovecot";
     std::string output = kDefaultConfig;
-    bool output_named = false;
+    bool opendkim_named = false, dovecot_named = false, output_named = false;
     bool apply = false, drain = false, as_json = false;
     std::string drain_to;
     int drain_seconds = 600;
@@ -147,11 +147,22 @@ int write_text(const ImportCommand& command, const migration::Migration& made) {
     return exit_code::kOk;
 }
 
+// A path that was given and leads nowhere: without this the result would look complete, and lack the keys.
+bool is_there(const std::string& option, const std::string& path, bool named) {
+    std::error_code unknown;
+    if (!named || std::filesystem::exists(path, unknown) || std::filesystem::exists(path + ".conf", unknown)) return true;
+    complain(fmt::format("{0} {1}: there is no such file or directory; without {0} the usual places are looked at", option, path));
+    return false;
+}
+
 int run(ImportCommand& command) {
     command.sources.postfix = absolute(command.postfix);
     command.sources.opendkim = absolute(command.opendkim);
     command.sources.dovecot = absolute(command.dovecot);
     command.sources.output = absolute(command.output);
+    if (!is_there("--opendkim", command.sources.opendkim, command.opendkim_named) ||
+        !is_there("--dovecot", command.sources.dovecot, command.dovecot_named))
+        return exit_code::kNoInput;
     if (command.drain && !command.apply)
         return drain_postfix({command.sources.postfix, command.sources.output, command.drain_to,
                               std::chrono::seconds(command.drain_seconds), command.as_json});
@@ -186,10 +197,10 @@ void add_import_commands(CLI::App& app, Action& action) {
     postfix->add_option("directory", command->postfix, "Postfix's directory")
         ->type_name("DIR")
         ->capture_default_str();
-    postfix->add_option("--opendkim", command->opendkim, "OpenDKIM's directory, or opendkim.conf")
+    auto* opendkim = postfix->add_option("--opendkim", command->opendkim, "OpenDKIM's directory, or opendkim.conf")
         ->type_name("PATH")
         ->capture_default_str();
-    postfix->add_option("--dovecot", command->dovecot, "Dovecot's directory, or dovecot.conf")
+    auto* dovecot = postfix->add_option("--dovecot", command->dovecot, "Dovecot's directory, or dovecot.conf")
         ->type_name("PATH")
         ->capture_default_str();
     auto* output =
@@ -214,7 +225,9 @@ void add_import_commands(CLI::App& app, Action& action) {
         ->check(CLI::Range(1, 86400))
         ->capture_default_str();
     postfix->add_flag("--json", command->as_json, "JSON, for programs");
-    postfix->callback([command, output, &action] {
+    postfix->callback([command, output, opendkim, dovecot, &action] {
+        command->opendkim_named = opendkim->count() > 0;
+        command->dovecot_named = dovecot->count() > 0;
         command->output_named = output->count() > 0;
         action = [command] { return run(*command); };
     });

@@ -64,8 +64,8 @@ private:
 std::optional<std::string> domain_to_examine(std::string text) {
     if (const std::size_t at = text.rfind('@'); at != std::string::npos) text.erase(0, at + 1);
     const auto domain = mail::to_ascii(text);
-    if (domain) return *domain;
-    complain(fmt::format("\"{}\" is no domain: {}", text, domain.error().what));
+    if (domain && domain->find('.') != std::string::npos) return *domain;
+    complain(fmt::format("\"{}\" is no domain: {}", text, domain ? "one looks like example.com" : domain.error().what));
     return std::nullopt;
 }
 

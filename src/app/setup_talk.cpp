@@ -64,7 +64,7 @@ void print_remarks(SetupRun& run) {
 // Nobody is there to ask: the suggestion is the answer.
 int answer_by_suggestion(SetupRun& run, const setup::Question& question) {
     if (question.suggestion.empty()) {
-        complain(fmt::format("the {} is not known, and there is no terminal to ask for it: name it with --{}",
+        complain(fmt::format("\"{}\" has no answer that could be found out, and there is no terminal to ask at: say it by --{}",
                              question.prompt, question.topic == Topic::hostname ? "hostname" : "domain"));
         return exit_code::kUsage;
     }

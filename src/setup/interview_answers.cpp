@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/endpoint.hpp"
 #include "base/text.hpp"
 #include "config/checks.hpp"
 #include "mail/domain.hpp"
@@ -101,6 +102,7 @@ Result<void> Interview::take_domains(std::string_view text) {
         if (const auto at = word.rfind('@'); at != std::string::npos)
             return Error{word, " is an address; wanted is its domain alone: ", word.substr(at + 1)};
         if (word.ends_with('.')) word.pop_back();
+        if (IpAddress::parse(word)) return Error{word, " is an IP address; wanted is a domain, such as example.com"};
         const auto name = mail::to_ascii(word);
         if (!name) return Error{word, " is no domain: ", name.error().what};
         if (!config::is_domain_name(*name)) return Error{word, " is no domain; one looks like example.com"};

@@ -110,6 +110,7 @@ TEST(Interview, BadAnswersAreAskedAgainWithTheReason) {
              {Topic::addresses, "10.0.0.5", "only your own network knows"},
              {Topic::addresses, "203.0.113.5, mail", "no IP address"},
              {Topic::domains, "ann@example.com", "its domain alone: example.com"},
+             {Topic::domains, "203.0.113.5", "wanted is a domain"},
              {Topic::domains, "example", "one looks like example.com"},
              {Topic::domains, "example.com web.local", "only this machine knows"},
              {Topic::senders, "yes", "neither 1 nor 2"},
