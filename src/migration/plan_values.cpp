@@ -89,7 +89,10 @@ void plan_header_checks(Planner& planner) {
     const std::size_t usual = fields.size();
     std::string origins;
     for (const char* parameter : {"header_checks", "smtp_header_checks", "mime_header_checks"}) {
-        for (const LookupTable& table : planner.tables(parameter)) {
+        const std::vector<LookupTable> tables = planner.tables(parameter);
+        // By default it is $header_checks: the same rows again.
+        if (parameter == std::string_view("mime_header_checks") && !planner.main.is_set(parameter)) continue;
+        for (const LookupTable& table : tables) {
             for (const TableEntry& entry : table.entries) {
                 std::string_view pattern = entry.key;
                 const bool ignore = text::istarts_with(entry.value, "IGNORE");

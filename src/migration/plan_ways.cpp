@@ -38,8 +38,11 @@ std::optional<NextHop> next_hop(std::string_view text) {
     return hop;
 }
 
-bool is_transport_by_smtp(std::string_view name) {
-    return name.empty() || name == "smtp" || name == "relay";
+// Also by the name of a copy of smtp(8) in master.cf, as recipes for slow receivers make one.
+bool is_transport_by_smtp(const MasterCf& master, std::string_view name) {
+    if (name.empty() || name == "smtp" || name == "relay") return true;
+    const Service* service = master.find(name, "unix");
+    return service != nullptr && service->command == "smtp";
 }
 
 class Ways {
@@ -54,9 +57,23 @@ public:
         relayhost();
         domain_policies();
         unused_passwords();
+        options_of_services();
     }
 
 private:
+    // What one copy of smtp(8) does otherwise than main.cf says: here it is a matter of the way, not of a service.
+    void options_of_services() {
+        for (const Service& service : planner_.master.services) {
+            if (service.type != "unix" || service.command != "smtp") continue;
+            for (const Assignment& override : service.overrides)
+                if (override.name != "syslog_name")
+                    planner_.not_carried_at("master.cf", service.origin,
+                                            text::safe_for_log(fmt::format("{}: -o {}={}", service.name, override.name, override.value), 120) +
+                                                ": a service of its own for some mail has no equivalent; [[route]], [[relay]] and [[provider]] "
+                                                "have settings of their own.");
+        }
+    }
+
     // What the table says of the first of these keys that it has.
     const TableEntry* look_up(const std::vector<LookupTable>& tables,
                               std::initializer_list<std::string> keys) {
@@ -204,7 +221,7 @@ private:
                     is_acceptable(
                         fmt::format("[[route]]\nrecipients = [{}]\nto = \"direct\"\n", toml_string(pattern)));
                 const std::string origin = entry.origin.to_string() + " transport_maps";
-                if (!is_domain || !is_transport_by_smtp(transport)) {
+                if (!is_domain || !is_transport_by_smtp(planner_.master, transport)) {
                     planner_.not_carried_at(
                         "transport_maps", entry.origin,
                         shown + (is_domain ? ": the transport " + transport +

@@ -104,6 +104,34 @@ TEST(Ways, TransportsBySpecificity) {
     EXPECT_TRUE(says(made.not_carried, "transport_maps", "mailman"));
 }
 
+TEST(Ways, ACopyOfSmtpInMasterCfIsSmtp) {
+    const auto [tree, made, config] =
+        import("relayhost = [out.example.net]\ntransport_maps = hash:/etc/postfix/transport\n",
+               {{"/etc/postfix/transport", "slow.example slow:\n"},
+                {"/etc/postfix/master.cf",
+                 "smtp inet n - y - - smtpd\nrelay unix - - y - - smtp -o syslog_name=postfix/$service_name\n"
+                 "slow unix - - n - 1 smtp -o smtp_bind_address=192.0.2.9\n"}});
+    EXPECT_FALSE(says(made.not_carried, "transport_maps", "slow"));
+    EXPECT_NE(made.toml.find("recipients = [\"slow.example\"]"), std::string::npos) << made.toml;
+    EXPECT_TRUE(says(made.not_carried, "master.cf", "slow: -o smtp_bind_address=192.0.2.9"));
+    EXPECT_FALSE(says(made.not_carried, "master.cf", "syslog_name"));
+}
+
+// mime_header_checks is $header_checks where nobody sets it.
+TEST(Values, ARowOfHeaderChecksIsToldOnce) {
+    const auto [tree, made, config] =
+        import("header_checks = regexp:/etc/postfix/header_checks\n", {{"/etc/postfix/header_checks", "/^Subject: x/ REJECT\n"}});
+    EXPECT_TRUE(says(made.not_carried, "header_checks", "REJECT"));
+    EXPECT_FALSE(says(made.not_carried, "mime_header_checks"));
+}
+
+TEST(Values, TheNameInEhloIsSmtpHeloName) {
+    const auto [tree, made, config] = import("smtp_helo_name = out.example.com\n");
+    EXPECT_EQ(config.hostname, "out.example.com");
+    EXPECT_FALSE(says(made.not_carried, "alias_maps")) << "nobody set it";
+    EXPECT_EQ(import("smtp_helo_name = $myhostname\n").config.hostname, "mail.example.com");
+}
+
 TEST(Ways, SenderDependentRelays) {
     const auto [tree, made, config] = import(
         "sender_dependent_relayhost_maps = inline:{ @example.com=[a.example.net]:587, "
