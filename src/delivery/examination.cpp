@@ -51,7 +51,7 @@ void Examiner::dkim() {
         // A reason has its remedy with it, and another than this where a key only waits for its record.
         none.repair = question_.unsigned_reason.empty()
                           ? fmt::format("make a key with \"posthorn domain add {}\", and publish its record", question_.from_domain)
-                          : std::string("mend what the reason names; \"posthorn dns show\" prints the record to publish");
+                          : std::string("mend what the reason names; \"posthorn dns show\" has the record to publish");
         return;
     }
     for (const DkimSubject& signature : question_.signatures) {
