@@ -144,8 +144,10 @@ Result<void> watch_course(const SendTestCommand& command, const std::string& soc
         course.why = std::move(body.as_object());
         course.fate = fate_of(course.why);
         if (course.fate == TestFate::under_way) continue;
-        // Events come some times a second: the queue may know of its end before they tell of it.
-        while (!course.told && look() && std::chrono::steady_clock::now() < end) {
+        // Events come some times a second: the queue may know of its end before they tell of it. Others' to
+        // the same domain may come without end.
+        const SteadyTime last = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+        while (!course.told && look() && std::chrono::steady_clock::now() < last) {
         }
         return {};
     }
@@ -199,21 +201,18 @@ void print_course(const TestCourse& course, const TestProofs& proofs) {
             text::safe_for_log(sender), course.letter.from));
     if (course.fate == TestFate::delivered) {
         print("\n" + text::safe_for_log(text_of(course.why, "answer"), 4000) + "\n");
-        if (!unseen.empty())
-            print((course.session.empty() ? "\nThe session:\n"
-                                          : "\nOf the session, what was not shown above:\n") +
-                  session_text(unseen));
     } else if (course.fate == TestFate::under_way) {
         print(fmt::format("\nNothing became of it in time; `posthorn why {}` tells later what did.\n",
                           course.id));
     } else {
         json::object why = course.why;
-        if (unseen.empty())
-            why["session"] = nullptr;
-        else
-            why["session"].as_object()["text"] = unseen;
+        why["session"] = nullptr;
         print("\n" + delivery::why_text(why));
     }
+    if (!unseen.empty())
+        print(
+            (course.session.empty() ? "\nThe session:\n" : "\nOf the session, what was not shown above:\n") +
+            session_text(unseen));
     print("\n" + proofs_text(proofs));
 }
 
