@@ -105,8 +105,8 @@ std::string proofs_text(const TestProofs& proofs) {
     std::string out = "Its signature, verified with the key in DNS:\n";
     if (!proofs.seen)
         out +=
-            "  unknown  the daemon did not show it: only root and the user of the daemon may follow its "
-            "events\n";
+            "  unknown  no signature was seen: either the message was not signed and sent yet, or you may not follow\n"
+            "           the daemon's events, which only root and its user may\n";
     if (proofs.seen && proofs.signatures.empty()) out += "  FAILS    the message is not signed\n";
     for (const SignatureReport& one : proofs.signatures) {
         const bool pass = one.result == SignatureResult::pass;

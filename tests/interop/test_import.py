@@ -125,6 +125,14 @@ class Command(unittest.TestCase):
             self.assertEqual(key.read_text(), "another key")
             self.assertFalse(config.exists())
 
+    def test_a_path_that_leads_nowhere_is_told(self):
+        with OldServer("S0") as old:
+            (old.etc / "opendkim").rename(old.etc / "elsewhere")
+            (old.etc / "opendkim.conf").unlink(missing_ok=True)
+            refused = run_import(old)   # without its keys the result would look complete
+            self.assertEqual(refused.returncode, 66, refused.stdout)
+            self.assertIn(f"--opendkim {old.etc / 'opendkim'}: there is no such file", refused.stderr)
+
     def test_looking_changes_nothing(self):
         with OldServer("S3") as old:
             before = {str(p): p.stat().st_mtime_ns for p in old.directory.rglob("*")}
