@@ -166,7 +166,8 @@ int list_domains(const DomainCommand& options) {
         }
         one["keys"] = std::move(selectors);
         all.push_back(std::move(one));
-        if (!options.json) print(fmt::format("{:<30} {}\n", domain.name, !keys ? "its keys cannot be read" : words.empty() ? "no key" : words));
+        if (!keys) words = "its keys cannot be read";
+        if (!options.json) print(fmt::format("{:<30} {}\n", domain.name, words.empty() ? "no key" : words));
     }
     if (options.json) print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
     if (!options.json && config->auth.domains.empty())

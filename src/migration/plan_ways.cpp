@@ -67,10 +67,11 @@ private:
             if (service.type != "unix" || service.command != "smtp") continue;
             for (const Assignment& override : service.overrides)
                 if (override.name != "syslog_name")
-                    planner_.not_carried_at("master.cf", service.origin,
-                                            text::safe_for_log(fmt::format("{}: -o {}={}", service.name, override.name, override.value), 120) +
-                                                ": a service of its own for some mail has no equivalent; [[route]], [[relay]] and [[provider]] "
-                                                "have settings of their own.");
+                    planner_.not_carried_at(
+                        "master.cf", service.origin,
+                        text::safe_for_log(fmt::format("{}: -o {}={}", service.name, override.name, override.value), 120) +
+                            ": a service of its own for some mail has no equivalent; [[route]], [[relay]] and "
+                            "[[provider]] have settings of their own.");
         }
     }
 
