@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "config/config.hpp"
 #include "migration/dovecot.hpp"
 #include "migration/migration.hpp"
 #include "migration/opendkim.hpp"
@@ -40,6 +41,22 @@ TEST(HostileFiles, ControlsAreSpelledOut) {
             EXPECT_EQ(all.find_first_of("\x1b\x07"), std::string::npos) << note.subject << ": " << note.words;
         }
     }
+}
+
+// A quotation mark in a value does not end the string that it stands in.
+TEST(HostileFiles, QuotesStayWithinTheirString) {
+    test::FileTree tree;
+    tree.texts["/etc/postfix/main.cf"] = "myhostname = mail.example.com\nmyorigin = /etc/m\"a\\il\n";
+    tree.texts["/etc/postfix/master.cf"] = "smtp inet n - y - - smtpd\n";
+    tree.texts["/etc/m\"a\\il"] = "example.com\n";
+    const auto planned = plan(tree, Sources());
+    ASSERT_TRUE(planned);
+    EXPECT_TRUE(planned->blocked.empty()) << planned->toml;
+    EXPECT_NE(planned->toml.find("mailname_file = \"/etc/m\\\"a\\\\il\""), std::string::npos)
+        << planned->toml;
+    EXPECT_EQ(
+        config::parse(planned->toml, "/etc/posthorn/posthorn.toml", {}).config.intake.sender.mailname_file,
+        "/etc/m\"a\\il");
 }
 
 // 2^39 names: no circle, and yet no value.
