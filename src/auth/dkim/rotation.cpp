@@ -104,6 +104,12 @@ std::string text_of(const json::object& object, std::string_view key) {
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+// A selector becomes labels of a name, and the name of a file.
+bool is_selector(std::string_view text) {
+    return !text.empty() && text.size() <= 63 && text.front() != '.' && text.back() != '.' && text.find("..") == std::string_view::npos &&
+           std::all_of(text.begin(), text.end(), [](char c) { return text::is_alnum(c) || c == '-' || c == '.' || c == '_'; });
+}
+
 std::optional<std::int64_t> number_of(const json::object& object, std::string_view key, std::int64_t limit) {
     const json::value* value = object.if_contains(key);
     const std::int64_t number = value != nullptr && value->is_int64() ? value->as_int64() : -1;
@@ -170,12 +176,9 @@ Result<KeyStages> KeyStages::parse(std::string_view text, const std::string& sou
         key.selector = text_of(one.as_object(), "selector");
         const auto stage = key_stage_of(text_of(one.as_object(), "stage"));
         const std::string algorithm = text_of(one.as_object(), "algorithm");
-        // A selector becomes the name of a file.
-        const bool named = !key.selector.empty() && key.selector.front() != '.' &&
-                           std::all_of(key.selector.begin(), key.selector.end(), [](char c) { return text::is_alnum(c) || c == '-' || c == '.' || c == '_'; });
         // A time that is lost would bury a retiring key at once.
         const auto since = number_of(one.as_object(), "since", kLastSecond), bits = number_of(one.as_object(), "bits", kMostBits);
-        if (!named || !stage || !since || !bits || (algorithm != "rsa" && algorithm != "ed25519") || stages.find(key.selector) != nullptr)
+        if (!is_selector(key.selector) || !stage || !since || !bits || (algorithm != "rsa" && algorithm != "ed25519") || stages.find(key.selector) != nullptr)
             return broken("has an entry that is no key");
         key.stage = *stage;
         key.since = TimePoint(std::chrono::seconds(*since));
@@ -246,6 +249,9 @@ Result<void> take_step(KeyStages& stages, const RotationStep& step, TimePoint no
                      ": that step does not go from there"};
     };
     if (step.kind == RotationStep::Kind::make) {
+        // What stands in the list must be read again: a list that is broken holds the domain's mail.
+        if (!is_selector(step.selector))
+            return Error{"\"", text::safe_for_log(step.selector, 100), "\" is no selector; allowed: letters, digits, hyphens and dots, such as \"m1\" or \"2026a\""};
         if (key != nullptr) return Error{"there is a key ", step.selector, " already: choose another selector"};
         StagedKey fresh;
         fresh.selector = step.selector;

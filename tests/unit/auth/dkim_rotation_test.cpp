@@ -223,6 +223,20 @@ TEST(DkimRotation, TheListIsReadAsWritten) {
     }
 }
 
+// One that is no selector would lead out of the directory, and break the list that it is written into.
+TEST(DkimRotation, OnlyASelectorGetsIntoTheList) {
+    for (const std::string& name : {std::string("../../evil"), std::string(""), std::string(".a"), std::string("a."), std::string("a..b"),
+                                    std::string("my key"), std::string("a\n"), std::string(64, 'a')}) {
+        KeyStages stages;
+        RotationStep step;
+        step.kind = RotationStep::Kind::make;
+        step.selector = name;
+        step.bits = 2048;
+        EXPECT_FALSE(take_step(stages, step, TimePoint(std::chrono::seconds(5))).has_value()) << name;
+        EXPECT_TRUE(stages.keys.empty()) << name;
+    }
+}
+
 TEST(DkimRotation, OldNamesAreForgottenInTheEnd) {
     Life life;
     for (int i = 0; i < 40; ++i) {
