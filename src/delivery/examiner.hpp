@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/dmarc.hpp"
+#include "auth/dns_wishes.hpp"
 #include "auth/spf.hpp"
 #include "delivery/examination.hpp"
 
@@ -20,18 +21,8 @@ public:
     Examination run();
 
 private:
-    // Not there: it is wanted, and an answer that says nothing stands in for it.
-    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) {
-        static const auth::DnsAnswer kNothing;
-        auth::DnsQuestion question(type, name);
-        if (const auth::DnsAnswer* answer = known_.find(question)) return *answer;
-        want(std::move(question));
-        return kNothing;
-    }
-    void want(auth::DnsQuestion question) {
-        if (std::find(found_.wanted.begin(), found_.wanted.end(), question) == found_.wanted.end())
-            found_.wanted.push_back(std::move(question));
-    }
+    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) { return auth::ask(known_, type, name, found_.wanted); }
+    void want(auth::DnsQuestion question) { auth::want(found_.wanted, std::move(question)); }
     Fact& fact(FactKind kind, FactResult result, std::string subject, std::string detail) {
         Fact made;
         made.kind = kind;

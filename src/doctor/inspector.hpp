@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/dmarc.hpp"
+#include "auth/dns_wishes.hpp"
 #include "delivery/diagnosis.hpp"
 #include "doctor/examination.hpp"
 
@@ -22,18 +23,8 @@ public:
 private:
     using Domain = delivery::DiagnosisQuestion;
 
-    // Not there: it is wanted, and an answer that says nothing stands in for it.
-    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) {
-        static const auth::DnsAnswer kNothing;
-        auth::DnsQuestion question(type, name);
-        if (const auth::DnsAnswer* answer = known_.find(question)) return *answer;
-        want(std::move(question));
-        return kNothing;
-    }
-    void want(auth::DnsQuestion question) {
-        if (std::find(found_.wanted.begin(), found_.wanted.end(), question) == found_.wanted.end())
-            found_.wanted.push_back(std::move(question));
-    }
+    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) { return auth::ask(known_, type, name, found_.wanted); }
+    void want(auth::DnsQuestion question) { auth::want(found_.wanted, std::move(question)); }
     // A finding is made once, however many domains share its subject.
     [[nodiscard]] bool has(std::string_view check, std::string_view subject) const {
         return std::any_of(found_.findings.begin(), found_.findings.end(),

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/dns_wishes.hpp"
 #include "setup/records.hpp"
 
 namespace posthorn::setup {
@@ -20,17 +21,8 @@ public:
 private:
     using State = WantedRecord::State;
 
-    // Not there: it is wanted, and an answer that says nothing stands in for it.
-    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) {
-        static const auth::DnsAnswer kNothing;
-        auth::DnsQuestion question(type, name);
-        if (const auth::DnsAnswer* answer = known_.find(question)) return *answer;
-        want(std::move(question));
-        return kNothing;
-    }
-    void want(auth::DnsQuestion question) {
-        if (std::find(found_.wanted.begin(), found_.wanted.end(), question) == found_.wanted.end()) found_.wanted.push_back(std::move(question));
-    }
+    const auth::DnsAnswer& ask(auth::DnsType type, const std::string& name) { return auth::ask(known_, type, name, found_.wanted); }
+    void want(auth::DnsQuestion question) { auth::want(found_.wanted, std::move(question)); }
     WantedRecord& add(RecordKind kind, Need need, auth::DnsRecord record, std::string purpose) {
         WantedRecord made;
         made.kind = kind;
