@@ -72,7 +72,9 @@ int answer_by_suggestion(SetupRun& run, const setup::Question& question) {
         complain(fmt::format("{}: {}", question.prompt, taken.error().what));
         return exit_code::kUsage;
     }
-    print(fmt::format("{:<24} {}\n", question.prompt, question.suggestion));
+    const bool senders = question.topic == Topic::senders;
+    const std::string_view said = !senders ? std::string_view(question.suggestion) : question.suggestion == "1" ? "programs on this machine" : "users with a password, too";
+    print(fmt::format("{:<24} {}\n", senders ? "Who may send" : question.prompt, said));
     return exit_code::kOk;
 }
 
