@@ -145,6 +145,9 @@ Result<Applied> apply(const migration::Migration& made, const std::string& outpu
         }
     }
     const auto owner = daemon_user(state_directory);
+    // First of all: programs of other users read the configuration, so that its directory is no private one.
+    if (const auto ready = make_directory(migration::parent_directory(output), false, owner); !ready)
+        return ready.error();
     for (const NewFile& file : missing) {
         const bool secret = file.mode == 0600;
         if (const auto ready = make_directory(migration::parent_directory(file.path), secret, owner); !ready)

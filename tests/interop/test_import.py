@@ -72,11 +72,14 @@ class FieldReports(unittest.TestCase):
 
         # Ours first, from the files as they were.
         config = old.directory / "posthorn" / "posthorn.toml"
+        before = os.umask(0o022)
         applied = run_import(old, "--output", config, "--apply")
+        os.umask(before)
         self.assertEqual(applied.returncode, 0, applied.stderr)
         key = config.parent / "keys" / domain / f"{selector}.pem"
         self.assertEqual(stat.S_IMODE(key.stat().st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(key.parent.stat().st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE(config.parent.stat().st_mode), 0o755)   # other users' sendmail reads the configuration
         with Imported(config, dns, sink.port) as daemon:
             with Client((daemon.address, daemon.ports["plain"])) as client:
                 client.expect(220)
