@@ -49,9 +49,6 @@ void add_why_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 void add_alarm_commands(CLI::App& app, Action& action);  // and webhooks
 
-// `posthorn doctor` at the end of another command: prints the report, gives its exit code. ips: our public addresses; empty: found out.
-[[nodiscard]] int run_doctor(const std::string& config_path, const std::vector<std::string>& ips, bool port25);
-
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.
 CLI::Option* add_config_option(CLI::App& command, std::string& path);
 

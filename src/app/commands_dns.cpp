@@ -5,8 +5,10 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -190,9 +192,16 @@ int code_of_records(const RecordsShown& shown) {
                         : exit_code::kOk;
 }
 
-// One domain: what is printed goes to `print`, or into `all` as JSON.
+bool is_told(const std::vector<WantedRecord>& told, const WantedRecord& one) {
+    return std::any_of(told.begin(), told.end(), [&](const WantedRecord& known) {
+        return known.record.name == one.record.name && known.record.type == one.record.type &&
+               known.record.value == one.record.value;
+    });
+}
+
+// One domain: what is printed goes to `print`, or into `all` as JSON. told: see show_missing_records.
 int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::string& domain,
-                    json::array& all) {
+                    json::array& all, std::vector<WantedRecord>& told) {
     delivery::DiagnosisQuestion sender;
     std::optional<RecordsQuestion> question = records_question(command, plan, domain, sender);
     if (!question) return exit_code::kDataError;
@@ -228,12 +237,17 @@ int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::
         all.push_back(records_json(shown, *question));
         return code;
     }
+    if (form == RecordForm::brief) {
+        shown.rest = std::erase_if(shown.records, [&](const WantedRecord& one) { return is_told(told, one); }) > 0;
+        std::copy_if(shown.records.begin(), shown.records.end(), std::back_inserter(told),
+                     [](const WantedRecord& one) { return one.need != setup::Need::hint; });
+    }
     print(records_text(shown, form));
     if (const std::string remarks = records_remarks(shown, form); !remarks.empty()) complain(remarks);
     return code;
 }
 
-int show_records(DnsShowCommand command) {
+int show_records(DnsShowCommand command, std::vector<WantedRecord>& told) {
     std::optional<config::Config> config = load_config(command.config_path);
     if (!config) return exit_code::kConfig;
     std::vector<std::string> domains;
@@ -263,21 +277,26 @@ int show_records(DnsShowCommand command) {
         complain(fmt::format("asking DNS, for at most {} s a domain", 2 * kDnsShowPatience.count()));
     int code = exit_code::kOk;
     json::array all;
+    const std::size_t told_before = told.size();
     for (const std::string& domain : domains) {
         if (domains.size() > 1 && !command.json && (command.form == "all" || command.form == "brief"))
-            print(fmt::format("{}=== {} ===\n\n", domain == domains.front() ? "" : "\n", domain));
-        const int one = show_records_of(command, plan, domain, all);
+            print(fmt::format("{}=== {} ===\n\n", domain == domains.front() || command.form == "brief" ? "" : "\n", domain));
+        const int one = show_records_of(command, plan, domain, all, told);
         if (code == exit_code::kOk || (one != exit_code::kOk && code == exit_code::kTempFail)) code = one;
     }
     if (command.json || command.form == "json")
         print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
+    else if (told.size() > told_before)
+        print(fmt::format("`posthorn dns show{}` has them for zone files and Route 53, too.\n",
+                          domains.size() == 1 ? " " + domains.front() : std::string()));
     return code;
 }
 
 }  // namespace
 
 int show_missing_records(const std::string& config_path, const std::string& domain,
-                         const std::vector<std::string>& ips, bool offline) {
+                         const std::vector<std::string>& ips, bool offline,
+                         std::vector<WantedRecord>& told) {
     DnsShowCommand command;
     command.config_path = config_path;
     command.domain = domain;
@@ -285,7 +304,7 @@ int show_missing_records(const std::string& config_path, const std::string& doma
     command.missing = true;
     command.form = "brief";
     command.offline = offline;
-    return show_records(command);
+    return show_records(command, told);
 }
 
 void add_dns_commands(CLI::App& app, Action& action) {
@@ -321,7 +340,12 @@ void add_dns_commands(CLI::App& app, Action& action) {
     command->footer(
         "Exit code 0: what mail needs is there; 1: something is missing or differs; 75: DNS did not answer "
         "everything. docs/DNS.md.");
-    command->callback([options, &action] { action = [options] { return show_records(*options); }; });
+    command->callback([options, &action] {
+        action = [options] {
+            std::vector<WantedRecord> told;
+            return show_records(*options, told);
+        };
+    });
 }
 
 }  // namespace posthorn::app

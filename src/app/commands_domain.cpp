@@ -134,9 +134,10 @@ int add_domains(const DomainCommand& options) {
         print(ownership_hint(key.path, file->path));
     }
     if (*written || !keys->empty()) tell_daemon(options, file->config);
+    std::vector<setup::WantedRecord> told;
     for (const std::string& name : names) {
         print(fmt::format("\nWhat DNS still lacks for {}\n\n", name));
-        static_cast<void>(show_missing_records(file->path, name, options.ips, options.offline));
+        static_cast<void>(show_missing_records(file->path, name, options.ips, options.offline, told));
     }
     return exit_code::kOk;
 }

@@ -13,6 +13,7 @@
 #include "admin/client.hpp"
 #include "app/command_line.hpp"
 #include "app/config_file.hpp"
+#include "app/doctor.hpp"
 #include "app/domain_keys.hpp"
 #include "app/ownership.hpp"
 #include "app/plan.hpp"
@@ -150,6 +151,25 @@ void offer_user(const SetupRun& run) {
         add_user(run.path, *name, *run.terminal);
 }
 
+// In short: nobody reads again what stands above.
+void consult_doctor(const SetupRun& run, const std::vector<std::string>& ips,
+                    const std::vector<setup::WantedRecord>& told) {
+    DoctorOptions options;
+    options.config_path = run.path;
+    options.ips = ips;
+    options.no_port25 = run.command.no_port25;
+    std::vector<std::string> known;
+    for (const setup::WantedRecord& one : told)
+        if (one.state == setup::WantedRecord::State::missing) known.push_back(zone_file(one.record));
+    const delivery::DeliveryOptions kept = config::load(run.path).config.delivery;
+    std::string see_all = "posthorn doctor";
+    for (const IpAddress& address : run.interview.answers().addresses)
+        if (kept.source_v4 != address.to_string() && kept.source_v6 != address.to_string())
+            see_all += " --ip " + address.to_string();
+    if (run.path != kDefaultConfig) see_all += " --config " + run.path;
+    tell_verdict(options, known, see_all);
+}
+
 int run_setup(const SetupCommand& command) {
     std::error_code error;
     const std::string path = fs::absolute(command.config_path, error).lexically_normal().string();
@@ -223,10 +243,11 @@ int run_setup(const SetupCommand& command) {
     std::vector<std::string> ips;
     for (const IpAddress& address : run.interview.answers().addresses) ips.push_back(address.to_string());
     print("\nWhat DNS still lacks\n\n");
-    const bool lacking = show_missing_records(path, "", ips, command.offline) != exit_code::kOk;
+    std::vector<setup::WantedRecord> told;
+    const bool lacking = show_missing_records(path, "", ips, command.offline, told) != exit_code::kOk;
     if (!command.no_doctor && !command.offline) {
         print("\nThe doctor's verdict\n\n");
-        static_cast<void>(run_doctor(path, ips, !command.no_port25));
+        consult_doctor(run, ips, told);
     }
     print_next_steps(run, !plan->changes.empty(), lacking || command.offline);
     return exit_code::kOk;

@@ -302,12 +302,16 @@ bool doctor_wants_colour() {
 
 }  // namespace
 
-int run_doctor(const DoctorOptions& options) {
+namespace {
+
+// Nothing: it could not begin, why was told, and `code` says it.
+std::optional<doctor::Report> examine(const DoctorOptions& options, int& code) {
+    code = exit_code::kConfig;
     config::Loaded loaded = config::load(options.config_path);
     for (const config::Mistake& mistake : loaded.mistakes) fmt::print(stderr, "{}\n", mistake.to_string());
     if (!loaded.mistakes.empty()) {
         complain(fmt::format("the configuration {} cannot be used; nothing else was looked at", options.config_path));
-        return exit_code::kConfig;
+        return std::nullopt;
     }
     std::vector<std::string> warnings;
     for (const config::Mistake& warning : loaded.warnings) warnings.push_back(warning.to_string());
@@ -316,29 +320,44 @@ int run_doctor(const DoctorOptions& options) {
     quiet.level = log::Level::error;
     log::configure(quiet);
     std::optional<doctor::Question> question = doctor_question(options, plan);
-    if (!question) return exit_code::kDataError;
+    if (!question) {
+        code = exit_code::kDataError;
+        return std::nullopt;
+    }
     std::vector<Finding> findings = machine_findings(options, plan, std::move(warnings));
     std::optional<std::vector<Finding>> elsewhere = findings_elsewhere(doctor_orders(options, plan, std::move(*question)), plan.config.dns);
-    if (!elsewhere) return exit_code::kConfig;
+    if (!elsewhere) return std::nullopt;
     append_findings(findings, std::move(*elsewhere));
     std::erase_if(findings, [&](const Finding& one) { return !is_wanted(options, one.check); });
-    const doctor::Report report = doctor::report_of(std::move(findings), options.provider);
+    doctor::Report report = doctor::report_of(std::move(findings), options.provider);
+    code = doctor::exit_code_of(report, options.strict);
+    return report;
+}
+
+}  // namespace
+
+int run_doctor(const DoctorOptions& options) {
+    int code = exit_code::kOk;
+    const std::optional<doctor::Report> report = examine(options, code);
+    if (!report) return code;
     if (options.json) {
-        print(json::serialize(doctor::to_json(report)) + "\n");
+        print(json::serialize(doctor::to_json(*report)) + "\n");
     } else {
         doctor::TextOptions how;
         how.colour = doctor_wants_colour();
-        print(doctor::to_text(report, how));
+        print(doctor::to_text(*report, how));
     }
-    return doctor::exit_code_of(report, options.strict);
+    return code;
 }
 
-int run_doctor(const std::string& config_path, const std::vector<std::string>& ips, bool port25) {
-    DoctorOptions options;
-    options.config_path = config_path;
-    options.ips = ips;
-    options.no_port25 = !port25;
-    return run_doctor(options);
+void tell_verdict(const DoctorOptions& options, const std::vector<std::string>& known, const std::string& see_all) {
+    int code = exit_code::kOk;
+    const std::optional<doctor::Report> report = examine(options, code);
+    if (!report) return;
+    doctor::TextOptions how;
+    how.colour = doctor_wants_colour();
+    print(doctor::verdict_text(*report, known, how));
+    print(fmt::format("All that was looked at: {}\n", see_all));
 }
 
 }  // namespace posthorn::app

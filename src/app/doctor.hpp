@@ -26,4 +26,8 @@ struct DoctorOptions : DaemonOptions {
 // fails, but not all could be found out; 65 and 78 for mistakes in the options and the configuration.
 [[nodiscard]] int run_doctor(const DoctorOptions& options);
 
+// At the end of `posthorn setup`: the verdict, and what fails or is warned of beside the records that were shown as missing. known: those, as
+// zone-file lines. see_all: the command that tells the rest.
+void tell_verdict(const DoctorOptions& options, const std::vector<std::string>& known, const std::string& see_all);
+
 }  // namespace posthorn::app

@@ -70,9 +70,8 @@ std::string brief_text(const RecordsShown& shown) {
     std::string out;
     for (const WantedRecord& one : shown.records)
         if (one.need != Need::hint) out += record_view(shown, one) + "\n";
-    if (out.empty()) return fmt::format("Every record that {} needs is there.\n", shown.domain);
-    return out +
-           fmt::format("`posthorn dns show {}` has them for zone files and Route 53, too.\n", shown.domain);
+    if (!out.empty()) return out;
+    return fmt::format("Every {}record that {} needs is there.\n\n", shown.rest ? "other " : "", shown.domain);
 }
 
 std::vector<WantedRecord> of_zone(const RecordsShown& shown) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "setup/records.hpp"
 
@@ -15,6 +16,7 @@ struct RecordsShown {
     std::string domain;
     std::string zone;   // what goes into one zone: its records alone
     bool asked = true;  // DNS was asked
+    bool rest = false;  // other records of it were shown before, and are left out here
     std::vector<setup::WantedRecord> records;
 };
 
@@ -26,9 +28,11 @@ struct RecordsShown {
 // standard error; may be empty.
 [[nodiscard]] std::string records_remarks(const RecordsShown& shown, RecordForm form);
 
-// `posthorn dns show --missing` for one domain, or for all where it is empty; ips: as --ip. The exit code
-// (commands_dns.cpp).
+// `posthorn dns show --missing --format brief` for one domain, or for all where it is empty; ips: as --ip.
+// What is in `told` is left out (records of the server itself, which every domain needs), and what is shown
+// is added to it. The exit code (commands_dns.cpp).
 [[nodiscard]] int show_missing_records(const std::string& config_path, const std::string& domain,
-                                       const std::vector<std::string>& ips, bool offline);
+                                       const std::vector<std::string>& ips, bool offline,
+                                       std::vector<setup::WantedRecord>& told);
 
 }  // namespace posthorn::app

@@ -62,6 +62,46 @@ void add(std::string& out, const Finding& finding, const TextOptions& options) {
     out += "\n";
 }
 
+// "example.com. IN TXT" of a line of a zone file.
+std::string_view name_and_type(std::string_view record) {
+    std::size_t end = 0;
+    for (int word = 0; word < 3 && end != std::string_view::npos; ++word) end = record.find(' ', end + (word > 0 ? 1 : 0));
+    return record.substr(0, end);
+}
+
+bool follows_from(const Finding& finding, std::span<const std::string> missing) {
+    // Without a record for SPF and one for DKIM nothing can be aligned.
+    if (finding.check == "alignment")
+        return std::any_of(missing.begin(), missing.end(), [&](const std::string& record) {
+            const std::string_view place = name_and_type(record);
+            return place == finding.subject + ". IN TXT" || place.ends_with("._domainkey." + finding.subject + ". IN TXT");
+        });
+    return !finding.records.empty() && std::all_of(finding.records.begin(), finding.records.end(), [&](const std::string& wanted) {
+        return std::any_of(missing.begin(), missing.end(),
+                           [&](const std::string& record) { return name_and_type(record) == name_and_type(wanted); });
+    });
+}
+
+// The configuration's warnings, one a line: that a key is not in use before its record is there is no news where that record was shown.
+bool only_waits_for(std::string_view warning, std::span<const std::string> missing) {
+    return std::any_of(missing.begin(), missing.end(), [&](const std::string& record) {
+        constexpr std::string_view kBelow = "._domainkey.";
+        const std::string_view name = std::string_view(record).substr(0, record.find(". IN "));
+        const std::size_t below = name.find(kBelow);
+        return below != std::string_view::npos &&
+               warning.starts_with(fmt::format("the DKIM key {} of {} is not in use", name.substr(0, below), name.substr(below + kBelow.size())));
+    });
+}
+
+Finding without_known(Finding finding, std::span<const std::string> missing) {
+    if (finding.check != "config" || finding.verdict != Verdict::warn) return finding;
+    std::string rest;
+    for (const std::string_view line : text::split(finding.detail, '\n'))
+        if (!only_waits_for(line, missing)) rest += (rest.empty() ? "" : "\n") + std::string(line);
+    finding.detail = std::move(rest);
+    return finding;
+}
+
 // Where the second column of a line begins: behind its first word and two blanks or more, near the margin. 0: it has none.
 std::size_t column_of(std::string_view line) {
     constexpr std::size_t kFarthest = 14;
@@ -104,10 +144,37 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
     return out;
 }
 
-std::string to_text(const Report& report, const TextOptions& options) {
+namespace {
+
+std::string answer_of(const Report& report, const TextOptions& options) {
     const Verdict first = report.findings.empty() ? Verdict::unknown : report.findings.front().verdict;
     const Verdict worst = first == Verdict::skipped ? Verdict::pass : first;
-    const std::string answer = painted(wrapped(report.verdict, 0, options.width), worst, options.colour);
+    return painted(wrapped(report.verdict, 0, options.width), worst, options.colour);
+}
+
+}  // namespace
+
+std::string verdict_text(const Report& report, std::span<const std::string> known, const TextOptions& options) {
+    std::string others;
+    std::size_t known_before = 0;
+    for (const Finding& finding : report.findings) {
+        if (finding.verdict != Verdict::fail && finding.verdict != Verdict::warn) continue;
+        const Finding rest = without_known(finding, known);
+        if (follows_from(finding, known) || (rest.detail.empty() && !finding.detail.empty()))
+            ++known_before;
+        else
+            add(others, rest, options);
+    }
+    std::string out = answer_of(report, options);
+    if (known_before > 0)
+        out += wrapped(fmt::format("{} of that {} from the records above that are not there yet{}", known_before, known_before == 1 ? "comes" : "come",
+                                   others.empty() ? "." : "; beside it:"),
+                       0, options.width);
+    return out + "\n" + others;
+}
+
+std::string to_text(const Report& report, const TextOptions& options) {
+    const std::string answer = answer_of(report, options);
     std::string out = answer + "\n";
     for (const Finding& finding : report.findings) add(out, finding, options);
     out +=

@@ -55,6 +55,31 @@ TEST(Report, EveryCheckHasADifferentName) {
     }
 }
 
+// The end of setup: what was just shown as missing is not told a second time, all else is.
+TEST(Report, VerdictWithoutWhatIsKnown) {
+    Finding dkim = one("dkim", Verdict::fail);
+    dkim.records = {"m1._domainkey.example.com. IN TXT ( \"v=DKIM1; k=rsa; p=AAAA\"\n    \"BBBB\" )"};
+    Finding helo = one("helo", Verdict::fail);
+    helo.records = {"mail.example.com. IN A 192.0.2.1"};
+    const Report report =
+        report_of({dkim, helo, one("alignment", Verdict::fail), one("clock", Verdict::warn), one("disk", Verdict::pass), one("queue", Verdict::skipped)});
+    const std::vector<std::string> known = {"m1._domainkey.example.com. IN TXT \"v=DKIM1; p=other\"", "mail.example.com. IN AAAA 2001:db8::1"};
+    const std::string some = verdict_text(report, known, {});
+    EXPECT_TRUE(some.starts_with(report.verdict)) << some;
+    Finding config = one("config", Verdict::warn);
+    config.detail = "the DKIM key m1 of example.com is not in use before its record is there\nthe DKIM key m2 of example.com is not in use";
+    const std::string half = verdict_text(report_of({config}), known, {});
+    EXPECT_EQ(half.find("key m1"), std::string::npos) << half;
+    EXPECT_NE(half.find("key m2"), std::string::npos) << half;
+    config.detail.erase(config.detail.find('\n'));
+    EXPECT_EQ(verdict_text(report_of({config}), known, {}).find("[config]"), std::string::npos);
+    for (const char* told : {"[helo]", "[clock]", "2 of that come from the records above"}) EXPECT_NE(some.find(told), std::string::npos) << told << "\n" << some;
+    for (const char* left_out : {"[dkim]", "[alignment]", "[disk]", "[queue]"}) EXPECT_EQ(some.find(left_out), std::string::npos) << left_out << "\n" << some;
+    const std::string all = verdict_text(report, {}, {});
+    for (const char* told : {"[dkim]", "[alignment]", "[helo]", "[clock]"}) EXPECT_NE(all.find(told), std::string::npos) << told << "\n" << all;
+    EXPECT_EQ(all.find("the records above"), std::string::npos) << all;
+}
+
 // docs/DOCTOR.md explains every check, and none that there is not.
 TEST(Report, TheManualListsEveryCheck) {
     std::ifstream file(std::string(POSTHORN_SOURCE_DIR) + "/docs/DOCTOR.md");
