@@ -73,6 +73,7 @@ struct KeyPlace {
     std::string selector;
     fs::path directory;
     bool managed = false;
+    std::string waits;  // the selector of a key of the same type whose record is awaited, where none was named
     fs::path path() const { return directory / (selector + ".pem"); }
 };
 
@@ -88,6 +89,19 @@ std::string free_selector(const fs::path& directory) {
     }
 }
 
+// A second key would only be one more record to publish.
+std::string waiting_key(const DkimCommand& options, const auth::DomainOptions& domain) {
+    const auto keys = auth::dkim::domain_keys(domain);
+    if (!keys) return {};  // make_key says what is wrong with the list
+    const auto wanted = options.type == "ed25519" ? auth::dkim::Algorithm::ed25519 : auth::dkim::Algorithm::rsa;
+    for (const auth::dkim::DomainKey& key : *keys) {
+        if (key.stage != auth::dkim::KeyStage::pending && key.stage != auth::dkim::KeyStage::published) continue;
+        const auto loaded = auth::dkim::PrivateKey::load(key.key_file);
+        if (loaded && (*loaded)->algorithm() == wanted) return key.selector;
+    }
+    return {};
+}
+
 KeyPlace place_of(const DkimCommand& options, const std::string& domain) {
     KeyPlace place;
     place.domain = domain;
@@ -100,6 +114,7 @@ KeyPlace place_of(const DkimCommand& options, const std::string& domain) {
             if (known.name != domain || known.key_directory.empty()) continue;
             place.directory = known.key_directory;
             place.managed = true;
+            if (options.selector.empty()) place.waits = waiting_key(options, known);
         }
     }
     if (place.selector.empty()) place.selector = free_selector(place.directory);
@@ -151,6 +166,13 @@ int genkey(DkimCommand& options) {
         if (const int code = check_names(options); code != exit_code::kOk) return code;
         places.push_back(place_of(options, options.domain));
         const KeyPlace& place = places.back();
+        if (!place.waits.empty()) {
+            complain(fmt::format("{0} has a key already that waits for its record, {1}: no other is made. Its record: posthorn dkim record "
+                                 "--domain {0} --selector {1}{2}; what is missing: posthorn dkim rotate {0} --status{2}. Another key all the "
+                                 "same: name it with --selector",
+                                 place.domain, place.waits, options.config_path == kDefaultConfig ? "" : " --config " + options.config_path));
+            return exit_code::kCannotCreate;
+        }
         std::error_code error;
         if (fs::exists(place.path(), error)) {
             complain(fmt::format("{} exists and is not overwritten: mail may be signed with it now. Choose another --selector, or move it "

@@ -254,6 +254,27 @@ class Genkey(WithZone):
         for kind, words in (("--type=ed25519", "k=ed25519"), ("--bits=3072", "k=rsa")):
             self.assertIn(words, self.daemon.command("dkim", "genkey", "-d", "four.test", "-s", kind[2:6], kind).stdout)
 
+    def test_a_key_that_waits_is_enough(self):
+        """Where a key waits for its record, another would only be one more record to publish."""
+        before = list(self.daemon.tables["domain"])
+        self.daemon.tables["domain"] = [*before, {"name": "kept.test", "key_directory": "kept"}]
+        self.daemon.write_config()
+        try:
+            self.daemon.command("dkim", "genkey", "-d", "kept.test")
+            selector = time.strftime("mta-%Y%m", time.gmtime())
+            refused = self.daemon.command("dkim", "genkey", "-d", "kept.test", check=False)
+            self.assertEqual(refused.returncode, 73, refused.stdout + refused.stderr)
+            wanted = f"dkim record --domain kept.test --selector {selector}"
+            self.assertIn(f"posthorn {wanted} --config ", refused.stderr)
+            self.assertEqual([path.stem for path in (self.daemon.directory / "kept").glob("*.pem")], [selector])
+            self.assertIn(f"{selector}._domainkey.kept.test", self.daemon.command(*wanted.split()).stdout)
+            # Of another type beside it, or by name: wanted.
+            self.assertIn("k=ed25519", self.daemon.command("dkim", "genkey", "-d", "kept.test", "--type", "ed25519").stdout)
+            self.assertIn("m9._domainkey.kept.test", self.daemon.command("dkim", "genkey", "-d", "kept.test", "-s", "m9").stdout)
+        finally:
+            self.daemon.tables["domain"] = before
+            self.daemon.write_config()
+
 
 class Rotation(unittest.TestCase):
     """SD-32, SD-45: a running daemon, killed in every stage; what it needs of DNS appears step by step."""
