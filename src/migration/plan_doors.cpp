@@ -102,13 +102,23 @@ void write(Planner& planner, const Door& door, bool trusts_others, std::set<std:
     }
     if (!written.insert(address).second) return;
     const bool loopback = inner || is_loopback(door.host);
-    const bool live = !door.logs_in || (planner.has_certificate && planner.has_users);
+    // Who offers TLS from the first octet on offers nothing without: what came in plain text was never meant to.
+    const bool live = (!door.logs_in && !door.implicit_tls) || (planner.has_certificate && (planner.has_users || !door.logs_in));
     if (!live) {
         planner.to_do(
             "listener",
-            fmt::format("Port {} needs a certificate and users: set [tls] and [auth], then add a "
-                        "[[listener]] with address = \"{}\", tls = \"{}\", auth = \"required\" ({}).",
-                        door.port, address, door.implicit_tls ? "implicit" : "starttls", door.origin));
+            fmt::format("Port {} ({}) was left out: it needs {}{}{}. Then add these lines, with your files:\n"
+                        "{}{}\n  [[listener]]\n  address = \"{}\"\n  tls = \"{}\"\n  auth = \"required\"",
+                        door.port, door.origin, planner.has_certificate ? "" : "a certificate for " + planner.hostname,
+                        planner.has_certificate || planner.has_users ? "" : ", and ",
+                        planner.has_users ? "" : "users who may log in (posthorn user add NAME)",
+                        planner.has_certificate
+                            ? ""
+                            : fmt::format("\n  [tls]\n  certificate_file = \"/etc/letsencrypt/live/{0}/fullchain.pem\"\n"
+                                          "  key_file = \"/etc/letsencrypt/live/{0}/privkey.pem\"\n",
+                                          planner.hostname),
+                        planner.has_users ? "" : "\n  [auth]\n  users_file = \"users\"\n", address,
+                        door.implicit_tls ? "implicit" : "starttls"));
         return;
     }
     Draft::Table& table = planner.draft.add("listener");
@@ -116,6 +126,8 @@ void write(Planner& planner, const Door& door, bool trusts_others, std::set<std:
     if (door.logs_in) {
         table.set("tls", door.implicit_tls ? "\"implicit\"" : "\"starttls\"", "")
             .set("auth", "\"required\"", "");
+    } else if (door.implicit_tls) {
+        table.set("tls", "\"implicit\"", "").set("auth", planner.has_users ? "\"optional\"" : "\"none\"", "");
     } else if (loopback || !planner.has_certificate) {
         table.set("tls", "\"none\"", "").set("auth", "\"none\"", "");
     } else {

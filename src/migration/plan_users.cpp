@@ -24,8 +24,8 @@ bool plan_certificate(Planner& planner, const Parameters& main, std::string_view
         if (planner.files.facts(file)) continue;
         planner.mistake(certificate, at,
                         fmt::format("{} does not exist: Postfix offers no TLS to clients with it.", file));
-        planner.to_do("tls", fmt::format("Get a certificate for {} and name it in [tls]; then take the '#' "
-                                         "away from the [[listener]]s of ports 587 and 465.",
+        planner.to_do("tls", fmt::format("Get a certificate for {} and name it in [tls]; then add the "
+                                         "[[listener]]s that wait for it.",
                                          planner.hostname));
         return false;
     }

@@ -207,6 +207,20 @@ TEST(Doors, SubmissionServicesAndTheirOverrides) {
     EXPECT_TRUE(says(made.not_carried, "master.cf", "content filter"));
 }
 
+// What spoke TLS alone does not become a port for plain text.
+TEST(Doors, SmtpsWithoutACertificateIsLeftOut) {
+    const std::string services = "smtp inet n - y - - smtpd\nsmtps inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes\n";
+    const auto [tree, made, config] = import("", {{"/etc/postfix/master.cf", services}});
+    ASSERT_EQ(config.server.listeners.size(), 1U) << made.toml;
+    EXPECT_EQ(config.server.listeners[0].address.port, 25);
+    for (const char* words : {"a certificate for mail.example.com", "  [tls]\n  certificate_file = ", "  [[listener]]\n  address = \"*:465\"\n  tls = \"implicit\"\n"})
+        EXPECT_TRUE(says(made.to_do, "listener", words)) << words;
+    const auto with = import("smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtpd_tls_key_file = /etc/ssl/mail.key\n",
+                             {{"/etc/ssl/mail.pem", "x"}, {"/etc/ssl/mail.key", "x"}, {"/etc/postfix/master.cf", services}});
+    ASSERT_EQ(with.config.server.listeners.size(), 2U) << with.made.toml;
+    EXPECT_EQ(with.config.server.listeners[1].tls, smtp::server::ListenerTls::implicit);
+}
+
 TEST(Doors, SenderLoginsBecomeUsers) {
     const auto [tree, made, config] =
         import("smtpd_sender_login_maps = texthash:/etc/postfix/logins\n",
