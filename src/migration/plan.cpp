@@ -194,6 +194,7 @@ Result<Migration> plan(const Files& files, const Sources& sources) {
                     {},
                     {},
                     {}};
+    planner.draft.top().set("config_version", fmt::format("{}", config::kConfigVersion), "");
     plan_domains(planner);
     plan_users(planner);
     plan_doors(planner);

@@ -221,6 +221,11 @@ TEST(Doors, SmtpsWithoutACertificateIsLeftOut) {
     EXPECT_EQ(with.config.server.listeners[1].tls, smtp::server::ListenerTls::implicit);
 }
 
+// SD-54: as setup writes it.
+TEST(Values, TheEditionOfTheConfiguration) {
+    EXPECT_NE(import("").made.toml.find("\nconfig_version = 1\n"), std::string::npos);
+}
+
 TEST(Doors, SenderLoginsBecomeUsers) {
     const auto [tree, made, config] =
         import("smtpd_sender_login_maps = texthash:/etc/postfix/logins\n",
