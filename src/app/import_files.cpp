@@ -98,10 +98,15 @@ std::optional<std::string> DiskFiles::text(const std::string& path) const {
 
 std::optional<DiskFiles::Facts> DiskFiles::facts(const std::string& path) const {
     struct stat found {};
-    if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+    if (::stat(path.c_str(), &found) != 0) {
+        if (errno != EACCES) return std::nullopt;
+        Facts hidden;
+        hidden.hidden = true;
+        return hidden;
+    }
     const std::string name = net::look_up_user(found.st_uid).name;
     return Facts{S_ISDIR(found.st_mode), found.st_mode & 07777,
-                 name.empty() ? std::to_string(found.st_uid) : name};
+                 name.empty() ? std::to_string(found.st_uid) : name, false};
 }
 
 std::vector<std::string> DiskFiles::names(const std::string& directory) const {
@@ -134,7 +139,8 @@ Result<Applied> apply(const migration::Migration& made, const std::string& outpu
     files.push_back({output, made.toml, 0644, "the configuration"});
     std::vector<NewFile> missing;
     for (NewFile& file : files) {
-        if (!disk.facts(file.path)) {
+        // What hides tells of itself when it is written.
+        if (const auto there = disk.facts(file.path); !there || there->hidden) {
             missing.push_back(std::move(file));
         } else if (disk.text(file.path) == file.content) {
             applied.lines.push_back(fmt::format("kept {}, which is {} already", file.path, file.what));

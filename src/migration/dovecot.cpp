@@ -186,7 +186,7 @@ const Dovecot::Setting* Dovecot::find(std::string_view path) const {
 
 std::optional<Dovecot> read_dovecot(const std::string& path, const Files& files) {
     const auto facts = files.facts(path);
-    const std::string file = facts && !facts->directory ? path : absolute_path(path, "dovecot.conf");
+    const std::string file = facts && !facts->directory && !facts->hidden ? path : absolute_path(path, "dovecot.conf");
     const auto text = files.text(file);
     if (!text) return std::nullopt;
     Dovecot found;

@@ -28,6 +28,7 @@ public:
         bool directory = false;
         std::uint32_t mode = 0;  // permission bits
         std::string owner;       // name, or number where it has none
+        bool hidden = false;     // it lies in a directory that this user may not enter: nothing else is known, not even whether it is there
     };
 
     virtual ~Files() = default;

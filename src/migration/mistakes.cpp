@@ -305,7 +305,7 @@ private:
             for (const char* name : {"TrustedHosts", "trusted.hosts", "trustedhosts"}) {
                 const std::string path = absolute_path(directory, name);
                 const auto facts = planner_.files.facts(path);
-                if (!facts || facts->directory) continue;
+                if (!facts || facts->directory || facts->hidden) continue;
                 say("TrustedHosts", {path, 0},
                     "No setting names this file (InternalHosts = refile:...): mail of the hosts in it was "
                     "not signed. Posthorn needs none.");

@@ -173,7 +173,7 @@ std::string OpenDkim::value(std::string_view name) const {
 
 std::optional<OpenDkim> read_opendkim(const std::string& path, const Files& files) {
     std::vector<std::string> candidates{path};
-    if (const auto facts = files.facts(path); !facts || facts->directory) {
+    if (const auto facts = files.facts(path); !facts || facts->directory || facts->hidden) {
         candidates = {absolute_path(path, "opendkim.conf")};
         if (!path.ends_with(".conf")) candidates.push_back(path + ".conf");
     }

@@ -189,7 +189,8 @@ void look_at_key(Planner& planner, const SigningKey& key) {
         return;
     }
     if (!pem) {
-        planner.to_do("dkim", fmt::format("{} could not be read: run this as root.", key.file));
+        planner.to_do("dkim", fmt::format("{}, the key of {}._domainkey.{}, may not be read by this user: run this as root.", key.file,
+                                          key.selector, key.domain));
         return;
     }
     const auto parsed = auth::dkim::PrivateKey::parse(*pem, key.file);

@@ -43,7 +43,7 @@ bool plan_certificate(Planner& planner, const Parameters& main, std::string_view
     planner.out.carried.push_back(
         {std::string(certificate), planner.has_certificate ? "certificate" : "tls.certificate_file", at});
     const auto facts = planner.files.facts(secret);
-    if (facts && (facts->mode & 04) == 0)
+    if (facts && !facts->hidden && (facts->mode & 04) == 0)
         planner.to_do("tls", fmt::format("Let the user that Posthorn runs as read {} (mode {:04o}, of {}): "
                                          "setfacl -m u:posthorn:r FILE, and x for its directories.",
                                          secret, facts->mode, facts->owner));

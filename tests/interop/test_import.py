@@ -136,6 +136,23 @@ class Command(unittest.TestCase):
             self.assertEqual(refused.returncode, 66, refused.stdout)
             self.assertIn(f"--opendkim {old.etc / 'opendkim'}: there is no such file", refused.stderr)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_a_key_that_this_user_may_not_see(self):
+        """It is not told as absent: who looks without root would make a new key for nothing."""
+        with OldServer("S0") as old:
+            for path in [old.directory, *old.directory.rglob("*")]:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            keys = {path.parent for path in old.etc.rglob("*.private")} | {path.parent for path in old.etc.rglob("*.pem")}
+            for directory in keys:
+                directory.chmod(0o700)
+            shown = subprocess.run([program(), "import", "postfix", str(old.etc / "postfix"), "--opendkim", str(old.etc / "opendkim"), "--dovecot",
+                                    str(old.etc / "dovecot")], user=65534, group=65534, extra_groups=[], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            told = " ".join(shown.stderr.split())
+            self.assertIn("may not be read by this user: run this as root", told)
+            self.assertNotRegex(told, r"the key of \S+, does not exist")
+
     def test_looking_changes_nothing(self):
         with OldServer("S3") as old:
             before = {str(p): p.stat().st_mtime_ns for p in old.directory.rglob("*")}

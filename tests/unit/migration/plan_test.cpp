@@ -284,6 +284,22 @@ TEST(Dkim, KeysThatAreNamedButAbsent) {
     EXPECT_TRUE(says(made.to_do, "dkim", "posthorn dkim genkey"));
 }
 
+// Whoever is not root sees nothing of /etc/opendkim/keys, which does not mean that nothing is there.
+TEST(Dkim, AKeyThatMayNotBeSeenIsNotAbsent) {
+    test::FileTree tree;
+    tree.texts = {{"/etc/postfix/main.cf", kBase},
+                  {"/etc/postfix/master.cf", "smtp inet n - y - - smtpd\n"},
+                  {"/etc/opendkim.conf", "Domain example.com\nSelector m1\nKeyFile /etc/opendkim/keys/m1.private\nMode s\n"},
+                  {"/etc/opendkim/keys/m1.private", "x"}};
+    tree.hidden = {"/etc/opendkim/keys"};
+    const auto made = plan(tree, Sources());
+    ASSERT_TRUE(made);
+    EXPECT_FALSE(says(made->mistakes, "KeyTable", "does not exist"));
+    EXPECT_FALSE(says(made->to_do, "dkim", "genkey"));
+    EXPECT_TRUE(says(made->to_do, "dkim", "/etc/opendkim/keys/m1.private, the key of m1._domainkey.example.com, may not be read by this user"));
+    EXPECT_EQ(made->keys.size(), 1U);
+}
+
 TEST(Dkim, OneKeyForEveryDomain) {
     const auto [tree, made, config] =
         import("smtpd_milters = inet:localhost:8891\nnon_smtpd_milters = $smtpd_milters\n", {},
