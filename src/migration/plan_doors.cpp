@@ -105,6 +105,8 @@ void write(Planner& planner, const Door& door, bool trusts_others, std::set<std:
     // Who offers TLS from the first octet on offers nothing without: what came in plain text was never meant to.
     const bool live = (!door.logs_in && !door.implicit_tls) || (planner.has_certificate && (planner.has_users || !door.logs_in));
     if (!live) {
+        // TOML takes each table but once.
+        const bool first = std::none_of(planner.out.to_do.begin(), planner.out.to_do.end(), [](const Note& note) { return note.subject == "listener"; });
         planner.to_do(
             "listener",
             fmt::format("Port {} ({}) was left out: it needs {}{}{}. Then add these lines, with your files:\n"
@@ -112,12 +114,12 @@ void write(Planner& planner, const Door& door, bool trusts_others, std::set<std:
                         door.port, door.origin, planner.has_certificate ? "" : "a certificate for " + planner.hostname,
                         planner.has_certificate || planner.has_users ? "" : ", and ",
                         planner.has_users ? "" : "users who may log in (posthorn user add NAME)",
-                        planner.has_certificate
+                        planner.has_certificate || !first
                             ? ""
                             : fmt::format("\n  [tls]\n  certificate_file = \"/etc/letsencrypt/live/{0}/fullchain.pem\"\n"
                                           "  key_file = \"/etc/letsencrypt/live/{0}/privkey.pem\"\n",
                                           planner.hostname),
-                        planner.has_users ? "" : "\n  [auth]\n  users_file = \"users\"\n", address,
+                        planner.has_users || !first ? "" : "\n  [auth]\n  users_file = \"users\"\n", address,
                         door.implicit_tls ? "implicit" : "starttls"));
         return;
     }

@@ -215,6 +215,8 @@ TEST(Doors, SmtpsWithoutACertificateIsLeftOut) {
     EXPECT_EQ(config.server.listeners[0].address.port, 25);
     for (const char* words : {"a certificate for mail.example.com", "  [tls]\n  certificate_file = ", "  [[listener]]\n  address = \"*:465\"\n  tls = \"implicit\"\n"})
         EXPECT_TRUE(says(made.to_do, "listener", words)) << words;
+    const auto two = import("", {{"/etc/postfix/master.cf", services + "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"}});
+    EXPECT_EQ(std::count_if(two.made.to_do.begin(), two.made.to_do.end(), [](const Note& n) { return n.words.find("  [tls]") != std::string::npos; }), 1);
     const auto with = import("smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtpd_tls_key_file = /etc/ssl/mail.key\n",
                              {{"/etc/ssl/mail.pem", "x"}, {"/etc/ssl/mail.key", "x"}, {"/etc/postfix/master.cf", services}});
     ASSERT_EQ(with.config.server.listeners.size(), 2U) << with.made.toml;
