@@ -230,7 +230,9 @@ private:
                                            : ": routes are by domain, not by address."));
                     continue;
                 }
-                const std::string to = hop.empty() ? "direct" : relay(hop, origin);
+                // ":" is the way that there would be without the table; "smtp:" the recipient's own MX hosts.
+                const bool as_usual = transport.empty() && hop.empty();
+                const std::string to = !hop.empty() ? relay(hop, origin) : as_usual ? usual_way() : "direct";
                 if (to.empty())
                     planner_.not_carried_at("transport_maps", entry.origin,
                                             shown + ": the next host is not understood.");
@@ -272,6 +274,12 @@ private:
             }
             planner_.carried("sender_dependent_relayhost_maps", "[[route]] senders");
         }
+    }
+
+    // Of mail that no table speaks of. Empty: relayhost is no host, which relayhost() tells.
+    std::string usual_way() {
+        const std::vector<std::string> hosts = split_list(main_.value("relayhost"));
+        return hosts.empty() ? "direct" : relay(hosts.front(), planner_.from("relayhost"));
     }
 
     void relayhost() {

@@ -104,6 +104,20 @@ TEST(Ways, TransportsBySpecificity) {
     EXPECT_TRUE(says(made.not_carried, "transport_maps", "mailman"));
 }
 
+// transport(5): a null transport with a null next hop changes nothing, a transport alone goes to the recipient's MX hosts.
+TEST(Ways, ANullTransportIsTheUsualWay) {
+    const auto [tree, made, config] = import("relayhost = [out.example.net]\ntransport_maps = hash:/etc/postfix/transport\n",
+                                             {{"/etc/postfix/transport", "usual.example :\nown.example smtp:\n* smtp:[other.example.net]\n"}});
+    const auto way_of = [&](const std::string& domain) {
+        for (const auto& route : config.delivery.routes)
+            if (route.recipients == std::vector<std::string>{domain}) return route.to;
+        return std::string("none");
+    };
+    EXPECT_EQ(way_of("usual.example"), "out.example.net") << made.toml;
+    EXPECT_EQ(way_of("own.example"), "direct");
+    EXPECT_EQ(way_of("*"), "other.example.net");
+}
+
 TEST(Ways, ACopyOfSmtpInMasterCfIsSmtp) {
     const auto [tree, made, config] =
         import("relayhost = [out.example.net]\ntransport_maps = hash:/etc/postfix/transport\n",
