@@ -28,6 +28,7 @@ protected:
     void run(const char* sql) {
         sqlite3* db = nullptr;
         ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+        sqlite3_busy_timeout(db, 10'000);   // the memory may be writing
         ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
         sqlite3_close(db);
     }
