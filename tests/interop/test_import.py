@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import stat
+import shutil
 import subprocess
 import unittest
 
@@ -145,7 +146,8 @@ class Command(unittest.TestCase):
             keys = {path.parent for path in old.etc.rglob("*.private")} | {path.parent for path in old.etc.rglob("*.pem")}
             for directory in keys:
                 directory.chmod(0o700)
-            shown = subprocess.run([program(), "import", "postfix", str(old.etc / "postfix"), "--opendkim", str(old.etc / "opendkim"), "--dovecot",
+            there = shutil.copy(program(), old.directory / "posthorn")   # others need not be able to reach where it was built
+            shown = subprocess.run([there, "import", "postfix", str(old.etc / "postfix"), "--opendkim", str(old.etc / "opendkim"), "--dovecot",
                                     str(old.etc / "dovecot")], user=65534, group=65534, extra_groups=[], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, timeout=60)
             self.assertEqual(shown.returncode, 0, shown.stderr)
