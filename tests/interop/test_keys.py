@@ -251,8 +251,12 @@ class Genkey(WithZone):
         self.assertFalse((self.daemon.directory / "keys" / "three.test").exists(), "all or none")
         self.assertIn(f"{selector}-2._domainkey.one.test", self.daemon.command("dkim", "genkey", "-d", "one.test").stdout)
         self.assertEqual(self.daemon.command("dkim", "genkey", "-d", "one.test", "--bits", "1024", check=False).returncode, 64)   # SD-28
-        for kind, words in (("--type=ed25519", "k=ed25519"), ("--bits=3072", "k=rsa")):
-            self.assertIn(words, self.daemon.command("dkim", "genkey", "-d", "four.test", "-s", kind[2:6], kind).stdout)
+        for selector, kind, words, size in (("ed", "--type=ed25519", "k=ed25519", "ED25519"), ("usual", "--type=rsa", "k=rsa", "(2048 bit"),
+                                            ("more", "--bits=3072", "k=rsa", "(3072 bit"), ("most", "--bits=4096", "k=rsa", "(4096 bit")):
+            self.assertIn(words, self.daemon.command("dkim", "genkey", "-d", "four.test", "-s", selector, kind).stdout)
+            key = self.daemon.directory / "keys" / "four.test" / f"{selector}.pem"
+            shown = subprocess.run(["openssl", "pkey", "-in", key, "-noout", "-text"], capture_output=True, text=True, check=True).stdout
+            self.assertIn(size, shown)
 
     def test_a_key_that_waits_is_enough(self):
         """Where a key waits for its record, another would only be one more record to publish."""
