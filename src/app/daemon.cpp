@@ -18,8 +18,6 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "app/diagnosis_view.hpp"
-#include "app/guard_view.hpp"
 #include "app/metrics.hpp"
 #include "app/pair_view.hpp"
 #include "app/pickup_view.hpp"
@@ -28,9 +26,7 @@
 #include "app/service_manager.hpp"
 #include "app/shaping_view.hpp"
 #include "app/status_view.hpp"
-#include "app/tls_report_view.hpp"
 #include "base/log.hpp"
-#include "delivery/suspending.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -98,60 +94,8 @@ Result<void> Daemon::open() {
 
     pickup_ = std::make_unique<Pickup>(context, disk_, *server_, *post_office_, *store_, *agent_);
 
-    admin::Daemon lent;
-    lent.on_revised = [this](const std::vector<queue::DestinationDue>& due) { agent_->on_revised(due); };
-    lent.suppressed = [this] { return agent_->suppressed(); };
-    lent.on_suppressed = [this](std::vector<queue::Suppression> entries) { agent_->on_suppressed(std::move(entries)); };
-    lent.on_unsuppressed = [this](const std::vector<std::string>& addresses) { agent_->on_unsuppressed(addresses); };
-    lent.status = [this] { return status_json(); };
-    lent.metrics = [this] { return metrics(); };
-    lent.reload = [this] { return reload(); };
-    lent.change_suspension = [this](admin::SuspensionChange change, SuspendedMail::Done done) {
-        suspended_mail_->change(std::move(change), wall_now(), std::move(done));
-    };
-    lent.suspensions = &suspended_mail_->list();
-    lent.pairs = [this] { return boost::json::serialize(pairs_json(agent_->suspended_pairs())); };
-    lent.given_up = [this](const queue::Recipient& recipient) { return agent_->given_up(recipient); };
-    lent.why_held = [this](const queue::Recipient& recipient) { return agent_->why_held(recipient); };
-    lent.retry_now = [this](QueueId id, UniqueFunction<void(std::uint64_t)> done) { agent_->retry_now(id, std::move(done)); };
-    lent.change_pair = [this](admin::PairChange change, UniqueFunction<void(Result<std::vector<std::string>>)> done) {
-        delivery::PairOrder order;
-        order.suspend = change.suspend;
-        order.sender = std::move(change.sender);
-        order.provider = std::move(change.provider);
-        order.duration = change.duration;
-        order.reason = std::move(change.reason);
-        agent_->order(std::move(order), [done = std::move(done)](Result<delivery::PairOutcome> outcome) mutable {
-            Result<std::vector<std::string>> answer = std::vector<std::string>();
-            if (outcome) *answer = std::move(outcome->pairs);
-            else answer = outcome.error();
-            done(std::move(answer));
-        });
-    };
-    lent.spooled = [this] { return pickup_->figures().waiting; };
     why_ = std::make_unique<WhyDesk>(context, *store_, *agent_);
-    lent.groups = [this] { return agent_->groups_of_domains(); };
-    lent.why = [this](std::string what, UniqueFunction<void(std::string)> done) {
-        why_->answer(std::move(what), suspended_mail_->list(), std::move(done));
-    };
-    lent.flush = [this](admin::FlushOrder order) { return flush_->order(std::move(order), std::chrono::steady_clock::now()); };
-    lent.senders = [this] { return post_office_->senders(); };
-    lend_guard(lent, *server_);
-    herald_->lend(lent);
-    lend_tls_reports(lent, tls_results_, *tls_reporter_);
-    lent.diagnose = [this](admin::DiagnosisRequest request, UniqueFunction<void(std::string)> done) {
-        auto told = [request, done = std::move(done)](delivery::Diagnosis diagnosis) mutable {
-            done(boost::json::serialize(diagnosis_json(request.domain, request.sender_domain, diagnosis)));
-        };
-        agent_->diagnose(request.domain, request.sender_domain, request.ip, kDiagnosisPatience, std::move(told));
-    };
-    lent.explain_route = [this](admin::RouteQuestion question, UniqueFunction<void(std::string)> done) {
-        auto told = [question, done = std::move(done)](delivery::Explained explained) mutable {
-            done(boost::json::serialize(route_json(question.domain, question.sender_domain, explained)));
-        };
-        agent_->explain(question.domain, question.sender_domain, std::move(told));
-    };
-    admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, std::move(lent));
+    admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, lend());
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
     rule_rounds_ = std::make_unique<RuleRounds>(context, disk_, [this](std::shared_ptr<const delivery::ProviderRules> rules) {

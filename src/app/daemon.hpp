@@ -52,6 +52,7 @@ private:
     [[nodiscard]] Result<void> open_unix_doors();
     void reload_and_log();
     [[nodiscard]] AlarmSources alarm_sources();
+    [[nodiscard]] admin::Daemon lend();                    // what the admin interface may ask and order: daemon_admin.cpp
     void use(std::shared_ptr<const net::ServerTls> tls);   // from the next connection on
     void use_rules(std::shared_ptr<const delivery::ProviderRules> rules);   // from the next delivery on
     void use_keys(auth::dkim::KeyTablePtr keys);           // from the next signature on
