@@ -15,17 +15,9 @@
 #include <thread>
 #include <utility>
 
-#include <boost/json/serialize.hpp>
-#include <fmt/format.h>
-
-#include "app/metrics.hpp"
-#include "app/pair_view.hpp"
-#include "app/pickup_view.hpp"
 #include "app/route_view.hpp"
 #include "app/certificates.hpp"
 #include "app/service_manager.hpp"
-#include "app/shaping_view.hpp"
-#include "app/status_view.hpp"
 #include "base/log.hpp"
 
 namespace posthorn::app {
@@ -371,40 +363,6 @@ void Daemon::dismantle() {
 std::size_t Daemon::unfinished() const {
     return stages_->size() + pickup_->unfinished() + server_->figures().sessions + agent_->unfinished() + suspended_mail_->unfinished() + flush_->unfinished() + why_->unfinished() + key_rounds_->unfinished() +
            sts_->unfinished() + tls_reporter_->unfinished() + herald_->unfinished();
-}
-
-std::vector<Metric> Daemon::metrics() const {
-    std::vector<Metric> all = server_metrics(server_->figures());
-    for (Metric& metric : local_metrics(server_->figures(), post_office_->local_messages())) all.push_back(std::move(metric));
-    for (Metric& metric : pickup_metrics(pickup_->figures())) all.push_back(std::move(metric));
-    for (Metric& metric : delivery_metrics(agent_->figures(), agent_->relay_troubles())) all.push_back(std::move(metric));
-    for (Metric& metric : shaping_metrics(agent_->shaping())) all.push_back(std::move(metric));
-    for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
-    for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
-    for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
-    for (Metric& metric : herald_->metrics()) all.push_back(std::move(metric));
-    return all;
-}
-
-std::string Daemon::status_json() const {
-    const smtp::server::ServerFigures& server = server_->figures();
-    const delivery::AgentFigures agent = agent_->figures();
-    const dns::ResolverCounters dns = resolver_->counters();
-    return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},"shaping":{},"pairs":{},"oldest_seconds":{},)"
-        R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
-        R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
-        R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
-        R"("attempts":{},"delivered":{},"deferred":{},"failed":{},"bounced":{}}},)"
-        R"("dns":{{"questions":{},"cache_hits":{},"queries":{},"failures":{}}}}})",
-        ::getpid(), POSTHORN_VERSION,
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
-        certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()),
-        boost::json::serialize(pairs_json(agent_->suspended_pairs())), agent.oldest / std::chrono::seconds(1), server.sessions, server.connections, server.connections_refused, server.messages,
-        server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
-        agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
-        agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);
 }
 
 }  // namespace posthorn::app

@@ -29,6 +29,21 @@ TEST(Metric, LabelsAreEscaped) {
         << text;
 }
 
+TEST(Metric, AHistogramsBucketsHoldWhatIsBelowThemToo) {
+    static constexpr double bounds[] = {0.5, 1, 10};
+    Histogram values(bounds);
+    for (const double value : {0.25, 0.5, 0.75, 20.0}) values.observe(value);
+    EXPECT_EQ(prometheus_text({{"wait_seconds", "Waits.", std::vector<Metric::Spread>{{{{"by", "\""}}, values}}}}),
+              "# HELP wait_seconds Waits.\n# TYPE wait_seconds histogram\n"
+              "wait_seconds_bucket{by=\"\\\"\",le=\"0.5\"} 2\n"
+              "wait_seconds_bucket{by=\"\\\"\",le=\"1\"} 3\n"
+              "wait_seconds_bucket{by=\"\\\"\",le=\"10\"} 3\n"
+              "wait_seconds_bucket{by=\"\\\"\",le=\"+Inf\"} 4\n"
+              "wait_seconds_sum{by=\"\\\"\"} 21.5\n"
+              "wait_seconds_count{by=\"\\\"\"} 4\n");
+    EXPECT_NE(prometheus_text({{"x", "X.", Histogram(bounds)}}).find("x_bucket{le=\"0.5\"} 0\n"), std::string::npos);
+}
+
 TEST(Metric, AFamilyWithoutSamplesHasItsHeadOnly) {
     EXPECT_EQ(prometheus_text({{"x", MetricKind::gauge, "X.", std::vector<Metric::Sample>()}}), "# HELP x X.\n# TYPE x gauge\n");
 }
