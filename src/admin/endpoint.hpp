@@ -60,6 +60,12 @@ void get_route(const CorePtr& core, const Request& request, Respond respond);
 void get_senders(const CorePtr& core, const Request& request, Respond respond);
 void get_mailq(const CorePtr& core, const Request& request, Respond respond);
 void post_flush(const CorePtr& core, const Request& request, Respond respond);
+void get_history(const CorePtr& core, const Request& request, Respond respond);
+void get_domains(const CorePtr& core, const Request& request, Respond respond);
+void get_doctor(const CorePtr& core, const Request& request, Respond respond);
+void get_records(const CorePtr& core, const Request& request, Respond respond);
+// The dashboard's page and its parts: "/" and "/assets/VERSION/NAME". Everybody's: nothing of mail is in them.
+void get_asset(const CorePtr& core, const Request& request, Respond respond);
 void get_queue(const CorePtr& core, const Request& request, Respond respond);
 void get_message(const CorePtr& core, QueueId id, const Visitor& visitor, Respond respond);
 void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond);

@@ -81,7 +81,7 @@ void flush_message(const CorePtr& core, QueueId id, const Visitor& visitor, Resp
                 respond(missing ? plain_text(404, unknown) : in_words(entry.error()));
                 return;
             }
-            if (!visitor.all && !may_flush(*core, id)) {
+            if (!visitor.sees_all() && !may_flush(*core, id)) {
                 respond(plain_text(429, "this message was tried less than a minute ago; try again later"));
                 return;
             }
@@ -102,7 +102,7 @@ void get_mailq(const CorePtr& core, const Request& request, Respond respond) {
     const auto listing = std::make_shared<Listing>();
     listing->core = core;
     listing->query.limit = kPage;
-    if (!request.visitor.all) listing->query.sources = {auth::source_of_uid(request.visitor.uid)};
+    if (!request.visitor.sees_all()) listing->query.sources = {auth::source_of_uid(request.visitor.uid)};
     next_piece(listing, std::move(respond));
 }
 
@@ -123,7 +123,7 @@ void post_flush(const CorePtr& core, const Request& request, Respond respond) {
         return;
     }
     FlushOrder order;
-    if (!request.visitor.all) order.source = auth::source_of_uid(request.visitor.uid);
+    if (!request.visitor.sees_all()) order.source = auth::source_of_uid(request.visitor.uid);
     if (site != request.query.end()) {
         order.domain = text::to_lower(site->second);
         if (order.domain.empty()) {

@@ -36,7 +36,7 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
             query.domain = text::to_lower(value);
         } else if (name == "from") {
             query.reverse_path = value;
-        } else if (name == "user" && request.visitor.all) {
+        } else if (name == "user" && request.visitor.sees_all()) {
             query.sources.push_back(auth::source_of(value));
         } else if (name == "uid") {
             const auto uid = auth::uid_of_source("uid=" + value);
@@ -51,7 +51,7 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
             return false;
         }
     }
-    if (!request.visitor.all) query.sources = {auth::source_of_uid(request.visitor.uid)};
+    if (!request.visitor.sees_all()) query.sources = {auth::source_of_uid(request.visitor.uid)};
     return true;
 }
 
@@ -59,19 +59,19 @@ bool read_query(const Request& request, queue::ListQuery& query, std::string& wr
 
 boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry, const Visitor& visitor) {
     boost::json::object out = to_json(entry, core.daemon.suspensions);
-    if (core.daemon.why_held && visitor.all) {
+    if (core.daemon.why_held && visitor.sees_all()) {
         boost::json::array& recipients = out["recipients"].as_array();
         for (std::size_t i = 0; i < recipients.size() && i < entry.recipients.size(); ++i)
             if (const std::string why = core.daemon.why_held(entry.recipients[i]); !why.empty())
                 recipients[i].as_object()["held"] = printable(why);
     }
-    if (core.daemon.given_up && visitor.all) {
+    if (core.daemon.given_up && visitor.sees_all()) {
         boost::json::array& recipients = out["recipients"].as_array();
         for (std::size_t i = 0; i < recipients.size() && i < entry.recipients.size(); ++i)
             if (const auto when = core.daemon.given_up(entry.recipients[i])) recipients[i].as_object()["given_up"] = format_time(*when);
     }
     // The operator's words about a user are not for him.
-    if (auto* suspension = out.if_contains("suspension"); suspension != nullptr && !visitor.all) {
+    if (auto* suspension = out.if_contains("suspension"); suspension != nullptr && !visitor.sees_all()) {
         suspension->as_object().erase("reason");
     }
     return out;

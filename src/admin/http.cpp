@@ -51,6 +51,25 @@ Answer plain_text(unsigned status, std::string_view words) {
     return answer;
 }
 
+std::string_view to_string(Rights rights) {
+    switch (rights) {
+        case Rights::own:
+            return "own";
+        case Rights::read:
+            return "read";
+        case Rights::all:
+            return "all";
+        case Rights::none:
+            break;
+    }
+    return "none";
+}
+
+std::string_view Request::field(const std::string& name) const {
+    const auto found = fields.find(name);
+    return found == fields.end() ? std::string_view() : std::string_view(found->second);
+}
+
 struct RequestReader::Parser {
     http::request_parser<http::string_body> parser;
 };
@@ -98,6 +117,12 @@ Request RequestReader::take() {
     request.method = std::string(message.method_string());
     request.keep_alive = message.keep_alive();
     request.chunks = message.version() >= 11;
+    for (const auto& one : message) {
+        const auto written = one.name_string();
+        const auto [field, fresh] = request.fields.try_emplace(text::to_lower(std::string_view(written.data(), written.size())));
+        if (!fresh) field->second += ", ";
+        field->second.append(one.value().data(), one.value().size());
+    }
     request.body = message.body();
     std::string_view target(message.target().data(), message.target().size());
     std::string_view rest = target.substr(0, target.find('#'));
@@ -111,20 +136,34 @@ Request RequestReader::take() {
     return request;
 }
 
-std::string to_wire(const Answer& answer, bool keep_alive, bool chunks) {
+namespace {
+
+// Of every answer: a page that something of mail's got into, or another site's page with ours in a frame, has nothing to hold on to.
+constexpr std::string_view kSafety =
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+    "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n";
+
+}  // namespace
+
+std::string to_wire(const Answer& answer, bool keep_alive, bool chunks, bool head) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
-    std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n", answer.status,
-                                  std::string_view(reason.data(), reason.size()), answer.content_type);
-    if (!answer.more) {
-        out += fmt::format("Content-Length: {}\r\n", answer.body.size() + 1);
-    } else if (chunks) {
-        out += "Transfer-Encoding: chunked\r\n";
+    const bool has_body = answer.status != 204 && answer.status != 304;  // RFC 9110 s15.3.5, s15.4.5
+    std::string out = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, std::string_view(reason.data(), reason.size()));
+    if (has_body) out += fmt::format("Content-Type: {}\r\n", answer.content_type);
+    out += fmt::format("Cache-Control: {}\r\n{}", answer.cache_control, kSafety);
+    if (answer.more) {
+        if (chunks) out += "Transfer-Encoding: chunked\r\n";
+    } else if (has_body) {
+        out += fmt::format("Content-Length: {}\r\n", answer.body.size() + (answer.exact ? 0 : 1));
     }
-    if (!answer.allow.empty()) {
-        out += "Allow: " + answer.allow + "\r\n";
-    }
+    if (!answer.allow.empty()) out += "Allow: " + answer.allow + "\r\n";
+    for (const auto& [name, value] : answer.fields) out += fmt::format("{}: {}\r\n", name, value);
     out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
-    return answer.more ? out + piece_to_wire(answer.body, false, chunks) : out + answer.body + "\n";
+    if (head || !has_body) return out;
+    if (answer.more) return out + piece_to_wire(answer.body, false, chunks);
+    return out + answer.body + (answer.exact ? "" : "\n");
 }
 
 std::string piece_to_wire(std::string_view piece, bool last, bool chunks) {

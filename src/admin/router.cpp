@@ -113,11 +113,11 @@ std::vector<std::pair<std::string, std::string>> endpoints() {
 }
 
 bool may_see(const Visitor& visitor, std::string_view source) {
-    return visitor.all || source == auth::source_of_uid(visitor.uid);
+    return visitor.sees_all() || source == auth::source_of_uid(visitor.uid);
 }
 
 void route(const CorePtr& core, const Request& request, Respond respond) {
-    if (!request.visitor.all && !is_everybodys(request)) {
+    if (!request.visitor.sees_all() && !is_everybodys(request)) {
         respond(failure(403, "only root, the daemon's own user and those whom [admin] operators names may do that; "
                              "uid " + std::to_string(request.visitor.uid) + " may look at its own mail"));
         return;

@@ -103,12 +103,13 @@ net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self)
 void AdminServer::State::identify(Session& session) const {
     const auto peer = session.stream.credentials();
     session.visitor.uid = peer ? static_cast<std::uint32_t>(peer->uid) : UINT32_MAX;
-    session.visitor.all = peer && (peer->uid == 0 || peer->uid == ::geteuid() ||
+    const bool operates = peer && (peer->uid == 0 || peer->uid == ::geteuid() ||
                                    std::find(operators.begin(), operators.end(), peer->uid) != operators.end());
-    if (session.visitor.all) return;
+    session.visitor.rights = operates ? Rights::all : Rights::own;
+    if (operates) return;
     std::size_t visitors = 0, same = 0;
     for (const SessionPtr& other : sessions) {
-        if (other->visitor.all || other->turned_away) continue;
+        if (other->visitor.sees_all() || other->turned_away) continue;
         ++visitors;
         if (other->visitor.uid == session.visitor.uid) ++same;
     }

@@ -88,6 +88,12 @@ struct TlsReportRun {
     bool finished = false;          // false: it goes on
 };
 
+// What came of an examination: JSON with 200, or in words why there was none.
+struct Examined {
+    unsigned status = 200;
+    std::string body;
+};
+
 // What the daemon lends to the endpoints. All are called on the server's io_context; none may block.
 struct Daemon {
     // Destinations whose mail an operator has just made due: the delivery agent forgets their back-off.
@@ -146,6 +152,13 @@ struct Daemon {
     std::function<std::string()> alarms, webhooks;
     std::function<Result<void>(const std::string& name, std::uint64_t from)> replay_webhook;
     std::function<void(UniqueFunction<void(std::string)> done)> test_alarms;
+    // What the dashboard shows (docs/DASHBOARD.md), as JSON: figures of the last `span` in steps of so many minutes; our domains and how their last
+    // examination ended. Optional.
+    std::function<std::string(Duration span, std::uint32_t minutes)> history;
+    std::function<std::string()> domains;
+    // The doctor's report about one of our domains; the records that it must publish. `done` is called on the io_context; it may take half a
+    // minute, and one is made at a time. Optional.
+    std::function<void(std::string domain, UniqueFunction<void(Examined)> done)> examine, records;
     std::function<TimePoint()> now = wall_now;
 };
 

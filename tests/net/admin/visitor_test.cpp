@@ -58,7 +58,7 @@ protected:
         request.method = method;
         request.path = path;
         request.query = std::move(query);
-        request.visitor = {uid, uid == 0};
+        request.visitor = {uid, uid == 0 ? Rights::all : Rights::own};
         std::optional<Answer> answer = run([&](Respond respond) { route(core_, request, std::move(respond)); });
         std::string body = answer->body;
         while (answer->more && answer->status == 200) {
