@@ -13,7 +13,7 @@
 
 namespace posthorn::app {
 
-inline constexpr const char* kDefaultConfig = "/etc/posthorn/posthorn.toml";
+inline constexpr const char* kDefaultConfig = config::kDefaultPath.data();
 
 // What the chosen subcommand does, run after the whole command line was read; returns an exit code
 // (base/sysexits.hpp).

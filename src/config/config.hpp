@@ -2,6 +2,7 @@
 // the environment.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "events/options.hpp"
 #include "intake/options.hpp"
 #include "queue/options.hpp"
+#include "sandbox/options.hpp"
 #include "smtp/server/options.hpp"
 
 namespace posthorn::config {
@@ -37,6 +39,7 @@ struct Config {
     delivery::DeliveryOptions delivery;
     events::EventOptions events;
     admin::AdminOptions admin;
+    sandbox::SandboxOptions sandbox;
     log::LogOptions log;
 };
 
@@ -61,6 +64,13 @@ struct Loaded {
                            const std::vector<std::pair<std::string, std::string>>& environment);
 // As load() would, were this the text of the file: with this process's environment.
 [[nodiscard]] Loaded parse_here(std::string_view text, const std::string& path);
-[[nodiscard]] Loaded load(const std::string& path);  // reads the file and this process's environment
+// Without a file, out of the environment alone, as in a container (DO-16, docs/DOCKER.md). Here: nothing where this process's environment
+// says neither POSTHORN_HOSTNAME nor POSTHORN_DOMAINS.
+[[nodiscard]] Loaded parse_environment(const std::vector<std::pair<std::string, std::string>>& environment);
+[[nodiscard]] std::optional<Loaded> parse_environment_here();
+// Reads the file and this process's environment. Where kDefaultPath does not exist, the environment may stand for it; a file that was
+// named must be there.
+inline constexpr std::string_view kDefaultPath = "/etc/posthorn/posthorn.toml";
+[[nodiscard]] Loaded load(const std::string& path);
 
 }  // namespace posthorn::config

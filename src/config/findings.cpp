@@ -7,6 +7,7 @@
 namespace posthorn::config {
 
 Place Places::of(std::string path) const {
+    if (const auto found = missing_.find(path); found != missing_.end() && !given(path)) return found->second;
     while (!path.empty()) {
         if (const auto found = places_.find(path); found != places_.end()) {
             return found->second;

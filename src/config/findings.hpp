@@ -25,12 +25,15 @@ struct Place {
 class Places {
 public:
     void set(const std::string& path, Place place) { places_[path] = std::move(place); }
+    // Where a key that was not given would stand: for of() only.
+    void set_missing(const std::string& path, Place place) { missing_[path] = std::move(place); }
     [[nodiscard]] bool given(const std::string& path) const { return places_.contains(path); }
     // The place of the path, or of the nearest table around it, or of the whole file.
     [[nodiscard]] Place of(std::string path) const;
 
 private:
     std::map<std::string, Place> places_;
+    std::map<std::string, Place> missing_;
 };
 
 class Findings {

@@ -37,6 +37,9 @@ Loaded load(const std::string& path) {
         content << file.rdbuf();
         fault = file ? errno : EIO;
     }
+    if (fault == ENOENT && path == kDefaultPath) {
+        if (auto loaded = parse_environment_here()) return std::move(*loaded);
+    }
     if (fault != 0) {
         Loaded loaded;
         loaded.mistakes.push_back(
@@ -44,6 +47,9 @@ Loaded load(const std::string& path) {
                        (fault == EACCES
                             ? "; the user Posthorn runs as must be able to read it (its directories too); a "
                               "command may need sudo"
+                        : fault == ENOENT && path == kDefaultPath
+                            ? "; `posthorn setup` writes one, --config or POSTHORN_CONFIG names another, and in a container "
+                              "POSTHORN_HOSTNAME and POSTHORN_DOMAINS are enough"
                             : "; name the file with --config or POSTHORN_CONFIG")});
         return loaded;
     }

@@ -5,6 +5,7 @@
 #include "config/checks.hpp"
 #include "config/derived.hpp"
 #include "config/environment.hpp"
+#include "config/environment_tables.hpp"
 #include "config/findings.hpp"
 #include "config/schema.hpp"
 #include "toml/reader.hpp"
@@ -13,8 +14,6 @@ extern char** environ;  // environ(7); no header of the standard declares it
 
 namespace posthorn::config {
 namespace {
-
-using Environment = std::vector<std::pair<std::string, std::string>>;
 
 std::string explain(std::string_view name, const Refusal& refusal, const Value& value,
                     const std::string& allowed) {
@@ -291,6 +290,7 @@ void Reader::read_environment(const Environment& environment) {
     constexpr std::string_view kFile = "_FILE";
     std::vector<std::string> names;
     std::map<std::string, const Setting<Config>*> by_name;
+    for (const TableVariable& table : table_variables()) names.emplace_back(table.name);
     for (const Setting<Config>& setting : settings()) {
         names.push_back(environment_name(setting.section, setting.key));
         by_name[names.back()] = &setting;
@@ -305,7 +305,7 @@ void Reader::read_environment(const Environment& environment) {
             if (!said) override_with(*by_name.at(own), variable, text);
             continue;
         }
-        if (!variable.starts_with(kPrefix) || variable == "POSTHORN_CONFIG") {
+        if (!variable.starts_with(kPrefix) || variable == "POSTHORN_CONFIG" || is_table_variable(variable) || is_sendmail_variable(variable)) {
             continue;
         }
         if (const auto found = by_name.find(variable); found != by_name.end()) {
@@ -357,8 +357,9 @@ bool is_for_a_newer_program(const Table& root, Findings& findings) {
     return true;
 }
 
+// alone: there is no file, and the text is empty.
 Loaded parse_in(std::string_view text, const std::string& file_name, const std::string& directory,
-                const Environment& environment) {
+                const Environment& environment, bool alone = false) {
     Loaded loaded;
     loaded.config = defaults();
     Places places;
@@ -375,6 +376,8 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         Reader reader(loaded.config, places, findings, directory);
         reader.read(toml.root);
         reader.read_environment(environment);
+        if (alone && loaded.config.hostname.empty()) places.set_missing("hostname", {{}, "POSTHORN_HOSTNAME"});
+        add_tables(environment, alone, loaded.config, places, findings);
         derive(loaded.config, places);
         look_for_spool(loaded.config, places, findings);
         check_identity(loaded.config, places, findings);
@@ -390,6 +393,8 @@ Loaded parse_in(std::string_view text, const std::string& file_name, const std::
         check_warm_up(loaded.config, places, findings);
         check_routes(loaded.config, places, findings);
         check_events(loaded.config, places, findings);
+        check_sandbox(loaded.config, places, findings);
+        check_admin(loaded.config, places, findings);
     }
     findings.move_to(loaded);
     return loaded;
@@ -401,7 +406,13 @@ Loaded parse(std::string_view text, const std::string& file_name, const Environm
     return parse_in(text, file_name, std::filesystem::path(file_name).parent_path().string(), environment);
 }
 
-Loaded parse_here(std::string_view text, const std::string& path) {
+Loaded parse_environment(const Environment& environment) {
+    return parse_in({}, "the environment", {}, environment, true);
+}
+
+namespace {
+
+Environment environment_here() {
     Environment environment;
     for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
         const std::string_view said(*variable);
@@ -410,9 +421,22 @@ Loaded parse_here(std::string_view text, const std::string& path) {
         }
     }
     std::sort(environment.begin(), environment.end());
+    return environment;
+}
+
+}  // namespace
+
+std::optional<Loaded> parse_environment_here() {
+    const Environment environment = environment_here();
+    if (!stands_for_a_file(environment)) return std::nullopt;
+    return parse_environment(environment);
+}
+
+Loaded parse_here(std::string_view text, const std::string& path) {
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-    return parse_in(text, path, (error ? std::filesystem::path(path) : absolute).parent_path().string(), environment);
+    return parse_in(text, path, (error ? std::filesystem::path(path) : absolute).parent_path().string(),
+                    environment_here());
 }
 
 }  // namespace posthorn::config

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "config/environment_tables.hpp"
 #include "config/schema.hpp"
 
 namespace posthorn::config {
@@ -264,6 +265,12 @@ std::string reference_markdown() {
             "plain octets.",
             "") +
         "\n";
+    out += wrap("Without /etc/posthorn/posthorn.toml the environment is enough: POSTHORN_HOSTNAME and POSTHORN_DOMAINS (docs/DOCKER.md). These variables stand "
+                "for tables; each may come by a file, too:",
+                "") +
+           "\n";
+    for (const TableVariable& variable : table_variables())
+        out += fmt::format("`{}`", variable.name) + fmt::format(", such as `{}`\n\n", variable.example) + wrap(variable.doc, "") + "\n";
     const Config config = defaults();
     for (const Section& section : sections()) {
         out += section.name.empty() ? "## Top of the file\n\n" : fmt::format("## `[{}]`\n\n", section.name);
