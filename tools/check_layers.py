@@ -14,6 +14,7 @@ LAYERS = [
     {"smtp/protocol": "pure"},
     {"queue": "pure"},
     {"queue/sqlite": ""},
+    {"sandbox": "", "backup": ""},
     {"net": ""},
     {"dns": ""},
     {"intake": "pure"},
