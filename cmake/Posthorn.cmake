@@ -22,6 +22,7 @@ pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
 pkg_check_modules(IDN REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(PSL REQUIRED IMPORTED_TARGET libpsl)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 # Not by pkg-config, whose -pthread does not fit the precompiled header.
 find_library(RE2_LIBRARY re2 REQUIRED)

@@ -29,6 +29,10 @@ void check_tls_reports(const Config& config, const Places& places, Findings& fin
 void check_warm_up(const Config& config, const Places& places, Findings& findings);
 // [journal], [[webhook]] and [alarm].
 void check_events(const Config& config, const Places& places, Findings& findings);
+// [sandbox].
+void check_sandbox(const Config& config, const Places& places, Findings& findings);
+// [admin]: its door by TCP.
+void check_admin(const Config& config, const Places& places, Findings& findings);
 // [[relay]], [[route]] and [[provider]].
 void check_routes(const Config& config, const Places& places, Findings& findings);
 

@@ -292,6 +292,29 @@ void add_operation(Rows& rows) {
         {"admin", "operators", texts<Config>(FIELD(admin.operators), "a list of system users, by name or number"),
          "Who else may read and delete all waiting mail, suspend users, and do whatever root can ask of the daemon.",
          "[\"deploy\"]"},
+        {"admin", "listen", tcp_or_none<Config>(FIELD(admin.listen)),
+         "An address of this machine for the same by TCP: the dashboard in a browser, Prometheus, `posthorn --url`. Over it nobody may "
+         "anything who shows no token. Empty: none.",
+         "\"127.0.0.1:2580\""},
+        {"admin", "beyond_loopback", boolean<Config>(FIELD(admin.beyond_loopback)),
+         "Lets listen be an address that other machines reach. There is no TLS: whoever is on the way reads the mail's addresses and the token, "
+         "and with the token stops or deletes mail. Meant for a container whose port is published on 127.0.0.1 alone; else put a web "
+         "server with TLS before a loopback address."},
+        {"admin", "names", texts<Config>(FIELD(admin.names), "a list of host names, as they stand in the browser's address"),
+         "By which names listen or socket is reached beside localhost, IP addresses and hostname, as by a web server or as a container's. "
+         "Requests for other names are refused, so that no page of the Internet reaches in by a name of its own.",
+         "[\"mail-admin.example.com\"]"},
+        {"admin", "token", secret<Config>(FIELD(admin.token)),
+         "Opens everything over TCP, as root may by the socket. At least 20 octets (openssl rand -hex 32). Better in token_file."},
+        {"admin", "token_file", path<Config>(FIELD(admin.token_file), true), "A file whose first line is it. Read anew at a reload."},
+        {"admin", "read_only_token", secret<Config>(FIELD(admin.read_only_token)),
+         "Shows everything over TCP, and changes nothing: for Prometheus, and for those who look only. Better in read_only_token_file."},
+        {"admin", "read_only_token_file", path<Config>(FIELD(admin.read_only_token_file), true),
+         "A file whose first line is it. Read anew at a reload."},
+        {"admin", "read_only", boolean<Config>(FIELD(admin.read_only)),
+         "Nobody changes anything with a token: what is to be changed is changed by the command line, on this machine."},
+        {"admin", "dashboard", boolean<Config>(FIELD(admin.dashboard)),
+         "Whether the page is served at / and browsers can log in with a token."},
 
         {"log", "level",
          choice<Config>(FIELD(log.level),
@@ -338,8 +361,10 @@ const std::vector<Section>& sections() {
          "How much an address that is new may send a provider in a day (UTC), growing day by day; what is over waits. docs/THROTTLING.md."},
         {"journal", "What became of mail, kept for a while after it has left the queue: for `posthorn why` and webhooks."},
         {"alarm", "What the operator is told at once, and how: always by the log, never by mail. docs/EVENTS.md lists the alarms."},
-        {"admin", "The socket of the command line tools."},
+        {"admin", "How the running daemon is asked and told: the socket of the command line, and by TCP the dashboard and the HTTP API (docs/API.md)."},
         {"log", "What is written where."},
+        {"sandbox",
+         "What the daemon may still do once it runs. The kernel refuses the rest, also to whoever should take it over. docs/SANDBOX.md."},
     };
     return all;
 }
@@ -358,6 +383,7 @@ const std::vector<Setting<Config>>& settings() {
         for (Setting<Config>& setting : delivery_settings()) rows.push_back(std::move(setting));
         for (Setting<Config>& setting : event_settings()) rows.push_back(std::move(setting));
         add_operation(rows);
+        for (Setting<Config>& setting : sandbox_settings()) rows.push_back(std::move(setting));
         return rows;
     }();
     return all;

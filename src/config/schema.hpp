@@ -33,6 +33,9 @@ struct Section {
 // And what it leaves in spool directories (schema_pickup.cpp).
 [[nodiscard]] std::vector<Setting<Config>> pickup_settings();
 
+// [sandbox]: what the daemon may still do (schema_sandbox.cpp).
+[[nodiscard]] std::vector<Setting<Config>> sandbox_settings();
+
 // The keys of [[listener]], [[certificate]], [[domain]] and its dkim tables, [[user]], [[site]], [[stream]], [[relay]], [[route]] and
 // [[provider]].
 [[nodiscard]] const std::vector<Setting<smtp::server::ListenerOptions>>& listener_settings();

@@ -1,0 +1,46 @@
+// Who the daemon is: which user it becomes when root starts it, and which capabilities it keeps (none).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace posthorn::sandbox {
+
+struct Identity {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::string name;          // as passwd has it, or the number
+    bool known = false;        // passwd has it: then its supplementary groups are taken on as well
+};
+
+// Started by another than root: itself, and an error where `wished` is somebody else. Started by root: `wished`; unset, the owner of the
+// state directory; where that does not exist yet, the user "posthorn", if there is one. root where all of this says root. A wished
+// number need not be in passwd; its group is the same number.
+[[nodiscard]] Result<Identity> choose_identity(const std::string& wished, const std::string& state_directory);
+
+// All later file operations of this thread are the identity's, until the end of the scope. For files that are made before become().
+class ActingAs {
+public:
+    explicit ActingAs(const Identity& identity);
+    ~ActingAs();
+    ActingAs(const ActingAs&) = delete;
+    ActingAs& operator=(const ActingAs&) = delete;
+
+private:
+    bool acting_ = false;
+};
+
+// For good: groups, group, user. REQUIRES: no other thread. Does nothing where we are that user already.
+[[nodiscard]] Result<void> become(const Identity& identity);
+
+// From here on nothing that is executed gains a privilege (no_new_privs), no capability is left, and none can be had again: the
+// bounding and ambient sets are empty. A daemon that stays root keeps CHOWN, DAC_OVERRIDE, FOWNER and FSETID, with which it
+// reads other users' spooled mail and keeps the owners of files that it replaces. REQUIRES: no other thread.
+[[nodiscard]] Result<void> give_up_privileges();
+
+}  // namespace posthorn::sandbox
