@@ -281,6 +281,21 @@ Binding<Owner> endpoint(At at) {
             [at](const Owner& owner) { return quote(at(owner).to_string()); }};
 }
 
+// An address of TCP, or none.
+template <class Owner, class At>
+Binding<Owner> tcp_or_none(At at) {
+    return {Shape::text, "an address with its port such as \"127.0.0.1:2580\", or \"\" for none",
+            [at](Owner& owner, const Value& value, const std::string&) -> Accepted {
+                const auto* given = value.as<std::string>();
+                if (given != nullptr && given->empty()) {
+                    at(owner) = {};
+                    return std::nullopt;
+                }
+                return read_endpoint(value, std::uint16_t{0}, false, at(owner));
+            },
+            [at](const Owner& owner) { return quote(at(owner).host.empty() ? "" : at(owner).to_string()); }};
+}
+
 template <class Owner, class At>
 Binding<Owner> servers(At at, std::uint16_t default_port) {
     return {Shape::list,

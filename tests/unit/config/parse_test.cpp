@@ -243,6 +243,8 @@ TEST(Environment, NamesAreUniqueAndNoneIsAnothersFileForm) {
         EXPECT_EQ(names[environment_name(setting.section, setting.key)]++, 0) << setting.key;
     }
     for (const auto& [name, unused] : names) {
+        // Of a token the file's form is a setting as well, and means the same.
+        if (name == "POSTHORN_ADMIN_TOKEN" || name == "POSTHORN_ADMIN_READ_ONLY_TOKEN") continue;
         EXPECT_FALSE(names.contains(name + "_FILE")) << name;
     }
 }
