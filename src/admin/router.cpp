@@ -1,144 +1,125 @@
-// From method and path to an endpoint.
+// From method and path to an endpoint, by the table: what is in no row is nobody's, and each row says who may.
+#include <algorithm>
+
 #include "admin/endpoint.hpp"
+#include "admin/places.hpp"
 #include "auth/suspension.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::admin {
 namespace {
 
-Answer not_allowed(const char* allow) {
-    Answer answer = failure(405, std::string("allowed here: ") + allow);
-    answer.allow = allow;
+Answer not_allowed(std::string allow) {
+    Answer answer = failure(405, "allowed here: " + allow);
+    answer.allow = std::move(allow);
     return answer;
 }
 
-using Simple = void (*)(const CorePtr&, const Request&, Respond);
-
-// /v1/queue/ID and what can be done with it.
-void route_message(const CorePtr& core, const Request& request, std::string_view rest, Respond respond) {
-    const std::string_view id_text = text::take_field(rest, '/');
-    const auto id = QueueId::parse(id_text);
-    if (!id) {
-        respond(failure(404, "\"" + text::safe_for_log(id_text, 40) +
-                                 "\" is no queue id; an id has 13 letters and digits"));
-        return;
-    }
-    if (rest.empty()) {
-        if (request.method == "GET") {
-            get_message(core, *id, request.visitor, std::move(respond));
-        } else if (request.method == "DELETE") {
-            revise_message(core, *id, queue::Revision::remove, std::move(respond));
-        } else {
-            respond(not_allowed("GET, DELETE"));
-        }
-        return;
-    }
-    const bool known = rest == "retry" || rest == "hold" || rest == "release" || rest == "bounce";
-    if (!known) {
-        respond(failure(404, "a message can be asked to retry, hold, release or bounce"));
-    } else if (request.method != "POST") {
-        respond(not_allowed("POST"));
-    } else {
-        revise_message(core, *id,
-                       rest == "retry"    ? queue::Revision::retry
-                       : rest == "hold"   ? queue::Revision::hold
-                       : rest == "bounce" ? queue::Revision::bounce
-                                          : queue::Revision::release,
-                       std::move(respond));
-    }
+bool may(Rights has, const Place& place) {
+    if (place.least == Rights::none) return true;
+    if (has == Rights::read && place.method != "GET") return false;
+    return has == Rights::all || (has == Rights::read && place.least != Rights::all) || (has == Rights::own && place.least == Rights::own);
 }
 
-constexpr std::string_view kMessages = "/v1/queue/";
-
-struct Place {
-    std::string_view path;
-    const char* method;
-    Simple endpoint;
-};
-constexpr Place kPlaces[] = {
-    {"/mailq", "GET", get_mailq},
-    {"/mailq/flush", "POST", post_flush},
-    {"/metrics", "GET", get_metrics},
-    {"/v1/alarms", "GET", get_alarms},
-    {"/v1/alarms/test", "POST", post_alarms_test},
-    {"/v1/diagnosis", "GET", get_diagnosis},
-    {"/v1/events", "GET", get_events},
-    {"/v1/guard", "GET", get_guard},
-    {"/v1/guard/forgive", "POST", post_forgive},
-    {"/v1/health", "GET", get_health},
-    {"/v1/queue", "GET", get_queue},
-    {"/v1/reload", "POST", post_reload},
-    {"/v1/route", "GET", get_route},
-    {"/v1/senders", "GET", get_senders},
-    {"/v1/status", "GET", get_status},
-    {"/v1/survey", "GET", get_survey},
-    {"/v1/suspensions", "GET", get_suspensions},
-    {"/v1/suspensions/resume", "POST", post_suspensions_resume},
-    {"/v1/suspensions/suspend", "POST", post_suspensions_suspend},
-    {"/v1/suppressions", "GET", get_suppressions},
-    {"/v1/suppressions/add", "POST", post_suppressions_add},
-    {"/v1/suppressions/remove", "POST", post_suppressions_remove},
-    {"/v1/tls-reports", "GET", get_tls_reports},
-    {"/v1/tls-reports/send", "POST", post_tls_reports},
-    {"/v1/tls-reports/show", "GET", get_tls_report},
-    {"/v1/users/resume", "POST", post_resume},
-    {"/v1/users/suspend", "POST", post_suspend},
-    {"/v1/users/suspended", "GET", get_suspended},
-    {"/v1/why", "GET", get_why},
-    {"/v1/webhooks", "GET", get_webhooks},
-    {"/v1/webhooks/replay", "POST", post_webhooks_replay},
-};
-
-// What every user of this machine may ask: endpoints that look at the visitor themselves. Of /v1/queue/ID only the message
-// itself: what follows a further slash changes something.
-bool is_everybodys(const Request& request) {
-    const std::string_view path = request.path;
-    if (request.method == "GET") {
-        return path == "/v1/queue" || path == "/mailq" ||
-               (path.starts_with(kMessages) && path.find('/', kMessages.size()) == std::string_view::npos);
+Answer refusal_for(const Visitor& visitor) {
+    if (visitor.rights == Rights::own) {
+        return failure(403, "only root, the daemon's own user and those whom [admin] operators names may do that; "
+                            "uid " + std::to_string(visitor.uid) + " may look at its own mail");
     }
-    return request.method == "POST" && path == "/mailq/flush";
+    if (visitor.rights == Rights::read) {
+        return failure(403, "who comes with this token may look at everything and change nothing: it is [admin] read_only_token, or read_only "
+                            "is set; the command line on the machine itself may");
+    }
+    Answer answer = failure(401, "show a token: \"Authorization: Bearer TOKEN\", as [admin] token_file or read_only_token_file holds it; a "
+                                 "browser logs in at /");
+    answer.fields.emplace_back("WWW-Authenticate", "Bearer");
+    return answer;
+}
+
+// What is wrong with the query; empty: each parameter is in the row, and those that must be there are.
+std::string fault_of_query(const Place& place, const Request& request) {
+    for (const auto& [name, value] : request.query) {
+        const auto known = [&name](const Parameter& one) { return one.name == name; };
+        if (std::any_of(place.parameters.begin(), place.parameters.end(), known)) continue;
+        std::string words = "unknown parameter " + text::safe_for_log(name, 40) + "; there ";
+        if (place.parameters.empty()) return words + "are none";
+        words += place.parameters.size() == 1 ? "is " : "are ";
+        for (std::size_t i = 0; i < place.parameters.size(); ++i)
+            words.append(i == 0 ? "" : i + 1 == place.parameters.size() ? " and " : ", ").append(place.parameters[i].name);
+        return words;
+    }
+    for (const Parameter& one : place.parameters) {
+        const auto given = request.query.find(std::string(one.name));
+        if (one.required && (given == request.query.end() || given->second.empty()))
+            return std::string(one.name) + " is missing: " + std::string(one.words);
+    }
+    return {};
 }
 
 }  // namespace
 
+std::optional<std::string_view> fits(std::string_view path_template, std::string_view path) {
+    std::string_view found;
+    while (!path_template.empty() && !path.empty()) {
+        const std::string_view wanted = text::take_field(path_template, '/');
+        const bool last = path.find('/') == std::string_view::npos;
+        const std::string_view given = text::take_field(path, '/');
+        if (wanted.starts_with('{') ? given.empty() : wanted != given) return std::nullopt;
+        if (wanted.starts_with('{')) found = given;
+        if (last != path_template.empty() && (last || !path.empty() || path_template.empty())) return std::nullopt;
+    }
+    return path_template.empty() && path.empty() ? std::optional(found) : std::nullopt;
+}
+
 std::vector<std::pair<std::string, std::string>> endpoints() {
     std::vector<std::pair<std::string, std::string>> all;
-    for (const Place& place : kPlaces) all.emplace_back(place.method, place.path);
-    const std::string message = std::string(kMessages) + QueueId(1).to_string();
-    all.emplace_back("GET", message);
-    all.emplace_back("DELETE", message);
-    for (const char* revision : {"/retry", "/hold", "/release", "/bounce"}) all.emplace_back("POST", message + revision);
+    for (const Place& place : places()) {
+        std::string path(place.path);
+        if (const auto id = path.find("{id}"); id != std::string::npos) path.replace(id, 4, QueueId(1).to_string());
+        all.emplace_back(place.method, std::move(path));
+    }
     return all;
 }
 
 bool may_see(const Visitor& visitor, std::string_view source) {
-    return visitor.sees_all() || source == auth::source_of_uid(visitor.uid);
+    return visitor.sees_all() || (visitor.rights == Rights::own && source == auth::source_of_uid(visitor.uid));
 }
 
 void route(const CorePtr& core, const Request& request, Respond respond) {
-    if (!request.visitor.sees_all() && !is_everybodys(request)) {
-        respond(failure(403, "only root, the daemon's own user and those whom [admin] operators names may do that; "
-                             "uid " + std::to_string(request.visitor.uid) + " may look at its own mail"));
-        return;
-    }
-    if (request.path.starts_with(kMessages) && request.path.size() > kMessages.size()) {
-        route_message(core, request, std::string_view(request.path).substr(kMessages.size()),
-                      std::move(respond));
-        return;
-    }
-    for (const Place& place : kPlaces) {
-        if (request.path == place.path) {
-            if (request.method == place.method) {
-                place.endpoint(core, request, std::move(respond));
-            } else {
-                respond(not_allowed(place.method));
-            }
+    const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
+    std::string allowed;
+    for (const Place& place : places()) {
+        const auto segment = fits(place.path, request.path);
+        if (!segment) continue;
+        if (place.method != method) {
+            // Who may not do the one is not told of the other.
+            if (may(request.visitor.rights, place)) allowed.append(allowed.empty() ? "" : ", ").append(place.method);
+            continue;
+        }
+        if (!may(request.visitor.rights, place)) {
+            respond(refusal_for(request.visitor));
             return;
         }
+        if (place.path.find("{id}") != std::string_view::npos && !QueueId::parse(*segment)) {
+            respond(failure(404, "\"" + text::safe_for_log(*segment, 40) + "\" is no queue id; an id has 13 letters and digits"));
+            return;
+        }
+        if (const std::string fault = fault_of_query(place, request); !fault.empty()) {
+            respond(failure(400, fault));
+            return;
+        }
+        Request found = request;
+        found.segment = std::string(*segment);
+        place.endpoint(core, found, std::move(respond));
+        return;
     }
-    respond(failure(
-        404, "there is nothing at this path; there are /v1/queue, /v1/health, /v1/status, /v1/senders, /v1/reload, /mailq and /metrics"));
+    if (!allowed.empty()) {
+        respond(not_allowed(std::move(allowed)));
+    } else if (!request.visitor.sees_all()) {
+        respond(refusal_for(request.visitor));
+    } else {
+        respond(failure(404, "there is nothing at this path; GET /v1/openapi.json lists what there is"));
+    }
 }
 
 Answer answer_for(const queue::StoreError& error) {

@@ -15,6 +15,7 @@
 
 #include "app/command_line.hpp"
 #include "app/dns_errand.hpp"
+#include "app/examination_desk.hpp"
 #include "app/plan.hpp"
 #include "app/records_view.hpp"
 #include "auth/dkim/key_directory.hpp"
@@ -54,19 +55,22 @@ const std::map<std::string, RecordForm> kRecordForms = {
     {"all", RecordForm::all},   {"brief", RecordForm::brief},     {"zone", RecordForm::zone},
     {"line", RecordForm::line}, {"route53", RecordForm::route53}, {"json", RecordForm::json}};
 
+// Where remarks for the operator go: to standard error, or beside the records in JSON.
+using Remark = std::function<void(std::string_view)>;
+
 // The keys whose records must be in DNS: fixed ones, and those of a key directory in their stages. False: one
 // cannot be read; it was told.
-bool add_selectors(const auth::DomainOptions& domain, RecordsQuestion& question) {
+bool add_selectors(const auth::DomainOptions& domain, RecordsQuestion& question, const Remark& remark) {
     const auto keys = auth::dkim::domain_keys(domain);
     if (!keys) {
-        complain(keys.error().what);
+        remark(keys.error().what);
         return false;
     }
     bool good = true;
     for (const auth::dkim::DomainKey& key : auth::dkim::published_keys(*keys)) {
         const auto loaded = auth::dkim::PrivateKey::load(key.key_file);
         if (!loaded) {
-            complain(loaded.error().what);
+            remark(loaded.error().what);
             good = false;
             continue;
         }
@@ -80,13 +84,13 @@ bool add_selectors(const auth::DomainOptions& domain, RecordsQuestion& question)
 // What is asked of the settings; the host name's addresses come later, from DNS.
 std::optional<RecordsQuestion> records_question(const DnsShowCommand& command, const Plan& plan,
                                                 const std::string& domain,
-                                                delivery::DiagnosisQuestion& sender) {
+                                                delivery::DiagnosisQuestion& sender, const Remark& remark) {
     sender = delivery::question_about(*plan.settings, domain, domain, "");
     if (!command.ips.empty()) sender.ips.clear();
     for (const std::string& text : command.ips) {
         const auto ip = IpAddress::parse(text);
         if (!ip) {
-            complain(fmt::format("--ip {}: no IP address", text));
+            remark(fmt::format("--ip {}: no IP address", text));
             return std::nullopt;
         }
         sender.ips.push_back(*ip);
@@ -105,12 +109,12 @@ std::optional<RecordsQuestion> records_question(const DnsShowCommand& command, c
             (signs == nullptr || one.name.size() > signs->name.size()))
             signs = &one;
     if (signs == nullptr)
-        complain(
+        remark(
             fmt::format("{} has no [[domain]] section that covers {}, so that there is no DKIM record to "
                         "show: `posthorn domain add {}` makes one",
                         command.config_path, domain, domain));
-    else if (!add_selectors(*signs, question))
-        complain(fmt::format("not all DKIM records of {} can be shown", signs->name));
+    else if (!add_selectors(*signs, question, remark))
+        remark(fmt::format("not all DKIM records of {} can be shown", signs->name));
     return question;
 }
 
@@ -145,8 +149,9 @@ delivery::DnsRules record_rules(const RecordsQuestion& question) {
 }
 
 net::awaitable<void> look_for_records(dns::Resolver& resolver, const delivery::DiagnosisQuestion& sender,
-                                      RecordsQuestion& question, std::vector<WantedRecord>& found) {
-    const SteadyTime end = std::chrono::steady_clock::now() + kDnsShowPatience;
+                                      RecordsQuestion& question, std::vector<WantedRecord>& found,
+                                      std::chrono::seconds patience) {
+    const SteadyTime end = std::chrono::steady_clock::now() + patience;
     delivery::DnsViews nothing_yet;
     delivery::DnsRules first = address_rules(sender);
     delivery::DnsViews addresses =
@@ -203,7 +208,7 @@ bool is_told(const std::vector<WantedRecord>& told, const WantedRecord& one) {
 int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::string& domain,
                     json::array& all, std::vector<WantedRecord>& told) {
     delivery::DiagnosisQuestion sender;
-    std::optional<RecordsQuestion> question = records_question(command, plan, domain, sender);
+    std::optional<RecordsQuestion> question = records_question(command, plan, domain, sender, complain);
     if (!question) return exit_code::kDataError;
     RecordsShown shown;
     shown.domain = domain;
@@ -213,7 +218,7 @@ int show_records_of(const DnsShowCommand& command, const Plan& plan, const std::
         shown.records = setup::wanted_records(*question, auth::DnsAnswers()).records;
     } else {
         const Result<void> done = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) {
-            return look_for_records(resolver, sender, *question, shown.records);
+            return look_for_records(resolver, sender, *question, shown.records, kDnsShowPatience);
         });
         if (!done) {
             complain(done.error().what);
@@ -293,6 +298,32 @@ int show_records(DnsShowCommand command, std::vector<WantedRecord>& told) {
 }
 
 }  // namespace
+
+Result<std::string> domain_records(const ExaminationOrder& order) {
+    config::Loaded loaded = config::load(order.config_path);
+    if (!loaded.mistakes.empty())
+        return Error{"the configuration cannot be used as it is now, so nothing was looked at: " + loaded.mistakes.front().to_string()};
+    const Plan plan = make_plan(std::move(loaded.config));
+    DnsShowCommand command;
+    command.config_path = order.config_path;
+    json::array remarks;
+    const Remark remark = [&remarks](std::string_view words) { remarks.emplace_back(words); };
+    delivery::DiagnosisQuestion sender;
+    std::optional<RecordsQuestion> question = records_question(command, plan, order.domain, sender, remark);
+    if (!question) return Error{"\"" + order.domain + "\" cannot be asked about"};
+    RecordsShown shown;
+    shown.domain = order.domain;
+    const Result<void> done = run_dns_errand(plan.config.dns, [&](dns::Resolver& resolver) {
+        return look_for_records(resolver, sender, *question, shown.records, order.limit);
+    }, order.stop);
+    if (!done) return done.error();
+    json::object out = records_json(shown, *question);
+    for (const WantedRecord& one : shown.records)
+        if (shown.zone.empty() && one.kind == setup::RecordKind::spf) shown.zone = one.record.zone;
+    out["zone"] = shown.zone;
+    out["remarks"] = std::move(remarks);
+    return json::serialize(out);
+}
 
 int show_missing_records(const std::string& config_path, const std::string& domain,
                          const std::vector<std::string>& ips, bool offline,

@@ -87,9 +87,17 @@ Result<void> Daemon::open() {
     pickup_ = std::make_unique<Pickup>(context, disk_, *server_, *post_office_, *store_, *agent_);
 
     why_ = std::make_unique<WhyDesk>(context, *store_, *agent_);
+    history_ = std::make_unique<HistoryRounds>(context, *store_, *memory_, [this] { return mail_totals(); });
+    const auto our_domains = [this] {
+        std::vector<std::string> names;
+        for (const auth::DomainOptions& domain : plan_.config.auth.domains) names.push_back(domain.name);
+        return names;
+    };
+    examinations_ = std::make_unique<ExaminationDesk>(context, config_path_, our_domains, [this] { return queue_fact(); });
     admin_ = std::make_unique<admin::AdminServer>(context, plan_.config.admin, *store_, lend());
     signals_ = std::make_unique<net::asio::signal_set>(context, SIGTERM, SIGINT, SIGHUP);
     flush_timer_ = std::make_unique<net::asio::steady_timer>(context);
+    vitals_ = std::make_unique<VitalSigns>(context, disk_, *store_, plan_.config.queue.directory);
     rule_rounds_ = std::make_unique<RuleRounds>(context, disk_, [this](std::shared_ptr<const delivery::ProviderRules> rules) {
         use_rules(std::move(rules));
     });
@@ -148,8 +156,10 @@ void Daemon::run() {
         follow_files();
         key_rounds_->start(plan_.config);
         suspended_mail_->start();
+        history_->start();
         wait_for_signal();
         flush_log();
+        vitals_->start();
         const std::vector<Endpoint> addresses = server_->addresses();
         for (const Endpoint& address : addresses) log::info("listening").kv("address", address.to_string());
         log::info("ready").kv("pid", static_cast<std::uint64_t>(::getpid())).kv("version", POSTHORN_VERSION);
@@ -164,7 +174,9 @@ void Daemon::flush_log() {
     if (log::dirty()) log::flush();
     flush_timer_->expires_after(kFlushInterval);
     flush_timer_->async_wait([this](const net::error_code& error) {
-        if (!error) flush_log();
+        if (error) return;
+        vitals_->late_by(std::chrono::steady_clock::now() - flush_timer_->expiry());
+        flush_log();
     });
 }
 
@@ -295,8 +307,10 @@ net::awaitable<void> Daemon::shut_down() {
     suspended_mail_->stop();
     flush_->stop();
     why_->stop();
+    examinations_->stop();
     key_rounds_->stop();
     co_await agent_->stop();
+    history_->stop();   // what the last deliveries came to is in it
     herald_->stop();
     tls_reporter_->stop();   // what the last deliveries came to is in it
     const SteadyTime end =
@@ -313,6 +327,7 @@ net::awaitable<void> Daemon::shut_down() {
     admin_->stop();
     signals_->cancel();
     flush_timer_->cancel();
+    vitals_->stop();
     certificates_->stop();
     rule_rounds_->stop();
 }
@@ -321,6 +336,7 @@ void Daemon::dismantle() {
     if (!store_) return;
     if (herald_) herald_->join();
     if (pickup_ && pickup_->unfinished() == 0) pickup_->join();  // a volume that hangs is not waited for: see below
+    if (examinations_) examinations_->join();
     crypto_.join();
     passwords_.join();
     disk_.join();
@@ -347,11 +363,14 @@ void Daemon::dismantle() {
     suspended_mail_.reset();
     flush_.reset();
     why_.reset();
+    history_.reset();
+    examinations_.reset();
     key_rounds_.reset();
     resolver_.reset();
     stages_.reset();
     signals_.reset();
     flush_timer_.reset();
+    vitals_.reset();
     certificates_.reset();
     rule_rounds_.reset();
     home_.destroy();

@@ -6,13 +6,16 @@
 
 #include "admin/server.hpp"
 #include "app/certificate_rounds.hpp"
+#include "app/examination_desk.hpp"
 #include "app/herald.hpp"
+#include "app/history_rounds.hpp"
 #include "app/key_rounds.hpp"
 #include "app/pickup.hpp"
 #include "app/plan.hpp"
 #include "app/post_office.hpp"
 #include "app/queue_flush.hpp"
 #include "app/rule_rounds.hpp"
+#include "app/vital_signs.hpp"
 #include "app/why_desk.hpp"
 #include "app/suspended_mail.hpp"
 #include "base/result.hpp"
@@ -64,6 +67,8 @@ private:
     [[nodiscard]] std::size_t unfinished() const;          // coroutines that did not end; their frames refer to the parts
     [[nodiscard]] std::string status_json() const;
     [[nodiscard]] std::vector<Metric> metrics() const;
+    [[nodiscard]] MinuteFigures mail_totals() const;      // for the history, and the queue as the doctor judges it: daemon_figures.cpp
+    [[nodiscard]] doctor::QueueFact queue_fact() const;
 
     std::string config_path_;
     Plan plan_;
@@ -83,6 +88,9 @@ private:
     std::unique_ptr<SuspendedMail> suspended_mail_;
     std::unique_ptr<QueueFlush> flush_;
     std::unique_ptr<WhyDesk> why_;
+    std::unique_ptr<HistoryRounds> history_;
+    std::unique_ptr<ExaminationDesk> examinations_;
+    std::unique_ptr<VitalSigns> vitals_;
     std::unique_ptr<smtp::server::Server> server_;
     std::unique_ptr<Pickup> pickup_;
     std::unique_ptr<admin::AdminServer> admin_;

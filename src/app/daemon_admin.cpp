@@ -67,6 +67,10 @@ admin::Daemon Daemon::lend() {
         };
         agent_->explain(question.domain, question.sender_domain, std::move(told));
     };
+    lent.history = [this](Duration span, std::uint32_t minutes) { return history_->json(span, minutes); };
+    lent.domains = [this] { return examinations_->domains_json(); };
+    lent.examine = [this](std::string domain, ExaminationDesk::Done done) { examinations_->examine(std::move(domain), std::move(done)); };
+    lent.records = [this](std::string domain, ExaminationDesk::Done done) { examinations_->records(std::move(domain), std::move(done)); };
     return lent;
 }
 

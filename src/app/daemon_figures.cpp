@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -19,15 +20,18 @@
 namespace posthorn::app {
 
 std::vector<Metric> Daemon::metrics() const {
-    std::vector<Metric> all = server_metrics(server_->figures());
+    std::vector<Metric> all = store_metrics(store_->health());
+    for (Metric& metric : server_metrics(server_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : local_metrics(server_->figures(), post_office_->local_messages())) all.push_back(std::move(metric));
     for (Metric& metric : pickup_metrics(pickup_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : delivery_metrics(agent_->figures(), agent_->relay_troubles())) all.push_back(std::move(metric));
+    for (Metric& metric : tally_metrics(agent_->tally())) all.push_back(std::move(metric));
     for (Metric& metric : shaping_metrics(agent_->shaping())) all.push_back(std::move(metric));
     for (Metric& metric : tls_metrics(tls_results_.totals(), sts_->figures())) all.push_back(std::move(metric));
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
     for (Metric& metric : herald_->metrics()) all.push_back(std::move(metric));
+    for (Metric& metric : vitals_->metrics()) all.push_back(std::move(metric));
     return all;
 }
 
@@ -50,6 +54,31 @@ std::string Daemon::status_json() const {
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,
         agent.failed, agent.bounced, dns.questions, dns.cache_hits, dns.queries, dns.failures);
+}
+
+MinuteFigures Daemon::mail_totals() const {
+    const delivery::AgentFigures agent = agent_->figures();
+    MinuteFigures totals;
+    totals.accepted = post_office_->recipients();
+    totals.delivered = agent.delivered;
+    totals.deferred = agent.deferred;
+    totals.failed = agent.failed;
+    totals.waiting = store_->health().recipients;
+    totals.oldest = static_cast<std::uint64_t>(std::max<std::int64_t>(agent.oldest / std::chrono::seconds(1), 0));
+    return totals;
+}
+
+doctor::QueueFact Daemon::queue_fact() const {
+    const queue::StoreHealth health = store_->health();
+    doctor::QueueFact fact;
+    fact.answered = true;
+    fact.healthy = health.healthy;
+    fact.reason = health.reason;
+    fact.waiting = health.recipients;
+    fact.oldest = std::chrono::duration_cast<std::chrono::seconds>(agent_->figures().oldest);
+    for (const delivery::SuspendedPair& pair : agent_->suspended_pairs())
+        if (to_string(pair.phase) != "releasing") fact.suspended.push_back(pair.sentence());
+    return fact;
 }
 
 }  // namespace posthorn::app

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 
 #include "base/result.hpp"
 #include "dns/options.hpp"
@@ -18,5 +19,7 @@ using DnsErrand = std::function<net::awaitable<void>(dns::Resolver&)>;
 // Runs the coroutine to its end on the calling thread. Error: no resolver could be made, or what the coroutine threw. Only errors are logged
 // meanwhile.
 [[nodiscard]] Result<void> run_dns_errand(const dns::DnsOptions& options, DnsErrand errand);
+// The same within the daemon, whose log stays as it is; `stop` ends it before its end, and that is an error.
+[[nodiscard]] Result<void> run_dns_errand(const dns::DnsOptions& options, DnsErrand errand, const std::stop_token& stop);
 
 }  // namespace posthorn::app

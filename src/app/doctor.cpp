@@ -14,6 +14,7 @@
 #include <random>
 
 #include "admin/client.hpp"
+#include "app/examination_desk.hpp"
 #include "app/certificates.hpp"
 #include "app/json_members.hpp"
 #include "app/plan.hpp"
@@ -216,7 +217,7 @@ doctor::QueueFact queue_fact(const std::string& socket) {
 }
 
 // What needs neither DNS nor time.
-std::vector<Finding> machine_findings(const DoctorOptions& options, const Plan& plan, std::vector<std::string> config_warnings) {
+std::vector<Finding> machine_findings(const DoctorOptions& options, const Plan& plan, std::vector<std::string> config_warnings, const doctor::QueueFact& queue) {
     const config::Config& config = plan.config;
     const TimePoint now = wall_now();
     std::vector<Finding> findings;
@@ -236,7 +237,7 @@ std::vector<Finding> machine_findings(const DoctorOptions& options, const Plan& 
     append_findings(findings, doctor::judge_certificates(certificates, config.hostname, now));
     append_findings(findings, doctor::judge_clock(doctor::look_at_clock(now, {options.config_path, config.queue.directory + "/queue.sqlite", config.queue.directory})));
     append_findings(findings, doctor::judge_disk(doctor::look_at_disk(config.queue.directory, config.queue.min_free_space)));
-    append_findings(findings, doctor::judge_queue(queue_fact(options.socket.empty() ? config.admin.socket : options.socket)));
+    append_findings(findings, doctor::judge_queue(queue));
     return findings;
 }
 
@@ -270,19 +271,15 @@ net::awaitable<void> let_visit(dns::Resolver& resolver, doctor::Orders orders, s
     found = co_await doctor::visit(resolver, std::move(orders));
 }
 
-// Nothing: no resolver can be had, and why was told.
-std::optional<std::vector<Finding>> findings_elsewhere(doctor::Orders orders, const dns::DnsOptions& settings) {
-    DoctorProgress progress;
-    orders.progress = [&progress](std::size_t done, std::size_t all, const std::string& what) { progress.show(done, all, what); };
+// The error: no resolver can be had. `stop` ends it before its time, with nothing found.
+Result<std::vector<Finding>> findings_elsewhere(doctor::Orders orders, const dns::DnsOptions& settings, const std::stop_token& stop) {
     net::asio::io_context io;
     dns::DnsOptions asking = settings;
     asking.trust_ad = true;  // to see what it says; whether it is believed is another matter
     auto resolver = dns::Resolver::create(io.get_executor(), asking);
-    if (!resolver) {
-        complain(resolver.error().what);
-        return std::nullopt;
-    }
+    if (!resolver) return resolver.error();
     std::vector<Finding> findings;
+    const std::stop_callback stopping(stop, [&io] { io.stop(); });
     net::asio::co_spawn(io, let_visit(**resolver, std::move(orders), findings),
                         [&io](std::exception_ptr) { net::asio::post(io, [&io] { io.stop(); }); });
     io.run();
@@ -290,7 +287,6 @@ std::optional<std::vector<Finding>> findings_elsewhere(doctor::Orders orders, co
     (*resolver)->close();
     io.restart();
     io.run_for(std::chrono::milliseconds(500));
-    progress.clear();
     return findings;
 }
 
@@ -324,9 +320,17 @@ std::optional<doctor::Report> examine(const DoctorOptions& options, int& code) {
         code = exit_code::kDataError;
         return std::nullopt;
     }
-    std::vector<Finding> findings = machine_findings(options, plan, std::move(warnings));
-    std::optional<std::vector<Finding>> elsewhere = findings_elsewhere(doctor_orders(options, plan, std::move(*question)), plan.config.dns);
-    if (!elsewhere) return std::nullopt;
+    const doctor::QueueFact queue = queue_fact(options.socket.empty() ? plan.config.admin.socket : options.socket);
+    std::vector<Finding> findings = machine_findings(options, plan, std::move(warnings), queue);
+    DoctorProgress progress;
+    doctor::Orders orders = doctor_orders(options, plan, std::move(*question));
+    orders.progress = [&progress](std::size_t done, std::size_t all, const std::string& what) { progress.show(done, all, what); };
+    Result<std::vector<Finding>> elsewhere = findings_elsewhere(std::move(orders), plan.config.dns, std::stop_token());
+    progress.clear();
+    if (!elsewhere) {
+        complain(elsewhere.error().what);
+        return std::nullopt;
+    }
     append_findings(findings, std::move(*elsewhere));
     std::erase_if(findings, [&](const Finding& one) { return !is_wanted(options, one.check); });
     doctor::Report report = doctor::report_of(std::move(findings), options.provider);
@@ -348,6 +352,26 @@ int run_doctor(const DoctorOptions& options) {
         print(doctor::to_text(*report, how));
     }
     return code;
+}
+
+Result<std::string> doctor_report(const ExaminationOrder& order) {
+    config::Loaded loaded = config::load(order.config_path);
+    if (!loaded.mistakes.empty())
+        return Error{"the configuration cannot be used as it is now, so nothing was looked at: " + loaded.mistakes.front().to_string()};
+    std::vector<std::string> warnings;
+    for (const config::Mistake& warning : loaded.warnings) warnings.push_back(warning.to_string());
+    const Plan plan = make_plan(std::move(loaded.config));
+    DoctorOptions options;
+    options.config_path = order.config_path;
+    options.domains = {order.domain};
+    options.limit = static_cast<std::uint32_t>(order.limit.count());
+    std::optional<doctor::Question> question = doctor_question(options, plan);
+    if (!question) return Error{"\"" + order.domain + "\" is no domain"};
+    std::vector<Finding> findings = machine_findings(options, plan, std::move(warnings), order.queue);
+    Result<std::vector<Finding>> elsewhere = findings_elsewhere(doctor_orders(options, plan, std::move(*question)), plan.config.dns, order.stop);
+    if (!elsewhere) return elsewhere.error();
+    append_findings(findings, std::move(*elsewhere));
+    return json::serialize(doctor::to_json(doctor::report_of(std::move(findings), {})));
 }
 
 void tell_verdict(const DoctorOptions& options, const std::vector<std::string>& known, const std::string& see_all) {

@@ -17,6 +17,7 @@ void PostOffice::put(queue::NewMessage message, SteadyTime deadline, queue::Done
                    net::asio::post(home_, [this, admission = std::move(admission), mail = std::move(mail),
                                            done = std::move(done), added = std::move(added)]() mutable {
                        if (added) {
+                           recipients_ += added->recipients.size();
                            count(*mail, added->recipients.size());
                            agent_.on_added(std::move(admission), *added);
                        } else {

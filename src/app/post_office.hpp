@@ -27,6 +27,8 @@ public:
     [[nodiscard]] std::vector<auth::SenderUse> senders() const;
     [[nodiscard]] std::uint64_t local_messages() const { return local_messages_; }  // of system users who did not log in
 
+    [[nodiscard]] std::uint64_t recipients() const { return recipients_; }          // of all that was stored here
+
     // Any thread: the store's health observer.
     void set_open(bool open) { open_.store(open, std::memory_order_relaxed); }
 
@@ -39,6 +41,7 @@ private:
     std::atomic<bool> open_;
     auth::SenderTally tally_;
     std::uint64_t local_messages_ = 0;
+    std::uint64_t recipients_ = 0;
 };
 
 }  // namespace posthorn::app
