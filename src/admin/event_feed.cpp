@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -117,6 +118,7 @@ public:
 
 Answer EventFeed::follow(EventFilter filter) {
     if (stopped_) return failure(503, "the daemon ends");
+    if (readers_.size() >= kMostReaders) note_reached(Bound::event_readers);
     if (readers_.size() >= kMostReaders)
         return failure(503, std::to_string(kMostReaders) + " follow the events already, which is all there is room for; end one of them");
     std::uint64_t from = 0;

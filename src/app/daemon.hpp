@@ -5,6 +5,7 @@
 #include <string>
 
 #include "admin/server.hpp"
+#include "app/bound_view.hpp"
 #include "app/certificate_rounds.hpp"
 #include "app/examination_desk.hpp"
 #include "app/herald.hpp"
@@ -68,6 +69,7 @@ private:
     [[nodiscard]] std::string status_json() const;
     [[nodiscard]] std::vector<Metric> metrics() const;
     [[nodiscard]] MinuteFigures mail_totals() const;      // for the history, and the queue as the doctor judges it: daemon_figures.cpp
+    [[nodiscard]] std::vector<BoundUse> bound_uses() const;
     [[nodiscard]] doctor::QueueFact queue_fact() const;
 
     std::string config_path_;

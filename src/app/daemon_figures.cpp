@@ -10,14 +10,33 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "app/bound_view.hpp"
 #include "app/metrics.hpp"
 #include "app/pair_view.hpp"
 #include "app/pickup_view.hpp"
 #include "app/route_view.hpp"
 #include "app/shaping_view.hpp"
 #include "app/status_view.hpp"
+#include "delivery/suppression.hpp"
 
 namespace posthorn::app {
+
+std::vector<BoundUse> Daemon::bound_uses() const {
+    const smtp::server::ServerFigures& server = server_->figures();
+    const delivery::AgentFigures agent = agent_->figures();
+    const dns::ResolverCounters dns = resolver_->counters();
+    const queue::QueueOptions& queue = plan_.settings->queue;
+    const smtp::server::ServerLimits& limits = plan_.runtime->limits;
+    return {
+        {Bound::smtp_sessions, limits.max_connections, server.sessions},
+        {Bound::smtp_intake_memory, limits.max_intake_memory, server.intake_octets},
+        {Bound::queue_inbox, plan_.config.queue.inbox_limit, store_->health().inbox_bytes},
+        {Bound::delivery_connections, plan_.settings->delivery.connections, agent.deliveries},
+        {Bound::delivery_hot_memory, queue.hot_memory, agent.hot_octets},
+        {Bound::suppressions, delivery::SuppressionList::kMostByRefusal, agent.suppressed},
+        {Bound::dns_cache, dns.cache_limit, dns.cache_entries},
+    };
+}
 
 std::vector<Metric> Daemon::metrics() const {
     std::vector<Metric> all = store_metrics(store_->health());
@@ -31,6 +50,7 @@ std::vector<Metric> Daemon::metrics() const {
     for (Metric& metric : certificate_metrics(plan_.runtime->tls.get())) all.push_back(std::move(metric));
     for (Metric& metric : dns_metrics(resolver_->counters(), resolver_->servers())) all.push_back(std::move(metric));
     for (Metric& metric : herald_->metrics()) all.push_back(std::move(metric));
+    for (Metric& metric : bound_metrics(bound_uses())) all.push_back(std::move(metric));
     for (Metric& metric : vitals_->metrics()) all.push_back(std::move(metric));
     return all;
 }

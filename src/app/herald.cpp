@@ -116,7 +116,7 @@ std::vector<Metric> Herald::metrics() const {
     for (const events::RaisedAlarm& raised : alarms_.raised()) kinds[raised.alarm.kind] += 1;
     std::vector<Metric::Sample> raised;
     for (const auto& [kind, count] : kinds) raised.push_back({{{"kind", kind}}, count});
-    if (!raised.empty()) all.emplace_back("posthorn_alarms", MetricKind::gauge, "Alarms that are raised, by kind.", std::move(raised));
+    all.emplace_back("posthorn_alarms", MetricKind::gauge, "Alarms that are raised, by kind.", std::move(raised));
     const events::AlarmFigures alarms = alarms_.figures();
     all.emplace_back("posthorn_alarm_notices_total", MetricKind::counter, "Alarms told, repeated or cleared by all outputs.",
                      static_cast<double>(alarms.told));

@@ -27,6 +27,22 @@ std::vector<Metric::Sample> by(const char* label, std::initializer_list<std::pai
 
 }  // namespace
 
+std::vector<Metric> store_metrics(const queue::StoreHealth& health) {
+    return {
+        gauge("posthorn_queue_healthy", "1 while mail can be stored and its outcome recorded.", health.healthy ? 1 : 0),
+        gauge("posthorn_queue_messages", "Messages with a recipient that still waits.", health.messages),
+        gauge("posthorn_queue_recipients", "Recipients that still wait.", health.recipients),
+        gauge("posthorn_queue_inbox_bytes", "Memory of what waits for the next commit.", health.inbox_bytes),
+        gauge("posthorn_queue_wal_bytes", "Size of the database's write-ahead log.", health.wal_bytes),
+        counter("posthorn_queue_commits_total", "Transactions committed.", health.batches),
+        counter("posthorn_queue_operations_total", "Operations in these transactions.", health.operations),
+        gauge("posthorn_queue_last_commit_seconds", "How long the last commit took.",
+              static_cast<double>(health.last_commit_microseconds) / 1e6),
+        Metric("posthorn_queue_commit_seconds", "How long a batch of changes took until all of it was on disk.", health.commit_seconds),
+        Metric("posthorn_queue_batch_operations", "How many changes were committed together.", health.batch_operations),
+    };
+}
+
 std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
     std::vector<Metric> all = {
         gauge("posthorn_smtp_sessions", "Clients connected now.", figures.sessions),
@@ -54,7 +70,13 @@ std::vector<Metric> server_metrics(const smtp::server::ServerFigures& figures) {
         counter("posthorn_smtp_auth_untold_total", "Logins put off unjudged: too many guesses from their address.",
                 figures.logins_untold),
         gauge("posthorn_smtp_intake_bytes", "Memory of messages that are being received.", figures.intake_octets),
+        Metric("posthorn_smtp_accept_seconds", "From the end of a message, when all its octets are here, until it is on disk and answered 250.",
+               figures.accept_seconds),
+        counter("posthorn_smtp_tls_failures_total", "TLS handshakes with clients that broke.", figures.tls_failures),
     };
+    Metric tls("posthorn_smtp_tls_sessions_total", MetricKind::counter, "TLS handshakes with clients, by version.", std::vector<Metric::Sample>());
+    for (const auto& [version, count] : figures.tls) tls.samples.push_back({{{"version", version}}, static_cast<double>(count)});
+    all.push_back(std::move(tls));
     Metric ended("posthorn_smtp_sessions_ended_total", MetricKind::counter, "Sessions, by the reason of their end.",
                  std::vector<Metric::Sample>());
     for (const auto& [reason, count] : figures.ended) {
@@ -117,6 +139,47 @@ std::vector<Metric> delivery_metrics(const delivery::AgentFigures& figures,
     };
 }
 
+std::vector<Metric> tally_metrics(const delivery::DeliveryTally& tally) {
+    std::vector<Metric::Sample> outcomes, connections;
+    std::vector<Metric::Spread> attempts, openings;
+    for (const auto& [name, provider] : tally.providers()) {
+        for (std::size_t result = 0; result < delivery::kDispositions; ++result) {
+            for (std::size_t kind = 0; kind < delivery::kClasses; ++kind) {
+                const std::uint64_t count = provider.outcomes[result][kind];
+                if (count == 0) continue;
+                outcomes.push_back({{{"provider", name},
+                                     {"result", std::string(delivery::to_string(static_cast<delivery::Disposition>(result)))},
+                                     {"class", std::string(delivery::to_string(static_cast<delivery::Class>(kind)))}},
+                                    static_cast<double>(count)});
+            }
+        }
+        if (provider.attempt_seconds.count() > 0) attempts.push_back({{{"provider", name}}, provider.attempt_seconds});
+    }
+    for (const auto& [version, count] : tally.connections()) connections.push_back({{{"tls", version}}, static_cast<double>(count)});
+    openings.push_back({{{"result", "opened"}}, tally.opened_seconds()});
+    openings.push_back({{{"result", "failed"}}, tally.not_opened_seconds()});
+    return {
+        Metric("posthorn_delivery_outcomes_total", MetricKind::counter,
+               "Recipients of attempts, by provider (\"other\": no provider we know; \"none\": no way was found), by result (delivered, "
+               "deferred, failed) and by class (docs/REFUSALS.md; empty where delivered).",
+               std::move(outcomes)),
+        Metric("posthorn_delivery_attempt_seconds", "From the beginning of an attempt until the server's last word on the message, by provider.",
+               std::move(attempts)),
+        Metric("posthorn_delivery_connections_total", MetricKind::counter, "Connections opened to receiving servers, by version of TLS or \"none\".",
+               std::move(connections)),
+        Metric("posthorn_delivery_connect_seconds",
+               "How long it took to open a connection on which mail can be sent (opened), over all hosts that were tried, or to find that there "
+               "is none (failed).",
+               std::move(openings)),
+        Metric("posthorn_delivery_first_attempt_seconds", "How long recipients waited from acceptance to the beginning of their first attempt.",
+               tally.first_attempt_seconds),
+        Metric("posthorn_delivery_delay_seconds", "How long it took from acceptance until the receiving server took the mail, by recipient.",
+               tally.delivered_seconds),
+        Metric("posthorn_dkim_sign_seconds", "Time that a core spent to sign a message.", tally.sign_seconds),
+        counter("posthorn_dkim_sign_failures_total", "Messages that could not be signed although there is a key: they wait.", tally.sign_failures),
+    };
+}
+
 std::vector<Metric> tls_metrics(const delivery::TlsResults::Totals& totals, const delivery::StsFigures& sts) {
     std::vector<Metric::Sample> sessions;
     for (const auto& [result, count] : totals.sessions)
@@ -143,7 +206,6 @@ std::vector<Metric> certificate_metrics(const net::ServerTls* tls) {
         sample.value = static_cast<double>(certificate.not_after().time_since_epoch().count()) / 1000.0;
         ends.push_back(std::move(sample));
     }
-    if (ends.empty()) return {};
     return {Metric("posthorn_tls_certificate_not_after_seconds", MetricKind::gauge,
                    "When the certificate ends, in seconds since 1970.", std::move(ends))};
 }
@@ -167,9 +229,9 @@ std::vector<Metric> dns_metrics(const dns::ResolverCounters& figures, const std:
         counter("posthorn_dns_queries_total", "Questions asked of DNS servers.", figures.queries),
         counter("posthorn_dns_failures_total", "Questions that no DNS server answered.", figures.failures),
         counter("posthorn_dns_shortages_total", "Questions not asked, for want of descriptors or memory.", figures.shortages),
+        Metric("posthorn_dns_query_seconds", "How long questions to DNS servers took, over all servers that were asked.", figures.query_seconds),
         gauge("posthorn_dns_cache_entries", "Answers in the cache.", static_cast<double>(figures.cache_entries)),
     };
-    if (servers.empty()) return metrics;
     metrics.push_back(by_server("posthorn_dns_server_queries_total", MetricKind::counter, "Queries sent to a DNS server.",
                                 [](const Server& server) { return server.queries; }));
     metrics.push_back(by_server("posthorn_dns_server_answers_total", MetricKind::counter, "Its replies that could be used.",

@@ -6,6 +6,7 @@
 
 #include "app/pickup.hpp"
 #include "app/pickup_state.hpp"
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "mail/address.hpp"
 #include "mail/header.hpp"
@@ -351,6 +352,7 @@ Pickup::End Pickup::stays(Spool& spool, const intake::SpoolEntry& entry, bool st
         left.seen = spool.scans;
     }
     const bool full = known == spool.left.end() && spool.left.size() >= kMostLeft;
+    if (full) note_reached(Bound::spool_entries);
     if (news && (!full || spool.trouble_told.happened(std::chrono::steady_clock::now()))) {
         log::Event event(stuck ? log::Level::warning : log::Level::info, stuck ? "pickup_stuck" : "pickup_waits");
         event.kv("spool", spool.path).kv("file", entry.name).kv("uid", entry.uid).kv("reason", reason);

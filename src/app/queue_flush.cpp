@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "net/callback.hpp"
 #include "net/wait_event.hpp"
@@ -46,8 +47,10 @@ Result<void> QueueFlush::order(admin::FlushOrder order, SteadyTime now) {
         if (ordered_.size() >= kMostRemembered)
             std::erase_if(ordered_, [&](const auto& one) { return now - one.second >= kPause; });
     }
-    if (waiting_.size() >= kMostWaiting || ordered_.size() >= kMostRemembered)
+    if (waiting_.size() >= kMostWaiting || ordered_.size() >= kMostRemembered) {
+        note_reached(Bound::flush_orders);
         return Error{"too many want the queue flushed at the same time; try again in a minute"};
+    }
     if (!order.source.empty()) ordered_[order.source] = now;
     waiting_.push_back(std::move(order));
     if (!running_) {

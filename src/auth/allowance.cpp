@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/bound.hpp"
+
 namespace posthorn::auth {
 namespace {
 
@@ -38,6 +40,7 @@ Allowances::Use& Allowances::use_of(std::string_view user, SteadyTime now) {
     auto found = users_.find(user);
     if (found == users_.end()) {
         if (users_.size() >= kMostUsers) {
+            note_reached(Bound::allowance_users);
             users_.erase(std::min_element(users_.begin(), users_.end(), [](const auto& a, const auto& b) {
                 return a.second.last_asked < b.second.last_asked;
             }));

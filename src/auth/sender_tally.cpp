@@ -5,6 +5,8 @@
 #include <limits>
 #include <tuple>
 
+#include "base/bound.hpp"
+
 namespace posthorn::auth {
 namespace {
 
@@ -51,6 +53,7 @@ void SenderTally::count(std::string_view source, std::string_view user, std::str
     auto found = sources_.find(source);
     if (found == sources_.end()) {
         if (sources_.size() >= kMostSources) {
+            note_reached(Bound::sender_sources);
             sources_.erase(std::min_element(sources_.begin(), sources_.end(),
                                             [](const auto& a, const auto& b) { return a.second.last < b.second.last; }));
         }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "delivery/agent_state.hpp"
 #include "delivery/lane.hpp"
@@ -133,6 +134,8 @@ void DeliveryAgent::abort() { state_->tasks.abort(); }
 
 std::size_t DeliveryAgent::unfinished() const { return state_->tasks.size() + state_->chores.size(); }
 
+const DeliveryTally& DeliveryAgent::tally() const { return state_->tally; }
+
 AgentFigures DeliveryAgent::figures() const {
     AgentFigures figures = state_->counted;
     figures.suppressed = state_->suppressed.size();
@@ -185,6 +188,7 @@ void DeliveryAgent::State::pump() {
             return;
         }
     }
+    note_reached(Bound::delivery_connections);
 }
 
 void DeliveryAgent::State::arm_timer(std::optional<TimePoint> when) {

@@ -41,6 +41,7 @@ class Certificate;
 
 namespace posthorn::delivery {
 
+class DeliveryTally;
 class Relays;
 struct Diagnosis;
 struct Explained;
@@ -148,6 +149,8 @@ public:
     [[nodiscard]] std::size_t unfinished() const;
 
     [[nodiscard]] AgentFigures figures() const;
+    // Counts and times since the start; valid as long as the agent.
+    [[nodiscard]] const DeliveryTally& tally() const;
     // Relays that will not work for us, until they take mail again.
     [[nodiscard]] std::vector<RelayTroubles::Trouble> relay_troubles() const;
     // What is slowed down, by plan or by refusals (docs/THROTTLING.md).

@@ -19,6 +19,7 @@
 #include "delivery/bounce.hpp"
 #include "delivery/breaker.hpp"
 #include "delivery/bulk_mark.hpp"
+#include "delivery/delivery_tally.hpp"
 #include "delivery/diagnosis.hpp"
 #include "delivery/dialler.hpp"
 #include "delivery/pool.hpp"
@@ -189,6 +190,7 @@ struct DeliveryAgent::State {
     QueueIdSource ids;                     // of DSNs
     std::minstd_rand random;
     AgentFigures counted;
+    DeliveryTally tally;
     std::optional<TimePoint> oldest;       // when the message that waits longest was accepted
 
     PrefixCache<Prefix> prefixes;          // signatures of messages under way

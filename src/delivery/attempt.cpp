@@ -50,6 +50,11 @@ net::awaitable<void> DeliveryAgent::State::conclude(Attempt& attempt) {
     co_await hold(attempt);
     Recording recording = recording_of(attempt.message, std::move(attempt.judged), attempt.settings, attempt.peer_sends_dsn,
                                        std::move(attempt.transcript), std::move(attempt.group));
+    const auto took = std::chrono::steady_clock::now() - attempt.began;
+    tally.concluded(recording.group, took);
+    const TimePoint began = recording.now - std::chrono::duration_cast<Duration>(took);
+    for (const Judged& item : recording.judged)
+        if (item.recipient.last_attempt == TimePoint()) tally.first_attempt_seconds.observe(began - recording.message->accepted_at);
     using Reach = queue::DeliveryFeedback::Reach;
     Reach reach = reach_of(recording.judged);
     // Where a reload may have put the relay right meanwhile, it says nothing of it.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/bound.hpp"
 #include "delivery/judgement.hpp"
 
 namespace posthorn::delivery {
@@ -43,7 +44,10 @@ bool BlockedSites::note(const std::string& site_key, const std::string& sender_d
     const std::string key = whom == Refused::sender ? key_of(site_key, sender_domain) : site_key;
     if (sites_.size() >= kMaxBlockedSites && !sites_.contains(key))
         std::erase_if(sites_, [&](const auto& entry) { return entry.second.blocked_until <= now; });
-    if (sites_.size() >= kMaxBlockedSites && !sites_.contains(key)) return false;
+    if (sites_.size() >= kMaxBlockedSites && !sites_.contains(key)) {
+        note_reached(Bound::blocked_sites);
+        return false;
+    }
     const auto [at, fresh] = sites_.try_emplace(key);
     Site& site = at->second;
     if (fresh) site.failing_since = now;

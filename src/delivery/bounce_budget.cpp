@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/bound.hpp"
+
 namespace posthorn::delivery {
 
 bool BounceBudget::take(const std::string& to, std::uint32_t per_hour, SteadyTime now) {
@@ -16,7 +18,10 @@ bool BounceBudget::take(const std::string& to, std::uint32_t per_hour, SteadyTim
     if (at == windows_.end()) {
         if (windows_.size() >= kMaxBounceWindows)
             std::erase_if(windows_, [&](const auto& item) { return item.second.put_off == 0 && now - item.second.begun >= kBounceWindow; });
-        if (windows_.size() >= kMaxBounceWindows) return true;
+        if (windows_.size() >= kMaxBounceWindows) {
+            note_reached(Bound::bounce_windows);
+            return true;
+        }
         at = windows_.emplace(to, Window{now, 0, 0, {}}).first;
     }
     if (at->second.taken >= per_hour) return false;

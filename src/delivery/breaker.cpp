@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 #include "delivery/breaker_state.hpp"
 #include "delivery/flow.hpp"
@@ -66,6 +67,7 @@ void Breaker::State::enter(BreakerPair& pair, SuspensionPhase phase, TimePoint n
 
 BreakerPair* Breaker::State::begin(const std::string& key, std::size_t most, TimePoint now) {
     if (pairs.size() >= most) {
+        note_reached(Bound::suspended_pairs);
         ++refused;
         return nullptr;
     }

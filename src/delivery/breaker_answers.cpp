@@ -3,6 +3,7 @@
 #include <array>
 
 #include "delivery/breaker_state.hpp"
+#include "base/bound.hpp"
 #include "delivery/flow.hpp"
 
 namespace posthorn::delivery {
@@ -71,7 +72,10 @@ bool Breaker::State::count_soft(const std::string& key, TimePoint now) {
     if (key.empty()) return false;
     if (soft.size() >= kMostSoft && !soft.contains(key))
         std::erase_if(soft, [&](const auto& entry) { return now - entry.second.first >= kSoftMemory; });
-    if (soft.size() >= kMostSoft && !soft.contains(key)) return false;
+    if (soft.size() >= kMostSoft && !soft.contains(key)) {
+        note_reached(Bound::soft_refusals);
+        return false;
+    }
     const auto [at, fresh] = soft.try_emplace(key);
     SoftRefusals& refusals = at->second;
     if (fresh || now - refusals.first >= kSoftMemory) refusals = SoftRefusals{0, now};

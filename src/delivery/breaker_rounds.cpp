@@ -1,6 +1,8 @@
 // The rounds of suspended pairs: when DNS is asked about them, what its answer changes, and the probes that show whether mail is taken again.
 #include <algorithm>
 
+#include "base/bound.hpp"
+
 #include "delivery/breaker_state.hpp"
 
 namespace posthorn::delivery {
@@ -138,6 +140,7 @@ void Breaker::expect(const std::vector<queue::RecipientId>& recipients) {
         if (!state_->passes.insert(recipient).second) continue;
         state_->passes_in_order.push_back(recipient);
         if (state_->passes_in_order.size() <= kMostPasses) continue;
+        note_reached(Bound::operator_passes);
         state_->passes.erase(state_->passes_in_order.front());
         state_->passes_in_order.pop_front();
     }

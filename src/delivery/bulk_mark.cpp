@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/utc.hpp"
 
 namespace posthorn::delivery {
@@ -67,6 +68,7 @@ void BulkMarks::heed(const Flow& flow, const std::vector<Judged>& judged, TimePo
     auto at = counts_.find(key);
     if (at == counts_.end()) {
         if (counts_.size() >= kMaxMarks) {
+            note_reached(Bound::bulk_marks);
             auto least = counts_.end();
             for (auto it = counts_.begin(); it != counts_.end(); ++it)
                 if (!it->second.reached && (least == counts_.end() || it->second.total() < least->second.total())) least = it;

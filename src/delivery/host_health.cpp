@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
+
 namespace posthorn::delivery {
 
 HostHealth::Standing HostHealth::standing(const std::string& address, SteadyTime now) const {
@@ -46,6 +48,7 @@ bool HostHealth::failed(const std::string& address, std::string why, SteadyTime 
 // Those whose time is over are the least worth knowing; after them, whatever comes first.
 void HostHealth::make_room(SteadyTime now) {
     std::erase_if(sick_, [now](const auto& item) { return !item.second.probed && item.second.until <= now; });
+    if (sick_.size() >= kMaxSickHosts) note_reached(Bound::sick_hosts);
     while (sick_.size() >= kMaxSickHosts) sick_.erase(sick_.begin());
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "queue/sqlite/database.hpp"
 
@@ -81,6 +82,7 @@ struct DeliveryMemory::State {
 
 void DeliveryMemory::State::add(Key key, std::optional<Write> write, const std::shared_ptr<State>& self) {
     const std::lock_guard lock(pending_mutex);
+    if (!stopped && pending.size() >= kMaxPending) note_reached(Bound::memory_writes);
     if (stopped || pending.size() >= kMaxPending) return;
     pending.insert_or_assign(std::move(key), std::move(write));
     if (std::exchange(write_posted, true)) return;
@@ -160,6 +162,7 @@ void DeliveryMemory::State::keep_bound(const std::string& kind) {
     count = static_cast<std::size_t>(counted.integer(0));
     counted.reset();
     if (count <= kMaxOfKind) return;
+    note_reached(Bound::memory_entries);
     // Some more than must go, so that this is not done for every row that comes.
     const std::size_t excess = count - kMaxOfKind + kMaxOfKind / 20;
     Statement away(*connection,

@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/bound.hpp"
+
 #include "base/clock.hpp"
 
 namespace posthorn::delivery {
@@ -37,6 +39,7 @@ public:
         order_.push_back(key);
         entries_.emplace(key, Kept{std::move(entry), now, std::prev(order_.end())});
         // The oldest are in front: those that are too old go with whatever comes in, and the bound holds.
+        if (entries_.size() > limit_) note_reached(Bound::signatures_kept);
         while (entries_.size() > limit_ || now - entries_.at(order_.front()).made >= age_) erase(std::string(order_.front()));
     }
     void erase(const std::string& key) {

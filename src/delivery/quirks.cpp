@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bound.hpp"
+
 namespace posthorn::delivery {
 namespace {
 
@@ -107,6 +109,7 @@ void Quirks::restore(std::string_view key, TimePoint until) {
         return;
     }
     if (until_.size() >= kMaxQuirks) {
+        note_reached(Bound::quirks);
         const auto first = std::min_element(until_.begin(), until_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
         until_.erase(first);
     }
@@ -117,6 +120,7 @@ void Quirks::note_end_after(std::string_view group, std::uint32_t messages, bool
     if (messages == 0) return;
     auto at = ends_.find(group);
     if (at == ends_.end()) {
+        if (ends_.size() >= kMaxQuirks) note_reached(Bound::quirks);
         if (ends_.size() >= kMaxQuirks) ends_.clear();   // of so many groups, each learns it again in two connections
         at = ends_.emplace(group, Ends()).first;
     }

@@ -19,6 +19,7 @@ struct Recording {
     std::shared_ptr<const Settings> settings;
     std::vector<Judged> judged;
     std::string transcript;                // Attempt::transcript: for the journal's entry of the first who did not get the message
+    std::string group;                     // Attempt::group
     queue::Settlement settlement;          // verdicts in the order of judged, and the DSNs
     std::vector<Admission> admissions;     // of the DSNs
     TimePoint now{};                       // when it was judged

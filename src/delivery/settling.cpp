@@ -41,6 +41,7 @@ Recording DeliveryAgent::State::recording_of(mail::MessagePtr message, std::vect
     }
     recording.settlement.journal = journal_of(*recording.message, recording.judged, recording.settlement.verdicts, group,
                                               recording.transcript, recording.now);
+    recording.group = std::move(group);
     note_suppressions(recording);
     add_bounces(recording, peer_sends_dsn);
     if (!again)
@@ -75,6 +76,8 @@ void DeliveryAgent::State::log_outcomes(Recording& recording) {
             if (std::optional<Alarm> alarm = alarm_of(outcome); alarm && learnt.alarms != nullptr) learnt.alarms->raise(std::move(*alarm));
         }
         event.kv("reply", outcome.reply.joined());
+        tally.settled(recording.group, outcome);
+        if (fine) tally.delivered_seconds.observe(recording.now - message.accepted_at);
         switch (outcome.result) {
             case Disposition::delivered: counted.delivered += 1; break;
             case Disposition::deferred: counted.deferred += 1; break;

@@ -64,17 +64,26 @@ net::awaitable<std::shared_ptr<Prefix>> DeliveryAgent::State::prefix_of(mail::Me
     // Of an attempt that began before a reload it is nobody else's: its key may be the one that was replaced.
     if (current == settings) prefixes.put(key, prefix, std::chrono::steady_clock::now());
 
+    struct Rendered {
+        Rendered(Result<std::string> what, std::chrono::nanoseconds time) : text(std::move(what)), took(time) {}
+        Result<std::string> text;
+        std::chrono::nanoseconds took;
+    };
     auto work = [plan = std::move(plan), message, directory = store.spool_directory(), now] {
-        return std::make_shared<Result<std::string>>(render_prefix(plan, *message, directory, now));
+        const SteadyTime begin = std::chrono::steady_clock::now();
+        Result<std::string> text = render_prefix(plan, *message, directory, now);
+        return std::make_shared<Rendered>(std::move(text), std::chrono::steady_clock::now() - begin);
     };
     std::string broken;
     try {
-        const std::shared_ptr<posthorn::Result<std::string>> made = co_await net::offload(crypto, std::move(work));
-        if (*made) prefix->text = std::move(**made);
-        else broken = made->error().what;
+        const std::shared_ptr<Rendered> made = co_await net::offload(crypto, std::move(work));
+        tally.sign_seconds.observe(made->took);
+        if (made->text) prefix->text = std::move(*made->text);
+        else broken = made->text.error().what;
     } catch (const std::exception& failure) {
         broken = failure.what();   // others wait for it: they must hear of it too
     }
+    if (!broken.empty()) ++tally.sign_failures;
     if (!broken.empty()) prefix->hold_reason = "signing failed: " + broken;
     prefix->ready.set();
     co_return prefix;

@@ -5,6 +5,7 @@
 #include <list>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "delivery/https_get.hpp"
@@ -104,6 +105,7 @@ StsPolicies::DomainPtr StsPolicies::domain_of(const std::string& name) {
 // What is worth least goes. A policy that goes from memory stays on disk until the next start.
 void StsPolicies::make_room() {
     if (domains_.size() < kMaxDomains) return;
+    note_reached(Bound::sts_policies);
     const TimePoint now = wall_now();
     const auto worth = [now](const Domain& domain) { return StsWorth{in_force(domain.policy, now), domain.used}; };
     auto least = domains_.end();
@@ -242,6 +244,7 @@ net::awaitable<bool> StsPolicies::take_turn(Fetch kind) {
     if (turns_.take(kind)) co_return true;
     net::Event turn(executor_);
     const bool waits = turns_.wait(kind, &turn);
+    if (!waits) note_reached(Bound::sts_fetches);
     if (!waits) co_return false;
     co_await turn.wait();      // whoever gives it counts for us; at the end nobody counts
     co_return !tasks_.stopping();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 #include "delivery/judgement.hpp"
 #include "mail/address.hpp"
@@ -68,6 +69,7 @@ std::optional<queue::Suppression> SuppressionList::heed(const Outcome& outcome, 
     std::string key = suppression_key(recipient.address);
     if (needed == 0 || key.empty() || entries_.contains(key)) return std::nullopt;
     if (entries_.size() >= kMostByRefusal) {
+        note_reached(Bound::suppressions);
         ++missed_;
         return std::nullopt;
     }
@@ -100,9 +102,11 @@ std::uint32_t SuppressionList::strikes(std::string_view address, TimePoint now) 
 
 // Beyond the bound the one that would be forgotten first goes.
 void SuppressionList::restore_strikes(std::string key, std::uint32_t count, TimePoint until) {
-    if (strikes_.size() >= kMostStrikes && !strikes_.contains(key))
+    if (strikes_.size() >= kMostStrikes && !strikes_.contains(key)) {
+        note_reached(Bound::suppression_strikes);
         strikes_.erase(std::min_element(strikes_.begin(), strikes_.end(),
                                         [](const auto& a, const auto& b) { return a.second.until < b.second.until; }));
+    }
     strikes_[std::move(key)] = Strikes{count, until};
 }
 

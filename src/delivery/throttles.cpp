@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/utc.hpp"
 #include "delivery/shaping.hpp"
 #include "mail/organisational_domain.hpp"
@@ -296,6 +297,7 @@ void Throttles::drop(const std::string& key, TimePoint now, const char* why) {
 // strangers would end a provider's pause.
 void Throttles::make_room(TimePoint now) {
     if (throttles_.size() < kMaxThrottles) return;
+    note_reached(Bound::throttles);
     const auto rank = [this](const auto& one) { return std::pair(is_kept(gate_name(one.first).group), one.second.last()); };
     const auto least = std::min_element(throttles_.begin(), throttles_.end(),
                                         [&rank](const auto& a, const auto& b) { return rank(a) < rank(b); });
@@ -306,7 +308,10 @@ void Throttles::count(const std::string& key, std::uint32_t recipients, TimePoin
     auto at = paces_.find(key);
     if (at == paces_.end()) {
         if (paces_.size() >= kMaxPaces) forget_paces(now);
-        if (paces_.size() >= kMaxPaces) return;
+        if (paces_.size() >= kMaxPaces) {
+            note_reached(Bound::throttle_paces);
+            return;
+        }
         at = paces_.emplace(key, Pace()).first;
         at->second.minute = now;
     }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::delivery {
@@ -85,6 +86,7 @@ TlsPolicyCount& place_for(TlsDay& day, TlsPolicyCount policy, std::size_t& octet
         if (known.type == policy.type && known.strings == policy.strings) return known;
     if (day.policies.size() >= TlsResults::kMaxPolicies) return day.policies.back();
     if (octets >= TlsResults::kMaxOctets) {
+        note_reached(Bound::tls_report_octets);
         policy.strings.clear();
         policy.mx_patterns.clear();
     }
@@ -98,6 +100,7 @@ void count_failure(TlsPolicyCount& policy, TlsFailure failure, std::uint64_t ses
     auto at = policy.details.find(failure);
     if (at == policy.details.end()) {
         if (policy.details.size() >= TlsResults::kMaxFailures || octets >= TlsResults::kMaxOctets) {
+            note_reached(Bound::tls_report_octets);
             TlsFailure in_general;
             in_general.result = failure.result;
             failure = std::move(in_general);
@@ -174,6 +177,7 @@ void TlsResults::note(TlsResult result, TimePoint now) {
     auto at = domains.find(domain);
     if (at == domains.end()) {
         if (domains.size() >= kMaxDomains) {
+            note_reached(Bound::tls_report_domains);
             ++totals_.left_out;
             return;
         }

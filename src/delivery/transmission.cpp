@@ -176,7 +176,11 @@ net::awaitable<ConnectionPool::ConnectionPtr> DeliveryAgent::State::connect(Atte
             co_await open->quit();
         }
     }
+    const SteadyTime dialling = std::chrono::steady_clock::now();
     Dialled dialled = co_await dialler.dial(plan, terms, tasks, live);
+    const auto took = std::chrono::steady_clock::now() - dialling;
+    if (dialled.connection) tally.opened(dialled.connection->tls_facts().version, took);
+    else if (!stopping) tally.not_opened(took);
     attempt.transcript = std::move(dialled.transcript);
     attempt.shortage = !dialled.connection && dialled.failure.shortage;
     if (!dialled.connection && !stopping && !attempt.shortage) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/utc.hpp"
 
 namespace posthorn::delivery {
@@ -89,7 +90,11 @@ void WarmUp::load(std::string_view key, std::string_view value, TimePoint now) t
 void WarmUp::meet(const Flow& flow, TimePoint now) {
     if (!concerns(flow.source, flow.provider) || flow.group != flow.provider) return;
     const std::string key = gate_key(flow, GateKind::ip);
-    if (plans_.find(key) != plans_.end() || plans_.size() >= kMaxPlans) return;
+    if (plans_.find(key) != plans_.end()) return;
+    if (plans_.size() >= kMaxPlans) {
+        note_reached(Bound::warm_up_plans);
+        return;
+    }
     Plan plan;
     plan.begun = now;
     plan.day = utc_day(now);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/bound.hpp"
+
 namespace posthorn::dns {
 namespace {
 
@@ -65,6 +67,7 @@ void DnsCache::put(const std::string& name, RecordType type, const Lookup& answe
     octets_ += octets;
     const std::size_t most = std::max(limits_.entries * kOctetsPerEntry, kLeastOctets);
     while (index_.size() > limits_.entries || octets_ > most) {
+        note_reached(Bound::dns_cache);
         drop(std::prev(newest_first_.end()));
     }
 }

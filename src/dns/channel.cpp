@@ -17,6 +17,8 @@
 #include <chrono>
 #include <exception>
 
+#include "base/bound.hpp"
+
 namespace posthorn::dns {
 namespace {
 
@@ -157,6 +159,7 @@ std::uint16_t Channel::fresh_id() {
 
 void Channel::query(const std::string& name, RecordType type, OnReply on_reply) {
     if (pending_.size() >= kMaxPending) {
+        note_reached(Bound::dns_queries);
         Reply none(ARES_ENOMEM);
         none.shortage = true;
         on_reply(none);

@@ -69,7 +69,9 @@ public:
         flights_.emplace(key, flight);
         ++counters_.queries;
         Servers* const servers = servers_.get();
-        servers->ask(name, type, [this, servers, key, name, type, flight](Lookup answer) {
+        const SteadyTime asked = std::chrono::steady_clock::now();
+        servers->ask(name, type, [this, servers, asked, key, name, type, flight](Lookup answer) {
+            counters_.query_seconds.observe(std::chrono::steady_clock::now() - asked);
             flight->answer = std::move(answer);
             land(key, name, type, flight);
             discard_if_done(servers);
@@ -139,6 +141,7 @@ public:
     [[nodiscard]] ResolverCounters counters() const {
         ResolverCounters now = counters_;
         now.cache_entries = cache_.size();
+        now.cache_limit = options_.cache_entries;
         return now;
     }
     [[nodiscard]] std::vector<ServerFigures> servers() const { return servers_->figures(); }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.hpp"
 #include "base/result.hpp"
 #include "dns/message.hpp"
 #include "dns/options.hpp"
@@ -24,6 +25,8 @@ struct ResolverCounters {
     std::uint64_t failures = 0;   // no server answered
     std::uint64_t shortages = 0;  // not asked, as this process had no descriptors or memory, or was ending
     std::uint64_t cache_entries = 0;  // now
+    std::uint64_t cache_limit = 0;
+    Histogram query_seconds{kDialogueSeconds};  // of `queries`: until there was an answer, or none from any server
 };
 
 // One per shard, owned by the app, used on that shard's thread only. Each question ends within about

@@ -5,6 +5,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/bound.hpp"
+
 namespace posthorn::events {
 
 namespace json = boost::json;
@@ -96,6 +98,8 @@ std::optional<Notice> AlarmBook::raise(delivery::Alarm alarm, TimePoint now) {
     if (raised_.size() < kMost) {
         Name name(alarm.kind, alarm.subject);
         raised_.emplace(std::move(name), RaisedAlarm{std::move(alarm), now, {}, true});
+    } else {
+        note_reached(Bound::alarms_raised);
     }
     return notice;
 }

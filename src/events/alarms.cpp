@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "base/utc.hpp"
 #include "delivery/https_get.hpp"
@@ -157,6 +158,7 @@ void Alarms::tell(Notice notice) {
 
 void Alarms::queue(std::deque<PendingPtr>& line, const PendingPtr& pending, std::string_view output) {
     if (line.size() >= kMostWaiting) {
+        note_reached(Bound::alarms_waiting);
         log::warning("alarm_dropped").kv("output", output).kv("alarm", line.front()->notice.alarm.kind)
             .kv("subject", line.front()->notice.alarm.subject).kv("meaning", "more alarms than the output takes");
         failed_ += 1;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/bound.hpp"
+
 namespace posthorn::events {
 namespace {
 
@@ -21,7 +23,10 @@ bool tells(const queue::JournalEntry& entry) {
 
 void ProviderSuccess::note(const queue::JournalEntry& entry) {
     if (!tells(entry)) return;
-    if (groups_.size() >= kMostGroups && !groups_.contains(entry.group)) return;
+    if (groups_.size() >= kMostGroups && !groups_.contains(entry.group)) {
+        note_reached(Bound::alarm_groups);
+        return;
+    }
     Group& group = groups_[entry.group];
     const std::int64_t number = number_of(entry.at);
     Step& step = group.steps[static_cast<std::size_t>(number) % kSteps];

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 #include "mail/date.hpp"
 #include "mail/xtext.hpp"
@@ -98,7 +99,10 @@ bool Storms::admit(StormMail mail, std::uint32_t limit, Duration window_length, 
     auto found = windows_.find(key);
     if (found == windows_.end()) {
         if (windows_.size() >= kMaxStormWindows) forget_old(now);
-        if (windows_.size() >= kMaxStormWindows) return true;
+        if (windows_.size() >= kMaxStormWindows) {
+            note_reached(Bound::storm_kinds);
+            return true;
+        }
         found = windows_.emplace(std::move(key), Window{}).first;
         found->second.ends = now + window_length;
     }

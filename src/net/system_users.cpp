@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 #include "net/offload.hpp"
 
@@ -76,7 +77,10 @@ awaitable<SystemUserPtr> SystemUsers::find(std::uint32_t uid) {
     if (SystemUserPtr user = known(uid)) co_return user;
     auto ask = [uid] { return std::make_shared<SystemUser>(look_up_user(uid)); };
     std::shared_ptr<SystemUser> user = co_await offload(pool_, std::move(ask));
-    if (answers_.size() >= kMost) answers_.clear();
+    if (answers_.size() >= kMost) {
+        note_reached(Bound::system_users);
+        answers_.clear();
+    }
     Answer answer;
     answer.user = user;
     answer.at = std::chrono::steady_clock::now();

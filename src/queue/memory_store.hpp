@@ -44,6 +44,7 @@ public:
     void sources(SourceQuery query, Done<std::vector<MessageSource>> done) override;
     void pickups(std::string after, std::size_t limit, Done<std::vector<Pickup>> done) override;
     void ages(AgeQuery query, Done<AgePage> done) override;
+    void idle(Done<IdleCounts> done) override;
     void look_up(Lookup lookup, Done<LookedUp> done) override;
     void tally(TallyQuery query, Done<TallyPage> done) override;
     void journal(JournalQuery query, Done<JournalPage> done) override;

@@ -155,6 +155,21 @@ void MemoryStore::sources(SourceQuery query, Done<std::vector<MessageSource>> do
     answer(executor_, std::move(done), std::move(result));
 }
 
+void MemoryStore::idle(Done<IdleCounts> done) {
+    auto result = [&]() -> StoreResult<IdleCounts> {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) return *state_->refusal();
+        IdleCounts counts;
+        for (const auto& [id, row] : state_->rows) {
+            if (row.removed) continue;
+            if (row.recipient.state == RecipientState::held) ++counts.held;
+            if (row.recipient.state == RecipientState::suspended) ++counts.suspended;
+        }
+        return counts;
+    }();
+    answer(executor_, std::move(done), std::move(result));
+}
+
 void MemoryStore::ages(AgeQuery query, Done<AgePage> done) {
     auto result = [&]() -> StoreResult<AgePage> {
         const std::lock_guard lock(state_->mutex);

@@ -1,6 +1,8 @@
 // What the scheduler learns: mail that came, answers of the store and of DNS, deliveries that ended.
 #include "queue/scheduler_state.hpp"
 
+#include "base/bound.hpp"
+
 namespace posthorn::queue {
 
 Scheduler::Scheduler(SchedulerOptions options) : state_(std::make_unique<State>(options)) {}
@@ -12,7 +14,9 @@ bool Scheduler::wants_hot(std::string_view domain, std::string_view lane, std::u
     State& s = *state_;
     // Half of it is kept for letters.
     const std::uint64_t memory = is_bulk(lane) ? s.options.hot_memory / 2 : s.options.hot_memory;
-    if (s.paused || s.hot + octets + kReadyWeight > memory) {
+    if (s.paused) return false;
+    if (s.hot + octets + kReadyWeight > memory) {
+        note_reached(Bound::delivery_hot_memory);
         return false;
     }
     if (const auto it = s.by_name.find(name_of(domain, lane)); it != s.by_name.end()) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/histogram.hpp"
 #include "base/queue_id.hpp"
 #include "base/unique_function.hpp"
 #include "mail/message.hpp"
@@ -157,6 +158,12 @@ struct Settlement {
     std::vector<Suppression> suppressions;   // of an address that is suppressed already: nothing happens
 };
 
+// Recipients that wait for somebody, and not for their time.
+struct IdleCounts {
+    std::uint64_t held = 0;       // for an operator
+    std::uint64_t suspended = 0;  // for their user's suspension to end
+};
+
 // In the order of Settlement::messages.
 struct Settled {
     std::vector<Added> messages;
@@ -274,6 +281,8 @@ struct StoreHealth {
     std::uint64_t operations = 0;  // in them
     std::uint64_t wal_bytes = 0;
     std::uint64_t last_commit_microseconds = 0;
+    Histogram commit_seconds{kMachineSeconds};  // from a batch's beginning to the disk's word that it has all of it
+    Histogram batch_operations{kAmounts};       // taken together in one batch
     std::uint64_t journal_first = 0;  // the first and last number in the journal; 0: it is empty
     std::uint64_t journal_last = 0;
 };
@@ -345,6 +354,8 @@ public:
     virtual void suppressions(std::string after, std::size_t limit, Done<std::vector<Suppression>> done) = 0;
     // How old waiting mail is, a part of the queue at a time; never in the way of claims.
     virtual void ages(AgeQuery query, Done<AgePage> done) = 0;
+    // Counts in an index of these recipients alone; never in the way of claims.
+    virtual void idle(Done<IdleCounts> done) = 0;
     // Looks at no more than Lookup::scan; never in the way of claims.
     virtual void look_up(Lookup lookup, Done<LookedUp> done) = 0;
     virtual void list(ListQuery query, Done<std::vector<QueueEntry>> done) = 0;

@@ -40,6 +40,13 @@ void Condition::recovered() {
     }
 }
 
+void Condition::committed(std::chrono::nanoseconds took, std::size_t batch) {
+    const std::lock_guard lock(mutex_);
+    commit_seconds_.observe(took);
+    batch_operations_.observe(static_cast<double>(batch));
+    last_commit_microseconds_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
 StoreHealth Condition::figures() const {
     StoreHealth health;
     health.healthy = healthy();
@@ -51,9 +58,12 @@ StoreHealth Condition::figures() const {
     health.batches = batches.load();
     health.operations = operations.load();
     health.wal_bytes = wal_bytes.load();
-    health.last_commit_microseconds = last_commit_microseconds.load();
     health.journal_first = journal_first.load();
     health.journal_last = journal_last.load();
+    const std::lock_guard lock(mutex_);
+    health.last_commit_microseconds = last_commit_microseconds_;
+    health.commit_seconds = commit_seconds_;
+    health.batch_operations = batch_operations_;
     return health;
 }
 

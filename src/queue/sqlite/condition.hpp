@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -24,6 +26,9 @@ public:
     void fell_ill(const StoreError& error);
     void recovered();
 
+    // One batch that is on disk. Called by the writer.
+    void committed(std::chrono::nanoseconds took, std::size_t batch);
+
     // Without inbox_bytes.
     [[nodiscard]] StoreHealth figures() const;
 
@@ -32,7 +37,6 @@ public:
     std::atomic<std::uint64_t> batches{0};
     std::atomic<std::uint64_t> operations{0};
     std::atomic<std::uint64_t> wal_bytes{0};
-    std::atomic<std::uint64_t> last_commit_microseconds{0};
     std::atomic<std::uint64_t> journal_first{0};
     std::atomic<std::uint64_t> journal_last{0};
 
@@ -42,6 +46,9 @@ private:
     std::atomic<bool> healthy_{true};
     mutable std::mutex mutex_;
     StoreError fault_;
+    Histogram commit_seconds_{kMachineSeconds};
+    Histogram batch_operations_{kAmounts};
+    std::uint64_t last_commit_microseconds_ = 0;
     std::function<void(const StoreHealth&)> observer_;
 };
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
+
 namespace posthorn::queue::sqlite {
 
 namespace {
@@ -61,6 +63,7 @@ Inbox::Pushed Inbox::push(Operation& operation) {
     // A message that is larger than the whole bound is let in when nothing else waits.
     if (std::holds_alternative<AddOperation>(operation.what) && bytes_ != 0 &&
         bytes_ + operation.bytes > limit_bytes_) {
+        note_reached(Bound::queue_inbox);
         return Pushed::full;
     }
     bytes_ += operation.bytes;

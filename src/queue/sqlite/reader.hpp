@@ -37,6 +37,7 @@ public:
     std::vector<Suppression> suppressions(const std::string& after, std::size_t limit);
     std::vector<QueueEntry> list(const ListQuery& query);
     AgePage ages(const AgeQuery& query);      // survey.cpp
+    IdleCounts idle();                        // survey.cpp
     LookedUp look_up(const Lookup& lookup);   // survey.cpp
     TallyPage tally(const TallyQuery& query);  // survey.cpp
     StoreResult<QueueEntry> show(QueueId id);

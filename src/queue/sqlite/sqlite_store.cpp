@@ -266,6 +266,11 @@ public:
         operators_.post<AgePage>(std::move(done), [=](Queries& queries) { return queries.ages(query); });
     }
 
+    void idle(Done<IdleCounts> done) override {
+        start_operators();
+        operators_.post<IdleCounts>(std::move(done), [](Queries& queries) { return queries.idle(); });
+    }
+
     void look_up(Lookup lookup, Done<LookedUp> done) override {
         start_operators();
         operators_.post<LookedUp>(std::move(done),

@@ -17,6 +17,9 @@ constexpr std::size_t kMostShown = 100;
 
 // In the order of the table, which costs least: the rows of a message lie together.
 constexpr const char* kRows = "SELECT id, message_id, destination_id, state FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2";
+// One pass over recipient_idle, which has no others, and not over the table.
+constexpr const char* kIdle =
+    "SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 3) FROM recipient INDEXED BY recipient_idle WHERE state <> 0";
 constexpr const char* kName = "SELECT name FROM destination WHERE id = ?1";
 constexpr const char* kReversePath = "SELECT reverse_path FROM message WHERE id = ?1";
 // The first has the waiting rows by recipient_due, the second the others by recipient_idle.
@@ -105,6 +108,16 @@ AgePage Queries::ages(const AgeQuery& query) {
     page.rows.reserve(found.size());
     for (auto& [key, row] : found) page.rows.push_back(std::move(row));
     return page;
+}
+
+IdleCounts Queries::idle() {
+    IdleCounts counts;
+    Statement row(connection_, kIdle);
+    if (row.step()) {
+        counts.held = static_cast<std::uint64_t>(row.integer(0));
+        counts.suspended = static_cast<std::uint64_t>(row.integer(1));
+    }
+    return counts;
 }
 
 LookedUp Queries::look_up(const Lookup& lookup) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "queue/sqlite/checkpointer.hpp"
 #include "queue/sqlite/schema.hpp"
@@ -165,9 +166,9 @@ void Writer::process(std::vector<Operation>& batch) {
             }
         }
     }
-    condition_.last_commit_microseconds = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
-            .count());
+    if (!ordered.empty() && condition_.healthy()) {
+        condition_.committed(std::chrono::steady_clock::now() - begin, ordered.size());
+    }
     for (Operation& operation : batch) {
         operation.complete();
     }
@@ -283,6 +284,7 @@ void Writer::refuse_without_space(std::vector<Operation*>& operations) {
         if (!adds(operation)) {
             return false;  // settlements free space
         }
+        note_reached(Bound::queue_free_space);
         operation->error = StoreError{StoreFault::disk_full, "less than queue.min_free_space (" +
                                                                  std::to_string(options_.min_free_space) +
                                                                  " octets) is free in " + paths_.directory};

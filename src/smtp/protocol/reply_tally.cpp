@@ -1,6 +1,7 @@
 // Counting refusals.
 #include "smtp/protocol/reply_tally.hpp"
 
+#include "base/bound.hpp"
 #include "base/text.hpp"
 
 namespace posthorn::smtp::protocol {
@@ -21,6 +22,7 @@ void ReplyTally::count(Kind kind) {
     } else if (counts_.size() < kMaxKinds) {
         counts_.emplace(kind, 1);
     } else {
+        note_reached(Bound::refusal_codes);
         ++others_;
     }
 }

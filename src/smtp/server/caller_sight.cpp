@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/bound.hpp"
 #include "net/wait_event.hpp"
 
 namespace posthorn::smtp::server {
@@ -16,7 +17,11 @@ struct CallerSight::Look {
 };
 
 void CallerSight::begin(std::int32_t pid, std::uint32_t uid) {
-    if (look_ || pid <= 0 || sights_.under_way >= Sights::kMost) return;
+    if (look_ || pid <= 0) return;
+    if (sights_.under_way >= Sights::kMost) {
+        note_reached(Bound::caller_looks);
+        return;
+    }
     ++sights_.under_way;
     look_ = std::make_shared<Look>(home_);
     net::asio::post(disk_, [look = look_, home = home_, sights = &sights_, pid, uid]() mutable {

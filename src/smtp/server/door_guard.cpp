@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "auth/crypto.hpp"
+#include "base/bound.hpp"
 
 namespace posthorn::smtp::server {
 namespace {
@@ -73,6 +74,7 @@ DoorGuard::Record& DoorGuard::record_of(const Key& key, SteadyTime now) {
 // What is over goes first. When that is not enough, an eighth of the rest goes, those that did least: who wants his record
 // forgotten must have as much counted against all the others, from as many addresses.
 void DoorGuard::make_room(SteadyTime now) {
+    note_reached(Bound::guard_addresses);
     std::erase_if(records_, [&](const auto& entry) { return expired(entry.second, now); });
     const std::size_t keep = options_.max_addresses - std::max<std::size_t>(1, options_.max_addresses / 8);
     if (records_.size() <= keep) return;
@@ -201,6 +203,7 @@ bool DoorGuard::keeps_pace(const Key& key, SteadyTime now) {
     if (options_.connections_per_minute == 0) return true;
     const SteadyTime::duration minute = std::chrono::minutes(1);
     if (arrivals_.size() >= options_.max_addresses && !arrivals_.contains(key)) {
+        note_reached(Bound::guard_addresses);
         std::erase_if(arrivals_, [&](const auto& entry) { return entry.second <= now; });
         const std::size_t keep = options_.max_addresses - std::max<std::size_t>(1, options_.max_addresses / 8);
         if (arrivals_.size() > keep) {  // as make_room: those that came least

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/bound.hpp"
 #include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "smtp/server/proxied.hpp"
@@ -136,10 +137,13 @@ const char* Server::why_full(const Client& client) {
         const auto known = per_client_.find(client.counted_as());
         if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
             return "Too many connections from your address, try again later";
+            note_reached(Bound::smtp_sessions_of_client);
         }
     }
     const bool full = premises_.figures.sessions >= places_for(client, limits);
-    if (!full || premises_.strangers.displace()) return nullptr;
+    if (!full) return nullptr;
+    note_reached(Bound::smtp_sessions);
+    if (premises_.strangers.displace()) return nullptr;
     // One user of this machine, or one that is trusted, who opens connections and says nothing must not keep all others out.
     if (premises_.waiting.displace_crowd(client.owner(), limits.max_connections / kBearableCrowd)) return nullptr;
     return "Too many connections, try again later";

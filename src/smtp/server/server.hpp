@@ -14,6 +14,7 @@
 #include "auth/suspension.hpp"
 #include "base/queue_id.hpp"
 #include "base/result.hpp"
+#include "base/histogram.hpp"
 #include "base/seldom.hpp"
 #include "net/asio.hpp"
 #include "net/listener.hpp"
@@ -60,6 +61,9 @@ struct ServerFigures {
     std::map<std::string_view, std::uint64_t> ended;   // sessions by the reason of the "disconnect" line; static words
     protocol::ReplyTally replies;             // what was refused, by code
 };
+    Histogram accept_seconds{kDialogueSeconds};   // of `messages`: from the end of DATA, when all octets are here, to the word of the store
+    std::map<std::string, std::uint64_t> tls;     // handshakes that succeeded, by version as OpenSSL calls it
+    std::uint64_t tls_failures = 0;
 
 // What all sessions of the shard share. Owned by Server; only its thread touches it.
 struct Premises {

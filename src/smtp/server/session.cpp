@@ -305,6 +305,7 @@ net::awaitable<bool> Session::handshake() {
     in_handshake_ = false;
     if (result.ok()) {
         const net::TlsFacts facts = stream_.tls_facts();
+        ++premises_.figures.tls[facts.version];
         tag(log::info("tls")).kv("version", facts.version).kv("cipher", facts.cipher);
         co_return true;
     }
@@ -312,6 +313,7 @@ net::awaitable<bool> Session::handshake() {
         end_ = "shutdown";
         co_return false;
     }
+    ++premises_.figures.tls_failures;
     if (end_.empty()) end_ = timed_out_ ? "tls_timeout" : "tls_failed";
     tag(log::info("tls")).kv("result", "failed").kv("client", client_.text).kv("error", result.detail);
     co_return false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mail/handoff.hpp"
+#include "base/bound.hpp"
 #include "smtp/server/session.hpp"
 
 namespace posthorn::smtp::server {
@@ -70,6 +71,7 @@ protocol::Verdict Session::check_recipient() {
     const std::uint64_t octets = address.size() + core_.rcpt_command().orcpt.size() + sizeof(mail::EnvelopeRecipient);
     count_memory();
     if (premises_.figures.intake_octets + octets > runtime_->limits.max_intake_memory) {
+        note_reached(Bound::smtp_intake_memory);
         return protocol::Verdict::refuse(refuse("rcpt", 452, "4.3.1", kNoSpace));
     }
     envelope_octets_ += octets;
@@ -135,6 +137,7 @@ protocol::Verdict Session::begin_data() {
     const std::uint64_t declared = core_.mail_command().size.value_or(0);
     const std::uint64_t expected = std::min(declared, rules.max_header_size + rules.inline_body_limit);
     if (premises_.figures.intake_octets + envelope_octets_ + expected > runtime_->limits.max_intake_memory) {
+        note_reached(Bound::smtp_intake_memory);
         return protocol::Verdict::refuse(refuse("data", 452, "4.3.1", kNoSpace));
     }
     if (const auto check = account()) {
@@ -180,6 +183,7 @@ net::awaitable<void> Session::collect(std::string_view content) {
         count_memory();
     }
     if (premises_.figures.intake_octets > runtime_->limits.max_intake_memory) {
+        note_reached(Bound::smtp_intake_memory);
         reception_.reset();
         count_memory();
         over_budget_ = true;
@@ -195,6 +199,7 @@ protocol::StoreResult Session::not_stored(std::string_view trouble) {
 }
 
 net::awaitable<protocol::StoreResult> Session::store() {
+    const SteadyTime complete = std::chrono::steady_clock::now();
     deadline_.clear();
     if (over_budget_) {
         ++premises_.figures.messages_refused;
@@ -231,6 +236,7 @@ net::awaitable<protocol::StoreResult> Session::store() {
     const mail::MessagePtr& message = stored.message;
     ++messages_;
     ++premises_.figures.messages;
+    premises_.figures.accept_seconds.observe(std::chrono::steady_clock::now() - complete);
     premises_.figures.octets += message->size();
     if (log::enabled(log::Level::info)) {
         log::Event event(log::Level::info, stored.recipients > 0 ? "stored" : "discarded");

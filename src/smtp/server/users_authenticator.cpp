@@ -6,6 +6,7 @@
 
 #include "auth/sasl.hpp"
 #include "auth/scram.hpp"
+#include "base/bound.hpp"
 #include "net/offload.hpp"
 
 namespace posthorn::smtp::server {
@@ -78,6 +79,7 @@ private:
         bool right = users_->cached(given.user, given.password, now);
         if (!right) {
             if (*waiting_ >= UsersAuthenticator::kMaxWaiting) {
+                note_reached(Bound::smtp_logins_waiting);
                 reason_ = "too many passwords wait to be looked at";
                 co_return SaslAnswer::unavailable();
             }
