@@ -22,6 +22,7 @@ using Action = std::function<int()>;
 // Each adds its subcommands to `app`; the one that is chosen sets `action`. The options live as long as the
 // app.
 void add_serve_command(CLI::App& app, Action& action);
+void add_reload_command(CLI::App& app, Action& action);
 void add_setup_commands(CLI::App& app, Action& action);
 void add_domain_commands(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
@@ -48,6 +49,7 @@ void add_import_commands(CLI::App& app, Action& action);
 void add_why_command(CLI::App& app, Action& action);
 void add_tlsrpt_commands(CLI::App& app, Action& action);
 void add_alarm_commands(CLI::App& app, Action& action);  // and webhooks
+void add_container_commands(CLI::App& app, Action& action);  // healthcheck, install-sendmail
 
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.
 CLI::Option* add_config_option(CLI::App& command, std::string& path);

@@ -20,6 +20,7 @@ int run(int argc, char** argv) {
     Action action;
     add_setup_commands(app, action);
     add_serve_command(app, action);
+    add_reload_command(app, action);
     add_domain_commands(app, action);
     add_config_commands(app, action);
     add_user_commands(app, action);
@@ -42,6 +43,7 @@ int run(int argc, char** argv) {
     add_import_commands(app, action);
     add_tlsrpt_commands(app, action);
     add_alarm_commands(app, action);
+    add_container_commands(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
         action = [] {
             print("posthorn " POSTHORN_VERSION "\n");

@@ -204,7 +204,7 @@ int run(int count, char** arguments) {
     }
     // Installed setuid or setgid, the caller's variables say nothing (SM-36).
     const bool trust_environment = ::getauxval(AT_SECURE) == 0;
-    const Ways ways = trust_environment ? ways_of(::getenv) : ways_of([](const char*) -> const char* { return nullptr; });
+    const Ways ways = trust_environment ? ways_of(::getenv, is_directory) : ways_of([](const char*) -> const char* { return nullptr; }, is_directory);
     if (!ways.problem.empty()) {
         complain(program, ways.problem);
         return exit_code::kConfig;

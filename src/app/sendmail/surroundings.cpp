@@ -2,6 +2,7 @@
 #include "app/sendmail/surroundings.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -48,8 +49,9 @@ std::string proc_path(std::uint32_t pid, const char* file) { return "/proc/" + s
 
 }  // namespace
 
-Ways ways_of(const Variable& variable) {
+Ways ways_of(const Variable& variable, const Present& present) {
     Ways ways;
+    if (!present(kDefaultSpool.data()) && present(kDoorSpool.data())) ways.spool = kDoorSpool;
     const auto take = [&variable](const char* name, std::string& to) {
         if (const char* value = variable(name)) to = value;
     };
@@ -67,6 +69,11 @@ Ways ways_of(const Variable& variable) {
         }
     }
     return ways;
+}
+
+bool is_directory(const char* path) {
+    struct stat status {};
+    return ::stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 std::optional<PasswdEntry> find_passwd(std::string_view passwd, std::uint32_t uid) {

@@ -12,6 +12,7 @@ namespace posthorn::app::sendmail {
 inline constexpr std::string_view kDefaultSocket = "/run/posthorn/submission.sock";
 inline constexpr std::string_view kDefaultAdmin = "/run/posthorn/admin.sock";
 inline constexpr std::string_view kDefaultSpool = "/var/spool/posthorn";
+inline constexpr std::string_view kDoorSpool = "/run/posthorn/spool";  // a container's one mount, beside the socket (DO-9)
 inline constexpr std::string_view kDefaultAliases = "/etc/aliases";
 inline constexpr std::uint16_t kDefaultPort = 2525;
 // What is read before the daemon says what it takes; its own limit is 35 MiB unless set.
@@ -22,7 +23,7 @@ struct Ways {
     std::string socket{kDefaultSocket};    // POSTHORN_SOCKET
     std::string host;                      // POSTHORN_HOST, without its port
     std::uint16_t port = kDefaultPort;
-    std::string spool{kDefaultSpool};      // POSTHORN_SPOOL
+    std::string spool{kDefaultSpool};      // POSTHORN_SPOOL; kDoorSpool where that is there and the default is not
     std::string admin{kDefaultAdmin};      // POSTHORN_ADMIN
     std::string aliases{kDefaultAliases};  // POSTHORN_ALIASES
     std::uint64_t size_limit = kDefaultSizeLimit;  // POSTHORN_SIZE_LIMIT, octets
@@ -30,7 +31,9 @@ struct Ways {
 };
 
 using Variable = std::function<const char*(const char*)>;  // getenv, or a test's
-[[nodiscard]] Ways ways_of(const Variable& variable);
+using Present = std::function<bool(const char*)>;          // whether there is such a directory
+[[nodiscard]] Ways ways_of(const Variable& variable, const Present& present);
+[[nodiscard]] bool is_directory(const char* path);
 
 struct PasswdEntry {
     std::string user;

@@ -4,17 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "app/sendmail/resolve.hpp"
 
 namespace posthorn::app::sendmail {
 namespace {
 
-Ways ways(const std::map<std::string, std::string>& variables) {
-    return ways_of([&variables](const char* name) -> const char* {
-        const auto found = variables.find(name);
-        return found == variables.end() ? nullptr : found->second.c_str();
-    });
+Ways ways(const std::map<std::string, std::string>& variables, const std::set<std::string>& directories = {}) {
+    return ways_of(
+        [&variables](const char* name) -> const char* {
+            const auto found = variables.find(name);
+            return found == variables.end() ? nullptr : found->second.c_str();
+        },
+        [&directories](const char* path) { return directories.contains(path); });
 }
 
 TEST(SendmailSurroundings, Defaults) {
@@ -25,6 +28,14 @@ TEST(SendmailSurroundings, Defaults) {
     EXPECT_EQ(all.spool, "/var/spool/posthorn");
     EXPECT_EQ(all.admin, "/run/posthorn/admin.sock");
     EXPECT_EQ(all.problem, "");
+}
+
+// DO-9: a container mounts one directory, which has the socket and the spool; a system's own spool goes before it.
+TEST(SendmailSurroundings, TheSpoolBesideTheSocket) {
+    EXPECT_EQ(ways({}, {"/run/posthorn/spool"}).spool, "/run/posthorn/spool");
+    EXPECT_EQ(ways({}, {"/run/posthorn/spool", "/var/spool/posthorn"}).spool, "/var/spool/posthorn");
+    EXPECT_EQ(ways({{"POSTHORN_SPOOL", ""}}, {"/run/posthorn/spool"}).spool, "");
+    EXPECT_EQ(ways({{"POSTHORN_SPOOL", "/s"}}, {"/run/posthorn/spool"}).spool, "/s");
 }
 
 TEST(SendmailSurroundings, Hosts) {
