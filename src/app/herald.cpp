@@ -123,7 +123,6 @@ std::vector<Metric> Herald::metrics() const {
     all.emplace_back("posthorn_alarm_notices_failed_total", MetricKind::counter, "Alarms that the command or the webhook did not take.",
                      static_cast<double>(alarms.failed));
     const std::vector<events::WebhookFigures> hooks = webhooks_.figures();
-    if (hooks.empty()) return all;
     const auto family = [&](std::string_view name, MetricKind kind, std::string_view help, auto figure) {
         std::vector<Metric::Sample> samples;
         for (const events::WebhookFigures& hook : hooks) samples.push_back({{{"webhook", hook.name}}, static_cast<double>(figure(hook))});

@@ -1,6 +1,7 @@
 // How the process and its machine are: memory, descriptors, the disk's free space, how promptly the home shard turns.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>

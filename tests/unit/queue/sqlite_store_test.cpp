@@ -407,6 +407,11 @@ TEST_F(SqliteStoreTest, ManyThreadsShareCommits) {
     const StoreHealth health = store->health();
     EXPECT_EQ(health.operations, static_cast<std::uint64_t>(kThreads * kEach));
     EXPECT_LT(health.batches, health.operations);
+    // Each batch was measured, with the number of operations in it.
+    EXPECT_EQ(health.commit_seconds.count(), health.batches);
+    EXPECT_EQ(health.batch_operations.count(), health.batches);
+    EXPECT_DOUBLE_EQ(health.batch_operations.sum(), static_cast<double>(health.operations));
+    EXPECT_GT(health.commit_seconds.sum(), 0.0);
 }
 
 TEST_F(SqliteStoreTest, ClaimsAndSettlementsThatOverlapHandOutEachRowOnce) {

@@ -133,6 +133,24 @@ TYPED_TEST(Survey, AgesByDomainAndBySenderPartByPart) {
     }
 }
 
+TYPED_TEST(Survey, IdleRecipientsAreCountedByWhomTheyWaitFor) {
+    const auto idle = [this] {
+        const auto counts = await<IdleCounts>([&](Done<IdleCounts> done) { this->store_->idle(std::move(done)); });
+        EXPECT_TRUE(counts);
+        return counts ? std::pair(counts->held, counts->suspended) : std::pair<std::uint64_t, std::uint64_t>();
+    };
+    EXPECT_EQ(idle(), std::pair(std::uint64_t{0}, std::uint64_t{0}));
+    this->add_aged(1min, "a@one.example", {{"x", "dest.test"}});
+    const QueueId held = this->add_aged(1min, "a@one.example", {{"x", "dest.test"}, {"y", "dest.test"}});
+    const QueueId suspended = this->add_aged(1min, "a@one.example", {{"x", "dest.test"}, {"y", "dest.test"}, {"z", "other.test"}});
+    EXPECT_TRUE(revise(*this->store_, held, Revision::hold, this->now_));
+    EXPECT_TRUE(revise(*this->store_, suspended, Revision::suspend, this->now_));
+    EXPECT_EQ(idle(), std::pair(std::uint64_t{2}, std::uint64_t{3}));
+    EXPECT_TRUE(revise(*this->store_, suspended, Revision::resume, this->now_));
+    EXPECT_TRUE(revise(*this->store_, held, Revision::remove, this->now_));
+    EXPECT_EQ(idle(), std::pair(std::uint64_t{0}, std::uint64_t{0}));
+}
+
 TYPED_TEST(Survey, LookingUpADomainShowsTheOldestAndCountsAll) {
     const QueueId young = this->add_aged(1min, "a@one.example", {{"x", "dest.test"}, {"z", "other.test"}});
     const QueueId old = this->add_aged(3h, "a@one.example", {{"x", "dest.test"}, {"y", "dest.test"}});
