@@ -3,8 +3,16 @@
 find_program(POSTHORN_CCACHE ccache)
 if(POSTHORN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     # Precompiled headers need these of ccache (its manual, "Precompiled headers").
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${POSTHORN_CCACHE})
+    set(settings CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+        # Another copy of the tree (the image's build stage, a package's) finds the objects that the tests made: paths count from the source.
+        list(APPEND settings CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_COMPILERCHECK=content)
+    endif()
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env ${settings} ${POSTHORN_CCACHE})
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    # What is shipped does not tell where it was built, and is the same wherever that was.
+    add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 endif()
 find_program(POSTHORN_MOLD mold)
 if(POSTHORN_MOLD)
@@ -63,7 +71,11 @@ endif()
 # The Asio header is precompiled once, for posthorn_net, and shared by all that are compiled alike.
 function(posthorn_asio_pch target)
     if(target STREQUAL posthorn_net)
-        target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/net/asio_pch.hpp)
+        if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+            target_precompile_headers(${target} PRIVATE <net/asio_pch.hpp>)   # so that the file CMake makes holds no path of this machine
+        else()
+            target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/net/asio_pch.hpp)
+        endif()
     else()
         target_precompile_headers(${target} REUSE_FROM posthorn_net)
     endif()
@@ -73,6 +85,7 @@ endfunction()
 # Two files of such a layer then cannot use one name in their unnamed namespaces; with all layers: too many names for too little time saved.
 function(posthorn_unity target)
     if(POSTHORN_UNITY)
+        set_property(GLOBAL APPEND PROPERTY POSTHORN_UNITY_FOLDERS ${CMAKE_CURRENT_SOURCE_DIR})
         set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
         # The file that includes others looks like one whose headers have unnamed namespaces.
         target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>")
