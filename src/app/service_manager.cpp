@@ -6,11 +6,30 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <ratio>
+
+#include <fmt/format.h>
 
 namespace posthorn::app {
+namespace {
+
+std::optional<std::int64_t> number_in(const char* variable) noexcept {
+    const char* text = std::getenv(variable);
+    if (text == nullptr) return std::nullopt;
+    const char* end = text + std::strlen(text);
+    std::int64_t number = 0;
+    const auto [stopped, error] = std::from_chars(text, end, number);
+    if (error != std::errc() || stopped != end) return std::nullopt;
+    return number;
+}
+
+}  // namespace
 
 void tell_service_manager(std::string_view state) noexcept {
     const char* path = std::getenv("NOTIFY_SOCKET");
@@ -26,6 +45,21 @@ void tell_service_manager(std::string_view state) noexcept {
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
     (void)::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
     ::close(fd);
+}
+
+ReloadNotice::ReloadNotice() noexcept {
+    // CLOCK_MONOTONIC, which steady_clock is here: by it systemd tells this reload from an earlier one.
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch());
+    char text[64];
+    *fmt::format_to_n(text, sizeof text - 1, "RELOADING=1\nMONOTONIC_USEC={}", now.count()).out = '\0';
+    tell_service_manager(text);
+}
+
+Duration watchdog_patience() noexcept {
+    // A child that inherited the variables is not meant.
+    if (const auto pid = number_in("WATCHDOG_PID"); pid && *pid != ::getpid()) return {};
+    const auto patience = number_in("WATCHDOG_USEC");
+    return patience && *patience > 0 ? std::chrono::duration_cast<Duration>(std::chrono::microseconds(*patience)) : Duration();
 }
 
 }  // namespace posthorn::app
