@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "admin/access.hpp"
 #include "admin/http.hpp"
 #include "admin/server.hpp"
 #include "base/clock.hpp"
@@ -26,6 +27,7 @@ struct Core {
     Daemon daemon;
     bool stopped = false;  // then nothing of the daemon is called any more
     std::shared_ptr<EventFeed> events;
+    Access access{AccessRules{}};
     std::map<QueueId, TimePoint> flushed;   // single messages that visitors had tried, and when: not more often than once a minute
 };
 using CorePtr = std::shared_ptr<Core>;
@@ -57,6 +59,7 @@ void get_diagnosis(const CorePtr& core, const Request& request, Respond respond)
 void get_survey(const CorePtr& core, const Request& request, Respond respond);
 void get_why(const CorePtr& core, const Request& request, Respond respond);
 void get_route(const CorePtr& core, const Request& request, Respond respond);
+void get_sandbox(const CorePtr& core, const Request& request, Respond respond);
 void get_senders(const CorePtr& core, const Request& request, Respond respond);
 void get_mailq(const CorePtr& core, const Request& request, Respond respond);
 void post_flush(const CorePtr& core, const Request& request, Respond respond);
@@ -67,18 +70,28 @@ void get_records(const CorePtr& core, const Request& request, Respond respond);
 // The dashboard's page and its parts: "/" and "/assets/VERSION/NAME". Everybody's: nothing of mail is in them.
 void get_asset(const CorePtr& core, const Request& request, Respond respond);
 void get_queue(const CorePtr& core, const Request& request, Respond respond);
-void get_message(const CorePtr& core, QueueId id, const Visitor& visitor, Respond respond);
-void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond);
+void get_message(const CorePtr& core, const Request& request, Respond respond);
+void delete_message(const CorePtr& core, const Request& request, Respond respond);
+void post_retry(const CorePtr& core, const Request& request, Respond respond);
+void post_hold(const CorePtr& core, const Request& request, Respond respond);
+void post_release(const CorePtr& core, const Request& request, Respond respond);
+void post_bounce(const CorePtr& core, const Request& request, Respond respond);
+void get_session(const CorePtr& core, const Request& request, Respond respond);
+void post_session(const CorePtr& core, const Request& request, Respond respond);
+void post_session_end(const CorePtr& core, const Request& request, Respond respond);
+void get_config(const CorePtr& core, const Request& request, Respond respond);
+void get_openapi(const CorePtr& core, const Request& request, Respond respond);
 
 // A queue entry as this visitor may read it.
 [[nodiscard]] boost::json::object entry_json(const Core& core, const queue::QueueEntry& entry, const Visitor& visitor);
 // Whether a message is there for this visitor: all are for operators, to others their own.
 [[nodiscard]] bool may_see(const Visitor& visitor, std::string_view source);
 
-// Method and path of all there are; for the test that walks them.
+// Method and path of all there are, with a queue id where one belongs; for tests that walk them.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> endpoints();
 
-// Finds the endpoint; answers 403, 404 and 405 itself. What is not said to be everybody's is the operators' alone.
+// Finds the endpoint; answers 400 to parameters that are not its own, and 401, 403, 404 and 405 itself. Who may is in its row (places.hpp).
+// REQUIRES: request.visitor is judged (Access::judge).
 void route(const CorePtr& core, const Request& request, Respond respond);
 
 [[nodiscard]] Answer answer_for(const queue::StoreError& error);

@@ -1,4 +1,4 @@
-// POST /v1/queue/ID/retry|hold|release and DELETE /v1/queue/ID.
+// POST /v1/queue/ID/retry|hold|release|bounce and DELETE /v1/queue/ID.
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -24,15 +24,32 @@ void revise(const CorePtr& core, QueueId id, queue::Revision revision, std::uint
 
 }  // namespace
 
-void revise_message(const CorePtr& core, QueueId id, queue::Revision revision, Respond respond) {
-    if (revision != queue::Revision::retry || !core->daemon.retry_now) {
-        revise(core, id, revision, 0, std::move(respond));
+void post_retry(const CorePtr& core, const Request& request, Respond respond) {
+    const QueueId id = *QueueId::parse(request.segment);
+    if (!core->daemon.retry_now) {
+        revise(core, id, queue::Revision::retry, 0, std::move(respond));
         return;
     }
     // First what waits: so it keeps the time since when it was held. Then what an operator holds.
-    core->daemon.retry_now(id, [core, id, revision, respond = std::move(respond)](std::uint64_t tried) mutable {
-        if (!core->stopped) revise(core, id, revision, tried, std::move(respond));
+    core->daemon.retry_now(id, [core, id, respond = std::move(respond)](std::uint64_t tried) mutable {
+        if (!core->stopped) revise(core, id, queue::Revision::retry, tried, std::move(respond));
     });
+}
+
+void post_hold(const CorePtr& core, const Request& request, Respond respond) {
+    revise(core, *QueueId::parse(request.segment), queue::Revision::hold, 0, std::move(respond));
+}
+
+void post_release(const CorePtr& core, const Request& request, Respond respond) {
+    revise(core, *QueueId::parse(request.segment), queue::Revision::release, 0, std::move(respond));
+}
+
+void post_bounce(const CorePtr& core, const Request& request, Respond respond) {
+    revise(core, *QueueId::parse(request.segment), queue::Revision::bounce, 0, std::move(respond));
+}
+
+void delete_message(const CorePtr& core, const Request& request, Respond respond) {
+    revise(core, *QueueId::parse(request.segment), queue::Revision::remove, 0, std::move(respond));
 }
 
 }  // namespace posthorn::admin

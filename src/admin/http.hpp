@@ -43,6 +43,8 @@ struct Request {
     bool keep_alive = false;
     bool chunks = false;  // an answer may come in chunks (HTTP/1.1)
     Visitor visitor;      // filled in by the server
+    bool by_socket = true;   // it came by the unix socket, and visitor.uid is the peer's
+    bool near = true;        // the peer is on this machine: a web server here may say how it was asked
     SteadyTime answer_by = SteadyTime::max();  // after that nobody waits for the answer; filled in by the server
 
     // A field of the header, or nothing: field("if-none-match").
@@ -63,6 +65,7 @@ struct Answer {
     std::function<void(Respond)> more{};
     std::string_view cache_control = "no-store";                       // of static storage
     std::vector<std::pair<std::string_view, std::string>> fields{};   // further fields: {"ETag", "\"1a2b\""}; names of static storage
+    Duration delay{};    // it is given only after this time
     bool exact = false;  // the body octet for octet; else a line feed is put behind it
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,9 +11,9 @@
 
 namespace posthorn::admin {
 
-using Endpoint = void (*)(const CorePtr&, const Request&, Respond);
+using Answers = void (*)(const CorePtr&, const Request&, Respond);
 
-// Of the query string. An endpoint gets none that are not in its row, each at most once, and all that are required.
+// Of the query string. An endpoint gets none that are not in its row, and all that are required.
 struct Parameter {
     std::string_view name;
     std::string_view words;   // what it is, for who reads the description
@@ -24,11 +23,12 @@ struct Parameter {
 
 struct Place {
     std::string_view method;  // GET (HEAD, too, is answered by it), POST or DELETE
-    std::string_view path;    // "/v1/queue/{id}": a name in braces stands for one segment, which the endpoint reads from Request::segment
+    // "/v1/queue/{id}": a name in braces stands for one segment, which the endpoint reads from Request::segment. {id} is always a queue id.
+    std::string_view path;
     // Rights::none: everybody, as for the page and the login. Rights::own: users of this machine for their own mail, whom the endpoint looks
     // at itself. But for places of Rights::none, Rights::read never changes anything: GET only.
     Rights least;
-    Endpoint endpoint;
+    Answers endpoint;
     std::string_view words;   // one sentence
     std::string_view answer;  // of a good answer: the name of its schema (openapi_schemas.cpp), or a media type, where it is no JSON
     std::vector<Parameter> parameters = {};
@@ -38,7 +38,7 @@ struct Place {
 // In the order of their paths.
 [[nodiscard]] const std::vector<Place>& places();
 
-// Whether the path fits the template; then what stands in the place of the name in braces ("" where there is none).
+// Whether the path fits the template; then what stands in the place of the last name in braces ("" where there is none).
 [[nodiscard]] std::optional<std::string_view> fits(std::string_view path_template, std::string_view path);
 
 // The description of all this after OpenAPI 3.1, as JSON; and the schemas of answers and bodies by name, a JSON object.

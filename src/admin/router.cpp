@@ -59,16 +59,15 @@ std::string fault_of_query(const Place& place, const Request& request) {
 }  // namespace
 
 std::optional<std::string_view> fits(std::string_view path_template, std::string_view path) {
+    const std::vector<std::string_view> wanted = text::split(path_template, '/'), given = text::split(path, '/');
+    if (wanted.size() != given.size()) return std::nullopt;
     std::string_view found;
-    while (!path_template.empty() && !path.empty()) {
-        const std::string_view wanted = text::take_field(path_template, '/');
-        const bool last = path.find('/') == std::string_view::npos;
-        const std::string_view given = text::take_field(path, '/');
-        if (wanted.starts_with('{') ? given.empty() : wanted != given) return std::nullopt;
-        if (wanted.starts_with('{')) found = given;
-        if (last != path_template.empty() && (last || !path.empty() || path_template.empty())) return std::nullopt;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const bool named = wanted[i].starts_with('{');
+        if (named ? given[i].empty() : wanted[i] != given[i]) return std::nullopt;
+        if (named) found = given[i];
     }
-    return path_template.empty() && path.empty() ? std::optional(found) : std::nullopt;
+    return found;
 }
 
 std::vector<std::pair<std::string, std::string>> endpoints() {

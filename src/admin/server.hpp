@@ -106,6 +106,8 @@ struct Daemon {
     // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload
     // answers 501.
     std::function<Result<void>()> reload;
+    // The settings in force as TOML, secrets masked. Optional.
+    std::function<std::string()> config;
     // The guard's list; forgetting one address (false: nothing was known; the error: it is none) or all. Optional.
     std::function<std::vector<GuardedAddress>()> guarded;
     std::function<Result<bool>(const std::string& address)> forgive;
@@ -138,6 +140,8 @@ struct Daemon {
     std::function<void(DiagnosisRequest, UniqueFunction<void(std::string)> done)> diagnose;
     // What would happen to such mail, as JSON: `done` is called on the io_context, in less than ServerBounds::answer. Optional.
     std::function<void(RouteQuestion, UniqueFunction<void(std::string)> done)> explain_route;
+    // What confines the daemon and what it could not do when it tried just now, as JSON: `done` as for explain_route. Optional.
+    std::function<void(UniqueFunction<void(std::string)> done)> sandbox;
     // Of recipient domains with mail whose way is known: the provider, or the first of their mail hosts. Optional.
     std::function<std::map<std::string, std::string>()> groups;
     // Why mail waits or what became of it, as JSON (docs/WHY.md): `done` as for explain_route. Optional.

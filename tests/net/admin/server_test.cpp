@@ -279,7 +279,7 @@ TEST_F(AdminTest, ReloadTellsWhyTheOldConfigurationWasKept) {
 
 TEST_F(AdminTest, UnknownPathsAndMethodsAreRefused) {
     start();
-    ask("GET", "/", 404);
+    ask("GET", "/nothing", 404);
     ask("GET", "/v1/queue/" + QueueId(1).to_string() + "/explode", 404);
     ask("DELETE", "/v1/queue", 405);
     ask("GET", "/v1/reload", 405);
