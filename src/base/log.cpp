@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdio>
 #include <mutex>
+#include <random>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -33,6 +34,8 @@ public:
     std::atomic<Level> level{Level::warning};
     std::atomic<bool> json{false};
     std::atomic<bool> timestamp{true};
+    std::atomic<AddressForm> addresses{AddressForm::full};
+    std::array<std::atomic<std::uint64_t>, 2> address_key{};
     std::atomic<int> fd{STDERR_FILENO};
     std::atomic<bool> dirty{false};
     std::atomic<bool> watched{false};
@@ -251,6 +254,15 @@ void configure(const LogOptions& options) {
     to.level = options.level;
     to.json = options.format == Format::json;
     to.timestamp = options.timestamp;
+    static const MaskKey kOfThisStart = [] {
+        std::random_device random;
+        const auto word = [&random] { return std::uint64_t{random()} << 32U | random(); };
+        return MaskKey{word(), word()};
+    }();
+    const MaskKey key = options.address_key.empty() ? kOfThisStart : mask_key_of(options.address_key);
+    to.address_key[0] = key[0];
+    to.address_key[1] = key[1];
+    to.addresses = options.addresses;
     to.fd = options.to_stderr ? STDERR_FILENO : STDOUT_FILENO;
 }
 
@@ -342,6 +354,18 @@ void Event::each(std::string_view key, Write write) {
 }
 
 Event& Event::kv(std::string_view key, std::string_view value) {
+    const AddressForm form = enabled_ ? sink().addresses.load(std::memory_order_relaxed) : AddressForm::full;
+    if (form != AddressForm::full && value.find('@') != std::string_view::npos) {
+        const auto& secret = sink().address_key;
+        const std::string hidden = mask_addresses(value, form, {secret[0].load(std::memory_order_relaxed), secret[1].load(std::memory_order_relaxed)});
+        begin_value(line_, key, json_);
+        append_value(line_, hidden, json_);
+        if (watched_) {
+            begin_value(seen_, key, true);
+            append_value(seen_, value, true);
+        }
+        return *this;
+    }
     each(key, [&](std::string& line, bool json) { append_value(line, value, json); });
     return *this;
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/address_mask.hpp"
+
 namespace posthorn::log {
 
 enum class Level : std::uint8_t { debug, info, warning, error };
@@ -18,6 +20,8 @@ struct LogOptions {
     bool to_stderr = false;  // the daemon logs to standard output, command line tools to standard error
     bool timestamp =
         true;  // "2026-11-21T20:52:01.123Z" as the first field; false where journald or docker adds its own
+    AddressForm addresses = AddressForm::full;  // how mail addresses stand in what is written; watchers see them whole
+    std::string address_key;                    // of AddressForm::hash; empty: another one each start
 };
 
 // Call once at start, and again to change level or format. Until then warnings and errors go to standard

@@ -328,6 +328,14 @@ void add_operation(Rows& rows) {
                         std::vector<std::pair<std::string, log::Format>>{{"logfmt", log::Format::logfmt},
                                                                          {"json", log::Format::json}}),
          "One line an event, as `event key=value ...` or as a JSON object."},
+        {"log", "addresses",
+         choice<Config>(FIELD(log.addresses),
+                        std::vector<std::pair<std::string, AddressForm>>{
+                            {"full", AddressForm::full}, {"masked", AddressForm::masked}, {"hash", AddressForm::hash}}),
+         "Mail addresses in the log, where others read it: as they are; with the first letter alone (a***@example.com); or with a hash, the same "
+         "for the same address, in place of what stands before the @. `posthorn queue`, `why` and `tail` show them whole."},
+        {"log", "address_key", secret<Config>(FIELD(log.address_key)),
+         "The secret of addresses = \"hash\": with the same one, hashes stay the same over restarts and machines. Empty: another one each start."},
     };
     rows.insert(rows.end(), own.begin(), own.end());
 }

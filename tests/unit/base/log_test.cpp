@@ -187,6 +187,34 @@ TEST(Log, AWatcherSeesEventsThatAreNotWritten) {
     EXPECT_NE(seen[1].find(R"("event":"deferred","to":"a b"})"), std::string::npos) << seen[1];
 }
 
+TEST(Log, AddressesAreHiddenWhereItIsWanted) {
+    LogOptions options{Level::info, Format::logfmt, false, false};
+    options.addresses = AddressForm::masked;
+    std::string seen;
+    watch(std::make_shared<const Watcher>([&](std::string_view line) { seen = line; }));
+    Captured log(options);
+    info("refused").kv("to", "alice@example.com").kv("reply", "550 no bob@example.org here").kv("user", "carol").kv("at", "@");
+    EXPECT_EQ(log.text(), "refused to=a***@example.com reply=\"550 no b***@example.org here\" user=carol at=@\n");
+    watch(nullptr);
+    EXPECT_NE(seen.find("alice@example.com"), std::string::npos) << "who asks the daemon itself sees them whole";
+}
+
+TEST(Log, AHashStaysTheSameWithItsKey) {
+    const auto line_with = [](const std::string& key) {
+        LogOptions options{Level::info, Format::json, false, false};
+        options.addresses = AddressForm::hash;
+        options.address_key = key;
+        Captured log(options);
+        info("stored").kv("to", "alice@example.com");
+        return log.text();
+    };
+    EXPECT_EQ(line_with("one"), line_with("one"));
+    EXPECT_NE(line_with("one"), line_with("two"));
+    EXPECT_EQ(line_with(""), line_with("")) << "of one start";
+    EXPECT_EQ(line_with("one").find("alice"), std::string::npos);
+    EXPECT_NE(line_with("one").find("@example.com"), std::string::npos);
+}
+
 // A reader that has stopped must not stop the mail: what does not fit is dropped and counted, and the log
 // says so.
 TEST(Log, AStalledReaderCostsLinesAndIsTold) {

@@ -16,7 +16,8 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 using smtp::server::ListenerAuth;
 using smtp::server::ListenerTls;
 
-const Variables kLeast = {{"POSTHORN_HOSTNAME", "mail.example.com"}, {"POSTHORN_DOMAINS", "example.com  Example.ORG"}};
+const Variables kLeast = {{"POSTHORN_HOSTNAME", "mail.example.com"},
+                          {"POSTHORN_DOMAINS", "example.com  Example.ORG"}};
 
 Variables with(Variables more) {
     more.insert(more.begin(), kLeast.begin(), kLeast.end());
@@ -56,14 +57,21 @@ TEST(Environment, TwoVariablesAreEnough) {
 TEST(Environment, WhatIsRequiredIsToldByTheNameOfItsVariable) {
     const auto mistakes = mistakes_of(parse_environment({}));
     ASSERT_EQ(mistakes.size(), 2U);
-    EXPECT_EQ(mistakes[0], "environment variable POSTHORN_DOMAINS: not set; allowed: the domains that send, such as \"example.com example.org\": "
-                           "their mail is signed, and no other leaves");
-    EXPECT_EQ(mistakes[1], "environment variable POSTHORN_HOSTNAME: hostname is missing; allowed: this server's name in DNS, fully qualified, such as "
-                           "\"mail.example.com\"");
-    EXPECT_EQ(mistakes_of(parse_environment({{"POSTHORN_HOSTNAME", ""}, {"POSTHORN_DOMAINS", " "}})).size(), 2U) << "compose writes ${NAME:-} as empty";
+    EXPECT_EQ(mistakes[0],
+              "environment variable POSTHORN_DOMAINS: not set; allowed: the domains that send, such as "
+              "\"example.com example.org\": "
+              "their mail is signed, and no other leaves");
+    EXPECT_EQ(mistakes[1],
+              "environment variable POSTHORN_HOSTNAME: hostname is missing; allowed: this server's name in "
+              "DNS, fully qualified, such as "
+              "\"mail.example.com\"");
+    EXPECT_EQ(mistakes_of(parse_environment({{"POSTHORN_HOSTNAME", ""}, {"POSTHORN_DOMAINS", " "}})).size(),
+              2U)
+        << "compose writes ${NAME:-} as empty";
 }
 
-// One that was not meant to run without a file does not by chance: a daemon without these has no file to stand for.
+// One that was not meant to run without a file does not by chance: a daemon without these has no file to
+// stand for.
 TEST(Environment, StandsForAFileWhereItSaysWhoWeAre) {
     EXPECT_FALSE(stands_for_a_file({}));
     EXPECT_FALSE(stands_for_a_file({{"POSTHORN_LOG_LEVEL", "debug"}, {"POSTHORN_CONFIG", "x"}}));
@@ -87,19 +95,24 @@ TEST(Environment, ListenersByTheirNames) {
     EXPECT_TRUE(good(with({{"POSTHORN_LISTENERS", "none"}})).server.listeners.empty());
     const auto mistakes = mistakes_of(parse_environment(with({{"POSTHORN_LISTENERS", "submission"}})));
     ASSERT_EQ(mistakes.size(), 1U);
-    EXPECT_TRUE(mistakes[0].starts_with("environment variable POSTHORN_LISTENERS: the listener 0.0.0.0:2587 offers TLS (starttls), but there is no "
-                                        "certificate"))
+    EXPECT_TRUE(
+        mistakes[0].starts_with("environment variable POSTHORN_LISTENERS: the listener 0.0.0.0:2587 offers "
+                                "TLS (starttls), but there is no "
+                                "certificate"))
         << mistakes[0];
     const auto slips = mistakes_of(parse_environment(with({{"POSTHORN_LISTENERS", "smtp"}})));
     ASSERT_EQ(slips.size(), 1U);
-    EXPECT_TRUE(slips[0].starts_with("environment variable POSTHORN_LISTENERS: has \"smtp\"; allowed: \"internal\"")) << slips[0];
+    EXPECT_TRUE(
+        slips[0].starts_with("environment variable POSTHORN_LISTENERS: has \"smtp\"; allowed: \"internal\""))
+        << slips[0];
 }
 
 // DO-9: one directory each, so that what is mounted into a container says which site it is.
 TEST(Environment, SitesHaveDirectoriesOfTheirOwn) {
-    const Config config = good(with({{"POSTHORN_LOCAL_SOCKET", "/run/posthorn/submission.sock"},
-                                     {"POSTHORN_ADMIN_SOCKET", "/var/lib/posthorn/admin.sock"},
-                                     {"POSTHORN_SITES", "shop=shop.example.com blog=example.org,www.example.com"}}));
+    const Config config =
+        good(with({{"POSTHORN_LOCAL_SOCKET", "/run/posthorn/submission.sock"},
+                   {"POSTHORN_ADMIN_SOCKET", "/var/lib/posthorn/admin.sock"},
+                   {"POSTHORN_SITES", "shop=shop.example.com blog=example.org,www.example.com"}}));
     ASSERT_EQ(config.intake.sites.size(), 2U);
     EXPECT_EQ(config.intake.sites[0].name, "shop");
     EXPECT_EQ(config.intake.sites[0].socket, "/run/posthorn/shop/submission.sock");
@@ -108,11 +121,15 @@ TEST(Environment, SitesHaveDirectoriesOfTheirOwn) {
     for (const char* wrong : {"shop", "shop=", "=example.com", "../x=example.com", ".=example.com"}) {
         const auto mistakes = mistakes_of(parse_environment(with({{"POSTHORN_SITES", wrong}})));
         ASSERT_EQ(mistakes.size(), 1U) << wrong;
-        EXPECT_NE(mistakes[0].find("such as \"shop=shop.example.com blog=example.org,example.net\""), std::string::npos) << mistakes[0];
+        EXPECT_NE(mistakes[0].find("such as \"shop=shop.example.com blog=example.org,example.net\""),
+                  std::string::npos)
+            << mistakes[0];
     }
     const auto foreign = mistakes_of(parse_environment(with({{"POSTHORN_SITES", "shop=example.net"}})));
     ASSERT_EQ(foreign.size(), 1U);
-    EXPECT_NE(foreign[0].find("POSTHORN_SITES: site.domains has \"example.net\", which no [[domain]] covers"), std::string::npos) << foreign[0];
+    EXPECT_NE(foreign[0].find("POSTHORN_SITES: site.domains has \"example.net\", which no [[domain]] covers"),
+              std::string::npos)
+        << foreign[0];
 }
 
 TEST(Environment, ARelayTakesAllMail) {
@@ -133,7 +150,8 @@ TEST(Environment, ARelayTakesAllMail) {
     EXPECT_EQ(config.delivery.routes[0].to, "relayhost");
     EXPECT_EQ(show(config).find("correct horse"), std::string::npos);
     EXPECT_TRUE(good(with({{"POSTHORN_RELAYHOST", ""}})).delivery.relays.empty());
-    EXPECT_EQ(mistakes_of(parse_environment(with({{"POSTHORN_RELAYHOST", "smtp.example.net:x"}}))).size(), 1U);
+    EXPECT_EQ(mistakes_of(parse_environment(with({{"POSTHORN_RELAYHOST", "smtp.example.net:x"}}))).size(),
+              1U);
 }
 
 TEST(Environment, EveryTableMayComeByAFile) {
@@ -142,17 +160,22 @@ TEST(Environment, EveryTableMayComeByAFile) {
     const Config config = good({{"POSTHORN_HOSTNAME", "mail.example.com"}, {"POSTHORN_DOMAINS_FILE", path}});
     std::remove(path.c_str());
     EXPECT_EQ(config.auth.domains.size(), 2U);
-    const auto mistakes = mistakes_of(parse_environment({{"POSTHORN_HOSTNAME", "mail.example.com"}, {"POSTHORN_DOMAINS_FILE", path}}));
+    const auto mistakes = mistakes_of(
+        parse_environment({{"POSTHORN_HOSTNAME", "mail.example.com"}, {"POSTHORN_DOMAINS_FILE", path}}));
     ASSERT_EQ(mistakes.size(), 1U);
-    EXPECT_NE(mistakes[0].find("environment variable POSTHORN_DOMAINS_FILE: cannot read the file"), std::string::npos) << mistakes[0];
+    EXPECT_NE(mistakes[0].find("environment variable POSTHORN_DOMAINS_FILE: cannot read the file"),
+              std::string::npos)
+        << mistakes[0];
     for (const TableVariable& variable : table_variables()) {
         EXPECT_TRUE(is_table_variable(variable.name));
         EXPECT_TRUE(is_table_variable(std::string(variable.name) + "_FILE"));
-        EXPECT_NE(reference_markdown().find("`" + std::string(variable.name) + "`"), std::string::npos) << variable.name;
+        EXPECT_NE(reference_markdown().find("`" + std::string(variable.name) + "`"), std::string::npos)
+            << variable.name;
     }
 }
 
-// DO-16: with both, the environment's listeners count, and domains of the file keep what the file says of them.
+// DO-16: with both, the environment's listeners count, and domains of the file keep what the file says of
+// them.
 TEST(Environment, BesideAFile) {
     const std::string file = R"(
 hostname = "mail.example.com"
@@ -162,7 +185,8 @@ address = "127.0.0.1:25"
 name = "example.com"
 dkim = [{ selector = "m1", key_file = "keys/m1.pem" }]
 )";
-    const Loaded plain = parse(file, "/etc/posthorn/posthorn.toml", {{"POSTHORN_DOMAINS", "example.com example.org"}});
+    const Loaded plain =
+        parse(file, "/etc/posthorn/posthorn.toml", {{"POSTHORN_DOMAINS", "example.com example.org"}});
     EXPECT_TRUE(mistakes_of(plain).empty());
     ASSERT_EQ(plain.config.auth.domains.size(), 2U);
     EXPECT_TRUE(plain.config.auth.domains[0].key_directory.empty());
@@ -178,10 +202,12 @@ dkim = [{ selector = "m1", key_file = "keys/m1.pem" }]
 
 // The sendmail program in the same container has variables of its own.
 TEST(Environment, SendmailsVariablesAreNoSlips) {
-    good(with({{"POSTHORN_ADMIN", "/var/lib/posthorn/admin.sock"}, {"POSTHORN_SPOOL", "/run/posthorn/spool"}}));
+    good(with(
+        {{"POSTHORN_ADMIN", "/var/lib/posthorn/admin.sock"}, {"POSTHORN_SPOOL", "/run/posthorn/spool"}}));
     const Loaded loaded = parse_environment(with({{"POSTHORN_DOMAIN", "example.com"}}));
     ASSERT_EQ(loaded.warnings.size(), 1U);
-    EXPECT_NE(loaded.warnings[0].to_string().find("did you mean POSTHORN_DOMAINS?"), std::string::npos) << loaded.warnings[0].to_string();
+    EXPECT_NE(loaded.warnings[0].to_string().find("did you mean POSTHORN_DOMAINS?"), std::string::npos)
+        << loaded.warnings[0].to_string();
 }
 
 }  // namespace
