@@ -152,6 +152,11 @@ def debian_root(packages=()):
         raise unittest.SkipTest(reason)
     packages = sorted(set(packages))
     name = "base" if not packages else "with-" + hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
+    return kept_tree(name, lambda place: _make_with(place, packages) if packages else _make_base(place), " ".join(packages))
+
+
+def kept_tree(name, make, what):
+    """The path of the tree of that name, which `make(path)` makes when it is asked for first; `what`: what its stamp says."""
     place = cache() / name
     stamp = cache() / f"{name}.complete"   # beside it: the tree itself is as Debian makes it
     lock = open(cache() / f".{name}.lock", "w", encoding="utf-8")   # shared while this process lives: nobody replaces what it uses
@@ -170,12 +175,12 @@ def debian_root(packages=()):
                 stamp.unlink(missing_ok=True)
                 shutil.rmtree(place, ignore_errors=True)
                 try:
-                    _make_with(place, packages) if packages else _make_base(place)
+                    make(place)
                 except BaseException:
                     shutil.rmtree(place, ignore_errors=True)
                     lock.close()
                     raise
-                stamp.write_text(" ".join(packages) + "\n", encoding="utf-8")
+                stamp.write_text(what + "\n", encoding="utf-8")
             fcntl.flock(lock, fcntl.LOCK_SH)
     _held.append(lock)
     return place
