@@ -6,6 +6,8 @@ import re
 import stat
 import shutil
 import subprocess
+import sys
+import time
 import unittest
 
 from posthorn_test import verify
@@ -110,6 +112,20 @@ class FieldReports(unittest.TestCase):
         signed = set(new_tags["h"].lower().split(":"))
         missing = {h for h in old_tags["h"].lower().split(":") if h in header_names(data)} - signed
         self.assertEqual(missing, set(), "OpenDKIM signed fields that we did not")
+
+
+class Ground(unittest.TestCase):
+    def test_the_old_programs_end_with_a_test_that_is_killed(self):
+        test = subprocess.Popen([sys.executable, "-c", "import sys\nfrom posthorn_test.old_server import OldServer\nold = OldServer('S0')\n"
+                                 "old.start_opendkim()\nprint(old.directory, old.processes[0].pid, flush=True)\nsys.stdin.read()"],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        directory, pid = test.stdout.readline().split()
+        test.kill()
+        test.communicate()
+        deadline = time.monotonic() + 20
+        while pathlib.Path(f"/proc/{pid}").exists() or pathlib.Path(directory).exists():
+            self.assertLess(time.monotonic(), deadline, f"{pid} or {directory} is still there")
+            time.sleep(0.02)
 
 
 class Command(unittest.TestCase):

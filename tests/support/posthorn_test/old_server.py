@@ -17,6 +17,8 @@ REPORTS = pathlib.Path(__file__).resolve().parents[2] / "import"
 DIRECTORIES = [(n, 0o700, "postfix", "root") for n in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private",
                                                        "saved", "trace")] + [("maildrop", 0o730, "postfix", "postdrop"),
                                                                              ("public", 0o710, "postfix", "postdrop"), ("pid", 0o755, "root", "root")]
+# Reads the numbers of process groups; when its input ends, because the test was killed, they are killed, too, and the directory goes.
+WATCH = 'set --; while read -r group; do set -- "$@" "-$group"; done; [ $# -eq 0 ] || kill -KILL "$@"; rm -rf "$0"'
 
 
 class OldServer:
@@ -33,6 +35,7 @@ class OldServer:
         self.queue = self.directory / "queue"
         self.records = {}    # name of each DKIM record -> value
         self.processes = []
+        self.watch = subprocess.Popen(["/bin/sh", "-c", WATCH, str(self.directory)], stdin=subprocess.PIPE, start_new_session=True, stderr=subprocess.DEVNULL)
         for file in self.etc.rglob("*"):
             if file.is_file():
                 file.write_text(file.read_text().replace("/etc/", f"{self.etc}/").replace(":8891", f":{self.milter_port}"))
@@ -71,6 +74,8 @@ class OldServer:
         with open(self.directory / "output", "ab") as output:
             process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         self.processes.append(process)
+        self.watch.stdin.write(f"{process.pid}\n".encode())
+        self.watch.stdin.flush()
         return process
 
     def start_opendkim(self):
@@ -165,3 +170,6 @@ alias_maps =
         for process in reversed(self.processes):
             self.end(process)
         self.processes.clear()
+        self.watch.kill()   # before its input ends: the numbers may be others' by now
+        self.watch.wait()
+        self.watch.stdin.close()
