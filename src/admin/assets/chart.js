@@ -54,6 +54,7 @@ export function mailChart(all, width, read, onRead) {
     if (date.getMinutes() === 0 && date.getHours() % hours === 0 && index < all.length - 1)
       parts.push(h('text', {x: left + slot * index + slot / 2, y: height - 6, class: 'tick', 'text-anchor': index === 0 ? 'start' : 'middle'}, clockOf(step.at)));
   });
+  const first = all.findIndex((step) => step.known);   // before it Posthorn was not there yet
   all.forEach((step, index) => {
     const x = left + slot * index + (slot - bar) / 2;
     let below = 0;
@@ -62,10 +63,10 @@ export function mailChart(all, width, read, onRead) {
       if (!value) continue;
       const from = y(below);
       const to = Math.min(y(below + value), from - 1);
-      parts.push(h('rect', {x: x.toFixed(1), y: to.toFixed(1), width: bar.toFixed(1), height: (from - to).toFixed(1), rx: Math.min(2, bar / 4).toFixed(1), class: `bar ${kind.name}${read >= 0 && read !== index ? ' dim' : ''}`}));
+      parts.push(h('rect', {x: x.toFixed(1), y: to.toFixed(1), width: bar.toFixed(1), height: (from - to).toFixed(1), rx: 1, class: `bar ${kind.name}${read >= 0 && read !== index ? ' dim' : ''}`}));
       below += value;
     }
-    if (!step.known) parts.push(h('rect', {x: (left + slot * index).toFixed(1), y: top, width: slot.toFixed(1), height: height - top - bottom, class: 'gap'}));
+    if (!step.known && first >= 0 && index > first) parts.push(h('rect', {x: (left + slot * index).toFixed(1), y: top, width: slot.toFixed(1), height: height - top - bottom, class: 'gap'}));
   });
   return reader(all, {height, left, slot, room, read, onRead, label: 'What became of mail, step by step', parts, words: stepWords});
 }

@@ -90,10 +90,10 @@ export function domainsView(context) {
     const standings = Object.entries(report.providers || {});
     return h('section', {key: 'report', 'aria-label': `Findings for ${chosen}`},
       h('div', {class: `headline small ${tone}`}, h('span', {class: 'headline-mark'}, icon(name)), h('div', {}, h('h2', {}, chosen), h('p', {}, capital(report.verdict), '.')),
-        h('ul', {class: 'counts'}, ['FAIL', 'WARN', 'UNKNOWN', 'PASS'].filter((verdict) => counts[verdict]).map((verdict) => h('li', {class: VERDICTS[verdict].tone}, icon(VERDICTS[verdict].icon), `${counts[verdict]} ${{FAIL: 'failing', WARN: 'warnings', UNKNOWN: 'not known', PASS: 'in order'}[verdict]}`)))),
+        h('ul', {class: 'counts'}, ['FAIL', 'WARN', 'UNKNOWN', 'PASS'].filter((verdict) => counts[verdict]).map((verdict) => h('li', {class: VERDICTS[verdict].tone}, icon(VERDICTS[verdict].icon), `${counts[verdict]} ${{FAIL: 'failing', WARN: counts.WARN === 1 ? 'warning' : 'warnings', UNKNOWN: 'not known', PASS: 'in order'}[verdict]}`)))),
       standings.length ? h('ul', {class: 'standings'}, standings.map(([provider, said]) => h('li', {class: 'panel'}, h('strong', {}, providerName(provider)), h('span', {class: 'quiet'}, capital(said))))) : null,
       ['FAIL', 'WARN', 'UNKNOWN'].map((verdict) => of(verdict).map((one) => finding(one, verdict !== 'UNKNOWN'))),
-      done.length ? h('details', {class: 'panel flush done', key: 'done'}, h('summary', {}, icon('check'), `${count(counts.PASS || 0, 'check')} in order`, counts.SKIP ? h('span', {class: 'quiet'}, `, ${counts.SKIP} not looked at`) : null),
+      done.length ? h('details', {class: 'panel flush done', key: 'done'}, h('summary', {}, icon('check'), h('span', {}, `${count(counts.PASS || 0, 'check')} in order`, counts.SKIP ? h('span', {class: 'quiet'}, `, ${counts.SKIP} not looked at`) : null)),
         h('ul', {class: 'checks'}, done.map((one) => h('li', {key: `${one.check} ${one.subject}`, class: VERDICTS[one.verdict].tone}, icon(VERDICTS[one.verdict].icon), h('div', {}, h('p', {}, one.title), h('p', {class: 'quiet'}, one.detail)))))) : null);
   }
 
@@ -122,18 +122,19 @@ export function domainsView(context) {
   }
 
   function recordItem(one) {
-    const [tone, name, said] = RECORDS[one.state] || RECORDS.unknown;
     const hint = one.need === 'hint';
+    const optional = one.state === 'missing' && one.need !== 'required';
+    const [tone, name, said] = optional ? ['', 'dash', hint ? 'a hint' : 'advised'] : RECORDS[one.state] || RECORDS.unknown;
     const {record} = one;
     const id = `${one.kind} ${record.name} ${record.type} ${record.value.slice(0, 40)}`;
     return h('li', {key: id}, h('details', {class: `panel flush record ${hint ? '' : tone}`, open: !hint && (one.state === 'missing' || one.state === 'differs')},
-      h('summary', {}, h('span', {class: 'type'}, record.type), h('span', {class: 'record-name'}, record.name), h('span', {class: `chip ${hint ? '' : tone}`}, icon(name), hint && one.state === 'missing' ? 'a hint' : one.need === 'advised' && one.state === 'missing' ? 'advised' : said)),
+      h('summary', {}, h('span', {class: 'type'}, record.type), h('span', {class: 'record-name'}, record.name), h('span', {class: `chip ${hint ? '' : tone}`}, icon(name), said)),
       h('div', {class: 'finding-body'}, h('p', {class: 'quiet'}, capital(record.purpose), '. ', one.words),
         one.found && one.state !== 'present' ? copyBlock(one.found, 'what is there now', 'There now') : null,
         h('dl', {class: 'fields'}, field('Zone', record.zone), field('Host', record.host), field('Type', record.type, true), field('Value', record.value)))));
   }
 
-  const field = (name, value, plain) => (value ? h('div', {}, h('dt', {}, name), h('dd', {}, h('code', {}, value)), plain ? null : copyButton(value, `the ${name.toLowerCase()}`)) : null);
+  const field = (name, value, plain) => (value ? h('div', {}, h('dt', {}, name), h('dd', {}, h('code', {}, value), plain ? null : copyButton(value, `the ${name.toLowerCase()}`))) : null);
 
   title('Deliverability');
   return {

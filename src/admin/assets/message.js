@@ -44,7 +44,7 @@ export function messageView(context) {
         h('div', {class: 'view-head', key: 'head'}, h('div', {}, h('h1', {}, told.known ? headOf(recipients) : 'No such message'), h('p', {class: 'answer'}, told.answer)), actions(told)),
         told.known ? h('dl', {class: 'panel facts', key: 'facts'}, fact('Queue id', h('code', {}, id)), fact('From', addressOf(message.from ?? '')), message.accepted_at ? fact('Taken in', when(message.accepted_at)) : null,
           message.expires_at ? fact('Given up', when(message.expires_at)) : null, message.size ? fact('Size', `${number(Math.ceil(message.size / 1024))} KiB`) : null, message.source ? fact('Handed in by', message.source) : null, message.stream ? fact('Stream', message.stream) : null) : null,
-        told.known ? recipients.map((one) => recipientPanel(one, link)) : h('div', {class: 'panel'}, empty('search', 'Nothing is known of it', 'It was delivered longer ago than the journal goes back, or it never was here.')),
+        told.known ? recipients.map((one) => recipientPanel(one, link, told.answer)) : h('div', {class: 'panel'}, empty('search', 'Nothing is known of it', 'It was delivered longer ago than the journal goes back, or it never was here.')),
         session(told.session));
     },
     wants: (event) => isOfMail(event) && (event.event === 'connected' || !event.id || event.id === id),
@@ -58,12 +58,13 @@ function headOf(recipients) {
 
 const fact = (name, ...words) => h('div', {}, h('dt', {}, name), h('dd', {}, words));
 
-function recipientPanel(one, link) {
+// said: what stands above it already.
+function recipientPanel(one, link, said = '') {
   const [name, tone, words] = STATES[one.state] || STATES.gone;
   const last = one.last || {};
   return h('section', {class: 'panel recipient', key: `to ${one.address}`, 'aria-label': `Recipient ${one.address}`},
     h('div', {class: 'panel-head'}, h('h2', {class: 'address'}, one.address), h('span', {class: `chip ${tone}`}, icon(name), words)),
-    one.answer ? h('p', {}, sentence(one.answer)) : null,
+    one.answer && !said.includes(one.answer) ? h('p', {}, sentence(one.answer)) : null,
     last.reply ? h('figure', {class: 'reply'}, h('figcaption', {}, 'They said', last.host ? [' (', last.host, ')'] : ''), h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, last.reply)) : null,
     last.class ? h('p', {class: 'quiet'}, h('span', {class: 'chip'}, classWords(last.class)), ' ', last.class_meaning || last.meaning || '', last.link ? [' ', outside(last.link)] : '') : null,
     (one.in_the_way || []).map((obstacle) => h('div', {class: 'obstacle'}, icon('pause'), h('div', {}, h('p', {}, sentence(obstacle.words)), obstacle.end ? h('p', {class: 'quiet'}, 'Ends: ', obstacle.end) : null,

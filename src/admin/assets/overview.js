@@ -39,14 +39,14 @@ export function overviewView(context) {
     show(place,
       headline(status, hour, troubles),
       h('section', {class: 'tiles', 'aria-label': 'Figures', key: 'tiles'},
-        tile('Waiting', number(status.store.recipients), status.store.recipients ? `the oldest for ${span(status.daemon.oldest_seconds)}` : 'nothing waits', link('queue'), status.store.recipients && status.daemon.oldest_seconds > 4 * 3600 ? 'warn' : ''),
+        tile('Waiting', number(status.store.recipients), !status.store.recipients ? 'nothing waits' : status.daemon.oldest_seconds ? `the oldest for ${span(status.daemon.oldest_seconds)}` : 'taken in just now', link('queue'), status.store.recipients && status.daemon.oldest_seconds > 4 * 3600 ? 'warn' : ''),
         tile('Delivered', number(sums.delivered), 'in 24 hours', null, ''),
         tile('Put off', number(sums.deferred), 'attempts, in 24 hours', null, ''),
         tile('Failed', number(sums.failed), 'in 24 hours', null, sums.failed ? 'warn' : '')),
       troubles.length ? h('section', {key: 'attention', 'aria-labelledby': 'attention-title'}, h('h2', {id: 'attention-title'}, 'Needs attention'), h('ul', {class: 'attention'}, troubles)) : null,
       h('section', {class: 'panel', key: 'chart', 'aria-labelledby': 'chart-title'},
         h('div', {class: 'panel-head'}, h('h2', {id: 'chart-title'}, 'The last 24 hours'), h('ul', {class: 'legend'}, KINDS.map((kind) => h('li', {}, h('span', {class: `swatch ${kind.name}`, 'aria-hidden': 'true'}), kind.words)))),
-        h('p', {class: 'reading', 'aria-hidden': 'true'}, read >= 0 ? stepWords(all[read]) : `${count(sums.delivered, 'recipient')} delivered; each bar is ${STEP} minutes`),
+        h('p', {class: 'reading', 'aria-hidden': 'true'}, read >= 0 ? stepWords(all[read]) : !all.some((step) => step.known) ? 'Nothing has been written down yet; the first figures appear within a minute' : `${count(sums.delivered, 'recipient')} delivered; each bar is ${STEP} minutes`),
         h('div', {class: 'chart-box'}, mailChart(all, width, read, onRead)),
         h('h3', {class: 'chart-name'}, 'Waiting'), waitingChart(all, width, read, onRead),
         chartTable(all)),
@@ -81,7 +81,7 @@ function headline(status, hour, troubles) {
   const held = (status.daemon.pairs || []).filter((pair) => pair.phase !== 'releasing').length;
   const [tone, name, title] = !status.store.healthy ? ['bad', 'cross', 'No mail is taken or delivered']
     : held ? ['warn', 'pause', 'Mail is held somewhere'] : troubles.length ? ['warn', 'alert', 'Posthorn works, with something to look at'] : ['good', 'check', 'All is well'];
-  const words = [waiting ? `${count(waiting, 'recipient')} ${waiting === 1 ? 'waits' : 'wait'}` : 'no mail waits',
+  const words = [waiting ? `${count(waiting, 'recipient')} ${waiting === 1 ? 'waits' : 'wait'}` : 'No mail waits',
     tried ? `in the last hour ${sums.delivered === tried ? `all ${number(tried)}` : `${number(sums.delivered)} of ${number(tried)}`} attempts went through` : 'no attempt in the last hour'];
   return h('section', {class: `headline ${tone}`, key: 'headline'}, h('span', {class: 'headline-mark'}, icon(name)),
     h('div', {}, h('h1', {}, title), h('p', {}, !status.store.healthy ? status.store.reason : `${words.join('; ')}.`)),
