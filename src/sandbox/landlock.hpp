@@ -20,6 +20,8 @@ struct LandlockWish {
 [[nodiscard]] int landlock_version();
 // The oldest that is used: before it no file could be moved from one directory to another.
 inline constexpr int kOldestLandlock = 2;
+// From this one on it confines ports as well.
+inline constexpr int kLandlockWithPorts = 4;
 
 // For this thread and all that it starts, for good. REQUIRES: no_new_privs, and no other thread. The version used, or why it could not be.
 [[nodiscard]] Result<int> confine_files(const LandlockWish& wish);

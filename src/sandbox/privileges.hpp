@@ -35,12 +35,9 @@ private:
     bool acting_ = false;
 };
 
-// For good: groups, group, user. REQUIRES: no other thread. Does nothing where we are that user already.
+// For good: the user, his group and groups; no capability is left, none can be had again (bounding and ambient sets are empty), and
+// nothing that is executed gains a privilege (no_new_privs). A daemon that stays root keeps CHOWN, DAC_OVERRIDE, FOWNER and FSETID, with
+// which it reads mail that users left in spools, and keeps the owners of files that it replaces. REQUIRES: no other thread.
 [[nodiscard]] Result<void> become(const Identity& identity);
-
-// From here on nothing that is executed gains a privilege (no_new_privs), no capability is left, and none can be had again: the
-// bounding and ambient sets are empty. A daemon that stays root keeps CHOWN, DAC_OVERRIDE, FOWNER and FSETID, with which it
-// reads other users' spooled mail and keeps the owners of files that it replaces. REQUIRES: no other thread.
-[[nodiscard]] Result<void> give_up_privileges();
 
 }  // namespace posthorn::sandbox

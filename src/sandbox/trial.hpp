@@ -10,14 +10,15 @@ namespace posthorn::sandbox {
 
 struct Trial {
     std::string what;          // "load a kernel module"
-    std::string guard;         // who is to refuse it: "landlock", "seccomp", "capabilities"
-    bool refused = false;
-    std::string answer;        // of the kernel: "Function not implemented"
+    std::string guard;         // who is to refuse it: "landlock", "seccomp", "capabilities"; "nobody": it must work
+    bool as_wanted = false;
+    std::string answer;        // of the kernel: "Function not implemented"; "done"
 };
 
 struct TrialPlan {
     bool landlock = true, seccomp = true;     // which are in force: what is not is not tried
     bool programs = false;                    // programs may be started
+    bool ports = true;                        // low ports are kept, by capabilities or Landlock
     Places places;                            // what may be read and written
     std::string own_directory;                // may be written: tried as well, and must work
 };
