@@ -19,6 +19,11 @@ std::string clock_fault(TimePoint now, TimePoint built) {
     return "it says " + utc_text(now) + ", but this program was built later, " + utc_text(built);
 }
 
+std::string place_fault(const std::string& directory, const std::string& network_type) {
+    if (network_type.empty()) return {};
+    return directory + " lies on " + network_type + ", where the locks and the shared memory of sqlite's log do not hold";
+}
+
 void warn_about_machine(const config::Config& config, TimePoint now) {
     if (const std::string fault = clock_fault(now, build_time()); !fault.empty()) {
         log::warning("clock").kv("reason", fault)
@@ -26,9 +31,8 @@ void warn_about_machine(const config::Config& config, TimePoint now) {
             .kv("action", "set the clock, and let this machine keep it by NTP");
     }
     const doctor::DiskFact disk = doctor::look_at_disk(config.queue.directory, config.queue.min_free_space);
-    if (!disk.network_type.empty()) {
-        log::warning("queue_on_network").kv("directory", config.queue.directory).kv("file_system", disk.network_type)
-            .kv("meaning", "sqlite's log needs a local file system: here the queue can be damaged, and mail lost")
+    if (const std::string fault = place_fault(config.queue.directory, disk.network_type); !fault.empty()) {
+        log::warning("queue_on_network").kv("reason", fault).kv("meaning", "the queue can be damaged, and mail lost")
             .kv("action", "move queue.directory to a disk of this machine");
     }
 }

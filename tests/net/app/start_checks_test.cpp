@@ -1,4 +1,4 @@
-// The clock against the day of the build (DO-18).
+// The clock against the day of the build (DO-18), the queue's place against networks (DO-15).
 #include "app/start_checks.hpp"
 
 #include <gtest/gtest.h>
@@ -19,6 +19,13 @@ TEST(StartChecks, AClockALittleBehindTheBuilderIsGoodEnough) {
     EXPECT_EQ(clock_fault(built - hours(23), built), "");
     EXPECT_NE(clock_fault(built - hours(25), built), "");
     EXPECT_EQ(clock_fault(built + hours(24 * 3650), built), "");
+}
+
+// DO-15
+TEST(StartChecks, AQueueOnANetworkIsTold) {
+    EXPECT_EQ(place_fault("/var/lib/posthorn/queue", ""), "");
+    EXPECT_EQ(place_fault("/var/lib/posthorn/queue", "NFS"),
+              "/var/lib/posthorn/queue lies on NFS, where the locks and the shared memory of sqlite's log do not hold");
 }
 
 }  // namespace
