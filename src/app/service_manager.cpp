@@ -1,6 +1,7 @@
 // One datagram to the socket named in the environment.
 #include "app/service_manager.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include <ratio>
 
 #include <fmt/format.h>
+
+#include "net/socket_address.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -60,6 +63,29 @@ Duration watchdog_patience() noexcept {
     if (const auto pid = number_in("WATCHDOG_PID"); pid && *pid != ::getpid()) return {};
     const auto patience = number_in("WATCHDOG_USEC");
     return patience && *patience > 0 ? std::chrono::duration_cast<Duration>(std::chrono::microseconds(*patience)) : Duration();
+}
+
+std::vector<net::BoundSocket> sockets_of_service_manager() {
+    constexpr int kFirst = 3;   // SD_LISTEN_FDS_START
+    constexpr std::int64_t kMost = 1000;
+    std::vector<net::BoundSocket> sockets;
+    const auto pid = number_in("LISTEN_PID");
+    const auto count = number_in("LISTEN_FDS");
+    if (!pid || *pid != ::getpid() || !count || *count < 1 || *count > kMost) return sockets;
+    for (int fd = kFirst; fd < kFirst + *count; ++fd) {
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        Descriptor socket(fd);
+        int type = 0;
+        socklen_t length = sizeof type;
+        const net::SocketAddress local = net::SocketAddress::local_of(fd);
+        if (local.is_unix() || ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM) continue;
+        ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+        sockets.push_back({std::move(socket), Endpoint{local.ip->to_string(), local.port, {}}});
+    }
+    ::unsetenv("LISTEN_PID");
+    ::unsetenv("LISTEN_FDS");
+    ::unsetenv("LISTEN_FDNAMES");
+    return sockets;
 }
 
 }  // namespace posthorn::app

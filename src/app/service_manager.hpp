@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
+#include "net/listener.hpp"
 
 namespace posthorn::app {
 
@@ -22,5 +24,9 @@ public:
 // How long the service manager waits for a sign of life of this process before it restarts it (WATCHDOG_USEC and WATCHDOG_PID,
 // sd_watchdog_enabled(3)). Zero: it does not.
 [[nodiscard]] Duration watchdog_patience() noexcept;
+
+// TCP sockets that the service manager opened for us (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), each with its address; others are closed. To
+// be called once, early: children do not inherit them.
+[[nodiscard]] std::vector<net::BoundSocket> sockets_of_service_manager();
 
 }  // namespace posthorn::app

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""The Debian package on a machine that systemd has booted: installed, set up, sending, upgraded with mail in the queue, removed, purged."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from posthorn_test import system_root
+from posthorn_test.booted import Machine, machine_root
+from posthorn_test.dns_server import DnsServer
+from posthorn_test.sink import Sink
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+UNIT = SOURCE / "packaging/systemd/posthorn.service"
+SINK = "127.0.0.2"
+
+
+def make_packages(directory):
+    """The package, and the same as the version before it; {version: path}."""
+    subprocess.run([SOURCE / "packaging/make-deb", "--build", pathlib.Path(os.environ["POSTHORN"]).parent, "--output", directory, "--version", "0.1.0"],
+                   check=True, stdout=subprocess.DEVNULL)
+    made = next(pathlib.Path(directory).glob("posthorn_0.1.0_*.deb"))
+    earlier = made.with_name(made.name.replace("0.1.0", "0.0.9"))
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = pathlib.Path(scratch, "tree")
+        subprocess.run(["dpkg-deb", "--raw-extract", made, tree], check=True)
+        control = tree / "DEBIAN/control"
+        control.write_text(control.read_text(encoding="utf-8").replace("\nVersion: 0.1.0\n", "\nVersion: 0.0.9\n"), encoding="utf-8")
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, earlier], check=True, stdout=subprocess.DEVNULL)
+    return {"0.1.0": made, "0.0.9": earlier}
+
+
+def dependencies(deb):
+    """Names of the packages it needs; of alternatives the first."""
+    fields = subprocess.run(["dpkg-deb", "--show", "--showformat", "${Pre-Depends}, ${Depends}", deb], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return sorted({match[0] for part in fields.split(",") if (match := re.match(r"\S+", part.strip()))})
+
+
+class Packages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("dh"):
+            raise unittest.SkipTest("debhelper is not installed")
+        cls.directory = tempfile.mkdtemp(prefix="posthorn-packages-")
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.packages = make_packages(cls.directory)
+
+    def test_what_it_says_of_itself(self):
+        """SM-39, Debian Policy 11.6: a mail-transport-agent, and the only one."""
+        fields = subprocess.run(["dpkg-deb", "--field", self.packages["0.1.0"]], check=True, stdout=subprocess.PIPE, text=True).stdout
+        for relation in ("Provides", "Conflicts", "Replaces"):
+            self.assertIn(f"\n{relation}: mail-transport-agent\n", fields)
+
+    @unittest.skipUnless(shutil.which("lintian"), "lintian is not installed")
+    def test_lintian_finds_nothing(self):
+        found = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", self.packages["0.1.0"]], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual((found.returncode, found.stdout.strip()), (0, ""))
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
+    def test_the_unit_is_confined(self):
+        """The exposure that systemd reckons: below 2.0, which it calls OK."""
+        told = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", UNIT], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(told.returncode, 0, told.stdout)
+        self.assertLess(float(re.search(r"Overall exposure level for posthorn.service: ([0-9.]+)", told.stdout)[1]), 2.0)
+
+
+class LifeTest(Packages):
+    """One machine, from its installation to its purge."""
+
+    test_what_it_says_of_itself = test_lintian_finds_nothing = test_the_unit_is_confined = None   # those of the package alone
+
+    def setUp(self):
+        self.m = Machine(machine_root(dependencies(self.packages["0.1.0"])))
+        self.addCleanup(self.m.stop)
+        self.m.root.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+        with self.m.network():
+            self.dns = DnsServer(address="127.0.0.1", port=53, ttl=1)
+            self.sink = Sink(SINK, port=25, name="mx.dest.test")
+        self.addCleanup(self.dns.stop)
+        self.addCleanup(self.sink.stop)
+        self.dns.mx("dest.test", ("mx.dest.test", SINK))
+
+    def apt(self, *words):
+        return self.m.run(["apt-get", "-y", "-qq", *words], timeout=300).stdout
+
+    def install(self, version):
+        self.m.root.write("/root/posthorn.deb", self.packages[version].read_bytes())
+        return self.apt("install", "--no-install-recommends", "/root/posthorn.deb")
+
+    def at(self, path):
+        """(owner:group, mode) of a file on the machine."""
+        owner, mode = self.m.shell(f"stat -c '%U:%G %a' {path}").split()
+        return owner, mode
+
+    def send(self, recipient, user="www-data", subject="Hello", status=0):
+        return self.m.run(["/usr/sbin/sendmail", "-t"], user=user, status=status,
+                          input=f"From: shop@example.test\nTo: {recipient}\nSubject: {subject}\n\nWith all good wishes.\n")
+
+    def spooled(self):
+        return self.m.shell("ls /var/spool/posthorn/new").split()
+
+    def queue(self):
+        return self.m.shell("sqlite3 --version >/dev/null 2>&1; posthorn queue list")
+
+    def posthorn(self, *words, **how):
+        return self.m.run(["posthorn", *words], **how).stdout
+
+    def test_a_life(self):
+        for part in (self.comes_in_and_waits_to_be_set_up, self.is_set_up, self.starts_and_sends, self.takes_a_reload,
+                     self.is_restarted_when_it_hangs, self.is_upgraded_with_mail_in_the_queue, self.is_removed_and_keeps_all, self.is_purged):
+            try:
+                part()
+            except BaseException:
+                print(f"--- {part.__name__}: the journal of posthorn.service:\n{self.m.journal()[-6000:]}")
+                raise
+
+    def comes_in_and_waits_to_be_set_up(self):
+        said = self.install("0.0.9")
+        self.assertIn("posthorn setup", said)
+        self.assertEqual(self.m.show("posthorn", "UnitFileState"), "enabled")
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "inactive")
+        self.assertEqual(self.m.show("posthorn", "Result"), "success")
+        self.assertEqual(self.m.shell("getent passwd posthorn").split(":")[5:], ["/var/lib/posthorn", "/usr/sbin/nologin\n"])
+        for path, owner, mode in (("/etc/posthorn", "root:posthorn", "750"), ("/etc/posthorn/keys", "posthorn:posthorn", "700"),
+                                  ("/etc/posthorn/tls", "root:posthorn", "750"), ("/var/lib/posthorn", "posthorn:posthorn", "700"),
+                                  ("/var/spool/posthorn", "posthorn:posthorn", "755"), ("/var/spool/posthorn/new", "posthorn:posthorn", "3733"),
+                                  ("/var/spool/posthorn/tmp", "posthorn:posthorn", "3733"),
+                                  ("/var/spool/posthorn/refused", "posthorn:posthorn", "700")):
+            self.assertEqual(self.at(path), (owner, mode), path)
+        for path in ("/usr/lib/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases", "/usr/sbin/newaliases"):
+            self.assertEqual(self.m.shell(f"readlink -f {path}"), "/usr/sbin/sendmail\n")
+        complaints = self.m.shell("systemd-analyze verify posthorn.service posthorn.socket 2>&1 || true").splitlines()
+        self.assertEqual([line for line in complaints if "Command 'man " not in line], [])   # there is no man here
+        # What is sent before anybody has set it up is kept.
+        self.send("early@dest.test", subject="Sent before setup")
+        self.assertEqual(len(self.spooled()), 1)
+
+    def is_set_up(self):
+        said = self.posthorn("setup", "--yes", "--offline", "--no-doctor", "--hostname", "mail.example.test", "--domain", "example.test",
+                             "--ip", "192.0.2.1", "--root-mail", "ann@dest.test")
+        self.assertNotIn("chown", said)
+        self.assertEqual(self.at("/etc/posthorn/posthorn.toml")[0], "root:posthorn")
+        self.assertEqual(self.at("/etc/posthorn/keys/example.test"), ("posthorn:posthorn", "700"))
+        self.assertEqual(self.m.shell("stat -c '%U:%G %a' /etc/posthorn/keys/example.test/*.pem"), "posthorn:posthorn 600\n")
+        # Our receiver stands at a loopback address.
+        self.m.shell("printf '\n[delivery]\nallow_private_addresses = true\n[dns]\nauthority_private = true\n' >>/etc/posthorn/posthorn.toml")
+
+    def publish(self):
+        told = json.loads(self.posthorn("dns", "show", "--format", "json", "--offline", status=None))["domains"]
+        records = [wanted["record"] for domain in told for wanted in domain["records"]]
+        for record in (record for record in records if record["type"] == "TXT"):
+            self.dns.set(record["name"], "TXT", record["value"])
+        self.assertIn("_domainkey.example.test", " ".join(record["name"] for record in records))
+        # The zone's own server, which is asked before a key is used.
+        self.dns.set("example.test", "NS", "ns.example.test.")
+        self.dns.set("ns.example.test", "A", "127.0.0.1")
+
+    def starts_and_sends(self):
+        self.publish()
+        self.m.shell("systemctl start posthorn")   # Type=notify: it is ready when this is back
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+        self.assertEqual(self.m.shell(f"stat -c %U /proc/{self.m.show('posthorn', 'MainPID')}"), "posthorn\n")
+        early = self.sink.wait_for_message("early@dest.test")
+        self.assertIn("d=example.test", " ".join(early.fields("DKIM-Signature")))
+        self.send("customer@dest.test")
+        self.send("cron@dest.test", user="root")
+        self.sink.wait_for_message("customer@dest.test")
+        self.sink.wait_for_message("cron@dest.test")
+        self.assertEqual(self.spooled(), [])
+        # The key's stage is written by the daemon itself, below a system that is read-only to it.
+        self.m.wait_for(lambda: '"active"' in self.m.shell("cat /etc/posthorn/keys/example.test/stages.json"), "the key to become active")
+        self.assertIn("empty", self.m.run(["mailq"], user="www-data").stdout.lower())
+        for place in ("/run/posthorn/submission.sock", "/run/posthorn/admin.sock"):
+            self.assertEqual(self.at(place), ("posthorn:posthorn", "666"))
+        self.m.wait_for_journal("to=cron@dest.test host=mx.dest.test")
+
+    def takes_a_reload(self):
+        before = self.m.show("posthorn", "MainPID")
+        self.m.shell("systemctl reload posthorn")
+        self.m.wait_for_journal("reload")
+        self.assertEqual(self.m.show("posthorn", "MainPID"), before)
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+
+    def is_restarted_when_it_hangs(self):
+        self.m.root.write("/etc/systemd/system/posthorn.service.d/soon.conf", "[Service]\nWatchdogSec=1s\n")
+        self.m.shell("systemctl daemon-reload && systemctl restart posthorn")
+        pid = self.m.show("posthorn", "MainPID")
+        self.m.shell(f"kill -STOP {pid}")
+        self.m.wait_for(lambda: self.m.show("posthorn", "MainPID") not in (pid, "0") and self.m.show("posthorn", "ActiveState") == "active",
+                        "systemd to restart what does not answer")
+        self.assertIn("Watchdog timeout", self.m.journal())
+        self.m.root.path("/etc/systemd/system/posthorn.service.d/soon.conf").unlink()
+        self.m.shell("systemctl daemon-reload && systemctl restart posthorn")
+
+    def is_upgraded_with_mail_in_the_queue(self):
+        later = self.sink.rule("rcpt", "451 4.7.1 Later", recipient="waits@dest.test")
+        self.send("waits@dest.test", subject="Over the upgrade")
+        self.m.wait_for(lambda: "Later" in self.m.shell("posthorn queue list --json"), "the first refusal")
+        config, key = (self.m.shell(f"sha256sum {path}") for path in ("/etc/posthorn/posthorn.toml", "/etc/posthorn/keys/example.test/*"))
+        self.m.shell("chmod 0710 /var/lib/posthorn")   # the administrator's own wish
+        before = self.m.show("posthorn", "MainPID")
+        said = self.install("0.1.0")
+        self.assertNotIn("posthorn setup", said)
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+        self.assertNotEqual(self.m.show("posthorn", "MainPID"), before)
+        self.assertEqual((config, key), tuple(self.m.shell(f"sha256sum {path}") for path in ("/etc/posthorn/posthorn.toml", "/etc/posthorn/keys/example.test/*")))
+        self.sink.forget(later)
+        self.posthorn("queue", "flush")
+        self.sink.wait_for_message("waits@dest.test")
+        self.m.wait_for(lambda: "waits@" not in self.posthorn("queue", "list"), "the queue to be empty")
+        self.assertEqual(len(self.sink.to("waits@dest.test")), 1)
+
+    def is_removed_and_keeps_all(self):
+        self.sink.rule("rcpt", "451 4.7.1 Later", recipient="kept@dest.test")
+        self.send("kept@dest.test")
+        self.m.wait_for(lambda: "Later" in self.posthorn("queue", "list", "--json"), "the first refusal")
+        self.apt("remove", "posthorn")
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "inactive")
+        self.m.run(["test", "-e", "/usr/sbin/sendmail"], status=1)
+        for path in ("/etc/posthorn/posthorn.toml", "/etc/posthorn/keys/example.test/stages.json", "/var/lib/posthorn/queue/queue.sqlite"):
+            self.m.run(["test", "-s", path])
+        self.sink.forget()
+        self.install("0.1.0")
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+        self.posthorn("queue", "flush")
+        self.sink.wait_for_message("kept@dest.test")
+
+    def is_purged(self):
+        self.apt("purge", "posthorn")
+        left = self.m.shell("find / -xdev -name '*posthorn*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/root/*'"
+                            " -not -path '/tmp/*' -not -path '/var/log/*' -not -path '/var/lib/apt/*' -not -path '/var/lib/systemd/*'")
+        self.assertEqual(left.split(), [])
+
+
+class PostfixTest(Packages):
+    test_what_it_says_of_itself = test_lintian_finds_nothing = test_the_unit_is_confined = None
+
+    def test_it_takes_the_place_of_postfix_in_one_step(self):
+        with system_root.Overlay(system_root.debian_root(dependencies(self.packages["0.1.0"]))) as root:
+            root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+            root.write("/etc/mailname", "mail.example.test\n")
+            root.install("postfix")
+            root.run(["postconf", "-e", "myhostname=mail.example.test", "mydomain=example.test"])
+            root.run(["install", "-D", "-o", "postfix", "-m", "0700", "/dev/null", "/var/spool/postfix/deferred/A/ABCDEF0123"])
+            root.write("/root/posthorn.deb", self.packages["0.1.0"].read_bytes())
+            said = root.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "/root/posthorn.deb"], timeout=300).stdout
+            self.assertIn("posthorn import postfix --apply", said)
+            self.assertIn("Postfix left 1 files of mail", said)
+            self.assertEqual(root.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}", "postfix"]).stdout, "rc ")
+            root.run(["posthorn", "import", "postfix", "--apply"], status=None)
+            self.assertIn('hostname = "mail.example.test"', root.run(["cat", "/etc/posthorn/posthorn.toml"]).stdout)
+
+
+if __name__ == "__main__":
+    system_root.need_roots()
+    system_root.main()
