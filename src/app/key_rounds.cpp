@@ -71,6 +71,7 @@ void KeyRounds::start(const config::Config& config) {
 void KeyRounds::follow(const config::Config& config) {
     auth_ = config.auth;
     options_ = rotation_options(config);
+    first_run_ = first_run_of(config);
     ++turn_;
     std::map<std::string, Domain> kept;
     for (const auth::DomainOptions& domain : auth_.domains) {
@@ -141,6 +142,10 @@ net::awaitable<void> KeyRounds::look_after(auth::DomainOptions domain) {
         const KeysSeen seen = co_await look_in_dns(domain.name, directory);
         if (turn != turn_ || tasks_.stopping()) co_return;
         Domain& state = domains_[domain.name];
+        if (state.tell_records && !directory.coming.empty()) {
+            tell_first_records(first_run_, domain.name, directory.coming);
+            state.tell_records = false;
+        }
         const std::string now_in_force = directory.stages.to_json();
         if (state.in_force != now_in_force) changed_ = true;
         state.in_force = now_in_force;
@@ -161,6 +166,7 @@ net::awaitable<void> KeyRounds::look_after(auth::DomainOptions domain) {
             tell(domains_[domain.name], domain.name, failure, true);
             co_return;
         }
+        if (step.kind == RotationStep::Kind::make && directory.stages.keys.empty()) domains_[domain.name].tell_records = true;
         log::info("dkim_key").kv("domain", domain.name).kv("selector", step.selector).kv("reason", step.words).kv("action", action_of(step.kind));
     }
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/first_records.hpp"
 #include "auth/dkim/keys.hpp"
 #include "auth/dkim/rotation.hpp"
 #include "config/config.hpp"
@@ -51,6 +52,7 @@ private:
         std::string told;      // the last words of the log, which are not repeated
         std::vector<events::Figures::KeyTrouble> missing;
         std::string publish;   // their records, in one line
+        bool tell_records = false;  // its first key was made just now
     };
 
     net::awaitable<void> rounds();
@@ -69,6 +71,7 @@ private:
     net::Signal wake_;
     auth::AuthOptions auth_;
     auth::dkim::RotationOptions options_;
+    FirstRun first_run_;
     std::uint64_t turn_ = 0;  // of follow(): a table made of older settings is thrown away
     std::map<std::string, Domain> domains_;
     bool changed_ = false;
