@@ -11,7 +11,10 @@ const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 let browser = null;
 
 export async function open() {
-  browser = await chromium.launch({executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage']});
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
 }
 export async function stop() {
   if (browser) await browser.close();
@@ -19,7 +22,15 @@ export async function stop() {
 
 // A page as one person has it. page.troubles: what the browser complained of (errors of scripts, of the content security policy, of loading).
 export async function visit(url, {dark = false, phone = false, clipboard = false} = {}) {
-  const context = await browser.newContext({viewport: phone ? {width: 360, height: 740} : {width: 1280, height: 900}, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', hasTouch: phone, locale: 'en-GB', timezoneId: 'UTC', bypassCSP: false});
+  const context = await browser.newContext({
+    viewport: phone ? {width: 360, height: 740} : {width: 1280, height: 900},
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+    hasTouch: phone,
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    bypassCSP: false,
+  });
   context.setDefaultTimeout(30000);
   if (clipboard) await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const page = await context.newPage();
@@ -34,7 +45,15 @@ export async function visit(url, {dark = false, phone = false, clipboard = false
 // WCAG 2.2 AA, as far as axe can tell. It runs in the page's own world by the debugger, past the page's policy.
 export async function accessible(page, what) {
   await page.evaluate(`window.axe || (() => { ${AXE}\n window.axe = axe; })()`);
-  const found = await page.evaluate(() => window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}));
-  const words = found.violations.map((one) => `${one.id} (${one.impact}): ${one.help}\n${one.nodes.slice(0, 3).map((node) => `    ${node.html.slice(0, 160)}\n    ${node.failureSummary.replace(/\n/g, ' ')}`).join('\n')}`);
+  const found = await page.evaluate(() =>
+    window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}),
+  );
+  const words = found.violations.map(
+    (one) =>
+      `${one.id} (${one.impact}): ${one.help}\n${one.nodes
+        .slice(0, 3)
+        .map((node) => `    ${node.html.slice(0, 160)}\n    ${node.failureSummary.replace(/\n/g, ' ')}`)
+        .join('\n')}`,
+  );
   assert.deepEqual(words, [], `accessibility of ${what}:\n${words.join('\n')}`);
 }

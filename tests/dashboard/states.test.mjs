@@ -8,7 +8,19 @@ before(open);
 after(stop);
 
 const VIEWS = ['overview', 'queue', 'message/1m81en6ddve14', 'domains/shop.example.com', 'providers', 'why/google'];
-const WHY_PROVIDER = {asked: 'google', kind: 'provider', known: true, answer: 'google: 14 recipients wait.', waiting: {recipients: 14}, hour: {delivered: 90, deferred: 3, failed: 0}, day: {delivered: 1710, deferred: 23, failed: 2}, oldest: [], limits: [], lately: [], session: null};
+const WHY_PROVIDER = {
+  asked: 'google',
+  kind: 'provider',
+  known: true,
+  answer: 'google: 14 recipients wait.',
+  waiting: {recipients: 14},
+  hour: {delivered: 90, deferred: 3, failed: 0},
+  day: {delivered: 1710, deferred: 23, failed: 2},
+  oldest: [],
+  limits: [],
+  lately: [],
+  session: null,
+};
 
 // One played daemon and one page at it.
 async function staged(how, body) {
@@ -17,7 +29,11 @@ async function staged(how, body) {
   const page = await visit(`${stage.url}#/${how.hash || 'overview'}`, how);
   try {
     await body(page, stage, play);
-    assert.deepEqual(page.troubles.filter((words) => !(how.allowed || /^$/).test(words)), [], 'what the browser complained of');
+    assert.deepEqual(
+      page.troubles.filter((words) => !(how.allowed || /^$/).test(words)),
+      [],
+      'what the browser complained of',
+    );
   } finally {
     await page.context().close();
     stage.close();
@@ -32,7 +48,9 @@ for (const dark of [false, true])
     test(`accessible, and nothing cut off: ${dark ? 'dark' : 'light'}, ${phone ? 'phone of 360' : 'desktop'}`, async () => {
       await staged({dark, phone, answers: {'GET v1/why': why, 'GET v1/domains': {domains: domains(50)}}}, async (page) => {
         for (const view of VIEWS) {
-          await page.evaluate((hash) => { location.hash = hash; }, `#/${view}`);
+          await page.evaluate((hash) => {
+            location.hash = hash;
+          }, `#/${view}`);
           await heading(page).waitFor();
           if (view.startsWith('domains')) await page.getByRole('heading', {name: 'DNS records'}).waitFor();
           await page.waitForTimeout(100);
@@ -49,36 +67,43 @@ test('50 domains: found by a few letters, each with its state', async () => {
     await page.getByRole('heading', {name: 'DNS records'}).waitFor();
     assert.equal(await list.getByRole('listitem').count(), 50);
     await page.getByLabel('Search domains').pressSequentially('hotel');
-    assert.equal(await list.getByRole('listitem').count(), 7);   // six of that name, and the one that is shown
+    assert.equal(await list.getByRole('listitem').count(), 7); // six of that name, and the one that is shown
     await list.getByRole('link', {name: /hotel-am-see-15/}).click();
     await page.getByRole('heading', {name: 'hotel-am-see-15.example'}).waitFor();
   });
 });
 
 test('10,000 waiting: a page at a time, and what was shown stays', async () => {
-  await staged({hash: 'queue', answers: {'GET v1/queue': queuePage(10000), 'GET v1/status': status({waiting: 10211, messages: 10000, oldest: 231000})}}, async (page, stage) => {
-    await page.getByText('10,211 recipients of 10,000 messages wait').waitFor();
-    const rows = page.getByRole('row');
-    assert.equal(await rows.count(), 51);
-    await page.getByRole('button', {name: 'Show more'}).click();
-    await page.getByText('100 of 10,000 shown').waitFor();
-    const link = rows.nth(60).getByRole('link');
-    await link.focus();
-    const address = await link.textContent();
-    stage.tell({event: 'delivered', id: 'x', to: 'a@b.example'});   // the page is brought up to date beneath the reader
-    await page.waitForResponse((answer) => answer.url().includes('v1/queue'));
-    await page.waitForTimeout(150);
-    assert.equal(await page.evaluate(() => document.activeElement.textContent), address);
-    await page.getByLabel('Value to filter by').fill('gmail.com');
-    await page.keyboard.press('Enter');
-    await page.waitForURL(/queue\/domain\/gmail\.com/);
-    await rows.nth(5).waitFor();
-    for (const words of await page.locator('.row-link').allTextContents()) assert.match(words, /@gmail\.com$/);
-  });
+  await staged(
+    {
+      hash: 'queue',
+      answers: {'GET v1/queue': queuePage(10000), 'GET v1/status': status({waiting: 10211, messages: 10000, oldest: 231000})},
+    },
+    async (page, stage) => {
+      await page.getByText('10,211 recipients of 10,000 messages wait').waitFor();
+      const rows = page.getByRole('row');
+      assert.equal(await rows.count(), 51);
+      await page.getByRole('button', {name: 'Show more'}).click();
+      await page.getByText('100 of 10,000 shown').waitFor();
+      const link = rows.nth(60).getByRole('link');
+      await link.focus();
+      const address = await link.textContent();
+      stage.tell({event: 'delivered', id: 'x', to: 'a@b.example'}); // the page is brought up to date beneath the reader
+      await page.waitForResponse((answer) => answer.url().includes('v1/queue'));
+      await page.waitForTimeout(150);
+      assert.equal(await page.evaluate(() => document.activeElement.textContent), address);
+      await page.getByLabel('Value to filter by').fill('gmail.com');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/queue\/domain\/gmail\.com/);
+      await rows.nth(5).waitFor();
+      for (const words of await page.locator('.row-link').allTextContents()) assert.match(words, /@gmail\.com$/);
+    },
+  );
 });
 
 test('nothing from mail is ever a page: replies, addresses, names, links', async () => {
-  const evil = '<img src=x onerror="window.taken=1"><script>window.taken=1</script><a href="javascript:window.taken=1">click</a>\u202egnp.exe\u0007';
+  const evil =
+    '<img src=x onerror="window.taken=1"><script>window.taken=1</script><a href="javascript:window.taken=1">click</a>\u202egnp.exe\u0007';
   const address = '"<svg/onload=window.taken=1>"@evil.example';
   const entry = message(4);
   entry.from = address;
@@ -92,49 +117,107 @@ test('nothing from mail is ever a page: replies, addresses, names, links', async
   told.recipients[0].in_the_way[0] = {...told.recipients[0].in_the_way[0], words: evil, end: evil, advice: evil, detail: evil};
   told.recipients[0].history[0].reply = evil;
   told.session.text = evil;
-  const pair = {...PAIR, words: evil, reply: evil, advice: evil, link: 'data:text/html,<script>window.taken=1</script>', diagnosis: {text: evil}};
+  const pair = {
+    ...PAIR,
+    words: evil,
+    reply: evil,
+    advice: evil,
+    link: 'data:text/html,<script>window.taken=1</script>',
+    diagnosis: {text: evil},
+  };
   const report = structuredClone(REPORT_WELL);
-  report.findings[0] = {...report.findings[0], verdict: 'FAIL', title: evil, detail: evil, repair: evil, records: [evil], commands: [evil], meaning: {gmail: evil}};
+  report.findings[0] = {
+    ...report.findings[0],
+    verdict: 'FAIL',
+    title: evil,
+    detail: evil,
+    repair: evil,
+    records: [evil],
+    commands: [evil],
+    meaning: {gmail: evil},
+  };
   report.counts = {...report.counts, FAIL: 1};
   report.verdict = evil;
   const sums = {delivered: 1, deferred: 2, failed: 3, rows: []};
   const day = (query) => ({...history(Number(query.get('hours')), Number(query.get('step'))), providers: {[evil]: sums}});
-  const all = {'GET v1/status': status({waiting: 1, pairs: [pair], slowed: [{what: evil, next: evil, reply: evil}], suspended_users: [evil]}), 'GET v1/alarms': {alarms: [{alarm: 'x', subject: evil, since: PAIR.since, text: evil, advice: evil}]},
-    'GET v1/queue': {messages: [entry], next: null}, 'GET v1/why': told, 'GET v1/doctor': report, 'GET v1/history': day, 'GET v1/session': {rights: 'all', hostname: evil, version: evil}};
-  await staged({answers: all, events: ['deferred', 'failed', 'stored', 'suspended', 'alarm'].map((event) => ({event, id: '1m81en6ddve14', to: address, from: address, reply: evil, pair: evil, text: evil}))}, async (page) => {
-    for (const view of VIEWS) {
-      await page.evaluate((hash) => { location.hash = hash; }, `#/${view}`);
-      await heading(page).waitFor();
-      await page.getByText('<img src=x').first().waitFor();   // it is there, as text
-      await page.waitForTimeout(100);
-      assert.equal(await page.evaluate(() => window.taken), undefined);
-      assert.equal(await page.locator('img, iframe, script:not([type=module]), a[href^="javascript:"], a[href^="data:"]').count(), 0);
-      assert.ok(!(await page.locator('body').innerText()).includes('\u202e'), 'text that turns its direction is shown as what it is');
-    }
-  });
+  const all = {
+    'GET v1/status': status({waiting: 1, pairs: [pair], slowed: [{what: evil, next: evil, reply: evil}], suspended_users: [evil]}),
+    'GET v1/alarms': {alarms: [{alarm: 'x', subject: evil, since: PAIR.since, text: evil, advice: evil}]},
+    'GET v1/queue': {messages: [entry], next: null},
+    'GET v1/why': told,
+    'GET v1/doctor': report,
+    'GET v1/history': day,
+    'GET v1/session': {rights: 'all', hostname: evil, version: evil},
+  };
+  await staged(
+    {
+      answers: all,
+      events: ['deferred', 'failed', 'stored', 'suspended', 'alarm'].map((event) => ({
+        event,
+        id: '1m81en6ddve14',
+        to: address,
+        from: address,
+        reply: evil,
+        pair: evil,
+        text: evil,
+      })),
+    },
+    async (page) => {
+      for (const view of VIEWS) {
+        await page.evaluate((hash) => {
+          location.hash = hash;
+        }, `#/${view}`);
+        await heading(page).waitFor();
+        await page.getByText('<img src=x').first().waitFor(); // it is there, as text
+        await page.waitForTimeout(100);
+        assert.equal(await page.evaluate(() => window.taken), undefined);
+        assert.equal(await page.locator('img, iframe, script:not([type=module]), a[href^="javascript:"], a[href^="data:"]').count(), 0);
+        assert.ok(!(await page.locator('body').innerText()).includes('\u202e'), 'text that turns its direction is shown as what it is');
+      }
+    },
+  );
 });
 
 test('read-only: what would change something says why it does not', async () => {
   let changed = 0;
-  await staged({hash: 'message/1m81en6ddve14', answers: {'GET v1/session': {rights: 'read', read_only: false, hostname: 'mail.example.com'}, 'POST v1/queue/1m81en6ddve14/retry': () => { ++changed; return {recipients: 1}; }}}, async (page) => {
-    await page.getByText('Read-only: you logged in with the read-only token').waitFor();
-    const button = page.getByRole('button', {name: 'Try now'});
-    assert.equal(await button.getAttribute('aria-disabled'), 'true');
-    await button.click({force: true});
-    await page.locator('#notes').getByText('Read-only').waitFor();
-    assert.equal(changed, 0);
-  });
+  await staged(
+    {
+      hash: 'message/1m81en6ddve14',
+      answers: {
+        'GET v1/session': {rights: 'read', read_only: false, hostname: 'mail.example.com'},
+        'POST v1/queue/1m81en6ddve14/retry': () => {
+          ++changed;
+          return {recipients: 1};
+        },
+      },
+    },
+    async (page) => {
+      await page.getByText('Read-only: you logged in with the read-only token').waitFor();
+      const button = page.getByRole('button', {name: 'Try now'});
+      assert.equal(await button.getAttribute('aria-disabled'), 'true');
+      await button.click({force: true});
+      await page.locator('#notes').getByText('Read-only').waitFor();
+      assert.equal(changed, 0);
+    },
+  );
 });
 
 test('what cannot be shown says so, and goes on by itself', async () => {
   let broken = true;
   const real = answers()['GET v1/queue'];
-  await staged({hash: 'queue', allowed: /503|Failed to load/, answers: {'GET v1/queue': (query) => (broken ? {status: 503, body: {error: 'the disk is slow'}} : real(query))}}, async (page) => {
-    await page.getByText('the disk is slow').waitFor();
-    broken = false;
-    await page.getByRole('button', {name: 'Try again'}).click();
-    await page.getByRole('row').nth(3).waitFor();
-  });
+  await staged(
+    {
+      hash: 'queue',
+      allowed: /503|Failed to load/,
+      answers: {'GET v1/queue': (query) => (broken ? {status: 503, body: {error: 'the disk is slow'}} : real(query))},
+    },
+    async (page) => {
+      await page.getByText('the disk is slow').waitFor();
+      broken = false;
+      await page.getByRole('button', {name: 'Try again'}).click();
+      await page.getByRole('row').nth(3).waitFor();
+    },
+  );
 });
 
 test('the stream of events breaks and comes back; meanwhile the page says so', async () => {
@@ -195,19 +278,43 @@ test('records are copied whole', async () => {
 test('an empty server: nothing broken, nothing odd', async () => {
   const nothing = (query) => history(Number(query.get('hours')), Number(query.get('step')), {quiet: true});
   const why_nothing = {asked: 'x', kind: 'message', known: false, answer: 'Nothing is known of it.', recipients: [], session: null};
-  await staged({answers: {'GET v1/status': status({up: 3}), 'GET v1/alarms': {alarms: []}, 'GET v1/history': nothing, 'GET v1/queue': {messages: [], next: null}, 'GET v1/domains': {domains: []}, 'GET v1/why': why_nothing}, events: []}, async (page) => {
-    await page.getByRole('heading', {name: 'All is well'}).waitFor();
-    for (const [view, words] of [['queue', 'The queue is empty'], ['domains', 'No domain is configured'], ['providers', 'No delivery in the last 24 hours'], ['message/1m81en6ddve14', 'Nothing is known of it'], ['overview', 'Nothing since you opened this page']]) {
-      await page.evaluate((hash) => { location.hash = hash; }, `#/${view}`);
-      await page.getByText(words).first().waitFor();
-      await accessible(page, view);
-    }
-  });
+  await staged(
+    {
+      answers: {
+        'GET v1/status': status({up: 3}),
+        'GET v1/alarms': {alarms: []},
+        'GET v1/history': nothing,
+        'GET v1/queue': {messages: [], next: null},
+        'GET v1/domains': {domains: []},
+        'GET v1/why': why_nothing,
+      },
+      events: [],
+    },
+    async (page) => {
+      await page.getByRole('heading', {name: 'All is well'}).waitFor();
+      for (const [view, words] of [
+        ['queue', 'The queue is empty'],
+        ['domains', 'No domain is configured'],
+        ['providers', 'No delivery in the last 24 hours'],
+        ['message/1m81en6ddve14', 'Nothing is known of it'],
+        ['overview', 'Nothing since you opened this page'],
+      ]) {
+        await page.evaluate((hash) => {
+          location.hash = hash;
+        }, `#/${view}`);
+        await page.getByText(words).first().waitFor();
+        await accessible(page, view);
+      }
+    },
+  );
 });
 
 test('who asks for no motion gets none that matters', async () => {
   await staged({answers: {'GET v1/doctor': () => new Promise(() => {})}, hash: 'domains'}, async (page) => {
-    const steps = await page.locator('.spinner').first().evaluate((element) => getComputedStyle(element).animationTimingFunction);
+    const steps = await page
+      .locator('.spinner')
+      .first()
+      .evaluate((element) => getComputedStyle(element).animationTimingFunction);
     assert.match(steps, /steps/);
   });
 });

@@ -11,7 +11,11 @@ const KNOWN = {
   deferred: ['warn', 'clock', (event) => `Put off: ${event.to}`],
   failed: ['bad', 'cross', (event) => `Given up: ${event.to}`],
   suppressed: ['bad', 'dash', (event) => `Not sent, suppressed: ${event.to}`],
-  stored: ['quiet', 'queue', (event) => `Taken in from ${event.from === '' || event.from === '<>' ? 'the null sender' : event.from || 'a client'}`],
+  stored: [
+    'quiet',
+    'queue',
+    (event) => `Taken in from ${event.from === '' || event.from === '<>' ? 'the null sender' : event.from || 'a client'}`,
+  ],
   suspended: ['warn', 'pause', (event) => `Held: ${event.pair || event.user || ''}`],
   released: ['good', 'play', (event) => `Goes on: ${event.pair || ''}`],
   probe: ['quiet', 'again', (event) => `One message probes ${event.pair || 'a provider'}`],
@@ -23,7 +27,8 @@ const KNOWN = {
   ready: ['good', 'play', () => 'Posthorn has started'],
 };
 
-export const isOfMail = (event) => ['delivered', 'deferred', 'failed', 'suppressed', 'stored', 'suspended', 'released', 'connected'].includes(event.event);
+export const isOfMail = (event) =>
+  ['delivered', 'deferred', 'failed', 'suppressed', 'stored', 'suspended', 'released', 'connected'].includes(event.event);
 
 export function activity() {
   const events = [];
@@ -35,15 +40,40 @@ export function activity() {
       if (!known) return false;
       const [tone, name, words] = known;
       const at = Date.parse(event.time || '') || Date.now();
-      events.unshift({key: ++number, tone, name, words: words(event), reply: typeof event.reply === 'string' && event.event !== 'delivered' ? event.reply : '', id: typeof event.id === 'string' ? event.id : '', at});
+      events.unshift({
+        key: ++number,
+        tone,
+        name,
+        words: words(event),
+        reply: typeof event.reply === 'string' && event.event !== 'delivered' ? event.reply : '',
+        id: typeof event.id === 'string' ? event.id : '',
+        at,
+      });
       events.length = Math.min(events.length, MOST);
       return true;
     },
     list(link) {
       if (!events.length) return empty('clock', 'Nothing since you opened this page', 'Each delivery is shown here as it happens.');
-      return h('ol', {class: 'feed', tabindex: '0', 'aria-label': 'Events, the latest first'}, events.map((one) => h('li', {key: `event ${one.key}`, class: one.tone}, icon(one.name),
-        h('div', {}, one.id ? h('a', {href: link('message', one.id), class: 'feed-words'}, one.words) : h('span', {class: 'feed-words'}, one.words), one.reply ? h('p', {class: 'feed-reply'}, one.reply) : null),
-        h('time', {datetime: new Date(one.at).toISOString(), class: 'quiet'}, stamp(one.at)))));
+      return h(
+        'ol',
+        {class: 'feed', tabindex: '0', 'aria-label': 'Events, the latest first'},
+        events.map((one) =>
+          h(
+            'li',
+            {key: `event ${one.key}`, class: one.tone},
+            icon(one.name),
+            h(
+              'div',
+              {},
+              one.id
+                ? h('a', {href: link('message', one.id), class: 'feed-words'}, one.words)
+                : h('span', {class: 'feed-words'}, one.words),
+              one.reply ? h('p', {class: 'feed-reply'}, one.reply) : null,
+            ),
+            h('time', {datetime: new Date(one.at).toISOString(), class: 'quiet'}, stamp(one.at)),
+          ),
+        ),
+      );
     },
   };
 }

@@ -11,7 +11,9 @@ export class Failure extends Error {
 }
 
 let signedOut = () => {};
-export function onSignedOut(action) { signedOut = action; }
+export function onSignedOut(action) {
+  signedOut = action;
+}
 
 export function place(path, query) {
   const url = new URL(path.replace(/^\//, ''), base);
@@ -26,20 +28,38 @@ async function ask(method, path, {query, body, patience = 65000} = {}) {
   let text;
   try {
     answer = await fetch(place(path, query), {
-      method, cache: 'no-store', credentials: 'same-origin', redirect: 'error', signal: end.signal,
+      method,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      redirect: 'error',
+      signal: end.signal,
       headers: {Accept: 'application/json', 'X-Posthorn-Request': '1', ...(body ? {'Content-Type': 'application/json'} : {})},
       body: body ? JSON.stringify(body) : undefined,
     });
     text = await answer.text();
   } catch {
-    throw new Failure(0, end.signal.aborted ? 'Posthorn did not answer in time.' : 'Posthorn cannot be reached. It may be restarting; the page goes on trying.');
+    throw new Failure(
+      0,
+      end.signal.aborted
+        ? 'Posthorn did not answer in time.'
+        : 'Posthorn cannot be reached. It may be restarting; the page goes on trying.',
+    );
   } finally {
     clearTimeout(timer);
   }
   let told = null;
-  try { told = text ? JSON.parse(text) : null; } catch { told = null; }
+  try {
+    told = text ? JSON.parse(text) : null;
+  } catch {
+    told = null;
+  }
   if (answer.ok) return told === null ? text.trim() : told;
-  const words = told && typeof told.error === 'string' ? told.error : text.trim().startsWith('<') || text.trim() === '' ? `it answered ${answer.status}` : text.trim();
+  const words =
+    told && typeof told.error === 'string'
+      ? told.error
+      : text.trim().startsWith('<') || text.trim() === ''
+        ? `it answered ${answer.status}`
+        : text.trim();
   if (answer.status === 401 && !path.includes('session')) signedOut();
   throw new Failure(answer.status, words);
 }

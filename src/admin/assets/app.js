@@ -11,9 +11,9 @@ import {overviewView} from './overview.js';
 import {providersView} from './providers.js';
 import {queueView} from './queue.js';
 
-const BY_CLOCK = 20000;       // a view is asked for anew so often, whatever happens
-const AFTER_EVENT = 700;      // and so soon after something happened
-const AT_MOST = 2500;         // but not more often than this
+const BY_CLOCK = 20000; // a view is asked for anew so often, whatever happens
+const AFTER_EVENT = 700; // and so soon after something happened
+const AT_MOST = 2500; // but not more often than this
 
 const VIEWS = [
   {path: 'overview', words: 'Overview', icon: 'overview', make: overviewView},
@@ -26,14 +26,23 @@ const VIEWS = [
 
 const app = document.getElementById('app');
 let session = null;
-let current = null;   // {view, place, refresh, wants, leave}
+let current = null; // {view, place, refresh, wants, leave}
 let timer = 0;
 let lastRefresh = 0;
 let refreshing = false;
 
 // "#/message/1m81..." is the view and its words, each decoded.
 function parts() {
-  const [path, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
+  const [path, ...rest] = location.hash
+    .replace(/^#\/?/, '')
+    .split('/')
+    .map((part) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        return part;
+      }
+    });
   return {view: VIEWS.find((one) => one.path === path) || VIEWS[0], words: rest};
 }
 export const link = (path, ...words) => `#/${[path, ...words].map(encodeURIComponent).join('/')}`;
@@ -45,7 +54,9 @@ async function begin() {
     if (failure.status === 401) session = {rights: 'none'};
     else {
       app.replaceChildren(h('main', {id: 'main', class: 'login-page', tabindex: '-1'}, trouble(failure, begin)));
-      setTimeout(() => { if (!session && document.querySelector('.trouble-panel')) begin(); }, 5000);
+      setTimeout(() => {
+        if (!session && document.querySelector('.trouble-panel')) begin();
+      }, 5000);
       return;
     }
   }
@@ -75,19 +86,51 @@ function leave() {
 }
 
 function frame() {
-  const whyField = h('input', {id: 'why-field', type: 'search', name: 'what', placeholder: 'Why? A queue id, address or domain', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Ask why: a queue id, a recipient, a domain or a provider'});
-  const header = h('header', {class: 'bar'},
-    h('a', {class: 'brand', href: link('overview')}, h('span', {class: 'brand-mark'}, icon('horn')), h('span', {class: 'brand-name'}, 'Posthorn')),
+  const whyField = h('input', {
+    id: 'why-field',
+    type: 'search',
+    name: 'what',
+    placeholder: 'Why? A queue id, address or domain',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    'aria-label': 'Ask why: a queue id, a recipient, a domain or a provider',
+  });
+  const header = h(
+    'header',
+    {class: 'bar'},
+    h(
+      'a',
+      {class: 'brand', href: link('overview')},
+      h('span', {class: 'brand-mark'}, icon('horn')),
+      h('span', {class: 'brand-name'}, 'Posthorn'),
+    ),
     h('nav', {'aria-label': 'Views'}, h('ul', {class: 'tabs', id: 'tabs'})),
-    h('form', {class: 'ask', role: 'search', onsubmit: (event) => {
-      event.preventDefault();
-      const what = whyField.value.trim();
-      if (!what) return whyField.focus();
-      location.hash = link('why', what);
-      whyField.value = '';
-    }}, icon('search'), whyField),
-    h('div', {class: 'state'}, h('span', {id: 'live', class: 'live'}), h('span', {class: 'host', title: `Posthorn ${session.version || ''}`}, session.hostname || ''),
-      session.login === false ? null : h('button', {type: 'button', class: 'bare', 'aria-label': 'Log out', title: 'Log out', onclick: logOut}, icon('leave'))));
+    h(
+      'form',
+      {
+        class: 'ask',
+        role: 'search',
+        onsubmit: (event) => {
+          event.preventDefault();
+          const what = whyField.value.trim();
+          if (!what) return whyField.focus();
+          location.hash = link('why', what);
+          whyField.value = '';
+        },
+      },
+      icon('search'),
+      whyField,
+    ),
+    h(
+      'div',
+      {class: 'state'},
+      h('span', {id: 'live', class: 'live'}),
+      h('span', {class: 'host', title: `Posthorn ${session.version || ''}`}, session.hostname || ''),
+      session.login === false
+        ? null
+        : h('button', {type: 'button', class: 'bare', 'aria-label': 'Log out', title: 'Log out', onclick: logOut}, icon('leave')),
+    ),
+  );
   const reason = mayNot();
   app.replaceChildren(header, reason ? h('p', {class: 'banner'}, icon('lock'), reason) : '', h('main', {id: 'main', tabindex: '-1'}));
   live.onState(showLive);
@@ -98,7 +141,10 @@ function showLive(state) {
   if (!place) return;
   const words = {live: 'Live', connecting: 'Connecting', lost: 'Reconnecting'}[state];
   place.className = `live ${state}`;
-  place.title = state === 'live' ? 'What happens is shown as it happens' : `The stream of events is not there now; the page is brought up to date every ${BY_CLOCK / 1000} seconds`;
+  place.title =
+    state === 'live'
+      ? 'What happens is shown as it happens'
+      : `The stream of events is not there now; the page is brought up to date every ${BY_CLOCK / 1000} seconds`;
   show(place, h('span', {class: 'live-dot', 'aria-hidden': 'true'}), h('span', {class: 'live-words'}, words));
 }
 
@@ -126,12 +172,38 @@ function go() {
   const {view, words} = parts();
   leave();
   const shown = view.parent || view.path;
-  show(document.getElementById('tabs'), VIEWS.filter((one) => one.icon).map((one) => h('li', {},
-    h('a', {href: link(one.path), class: 'tab', 'aria-current': one.path === shown ? 'page' : null}, icon(one.icon), h('span', {}, one.words)))));
+  show(
+    document.getElementById('tabs'),
+    VIEWS.filter((one) => one.icon).map((one) =>
+      h(
+        'li',
+        {},
+        h(
+          'a',
+          {href: link(one.path), class: 'tab', 'aria-current': one.path === shown ? 'page' : null},
+          icon(one.icon),
+          h('span', {}, one.words),
+        ),
+      ),
+    ),
+  );
   const place = document.getElementById('main');
   const inside = h('div', {class: `view view-${view.path}`});
   place.replaceChildren(inside);
-  const made = view.make({place: inside, words, mayNot: mayNot(), link, session, title: (words_) => { document.title = `${words_} · Posthorn`; }, refresh: () => refresh(true), go: (hash) => { location.hash = hash; }});
+  const made = view.make({
+    place: inside,
+    words,
+    mayNot: mayNot(),
+    link,
+    session,
+    title: (words_) => {
+      document.title = `${words_} · Posthorn`;
+    },
+    refresh: () => refresh(true),
+    go: (hash) => {
+      location.hash = hash;
+    },
+  });
   document.title = `${view.words} · Posthorn`;
   current = {...made, place: inside};
   lastRefresh = 0;
@@ -154,7 +226,11 @@ async function refresh(now) {
     await mine.refresh();
     mine.shown = true;
   } catch (failure) {
-    if (mine === current && session && session.rights !== 'none' && (!mine.shown || failure.status !== 0)) show(mine.place, trouble(failure, () => refresh(true)));
+    if (mine === current && session && session.rights !== 'none' && (!mine.shown || failure.status !== 0))
+      show(
+        mine.place,
+        trouble(failure, () => refresh(true)),
+      );
   } finally {
     refreshing = false;
   }
@@ -175,7 +251,9 @@ addEventListener('hashchange', () => {
   document.getElementById('main')?.focus({preventScroll: true});
   scrollTo(0, 0);
 });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(false); });
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) refresh(false);
+});
 document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault();
   document.getElementById('main')?.focus();

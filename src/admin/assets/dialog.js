@@ -6,8 +6,13 @@ import {icon} from './icons.js';
 export function note(words, tone = 'good') {
   const notes = document.getElementById('notes');
   const close = () => item.remove();
-  const item = h('div', {class: `note ${tone}`}, icon(tone === 'good' ? 'check' : 'alert'), h('span', {}, words),
-    h('button', {type: 'button', class: 'bare', 'aria-label': 'Close this note', onclick: close}, icon('cross')));
+  const item = h(
+    'div',
+    {class: `note ${tone}`},
+    icon(tone === 'good' ? 'check' : 'alert'),
+    h('span', {}, words),
+    h('button', {type: 'button', class: 'bare', 'aria-label': 'Close this note', onclick: close}, icon('cross')),
+  );
   while (notes.children.length > 3) notes.firstChild.remove();
   notes.append(item);
   if (tone === 'good') setTimeout(close, 6000);
@@ -18,11 +23,24 @@ export function ask({title, words, fields, yes, danger}) {
   return new Promise((resolve) => {
     const before = document.activeElement;
     const trouble = h('p', {class: 'trouble', role: 'alert', hidden: true});
-    const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': 'dialog-title'},
-      h('form', {method: 'dialog', onsubmit: submit},
-        h('h2', {id: 'dialog-title'}, title), words ? h('p', {}, words) : null, fields || null, trouble,
-        h('div', {class: 'buttons end'}, h('button', {type: 'button', class: 'button', onclick: () => dialog.close()}, 'Cancel'),
-          h('button', {type: 'submit', class: danger ? 'button danger' : 'button first', value: 'yes'}, yes))));
+    const dialog = h(
+      'dialog',
+      {class: 'dialog', 'aria-labelledby': 'dialog-title'},
+      h(
+        'form',
+        {method: 'dialog', onsubmit: submit},
+        h('h2', {id: 'dialog-title'}, title),
+        words ? h('p', {}, words) : null,
+        fields || null,
+        trouble,
+        h(
+          'div',
+          {class: 'buttons end'},
+          h('button', {type: 'button', class: 'button', onclick: () => dialog.close()}, 'Cancel'),
+          h('button', {type: 'submit', class: danger ? 'button danger' : 'button first', value: 'yes'}, yes),
+        ),
+      ),
+    );
     let given = null;
     function submit(event) {
       event.preventDefault();
@@ -44,8 +62,12 @@ export function ask({title, words, fields, yes, danger}) {
 // A button that does something once, says that it is under way, and notes how it ended. reason: why it may not be pressed.
 export function deed({words, name, key, reason, danger, first, quiet, before, run, after}) {
   const kind = ['button', danger ? 'danger-text' : '', first ? 'first' : '', quiet ? 'quiet-button' : ''].join(' ').trim();
-  return h('button', {type: 'button', class: kind, key: key || words, 'aria-disabled': reason ? 'true' : null, title: reason || null, onclick: act},
-    name ? icon(name) : null, h('span', {}, words));
+  return h(
+    'button',
+    {type: 'button', class: kind, key: key || words, 'aria-disabled': reason ? 'true' : null, title: reason || null, onclick: act},
+    name ? icon(name) : null,
+    h('span', {}, words),
+  );
   async function act(event) {
     const button = event.currentTarget;
     if (reason) {
@@ -96,17 +118,28 @@ function copyByHand(text) {
   document.body.append(area);
   area.select();
   let done = false;
-  try { done = document.execCommand('copy'); } catch { done = false; }
+  try {
+    done = document.execCommand('copy');
+  } catch {
+    done = false;
+  }
   area.remove();
   return done;
 }
 
 // What stands where something is not there yet, cannot be had, or is not.
-export const loading = (words = 'Loading…') => h('p', {class: 'loading', role: 'status'}, h('span', {class: 'spinner', 'aria-hidden': 'true'}), words);
-export const empty = (name, title, words, ...more) => h('div', {class: 'empty'}, icon(name, 'large'), h('p', {class: 'empty-title'}, title), words ? h('p', {}, words) : null, more);
+export const loading = (words = 'Loading…') =>
+  h('p', {class: 'loading', role: 'status'}, h('span', {class: 'spinner', 'aria-hidden': 'true'}), words);
+export const empty = (name, title, words, ...more) =>
+  h('div', {class: 'empty'}, icon(name, 'large'), h('p', {class: 'empty-title'}, title), words ? h('p', {}, words) : null, more);
 export function trouble(failure, again) {
-  return h('div', {class: 'panel trouble-panel', role: 'alert'}, icon('alert'), h('div', {}, h('p', {class: 'strong'}, 'This could not be shown'), h('p', {}, failure.message)),
-    again ? h('button', {type: 'button', class: 'button', onclick: again}, 'Try again') : null);
+  return h(
+    'div',
+    {class: 'panel trouble-panel', role: 'alert'},
+    icon('alert'),
+    h('div', {}, h('p', {class: 'strong'}, 'This could not be shown'), h('p', {}, failure.message)),
+    again ? h('button', {type: 'button', class: 'button', onclick: again}, 'Try again') : null,
+  );
 }
 
 export {show};

@@ -36,14 +36,20 @@ function dispatch(event) {
 
 // Control characters, and those that turn the direction of what follows, are shown as what they are: a reply must not look like another.
 export function visible(text) {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
-    (one) => '\\u' + one.charCodeAt(0).toString(16).padStart(4, '0'));
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+    (one) => '\\u' + one.charCodeAt(0).toString(16).padStart(4, '0'),
+  );
 }
 
 // Only what is surely a page elsewhere becomes a link.
 export function outside(address, words) {
   let url = null;
-  try { url = new URL(address); } catch { url = null; }
+  try {
+    url = new URL(address);
+  } catch {
+    url = null;
+  }
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return address || '';
   return h('a', {href: url.href, target: '_blank', rel: 'noopener noreferrer', class: 'outside'}, words || url.hostname + url.pathname);
 }
@@ -89,10 +95,8 @@ function morph(old, fresh) {
   }
   for (const {name} of [...old.attributes])
     if (!fresh.hasAttribute(name) && !(name === 'open') && !(name === 'style')) old.removeAttribute(name);
-  for (const {name, value} of [...fresh.attributes])
-    if (name !== 'open' && old.getAttribute(name) !== value) old.setAttribute(name, value);
-  for (const type of Object.keys(fresh.handlers || {}))
-    if (!old.handlers || !(type in old.handlers)) old.addEventListener(type, dispatch);
+  for (const {name, value} of [...fresh.attributes]) if (name !== 'open' && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const type of Object.keys(fresh.handlers || {})) if (!old.handlers || !(type in old.handlers)) old.addEventListener(type, dispatch);
   old.handlers = fresh.handlers;
   if (fresh.afterShow) old.afterShow = fresh.afterShow;
   morphChildren(old, fresh);

@@ -6,7 +6,8 @@ const PATHS = {
   overview: 'M2.500 10.500h3l2.200-5.500 4 10 2.300-4.500h3.500',
   queue: 'M3 11.500 5 4.500h10l2 7v4H3zM3 11.500h4l1 2h4l1-2h4',
   shield: 'M10 2.500 16 5v4.500c0 4-2.500 6.700-6 8-3.500-1.300-6-4-6-8V5zM7.300 10l2 2 3.500-4',
-  globe: 'M10 2.500a7.500 7.500 0 1 0 0 15 7.500 7.500 0 0 0 0-15M2.500 10h15M10 2.500c2.200 2 3.200 4.500 3.200 7.500s-1 5.500-3.200 7.500c-2.200-2-3.200-4.500-3.200-7.500s1-5.500 3.200-7.500',
+  globe:
+    'M10 2.500a7.500 7.500 0 1 0 0 15 7.500 7.500 0 0 0 0-15M2.500 10h15M10 2.500c2.200 2 3.200 4.500 3.200 7.500s-1 5.500-3.200 7.500c-2.200-2-3.200-4.500-3.200-7.500s1-5.500 3.200-7.500',
   search: 'M8.800 3.500a5.300 5.300 0 1 0 0 10.600 5.300 5.300 0 0 0 0-10.600M12.700 12.700l3.800 3.800',
   copy: 'M7 7h9v9.500H7zM4 12.500V3.500h8.500',
   check: 'M4 10.500l4 4 8-9',
@@ -28,6 +29,9 @@ const PATHS = {
 };
 
 export function icon(name, extra = '') {
-  return h('svg', {viewBox: '0 0 20 20', width: 20, height: 20, class: `icon ${extra}`, 'aria-hidden': 'true', focusable: 'false'},
-    h('path', {d: PATHS[name] || PATHS.dash}));
+  return h(
+    'svg',
+    {viewBox: '0 0 20 20', width: 20, height: 20, class: `icon ${extra}`, 'aria-hidden': 'true', focusable: 'false'},
+    h('path', {d: PATHS[name] || PATHS.dash}),
+  );
 }

@@ -53,7 +53,11 @@ function connect() {
   };
   source.onmessage = (message) => {
     let event = null;
-    try { event = JSON.parse(message.data); } catch { event = null; }
+    try {
+      event = JSON.parse(message.data);
+    } catch {
+      event = null;
+    }
     if (event && typeof event === 'object') tell(event);
   };
   // A browser tries again by itself, but not when it was answered 503 or the like; one way for both.

@@ -6,14 +6,35 @@ import {icon} from './icons.js';
 // arrived: called once somebody is let in. words: why he is asked again.
 export function showLogin(place, arrived, words) {
   document.title = 'Log in · Posthorn';
-  const field = h('input', {id: 'token', name: 'token', type: 'password', autocomplete: 'current-password', required: true, spellcheck: 'false', 'aria-describedby': 'token-help token-trouble'});
+  const field = h('input', {
+    id: 'token',
+    name: 'token',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+    spellcheck: 'false',
+    'aria-describedby': 'token-help token-trouble',
+  });
   const trouble = h('p', {id: 'token-trouble', class: 'trouble', role: 'alert'}, words || '');
   const button = h('button', {type: 'submit', class: 'button first wide'}, 'Log in');
-  const form = h('form', {class: 'panel login', onsubmit: submit},
+  const form = h(
+    'form',
+    {class: 'panel login', onsubmit: submit},
     h('div', {class: 'login-brand'}, h('span', {class: 'brand-mark'}, icon('horn')), h('h1', {}, 'Posthorn')),
-    h('label', {for: 'token'}, 'Access token'), field, trouble, button,
-    h('p', {id: 'token-help', class: 'quiet'}, 'The token is what ', h('code', {}, 'admin.token'), ' or ', h('code', {}, 'admin.read_only_token'),
-      ' says in the configuration of this server.'));
+    h('label', {for: 'token'}, 'Access token'),
+    field,
+    trouble,
+    button,
+    h(
+      'p',
+      {id: 'token-help', class: 'quiet'},
+      'The token is what ',
+      h('code', {}, 'admin.token'),
+      ' or ',
+      h('code', {}, 'admin.read_only_token'),
+      ' says in the configuration of this server.',
+    ),
+  );
   place.replaceChildren(h('main', {id: 'main', class: 'login-page', tabindex: '-1'}, form));
   field.focus();
 

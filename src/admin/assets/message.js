@@ -7,8 +7,13 @@ import {icon} from './icons.js';
 import {addressOf, classWords, count, number, providerName, share, when} from './words.js';
 
 const STATES = {
-  waiting: ['clock', '', 'waits'], delivering: ['go', 'good', 'on its way'], held: ['pause', 'warn', 'held'], suspended: ['lock', 'warn', 'suspended'],
-  delivered: ['check', 'good', 'delivered'], failed: ['cross', 'bad', 'failed'], gone: ['dash', '', 'gone'],
+  waiting: ['clock', '', 'waits'],
+  delivering: ['go', 'good', 'on its way'],
+  held: ['pause', 'warn', 'held'],
+  suspended: ['lock', 'warn', 'suspended'],
+  delivered: ['check', 'good', 'delivered'],
+  failed: ['cross', 'bad', 'failed'],
+  gone: ['dash', '', 'gone'],
 };
 const WAITS = new Set(['waiting', 'delivering', 'held', 'suspended']);
 
@@ -23,15 +28,66 @@ export function messageView(context) {
     if (!waiting.length) return null;
     const held = waiting.some((one) => one.state === 'held');
     const path = `v1/queue/${encodeURIComponent(id)}`;
-    const done = (answer, what) => (answer.recipients ? `${what}: ${count(answer.recipients, 'recipient')}` : 'Nothing to do: it is being tried, or it has left the queue');
-    return h('div', {class: 'buttons', role: 'group', 'aria-label': 'What can be done'},
-      deed({words: 'Try now', name: 'again', first: true, reason: mayNot, after: refresh, run: async () => done(await post(`${path}/retry`), 'Tried now')}),
-      held ? deed({words: 'Release', name: 'play', reason: mayNot, after: refresh, run: async () => done(await post(`${path}/release`), 'Released')})
-        : deed({words: 'Hold', name: 'pause', reason: mayNot, after: refresh, run: async () => done(await post(`${path}/hold`), 'Held until it is released')}),
-      deed({words: 'Return to sender', name: 'reply', reason: mayNot, after: refresh, run: async () => done(await post(`${path}/bounce`), 'Given up, and the sender is told'),
-        before: () => ask({title: 'Give this message up?', words: `${count(waiting.length, 'recipient')} will not get it. ${told.message?.from ? `${told.message.from} is told by mail.` : 'Nobody is told: it has the null sender.'}`, yes: 'Return to sender', danger: true})}),
-      deed({words: 'Delete', name: 'bin', danger: true, reason: mayNot, after: refresh, run: async () => done(await remove(path), 'Deleted'),
-        before: () => ask({title: 'Delete this message?', words: `${count(waiting.length, 'recipient')} will not get it, and its sender is not told. This cannot be undone.`, yes: 'Delete', danger: true})}));
+    const done = (answer, what) =>
+      answer.recipients
+        ? `${what}: ${count(answer.recipients, 'recipient')}`
+        : 'Nothing to do: it is being tried, or it has left the queue';
+    return h(
+      'div',
+      {class: 'buttons', role: 'group', 'aria-label': 'What can be done'},
+      deed({
+        words: 'Try now',
+        name: 'again',
+        first: true,
+        reason: mayNot,
+        after: refresh,
+        run: async () => done(await post(`${path}/retry`), 'Tried now'),
+      }),
+      held
+        ? deed({
+            words: 'Release',
+            name: 'play',
+            reason: mayNot,
+            after: refresh,
+            run: async () => done(await post(`${path}/release`), 'Released'),
+          })
+        : deed({
+            words: 'Hold',
+            name: 'pause',
+            reason: mayNot,
+            after: refresh,
+            run: async () => done(await post(`${path}/hold`), 'Held until it is released'),
+          }),
+      deed({
+        words: 'Return to sender',
+        name: 'reply',
+        reason: mayNot,
+        after: refresh,
+        run: async () => done(await post(`${path}/bounce`), 'Given up, and the sender is told'),
+        before: () =>
+          ask({
+            title: 'Give this message up?',
+            words: `${count(waiting.length, 'recipient')} will not get it. ${told.message?.from ? `${told.message.from} is told by mail.` : 'Nobody is told: it has the null sender.'}`,
+            yes: 'Return to sender',
+            danger: true,
+          }),
+      }),
+      deed({
+        words: 'Delete',
+        name: 'bin',
+        danger: true,
+        reason: mayNot,
+        after: refresh,
+        run: async () => done(await remove(path), 'Deleted'),
+        before: () =>
+          ask({
+            title: 'Delete this message?',
+            words: `${count(waiting.length, 'recipient')} will not get it, and its sender is not told. This cannot be undone.`,
+            yes: 'Delete',
+            danger: true,
+          }),
+      }),
+    );
   }
 
   return {
@@ -39,13 +95,37 @@ export function messageView(context) {
       const told = await get('v1/why', {what: id});
       const message = told.message || {};
       const recipients = told.recipients || [];
-      show(place,
+      show(
+        place,
         h('a', {href: link('queue'), class: 'up-link', key: 'up'}, icon('back'), 'Queue'),
-        h('div', {class: 'view-head', key: 'head'}, h('div', {}, h('h1', {}, told.known ? headOf(recipients) : 'No such message'), h('p', {class: 'answer'}, told.answer)), actions(told)),
-        told.known ? h('dl', {class: 'panel facts', key: 'facts'}, fact('Queue id', h('code', {}, id)), fact('From', addressOf(message.from ?? '')), message.accepted_at ? fact('Taken in', when(message.accepted_at)) : null,
-          message.expires_at ? fact('Given up', when(message.expires_at)) : null, message.size ? fact('Size', `${number(Math.ceil(message.size / 1024))} KiB`) : null, message.source ? fact('Handed in by', message.source) : null, message.stream ? fact('Stream', message.stream) : null) : null,
-        told.known ? recipients.map((one) => recipientPanel(one, link, told.answer)) : h('div', {class: 'panel'}, empty('search', 'Nothing is known of it', 'It was delivered longer ago than the journal goes back, or it never was here.')),
-        session(told.session));
+        h(
+          'div',
+          {class: 'view-head', key: 'head'},
+          h('div', {}, h('h1', {}, told.known ? headOf(recipients) : 'No such message'), h('p', {class: 'answer'}, told.answer)),
+          actions(told),
+        ),
+        told.known
+          ? h(
+              'dl',
+              {class: 'panel facts', key: 'facts'},
+              fact('Queue id', h('code', {}, id)),
+              fact('From', addressOf(message.from ?? '')),
+              message.accepted_at ? fact('Taken in', when(message.accepted_at)) : null,
+              message.expires_at ? fact('Given up', when(message.expires_at)) : null,
+              message.size ? fact('Size', `${number(Math.ceil(message.size / 1024))} KiB`) : null,
+              message.source ? fact('Handed in by', message.source) : null,
+              message.stream ? fact('Stream', message.stream) : null,
+            )
+          : null,
+        told.known
+          ? recipients.map((one) => recipientPanel(one, link, told.answer))
+          : h(
+              'div',
+              {class: 'panel'},
+              empty('search', 'Nothing is known of it', 'It was delivered longer ago than the journal goes back, or it never was here.'),
+            ),
+        session(told.session),
+      );
     },
     wants: (event) => isOfMail(event) && (event.event === 'connected' || !event.id || event.id === id),
   };
@@ -62,22 +142,94 @@ const fact = (name, ...words) => h('div', {}, h('dt', {}, name), h('dd', {}, wor
 function recipientPanel(one, link, said = '') {
   const [name, tone, words] = STATES[one.state] || STATES.gone;
   const last = one.last || {};
-  return h('section', {class: 'panel recipient', key: `to ${one.address}`, 'aria-label': `Recipient ${one.address}`},
+  return h(
+    'section',
+    {class: 'panel recipient', key: `to ${one.address}`, 'aria-label': `Recipient ${one.address}`},
     h('div', {class: 'panel-head'}, h('h2', {class: 'address'}, one.address), h('span', {class: `chip ${tone}`}, icon(name), words)),
     one.answer && !said.includes(one.answer) ? h('p', {}, sentence(one.answer)) : null,
-    last.reply ? h('figure', {class: 'reply'}, h('figcaption', {}, 'They said', last.host ? [' (', last.host, ')'] : ''), h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, last.reply)) : null,
-    last.class ? h('p', {class: 'quiet'}, h('span', {class: 'chip'}, classWords(last.class)), ' ', last.class_meaning || last.meaning || '', last.link ? [' ', outside(last.link)] : '') : null,
-    (one.in_the_way || []).map((obstacle) => h('div', {class: 'obstacle'}, icon('pause'), h('div', {}, h('p', {}, sentence(obstacle.words)), obstacle.end ? h('p', {class: 'quiet'}, 'Ends: ', obstacle.end) : null,
-      obstacle.advice ? h('p', {}, obstacle.advice) : null, obstacle.detail ? h('details', {}, h('summary', {}, 'What was found'), h('pre', {tabindex: '0'}, obstacle.detail)) : null))),
-    one.next ? h('p', {class: 'next'}, icon('clock'), h('span', {}, h('strong', {}, 'Next try '), one.next.at ? [when(one.next.at), ': '] : '', one.next.words)) : null,
+    last.reply
+      ? h(
+          'figure',
+          {class: 'reply'},
+          h('figcaption', {}, 'They said', last.host ? [' (', last.host, ')'] : ''),
+          h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, last.reply),
+        )
+      : null,
+    last.class
+      ? h(
+          'p',
+          {class: 'quiet'},
+          h('span', {class: 'chip'}, classWords(last.class)),
+          ' ',
+          last.class_meaning || last.meaning || '',
+          last.link ? [' ', outside(last.link)] : '',
+        )
+      : null,
+    (one.in_the_way || []).map((obstacle) =>
+      h(
+        'div',
+        {class: 'obstacle'},
+        icon('pause'),
+        h(
+          'div',
+          {},
+          h('p', {}, sentence(obstacle.words)),
+          obstacle.end ? h('p', {class: 'quiet'}, 'Ends: ', obstacle.end) : null,
+          obstacle.advice ? h('p', {}, obstacle.advice) : null,
+          obstacle.detail ? h('details', {}, h('summary', {}, 'What was found'), h('pre', {tabindex: '0'}, obstacle.detail)) : null,
+        ),
+      ),
+    ),
+    one.next
+      ? h(
+          'p',
+          {class: 'next'},
+          icon('clock'),
+          h('span', {}, h('strong', {}, 'Next try '), one.next.at ? [when(one.next.at), ': '] : '', one.next.words),
+        )
+      : null,
     last.advice ? h('p', {class: 'advice'}, icon('go'), h('span', {}, last.advice)) : null,
-    (one.history || []).length ? h('details', {class: 'past'}, h('summary', {}, `What happened before (${one.history.length})`), h('ol', {class: 'past-list'}, one.history.map((entry) => h('li', {}, when(entry.at), h('span', {class: `past-event ${STATES[entry.event]?.[1] || ''}`}, entry.event), h('span', {class: 'row-reply'}, entry.reply))))) : null,
-    one.address.includes('@') ? h('p', {class: 'quiet after'}, h('a', {href: link('why', one.address)}, 'All mail to this address'), ' · ', h('a', {href: link('queue', 'domain', one.address.split('@').pop())}, `Queue of ${one.address.split('@').pop()}`)) : null);
+    (one.history || []).length
+      ? h(
+          'details',
+          {class: 'past'},
+          h('summary', {}, `What happened before (${one.history.length})`),
+          h(
+            'ol',
+            {class: 'past-list'},
+            one.history.map((entry) =>
+              h(
+                'li',
+                {},
+                when(entry.at),
+                h('span', {class: `past-event ${STATES[entry.event]?.[1] || ''}`}, entry.event),
+                h('span', {class: 'row-reply'}, entry.reply),
+              ),
+            ),
+          ),
+        )
+      : null,
+    one.address.includes('@')
+      ? h(
+          'p',
+          {class: 'quiet after'},
+          h('a', {href: link('why', one.address)}, 'All mail to this address'),
+          ' · ',
+          h('a', {href: link('queue', 'domain', one.address.split('@').pop())}, `Queue of ${one.address.split('@').pop()}`),
+        )
+      : null,
+  );
 }
 
 function session(told) {
   if (!told || !told.text) return null;
-  return h('details', {class: 'panel session', key: 'session'}, h('summary', {}, 'The last session that did not go well'), h('p', {class: 'quiet'}, when(told.at), told.host ? [', with ', told.host] : ''), h('pre', {tabindex: '0', 'aria-label': 'Transcript of the session'}, told.text));
+  return h(
+    'details',
+    {class: 'panel session', key: 'session'},
+    h('summary', {}, 'The last session that did not go well'),
+    h('p', {class: 'quiet'}, when(told.at), told.host ? [', with ', told.host] : ''),
+    h('pre', {tabindex: '0', 'aria-label': 'Transcript of the session'}, told.text),
+  );
 }
 
 const sentence = (words) => (words ? words[0].toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? '' : '.') : '');
@@ -95,19 +247,97 @@ export function whyView(context) {
         location.replace(link('message', what));
         return;
       }
-      const sums = (name, one) => (one ? fact(name, `${number(one.delivered)} delivered, ${number(one.deferred)} put off, ${number(one.failed)} failed`) : null);
+      const sums = (name, one) =>
+        one ? fact(name, `${number(one.delivered)} delivered, ${number(one.deferred)} put off, ${number(one.failed)} failed`) : null;
       const oldest = told.oldest || [];
-      show(place,
-        h('div', {class: 'view-head', key: 'head'}, h('div', {}, h('h1', {}, told.kind === 'provider' ? providerName(what) : what), h('p', {class: 'answer'}, told.answer))),
-        !told.known ? h('div', {class: 'panel'}, empty('search', 'Nothing is known of it', 'A queue id, a recipient’s address, a domain (yours or a recipient’s) or a provider such as google can be asked about.')) : null,
-        told.waiting || told.hour || told.day ? h('dl', {class: 'panel facts', key: 'facts'}, told.waiting?.recipients !== undefined ? fact('Waiting', count(told.waiting.recipients, 'recipient')) : null, sums('Last hour', told.hour), sums('Last day', told.day),
-          told.day ? fact('Went through', share(told.day.delivered, told.day.delivered + told.day.deferred + told.day.failed)) : null) : null,
-        told.suppressed ? h('p', {class: 'panel item bad'}, icon('dash'), h('span', {}, 'On the suppression list since ', when(told.suppressed.since), ': ', told.suppressed.reply || told.suppressed.class)) : null,
-        (told.limits || []).map((limit) => h('div', {class: 'panel item warn', key: `limit ${limit.words}`}, icon('pause'), h('div', {class: 'item-body'}, h('p', {class: 'strong'}, sentence(limit.words)), limit.reply ? h('p', {class: 'said'}, limit.reply) : null, limit.next || limit.advice ? h('p', {class: 'quiet'}, limit.next || limit.advice) : null,
-          limit.detail ? h('details', {}, h('summary', {}, 'What was found'), h('pre', {tabindex: '0'}, limit.detail)) : null))),
-        oldest.length ? h('section', {key: 'oldest', 'aria-label': 'What waits longest'}, h('h2', {}, 'What waits longest'), oldest.map((one) => recipientPanel(one, link))) : null,
-        (told.lately || []).length ? h('section', {class: 'panel', key: 'lately'}, h('div', {class: 'panel-head'}, h('h2', {}, 'Lately')), h('ol', {class: 'past-list'}, told.lately.map((entry) => h('li', {}, when(entry.at), h('span', {class: `past-event ${STATES[entry.event]?.[1] || ''}`}, entry.event), h('span', {class: 'row-reply'}, entry.recipient || entry.to || entry.address || '', ' ', entry.reply || ''))))) : null,
-        session(told.session));
+      show(
+        place,
+        h(
+          'div',
+          {class: 'view-head', key: 'head'},
+          h('div', {}, h('h1', {}, told.kind === 'provider' ? providerName(what) : what), h('p', {class: 'answer'}, told.answer)),
+        ),
+        !told.known
+          ? h(
+              'div',
+              {class: 'panel'},
+              empty(
+                'search',
+                'Nothing is known of it',
+                'A queue id, a recipient’s address, a domain (yours or a recipient’s) or a provider such as google can be asked about.',
+              ),
+            )
+          : null,
+        told.waiting || told.hour || told.day
+          ? h(
+              'dl',
+              {class: 'panel facts', key: 'facts'},
+              told.waiting?.recipients !== undefined ? fact('Waiting', count(told.waiting.recipients, 'recipient')) : null,
+              sums('Last hour', told.hour),
+              sums('Last day', told.day),
+              told.day ? fact('Went through', share(told.day.delivered, told.day.delivered + told.day.deferred + told.day.failed)) : null,
+            )
+          : null,
+        told.suppressed
+          ? h(
+              'p',
+              {class: 'panel item bad'},
+              icon('dash'),
+              h(
+                'span',
+                {},
+                'On the suppression list since ',
+                when(told.suppressed.since),
+                ': ',
+                told.suppressed.reply || told.suppressed.class,
+              ),
+            )
+          : null,
+        (told.limits || []).map((limit) =>
+          h(
+            'div',
+            {class: 'panel item warn', key: `limit ${limit.words}`},
+            icon('pause'),
+            h(
+              'div',
+              {class: 'item-body'},
+              h('p', {class: 'strong'}, sentence(limit.words)),
+              limit.reply ? h('p', {class: 'said'}, limit.reply) : null,
+              limit.next || limit.advice ? h('p', {class: 'quiet'}, limit.next || limit.advice) : null,
+              limit.detail ? h('details', {}, h('summary', {}, 'What was found'), h('pre', {tabindex: '0'}, limit.detail)) : null,
+            ),
+          ),
+        ),
+        oldest.length
+          ? h(
+              'section',
+              {key: 'oldest', 'aria-label': 'What waits longest'},
+              h('h2', {}, 'What waits longest'),
+              oldest.map((one) => recipientPanel(one, link)),
+            )
+          : null,
+        (told.lately || []).length
+          ? h(
+              'section',
+              {class: 'panel', key: 'lately'},
+              h('div', {class: 'panel-head'}, h('h2', {}, 'Lately')),
+              h(
+                'ol',
+                {class: 'past-list'},
+                told.lately.map((entry) =>
+                  h(
+                    'li',
+                    {},
+                    when(entry.at),
+                    h('span', {class: `past-event ${STATES[entry.event]?.[1] || ''}`}, entry.event),
+                    h('span', {class: 'row-reply'}, entry.recipient || entry.to || entry.address || '', ' ', entry.reply || ''),
+                  ),
+                ),
+              ),
+            )
+          : null,
+        session(told.session),
+      );
     },
     wants: isOfMail,
   };

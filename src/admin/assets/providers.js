@@ -17,26 +17,139 @@ export function providersView(context) {
 
   function suspend(names) {
     const option = (value) => h('option', {value});
-    return deed({words: 'Suspend…', name: 'pause', reason: mayNot, after: refresh,
-      before: () => ask({title: 'Suspend mail', words: 'Mail of this sender to this provider is held until you resume it, or until the time is over. New mail is still taken in.', yes: 'Suspend',
-        fields: [h('div', {class: 'field'}, h('label', {for: 'suspend-sender'}, 'Sender'), h('input', {id: 'suspend-sender', name: 'sender', required: true, list: 'suspend-senders', autocomplete: 'off', spellcheck: 'false', value: domains[0] || '', 'aria-describedby': 'suspend-sender-help'}),
-          h('datalist', {id: 'suspend-senders'}, domains.map(option), option('ip')), h('p', {class: 'quiet', id: 'suspend-sender-help'}, 'One of your domains, an address of this machine, or ip for the whole machine')),
-        h('div', {class: 'field'}, h('label', {for: 'suspend-provider'}, 'Provider'), h('input', {id: 'suspend-provider', name: 'provider', required: true, list: 'suspend-providers', autocomplete: 'off', spellcheck: 'false', placeholder: 'google'}), h('datalist', {id: 'suspend-providers'}, names.filter(Boolean).map(option))),
-        h('div', {class: 'two'}, h('div', {class: 'field'}, h('label', {for: 'suspend-for'}, 'For'), h('select', {id: 'suspend-for', name: 'for'}, [['', 'until resumed'], ['30m', '30 minutes'], ['2h', '2 hours'], ['1d', 'one day'], ['3d', '3 days']].map(([value, words]) => h('option', {value}, words)))),
-          h('div', {class: 'field'}, h('label', {for: 'suspend-reason'}, 'Reason'), h('input', {id: 'suspend-reason', name: 'reason', maxlength: '200', autocomplete: 'off', placeholder: 'for your colleagues'})))]}),
+    return deed({
+      words: 'Suspend…',
+      name: 'pause',
+      reason: mayNot,
+      after: refresh,
+      before: () =>
+        ask({
+          title: 'Suspend mail',
+          words: 'Mail of this sender to this provider is held until you resume it, or until the time is over. New mail is still taken in.',
+          yes: 'Suspend',
+          fields: [
+            h(
+              'div',
+              {class: 'field'},
+              h('label', {for: 'suspend-sender'}, 'Sender'),
+              h('input', {
+                id: 'suspend-sender',
+                name: 'sender',
+                required: true,
+                list: 'suspend-senders',
+                autocomplete: 'off',
+                spellcheck: 'false',
+                value: domains[0] || '',
+                'aria-describedby': 'suspend-sender-help',
+              }),
+              h('datalist', {id: 'suspend-senders'}, domains.map(option), option('ip')),
+              h(
+                'p',
+                {class: 'quiet', id: 'suspend-sender-help'},
+                'One of your domains, an address of this machine, or ip for the whole machine',
+              ),
+            ),
+            h(
+              'div',
+              {class: 'field'},
+              h('label', {for: 'suspend-provider'}, 'Provider'),
+              h('input', {
+                id: 'suspend-provider',
+                name: 'provider',
+                required: true,
+                list: 'suspend-providers',
+                autocomplete: 'off',
+                spellcheck: 'false',
+                placeholder: 'google',
+              }),
+              h('datalist', {id: 'suspend-providers'}, names.filter(Boolean).map(option)),
+            ),
+            h(
+              'div',
+              {class: 'two'},
+              h(
+                'div',
+                {class: 'field'},
+                h('label', {for: 'suspend-for'}, 'For'),
+                h(
+                  'select',
+                  {id: 'suspend-for', name: 'for'},
+                  [
+                    ['', 'until resumed'],
+                    ['30m', '30 minutes'],
+                    ['2h', '2 hours'],
+                    ['1d', 'one day'],
+                    ['3d', '3 days'],
+                  ].map(([value, words]) => h('option', {value}, words)),
+                ),
+              ),
+              h(
+                'div',
+                {class: 'field'},
+                h('label', {for: 'suspend-reason'}, 'Reason'),
+                h('input', {
+                  id: 'suspend-reason',
+                  name: 'reason',
+                  maxlength: '200',
+                  autocomplete: 'off',
+                  placeholder: 'for your colleagues',
+                }),
+              ),
+            ),
+          ],
+        }),
       run: async (given) => {
-        const {pairs} = await post('v1/suspensions/suspend', {sender: given.sender, provider: given.provider, for: given.for, reason: given.reason});
+        const {pairs} = await post('v1/suspensions/suspend', {
+          sender: given.sender,
+          provider: given.provider,
+          for: given.for,
+          reason: given.reason,
+        });
         return pairs.length ? `Suspended: ${pairs.join(', ')}` : 'It was suspended already';
-      }});
+      },
+    });
   }
 
   function pairPanel(pair) {
     const found = pair.diagnosis?.text || '';
-    return h('li', {class: 'panel item warn', key: pair.pair}, icon(pair.phase === 'releasing' ? 'play' : 'pause'), h('div', {class: 'item-body'},
-      h('p', {class: 'strong'}, pair.words), h('p', {class: 'quiet'}, PHASES[pair.phase] || pair.phase, ' since ', when(pair.since), pair.next_poll ? ['; DNS is looked at again ', when(pair.next_poll)] : '', pair.next_probe ? ['; the next probe ', when(pair.next_probe)] : '', pair.until ? [', until ', when(pair.until)] : ''),
-      pair.reply ? h('figure', {class: 'reply'}, h('figcaption', {}, 'They said', pair.host ? ` (${pair.host})` : ''), h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, pair.reply)) : null,
-      pair.advice ? h('p', {}, pair.advice) : null, found ? h('details', {}, h('summary', {}, 'What was found in DNS'), h('pre', {tabindex: '0'}, found)) : null,
-      h('div', {class: 'buttons'}, resumeButton(pair, mayNot, refresh), pair.sender ? h('a', {class: 'button', href: link('domains', pair.sender)}, 'Check its records') : null, pair.first_message ? h('a', {class: 'button', href: link('message', pair.first_message)}, 'The first message') : null, pair.link ? outside(pair.link, 'What they say about it') : null)));
+    return h(
+      'li',
+      {class: 'panel item warn', key: pair.pair},
+      icon(pair.phase === 'releasing' ? 'play' : 'pause'),
+      h(
+        'div',
+        {class: 'item-body'},
+        h('p', {class: 'strong'}, pair.words),
+        h(
+          'p',
+          {class: 'quiet'},
+          PHASES[pair.phase] || pair.phase,
+          ' since ',
+          when(pair.since),
+          pair.next_poll ? ['; DNS is looked at again ', when(pair.next_poll)] : '',
+          pair.next_probe ? ['; the next probe ', when(pair.next_probe)] : '',
+          pair.until ? [', until ', when(pair.until)] : '',
+        ),
+        pair.reply
+          ? h(
+              'figure',
+              {class: 'reply'},
+              h('figcaption', {}, 'They said', pair.host ? ` (${pair.host})` : ''),
+              h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, pair.reply),
+            )
+          : null,
+        pair.advice ? h('p', {}, pair.advice) : null,
+        found ? h('details', {}, h('summary', {}, 'What was found in DNS'), h('pre', {tabindex: '0'}, found)) : null,
+        h(
+          'div',
+          {class: 'buttons'},
+          resumeButton(pair, mayNot, refresh),
+          pair.sender ? h('a', {class: 'button', href: link('domains', pair.sender)}, 'Check its records') : null,
+          pair.first_message ? h('a', {class: 'button', href: link('message', pair.first_message)}, 'The first message') : null,
+          pair.link ? outside(pair.link, 'What they say about it') : null,
+        ),
+      ),
+    );
   }
 
   return {
@@ -47,18 +160,140 @@ export function providersView(context) {
       const slowed = status.daemon.shaping?.slowed || [];
       const warming = (status.daemon.shaping?.warm_up || []).filter((one) => one.allowed_today !== undefined);
       const marks = status.daemon.shaping?.bulk_marks || [];
-      const rows = Object.entries(day.providers).map(([name, sums]) => ({name, ...sums, tried: sums.delivered + sums.deferred + sums.failed})).sort((a, b) => (a.name === '') - (b.name === '') || b.tried - a.tried);
-      show(place,
-        h('div', {class: 'view-head', key: 'head'}, h('div', {}, h('h1', {}, 'Providers'), h('p', {class: 'quiet'}, 'Who took your mail in the last 24 hours, and what is held back')), h('div', {class: 'buttons'}, suspend(rows.map((one) => one.name)))),
-        pairs.length ? h('section', {key: 'pairs', 'aria-labelledby': 'pairs-title'}, h('h2', {id: 'pairs-title'}, 'Held back'), h('ul', {class: 'attention'}, pairs.map(pairPanel))) : null,
-        slowed.length ? h('section', {key: 'slowed', 'aria-labelledby': 'slowed-title'}, h('h2', {id: 'slowed-title'}, 'Slowed down'), h('ul', {class: 'attention'}, slowed.map((one) => h('li', {class: 'panel item warn', key: one.what}, icon('clock'), h('div', {class: 'item-body'}, h('p', {class: 'strong'}, one.what), h('p', {class: 'quiet'}, one.next, one.until ? [' Paused until ', when(one.until), '.'] : ''), one.reply ? h('p', {class: 'said'}, one.reply) : null))))) : null,
-        h('section', {class: 'panel flush', key: 'table', 'aria-label': 'Deliveries by provider'},
-          rows.length ? h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of providers'}, h('table', {class: 'wide-table'},
-            h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, 'Provider'), h('th', {scope: 'col', class: 'figure'}, 'Went through'), h('th', {scope: 'col', class: 'figure'}, 'Delivered'), h('th', {scope: 'col', class: 'figure'}, 'Put off'), h('th', {scope: 'col', class: 'figure'}, 'Failed'), h('th', {scope: 'col', class: 'hours'}, 'By the hour'))),
-            h('tbody', {}, rows.map((one) => h('tr', {key: one.name || 'others'}, h('th', {scope: 'row'}, one.name ? h('a', {href: link('why', one.name)}, providerName(one.name)) : 'Others'), h('td', {class: 'figure strong'}, share(one.delivered, one.tried)), h('td', {class: 'figure'}, number(one.delivered)),
-              h('td', {class: `figure ${one.deferred ? 'warn' : 'quiet'}`}, number(one.deferred)), h('td', {class: `figure ${one.failed ? 'bad' : 'quiet'}`}, number(one.failed)), h('td', {class: 'hours'}, hours(one, day))))))) : empty('globe', 'No delivery in the last 24 hours', 'Each provider that took mail, or did not, gets a line here.')),
-        warming.length ? h('section', {class: 'panel', key: 'warming'}, h('div', {class: 'panel-head'}, h('h2', {}, 'Warming up new addresses')), h('ul', {class: 'plain'}, warming.map((one) => h('li', {}, h('strong', {}, one.what), ` ${number(one.sent_today)} of today’s ${number(one.allowed_today)}. `, h('span', {class: 'quiet'}, one.next))))) : null,
-        marks.length ? h('section', {class: 'panel', key: 'marks'}, h('div', {class: 'panel-head'}, h('h2', {}, 'Towards the bulk marks')), h('ul', {class: 'plain'}, marks.map((one) => h('li', {}, h('strong', {}, one.what), ` ${number(one.sent_in_a_day)} of ${number(one.mark)} in 24 hours. `, h('span', {class: 'quiet'}, one.reached || ''))))) : null);
+      const rows = Object.entries(day.providers)
+        .map(([name, sums]) => ({name, ...sums, tried: sums.delivered + sums.deferred + sums.failed}))
+        .sort((a, b) => (a.name === '') - (b.name === '') || b.tried - a.tried);
+      show(
+        place,
+        h(
+          'div',
+          {class: 'view-head', key: 'head'},
+          h(
+            'div',
+            {},
+            h('h1', {}, 'Providers'),
+            h('p', {class: 'quiet'}, 'Who took your mail in the last 24 hours, and what is held back'),
+          ),
+          h('div', {class: 'buttons'}, suspend(rows.map((one) => one.name))),
+        ),
+        pairs.length
+          ? h(
+              'section',
+              {key: 'pairs', 'aria-labelledby': 'pairs-title'},
+              h('h2', {id: 'pairs-title'}, 'Held back'),
+              h('ul', {class: 'attention'}, pairs.map(pairPanel)),
+            )
+          : null,
+        slowed.length
+          ? h(
+              'section',
+              {key: 'slowed', 'aria-labelledby': 'slowed-title'},
+              h('h2', {id: 'slowed-title'}, 'Slowed down'),
+              h(
+                'ul',
+                {class: 'attention'},
+                slowed.map((one) =>
+                  h(
+                    'li',
+                    {class: 'panel item warn', key: one.what},
+                    icon('clock'),
+                    h(
+                      'div',
+                      {class: 'item-body'},
+                      h('p', {class: 'strong'}, one.what),
+                      h('p', {class: 'quiet'}, one.next, one.until ? [' Paused until ', when(one.until), '.'] : ''),
+                      one.reply ? h('p', {class: 'said'}, one.reply) : null,
+                    ),
+                  ),
+                ),
+              ),
+            )
+          : null,
+        h(
+          'section',
+          {class: 'panel flush', key: 'table', 'aria-label': 'Deliveries by provider'},
+          rows.length
+            ? h(
+                'div',
+                {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of providers'},
+                h(
+                  'table',
+                  {class: 'wide-table'},
+                  h(
+                    'thead',
+                    {},
+                    h(
+                      'tr',
+                      {},
+                      h('th', {scope: 'col'}, 'Provider'),
+                      h('th', {scope: 'col', class: 'figure'}, 'Went through'),
+                      h('th', {scope: 'col', class: 'figure'}, 'Delivered'),
+                      h('th', {scope: 'col', class: 'figure'}, 'Put off'),
+                      h('th', {scope: 'col', class: 'figure'}, 'Failed'),
+                      h('th', {scope: 'col', class: 'hours'}, 'By the hour'),
+                    ),
+                  ),
+                  h(
+                    'tbody',
+                    {},
+                    rows.map((one) =>
+                      h(
+                        'tr',
+                        {key: one.name || 'others'},
+                        h('th', {scope: 'row'}, one.name ? h('a', {href: link('why', one.name)}, providerName(one.name)) : 'Others'),
+                        h('td', {class: 'figure strong'}, share(one.delivered, one.tried)),
+                        h('td', {class: 'figure'}, number(one.delivered)),
+                        h('td', {class: `figure ${one.deferred ? 'warn' : 'quiet'}`}, number(one.deferred)),
+                        h('td', {class: `figure ${one.failed ? 'bad' : 'quiet'}`}, number(one.failed)),
+                        h('td', {class: 'hours'}, hours(one, day)),
+                      ),
+                    ),
+                  ),
+                ),
+              )
+            : empty('globe', 'No delivery in the last 24 hours', 'Each provider that took mail, or did not, gets a line here.'),
+        ),
+        warming.length
+          ? h(
+              'section',
+              {class: 'panel', key: 'warming'},
+              h('div', {class: 'panel-head'}, h('h2', {}, 'Warming up new addresses')),
+              h(
+                'ul',
+                {class: 'plain'},
+                warming.map((one) =>
+                  h(
+                    'li',
+                    {},
+                    h('strong', {}, one.what),
+                    ` ${number(one.sent_today)} of today’s ${number(one.allowed_today)}. `,
+                    h('span', {class: 'quiet'}, one.next),
+                  ),
+                ),
+              ),
+            )
+          : null,
+        marks.length
+          ? h(
+              'section',
+              {class: 'panel', key: 'marks'},
+              h('div', {class: 'panel-head'}, h('h2', {}, 'Towards the bulk marks')),
+              h(
+                'ul',
+                {class: 'plain'},
+                marks.map((one) =>
+                  h(
+                    'li',
+                    {},
+                    h('strong', {}, one.what),
+                    ` ${number(one.sent_in_a_day)} of ${number(one.mark)} in 24 hours. `,
+                    h('span', {class: 'quiet'}, one.reached || ''),
+                  ),
+                ),
+              ),
+            )
+          : null,
+      );
     },
     wants: isOfMail,
   };
@@ -71,14 +306,18 @@ function hours(one, day) {
   for (let at = day.from; at <= day.to; at += day.step_seconds) all.push(rows.get(at) || [at, 0, 0, 0]);
   const most = Math.max(...all.map((row) => row[1] + row[2] + row[3]), 1);
   const height = 28;
-  return h('svg', {class: 'hours-chart', viewBox: `0 0 ${all.length * 6} ${height}`, width: all.length * 6, height, 'aria-hidden': 'true'}, all.map((row, index) => {
-    let below = 0;
-    return KINDS.map((kind, place) => {
-      const value = row[place + 1];
-      if (!value) return null;
-      const length = Math.max(1.5, (value / most) * (height - 2));
-      below += length;
-      return h('rect', {x: index * 6, y: (height - below).toFixed(1), width: 4.5, height: length.toFixed(1), class: `bar ${kind.name}`});
-    });
-  }));
+  return h(
+    'svg',
+    {class: 'hours-chart', viewBox: `0 0 ${all.length * 6} ${height}`, width: all.length * 6, height, 'aria-hidden': 'true'},
+    all.map((row, index) => {
+      let below = 0;
+      return KINDS.map((kind, place) => {
+        const value = row[place + 1];
+        if (!value) return null;
+        const length = Math.max(1.5, (value / most) * (height - 2));
+        below += length;
+        return h('rect', {x: index * 6, y: (height - below).toFixed(1), width: 4.5, height: length.toFixed(1), class: `bar ${kind.name}`});
+      });
+    }),
+  );
 }

@@ -7,7 +7,7 @@ import {icon} from './icons.js';
 import {addressOf, classWords, count, number, when} from './words.js';
 
 const PAGE = 50;
-const MOST_KEPT_FRESH = 200;   // as many as one question may ask for; of longer lists only these are brought up to date
+const MOST_KEPT_FRESH = 200; // as many as one question may ask for; of longer lists only these are brought up to date
 
 const FILTERS = [
   {name: 'domain', words: 'Recipient’s domain', hint: 'gmail.com'},
@@ -48,11 +48,46 @@ export function queueView(context) {
   }
 
   function draw() {
-    show(place,
-      h('div', {class: 'view-head', key: 'head'}, h('div', {}, h('h1', {}, 'Queue'), h('p', {class: 'quiet'}, total ? `${count(total, 'recipient')} of ${count(messages, 'message')} ${total === 1 ? 'waits' : 'wait'}` : 'No mail waits')),
-        total ? h('div', {class: 'buttons'}, deed({words: 'Try all now', name: 'again', reason: mayNot, after: refresh, run: flush, before: () => (total < 500 ? true : ask({title: 'Try all of it now?', words: `${count(total, 'recipient')} will be tried as quickly as the receivers’ limits allow.`, yes: 'Try now'}))})) : null),
+    show(
+      place,
+      h(
+        'div',
+        {class: 'view-head', key: 'head'},
+        h(
+          'div',
+          {},
+          h('h1', {}, 'Queue'),
+          h(
+            'p',
+            {class: 'quiet'},
+            total ? `${count(total, 'recipient')} of ${count(messages, 'message')} ${total === 1 ? 'waits' : 'wait'}` : 'No mail waits',
+          ),
+        ),
+        total
+          ? h(
+              'div',
+              {class: 'buttons'},
+              deed({
+                words: 'Try all now',
+                name: 'again',
+                reason: mayNot,
+                after: refresh,
+                run: flush,
+                before: () =>
+                  total < 500
+                    ? true
+                    : ask({
+                        title: 'Try all of it now?',
+                        words: `${count(total, 'recipient')} will be tried as quickly as the receivers’ limits allow.`,
+                        yes: 'Try now',
+                      }),
+              }),
+            )
+          : null,
+      ),
       total || value ? form() : null,
-      entries.length ? list() : fetched ? nothing() : loading());
+      entries.length ? list() : fetched ? nothing() : loading(),
+    );
   }
   let messages = 0;
 
@@ -62,45 +97,132 @@ export function queueView(context) {
   };
 
   function nothing() {
-    if (value) return h('div', {class: 'panel'}, empty('search', 'Nothing of that waits', `No message in the queue has the ${filter.words.toLowerCase()} “${value}”.`, h('button', {type: 'button', class: 'button', onclick: () => { location.hash = link('queue'); }}, 'Show all')));
+    if (value)
+      return h(
+        'div',
+        {class: 'panel'},
+        empty(
+          'search',
+          'Nothing of that waits',
+          `No message in the queue has the ${filter.words.toLowerCase()} “${value}”.`,
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'button',
+              onclick: () => {
+                location.hash = link('queue');
+              },
+            },
+            'Show all',
+          ),
+        ),
+      );
     return h('div', {class: 'panel'}, empty('check', 'The queue is empty', 'All mail has been delivered, or returned to its sender.'));
   }
 
   function form() {
-    return h('form', {class: 'filter', key: 'filter', role: 'search', 'aria-label': 'Filter the queue', onsubmit: (event) => {
-      event.preventDefault();
-      const data = new FormData(event.target);
-      const wanted = String(data.get('value')).trim();
-      const to = wanted ? link('queue', data.get('by'), wanted) : link('queue');
-      if (location.hash === to) refresh();
-      else location.hash = to;
-    }},
-    h('label', {class: 'filter-by'}, h('span', {class: 'out-of-sight'}, 'Filter by'), h('select', {name: 'by', onchange: (event) => {
-      const chosen = FILTERS.find((one) => one.name === event.target.value);
-      event.target.form.elements.value.placeholder = chosen.hint;
-    }}, FILTERS.map((one) => h('option', {value: one.name, selected: one === filter}, one.words)))),
-    h('input', {name: 'value', type: 'search', value, placeholder: filter.hint, 'aria-label': 'Value to filter by', autocomplete: 'off', spellcheck: 'false'}),
-    h('button', {type: 'submit', class: 'button'}, 'Filter'), value ? h('a', {class: 'button quiet-button', href: link('queue')}, 'Show all') : null);
+    return h(
+      'form',
+      {
+        class: 'filter',
+        key: 'filter',
+        role: 'search',
+        'aria-label': 'Filter the queue',
+        onsubmit: (event) => {
+          event.preventDefault();
+          const data = new FormData(event.target);
+          const wanted = String(data.get('value')).trim();
+          const to = wanted ? link('queue', data.get('by'), wanted) : link('queue');
+          if (location.hash === to) refresh();
+          else location.hash = to;
+        },
+      },
+      h(
+        'label',
+        {class: 'filter-by'},
+        h('span', {class: 'out-of-sight'}, 'Filter by'),
+        h(
+          'select',
+          {
+            name: 'by',
+            onchange: (event) => {
+              const chosen = FILTERS.find((one) => one.name === event.target.value);
+              event.target.form.elements.value.placeholder = chosen.hint;
+            },
+          },
+          FILTERS.map((one) => h('option', {value: one.name, selected: one === filter}, one.words)),
+        ),
+      ),
+      h('input', {
+        name: 'value',
+        type: 'search',
+        value,
+        placeholder: filter.hint,
+        'aria-label': 'Value to filter by',
+        autocomplete: 'off',
+        spellcheck: 'false',
+      }),
+      h('button', {type: 'submit', class: 'button'}, 'Filter'),
+      value ? h('a', {class: 'button quiet-button', href: link('queue')}, 'Show all') : null,
+    );
   }
 
   function list() {
-    return h('div', {class: 'panel flush', key: 'list'},
-      h('div', {class: 'rows', role: 'table', 'aria-label': 'Messages that wait'},
-        h('div', {role: 'rowgroup', class: 'rows-head'}, h('div', {role: 'row', class: 'row'}, ['Message', 'Why it waits', 'Next try', 'Taken in'].map((name) => h('div', {role: 'columnheader'}, name)))),
-        h('div', {role: 'rowgroup'}, entries.map(row))),
-      next ? h('div', {class: 'more-row'}, h('button', {type: 'button', class: 'button', 'aria-busy': reading ? 'true' : null, onclick: more}, reading ? 'Loading…' : `Show more`), h('span', {class: 'quiet'}, `${number(entries.length)} of ${number(messages)} shown`)) : null);
+    return h(
+      'div',
+      {class: 'panel flush', key: 'list'},
+      h(
+        'div',
+        {class: 'rows', role: 'table', 'aria-label': 'Messages that wait'},
+        h(
+          'div',
+          {role: 'rowgroup', class: 'rows-head'},
+          h(
+            'div',
+            {role: 'row', class: 'row'},
+            ['Message', 'Why it waits', 'Next try', 'Taken in'].map((name) => h('div', {role: 'columnheader'}, name)),
+          ),
+        ),
+        h('div', {role: 'rowgroup'}, entries.map(row)),
+      ),
+      next
+        ? h(
+            'div',
+            {class: 'more-row'},
+            h(
+              'button',
+              {type: 'button', class: 'button', 'aria-busy': reading ? 'true' : null, onclick: more},
+              reading ? 'Loading…' : `Show more`,
+            ),
+            h('span', {class: 'quiet'}, `${number(entries.length)} of ${number(messages)} shown`),
+          )
+        : null,
+    );
   }
 
   function row(entry) {
     const recipients = entry.recipients || [];
-    const worst = recipients.find((one) => one.held) || recipients.find((one) => one.state === 'held') || recipients.find((one) => one.reply) || recipients[0];
+    const worst =
+      recipients.find((one) => one.held) ||
+      recipients.find((one) => one.state === 'held') ||
+      recipients.find((one) => one.reply) ||
+      recipients[0];
     const others = (entry.recipient_count || recipients.length) - 1;
-    return h('div', {role: 'row', class: 'row', key: entry.id},
-      h('div', {role: 'cell', class: 'cell-main'}, h('a', {href: link('message', entry.id), class: 'row-link'}, recipients[0] ? recipients[0].address : entry.id), others > 0 ? h('span', {class: 'badge'}, `+${number(others)}`) : null,
-        h('span', {class: 'row-from'}, 'from ', addressOf(entry.from))),
+    return h(
+      'div',
+      {role: 'row', class: 'row', key: entry.id},
+      h(
+        'div',
+        {role: 'cell', class: 'cell-main'},
+        h('a', {href: link('message', entry.id), class: 'row-link'}, recipients[0] ? recipients[0].address : entry.id),
+        others > 0 ? h('span', {class: 'badge'}, `+${number(others)}`) : null,
+        h('span', {class: 'row-from'}, 'from ', addressOf(entry.from)),
+      ),
       h('div', {role: 'cell', class: 'cell-why'}, reasonOf(entry, worst)),
       h('div', {role: 'cell', class: 'cell-next'}, h('span', {class: 'cell-label'}, 'Next try '), worst ? nextOf(worst) : '–'),
-      h('div', {role: 'cell', class: 'cell-age'}, h('span', {class: 'cell-label'}, 'Taken in '), when(entry.accepted_at)));
+      h('div', {role: 'cell', class: 'cell-age'}, h('span', {class: 'cell-label'}, 'Taken in '), when(entry.accepted_at)),
+    );
   }
 
   return {
@@ -122,9 +244,14 @@ export function queueView(context) {
 
 export function reasonOf(entry, recipient) {
   if (!recipient) return '–';
-  if (entry.suspension) return [h('span', {class: 'chip warn'}, icon('lock'), 'user suspended'), h('span', {class: 'row-reply'}, entry.suspension.reason || '')];
+  if (entry.suspension)
+    return [
+      h('span', {class: 'chip warn'}, icon('lock'), 'user suspended'),
+      h('span', {class: 'row-reply'}, entry.suspension.reason || ''),
+    ];
   if (recipient.delivering) return h('span', {class: 'chip good'}, icon('go'), 'on its way');
-  if (recipient.state === 'held') return h('span', {class: 'chip warn'}, icon('pause'), recipient.held_by === 'suspension' ? 'user suspended' : 'held by an operator');
+  if (recipient.state === 'held')
+    return h('span', {class: 'chip warn'}, icon('pause'), recipient.held_by === 'suspension' ? 'user suspended' : 'held by an operator');
   if (recipient.held) return [h('span', {class: 'chip warn'}, icon('pause'), 'held'), h('span', {class: 'row-reply'}, recipient.held)];
   if (!recipient.attempts) return h('span', {class: 'chip'}, icon('clock'), 'not tried yet');
   return [h('span', {class: 'chip'}, classWords(recipient.class) || 'put off'), h('span', {class: 'row-reply'}, recipient.reply)];

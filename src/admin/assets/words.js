@@ -11,7 +11,11 @@ export function span(seconds) {
   let rest = Math.max(0, Math.round(seconds));
   if (rest < 60) return `${rest} s`;
   const parts = [];
-  for (const [unit, length] of [['d', 86400], ['h', 3600], ['min', 60]]) {
+  for (const [unit, length] of [
+    ['d', 86400],
+    ['h', 3600],
+    ['min', 60],
+  ]) {
     if (rest >= length && parts.length < 2) parts.push(`${Math.floor(rest / length)} ${unit}`);
     rest %= length;
     if (parts.length && unit === 'h') break;
@@ -20,7 +24,8 @@ export function span(seconds) {
   return parts.join(' ');
 }
 
-export const share = (part, all) => (all === 0 ? '–' : part === all ? '100 %' : `${Math.min(99.9, Math.floor((1000 * part) / all) / 10)} %`);
+export const share = (part, all) =>
+  all === 0 ? '–' : part === all ? '100 %' : `${Math.min(99.9, Math.floor((1000 * part) / all) / 10)} %`;
 
 const clock = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'});
 const day = new Intl.DateTimeFormat(undefined, {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23'});
@@ -28,7 +33,9 @@ const full = new Intl.DateTimeFormat(undefined, {dateStyle: 'full', timeStyle: '
 
 export const clockOf = (milliseconds) => clock.format(milliseconds);
 export function stamp(milliseconds) {
-  return Date.now() - milliseconds < 18 * 3600e3 && milliseconds - Date.now() < 18 * 3600e3 ? clock.format(milliseconds) : day.format(milliseconds);
+  return Date.now() - milliseconds < 18 * 3600e3 && milliseconds - Date.now() < 18 * 3600e3
+    ? clock.format(milliseconds)
+    : day.format(milliseconds);
 }
 
 // "3 min ago", "in 12 min", with the exact time behind it.
@@ -42,9 +49,27 @@ export function when(text, now = Date.now()) {
 
 // What a class of refusals means, in two or three words (docs/REFUSALS.md).
 const CLASSES = {
-  temp: 'passing trouble', grey: 'greylisting', throttle: 'too much at a time', auth: 'not authenticated', tlsreq: 'TLS wanted', rep: 'reputation', content: 'content refused', rfc: 'malformed',
-  'rcpt-perm': 'no such mailbox', 'rcpt-full': 'mailbox full', size: 'too large', proto: 'dialogue broken', relay: 'not their domain', mbr: 'not wanted', local: 'waits for us', dns: 'no way in DNS',
-  connection: 'no connection', expired: 'time is over', suppressed: 'suppressed', permanent: 'refused for good', bounced: 'given up by operator',
+  temp: 'passing trouble',
+  grey: 'greylisting',
+  throttle: 'too much at a time',
+  auth: 'not authenticated',
+  tlsreq: 'TLS wanted',
+  rep: 'reputation',
+  content: 'content refused',
+  rfc: 'malformed',
+  'rcpt-perm': 'no such mailbox',
+  'rcpt-full': 'mailbox full',
+  size: 'too large',
+  proto: 'dialogue broken',
+  relay: 'not their domain',
+  mbr: 'not wanted',
+  local: 'waits for us',
+  dns: 'no way in DNS',
+  connection: 'no connection',
+  expired: 'time is over',
+  suppressed: 'suppressed',
+  permanent: 'refused for good',
+  bounced: 'given up by operator',
 };
 export const classWords = (name) => CLASSES[name] || name || '';
 
@@ -56,7 +81,15 @@ export const VERDICTS = {
   SKIP: {tone: 'quiet', icon: 'dash', words: 'Not looked at'},
 };
 
-const PROVIDERS = {google: 'Google', gmail: 'Gmail', yahoo: 'Yahoo', outlook: 'Outlook', microsoft: 'Microsoft', apple: 'Apple', '': 'Others'};
+const PROVIDERS = {
+  google: 'Google',
+  gmail: 'Gmail',
+  yahoo: 'Yahoo',
+  outlook: 'Outlook',
+  microsoft: 'Microsoft',
+  apple: 'Apple',
+  '': 'Others',
+};
 export const providerName = (name) => PROVIDERS[name] || name;
 
 export const addressOf = (text) => (text === '' ? 'the null sender' : text);
