@@ -1,4 +1,4 @@
-// Accepts admin connections and serves their requests one after the other.
+// Accepts admin connections by both doors, and serves the requests of each one after the other.
 #include "admin/server.hpp"
 
 #include <sys/stat.h>
@@ -10,10 +10,12 @@
 #include <list>
 #include <optional>
 
+#include "admin/access.hpp"
 #include "admin/endpoint.hpp"
 #include "admin/event_feed.hpp"
 #include "admin/http.hpp"
 #include "base/log.hpp"
+#include "base/seldom.hpp"
 #include "base/text.hpp"
 #include "net/asio.hpp"
 #include "net/deadline.hpp"
@@ -37,10 +39,22 @@ struct Session {
     std::optional<Answer> answer;
     bool waiting = false;  // an answer that comes after its time is not wanted
     std::uint64_t questions = 0;  // nor is it the next one's
-    Visitor visitor;
+    Visitor visitor;           // by the kernel's word alone; each request may show a token
     bool turned_away = false;  // there are too many of his kind
+    bool by_socket = true;
+    bool near = true;          // the peer is on this machine
+    bool known = false;        // over TCP: it has shown a token or the cookie of a session
+    bool listening = true;     // waits for a request, and would be no loss where it is a stranger's
 };
 using SessionPtr = std::shared_ptr<Session>;
+
+// Where connections come in.
+struct Door {
+    Door(boost::asio::io_context& io, net::Listener opened, bool unix_socket) : listener(std::move(opened)), room(io), by_socket(unix_socket) {}
+    net::Listener listener;
+    steady_timer room;         // cancelled when a connection ends, or at stop
+    bool by_socket;
+};
 
 }  // namespace
 
@@ -50,8 +64,7 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
         : io(context),
           options(std::move(given)),
           bounds(limits),
-          core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})),
-          room(context) {
+          core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})) {
         core->events = std::make_shared<EventFeed>(context);
     }
 
@@ -59,33 +72,61 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
     AdminOptions options;
     ServerBounds bounds;
     CorePtr core;
-    std::optional<net::Listener> listener;
-    std::list<SessionPtr> sessions;
-    steady_timer room;  // cancelled when a connection ends, or at stop
+    std::list<Door> doors;
+    std::list<SessionPtr> sessions;   // in the order of their coming
+    Seldom refusals{std::chrono::minutes(1)};
     std::vector<std::uint32_t> operators;  // uids, beside root's and our own
 
-    static net::awaitable<void> accept_all(std::shared_ptr<State> self);
+    static net::awaitable<void> accept_all(std::shared_ptr<State> self, Door& door);
     static net::awaitable<void> serve(std::shared_ptr<State> self, SessionPtr session);
     static net::awaitable<Answer> answer_of(std::shared_ptr<State> self, SessionPtr session, UniqueFunction<void(Respond)> ask);
     static net::awaitable<bool> write(std::shared_ptr<State> self, SessionPtr session, std::string wire);
     void identify(Session& session) const;
+    [[nodiscard]] bool has_room(const Door& door);
+    void tell_refused(const Session& session, const Answer& answer);
     void spawn(SessionPtr session);
 };
 
-net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self) {
+// Over TCP strangers have some of the places only; where these are taken, the oldest who only waits is closed, and his place is free soon.
+bool AdminServer::State::has_room(const Door& door) {
+    std::size_t present = 0, strangers = 0;
+    SessionPtr oldest;
+    for (const SessionPtr& session : sessions) {
+        if (session->by_socket != door.by_socket) continue;
+        ++present;
+        if (session->by_socket || session->known) continue;
+        ++strangers;
+        if (!oldest && session->listening && session->stream.is_open()) oldest = session;
+    }
+    if (door.by_socket) return present < bounds.connections;
+    if (strangers < bounds.strangers) return present < bounds.tcp_connections;
+    if (oldest) oldest->stream.close();
+    return false;
+}
+
+void AdminServer::State::tell_refused(const Session& session, const Answer& answer) {
+    if (const auto times = refusals.happened(std::chrono::steady_clock::now())) {
+        log::warning("admin_refused").kv("peer", session.by_socket ? "uid " + std::to_string(session.visitor.uid) : session.stream.peer().to_string())
+            .kv("status", static_cast<std::uint64_t>(answer.status)).kv("reason", answer.body).kv("times", *times);
+    }
+}
+
+net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self, Door& door) {
     while (!self->core->stopped) {
-        if (self->sessions.size() >= self->bounds.connections) {
-            self->room.expires_at(SteadyTime::max());
-            auto [cancelled] = co_await self->room.async_wait(kAwait);
+        if (!self->has_room(door)) {
+            door.room.expires_at(SteadyTime::max());
+            auto [cancelled] = co_await door.room.async_wait(kAwait);
             static_cast<void>(cancelled);
             continue;
         }
-        net::AcceptResult accepted = co_await self->listener->accept(self->io);
+        net::AcceptResult accepted = co_await door.listener.accept(self->io);
         if (self->core->stopped) {
             break;
         }
         if (accepted.ok()) {
-            self->spawn(std::make_shared<Session>(self->io, std::move(*accepted.stream)));
+            auto session = std::make_shared<Session>(self->io, std::move(*accepted.stream));
+            session->by_socket = door.by_socket;
+            self->spawn(std::move(session));
             continue;
         }
         if (accepted.error == boost::asio::error::operation_aborted) {
@@ -94,13 +135,18 @@ net::awaitable<void> AdminServer::State::accept_all(std::shared_ptr<State> self)
         // Out of descriptors or memory: the connection stays in the kernel's queue until there are some
         // again.
         log::warning("admin_accept").kv("error", accepted.error.message());
-        self->room.expires_after(std::chrono::milliseconds(200));
-        auto [waited] = co_await self->room.async_wait(kAwait);
+        door.room.expires_after(std::chrono::milliseconds(200));
+        auto [waited] = co_await door.room.async_wait(kAwait);
         static_cast<void>(waited);
     }
 }
 
 void AdminServer::State::identify(Session& session) const {
+    if (!session.by_socket) {
+        const auto& address = session.stream.peer().ip;
+        session.near = address && address->is_loopback();
+        return;
+    }
     const auto peer = session.stream.credentials();
     session.visitor.uid = peer ? static_cast<std::uint32_t>(peer->uid) : UINT32_MAX;
     const bool operates = peer && (peer->uid == 0 || peer->uid == ::geteuid() ||
@@ -109,7 +155,7 @@ void AdminServer::State::identify(Session& session) const {
     if (operates) return;
     std::size_t visitors = 0, same = 0;
     for (const SessionPtr& other : sessions) {
-        if (other->visitor.sees_all() || other->turned_away) continue;
+        if (!other->by_socket || other->visitor.sees_all() || other->turned_away) continue;
         ++visitors;
         if (other->visitor.uid == session.visitor.uid) ++same;
     }
@@ -128,7 +174,7 @@ void AdminServer::State::spawn(SessionPtr session) {
         session->deadline.clear();
         session->stream.close();
         self->sessions.remove(session);
-        self->room.cancel();
+        for (Door& door : self->doors) door.room.cancel();
     };
     boost::asio::co_spawn(io, serve(self, session), std::move(ended));
 }
@@ -177,7 +223,8 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
     std::array<char, 4096> block;
     bool keep_alive = true;
     while (keep_alive && !self->core->stopped) {
-        session->deadline.set_after(bounds.read);
+        session->listening = true;
+        session->deadline.set_after(session->by_socket || session->known ? bounds.read : bounds.stranger_read);
         RequestReader::Progress progress = reader.feed(pending);
         while (progress == RequestReader::Progress::incomplete) {
             const net::IoResult read = co_await session->stream.read_some(block);
@@ -187,33 +234,58 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
             pending.append(block.data(), read.size);
             progress = reader.feed(pending);
         }
+        session->listening = false;
         Answer answer;
+        Credential credential;
         keep_alive = false;
         bool chunks = false;
+        bool head = false;
         if (progress == RequestReader::Progress::refused) {
             answer = reader.refusal();
         } else {
             Request request = reader.take();
             request.visitor = session->visitor;
+            request.by_socket = session->by_socket;
+            request.near = session->near;
             request.answer_by = std::chrono::steady_clock::now() + bounds.answer;
             chunks = request.chunks;
+            head = request.method == "HEAD";
             keep_alive = request.keep_alive;
             session->deadline.clear();
-            UniqueFunction<void(Respond)> endpoint = [self, request = std::move(request)](Respond respond) {
-                route(self->core, request, std::move(respond));
-            };
-            answer = co_await answer_of(self, session, std::move(endpoint));
+            Judgement judged = self->core->access.judge(request, std::chrono::steady_clock::now());
+            credential = judged.credential;
+            request.visitor = judged.visitor;
+            if (judged.refusal) {
+                answer = std::move(*judged.refusal);
+                self->tell_refused(*session, answer);
+            } else {
+                session->known = session->known || judged.visitor.rights != Rights::none;
+                UniqueFunction<void(Respond)> endpoint = [self, request = std::move(request)](Respond respond) {
+                    route(self->core, request, std::move(respond));
+                };
+                answer = co_await answer_of(self, session, std::move(endpoint));
+                if (answer.delay > Duration::zero()) self->tell_refused(*session, answer);
+            }
+        }
+        if (answer.delay > Duration::zero() && !self->core->stopped) {
+            // So that the places of strangers bound how many tokens can be tried in a second.
+            session->answered.expires_after(answer.delay);
+            auto [waited] = co_await session->answered.async_wait(kAwait);
+            static_cast<void>(waited);
+            keep_alive = false;
         }
         if (self->core->stopped) {
             co_return;
         }
+        if (head) answer.more = nullptr;
         if (answer.more && !chunks) keep_alive = false;  // the connection's end is the answer's
-        std::string wire = to_wire(answer, keep_alive, chunks);
+        std::string wire = to_wire(answer, keep_alive, chunks, head);
         bool written = co_await write(self, session, std::move(wire));
         while (written && answer.more) {
             UniqueFunction<void(Respond)> rest = std::move(answer.more);
             answer = co_await answer_of(self, session, std::move(rest));
-            if (answer.status != 200 || self->core->stopped) {
+            // Who has logged out, or whose token is another one now, is told no more.
+            if (answer.status != 200 || self->core->stopped || !self->core->access.holds(credential, std::chrono::steady_clock::now())) {
                 co_return;
             }
             wire = piece_to_wire(answer.body, !answer.more, chunks);
@@ -233,30 +305,41 @@ AdminServer::~AdminServer() {
     stop();
 }
 
+void AdminServer::use(AccessRules rules) { state_->core->access.use(std::move(rules)); }
+
+std::optional<Endpoint> AdminServer::tcp_endpoint() const {
+    for (const Door& door : state_->doors)
+        if (!door.by_socket) return door.listener.endpoint();
+    return std::nullopt;
+}
+
 Result<void> AdminServer::start() {
-    if (state_->options.socket.empty()) {
-        return {};
-    }
-    for (const std::string& name : state_->options.operators) {
+    State& state = *state_;
+    for (const std::string& name : state.options.operators) {
         const auto uid = net::look_up_uid(name);
         if (!uid) {
             return Error{"admin.operators names " + text::safe_for_log(name, 100) +
                          ", and this machine has no such user; correct the name, or write his number"};
         }
-        state_->operators.push_back(*uid);
+        state.operators.push_back(*uid);
     }
-    Endpoint endpoint;
-    endpoint.unix_path = state_->options.socket;
-    // /run is empty after each boot, and nobody but the socket lives in its directory there.
-    if (const auto slash = endpoint.unix_path.rfind('/'); slash != std::string::npos && slash > 0) {
-        ::mkdir(endpoint.unix_path.substr(0, slash).c_str(), 0755);
+    if (const std::string& path = state.options.socket; !path.empty()) {
+        Endpoint endpoint;
+        endpoint.unix_path = path;
+        // /run is empty after each boot, and nobody but the socket lives in its directory there.
+        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash > 0) ::mkdir(path.substr(0, slash).c_str(), 0755);
+        auto listener = net::Listener::open(state.io, endpoint, state.options.socket_mode);
+        if (!listener) return Error{"the admin socket: " + listener.error().what};
+        state.doors.emplace_back(state.io, std::move(*listener), true);
     }
-    auto listener = net::Listener::open(state_->io, endpoint, state_->options.socket_mode);
-    if (!listener) {
-        return Error{"the admin socket: " + listener.error().what};
+    if (!state.options.listen.host.empty()) {
+        auto listener = net::Listener::open(state.io, state.options.listen);
+        if (!listener) return Error{"admin.listen: " + listener.error().what};
+        state.doors.emplace_back(state.io, std::move(*listener), false);
+        log::info("admin_listening").kv("address", state.doors.back().listener.endpoint().to_string())
+            .kv("dashboard", state.core->access.rules().dashboard).kv("read_only", state.core->access.rules().read_only);
     }
-    state_->listener.emplace(std::move(*listener));
-    boost::asio::co_spawn(state_->io, State::accept_all(state_), boost::asio::detached);
+    for (Door& door : state.doors) boost::asio::co_spawn(state.io, State::accept_all(state_, door), boost::asio::detached);
     return {};
 }
 
@@ -267,10 +350,10 @@ void AdminServer::stop() {
     }
     state.core->stopped = true;
     state.core->events->stop();
-    if (state.listener) {
-        state.listener->close();
+    for (Door& door : state.doors) {
+        door.listener.close();
+        door.room.cancel();
     }
-    state.room.cancel();
     for (const SessionPtr& session : state.sessions) {
         session->deadline.clear();
         session->stream.close();

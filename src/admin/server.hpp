@@ -1,5 +1,5 @@
-// The admin interface: HTTP with JSON bodies over a unix socket, for the command line and for the operator's
-// own tools.
+// The admin interface: HTTP with JSON bodies over a unix socket and over TCP, for the command line, the dashboard and the operator's own
+// tools.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/access.hpp"
 #include "admin/options.hpp"
 #include "auth/sender_tally.hpp"
 #include "base/clock.hpp"
@@ -171,6 +172,9 @@ struct ServerBounds {
     std::size_t connections = 32;  // further ones wait in the listen backlog
     std::size_t visitors = 16;     // of them, of users who may see their own mail only; further ones are answered 503
     std::size_t per_visitor = 4;   // and of one of these users
+    std::size_t tcp_connections = 32;  // beside those of the socket, so that no stranger keeps the command line out
+    std::size_t strangers = 16;    // of them, of those who have shown no token yet; a further one takes the place of the oldest who only waits
+    Duration stranger_read = std::chrono::seconds(10);   // as read
     std::size_t header_octets = 8 * 1024;
     std::size_t body_octets = 64 * 1024;
     Duration read = std::chrono::seconds(30);    // a whole request, also the idle time between two
@@ -178,38 +182,12 @@ struct ServerBounds {
     Duration write = std::chrono::seconds(30);
 };
 
-// Endpoints (answers are JSON but for the last three; errors are {"error": "..."}):
-//   GET /v1/health                     200 when mail can be stored, 503 with the reason when not
-//   GET /v1/status                     the store's figures and the daemon's
-//   GET /v1/queue?after=&limit=&domain=&from=&user=&uid=   one page; "next" is the `after` of the following page, or null
-//   GET /v1/queue/ID                   one message with all that is known of its recipients
-//   POST /v1/queue/ID/retry|hold|release|bounce   {"recipients": number of rows changed}
-//   DELETE /v1/queue/ID                the same; no DSN is sent
-//   POST /v1/reload
-//   GET /v1/users/suspended            who may not send for now
-//   POST /v1/users/suspend?user=&uid=&reason=, POST /v1/users/resume?user=&uid=    uid: of the system user of that name
-//   GET /v1/suspensions                pairs of sender and provider whose mail is held
-//   POST /v1/suspensions/suspend?sender=&provider=&for=&reason=, POST /v1/suspensions/resume?sender=&provider=
-//   GET /v1/suppressions?after=&limit=   addresses that no mail goes to; "next" is the `after` of the following page, or null
-//   POST /v1/suppressions/add?address=&reason=, POST /v1/suppressions/remove?address=   several addresses: a line each
-//   GET /v1/senders                    who has sent how much of late, by user and script
-//   GET /v1/guard                      addresses with failures or bans
-//   POST /v1/guard/forgive?address=    {"forgiven": whether anything was known}; ?all=true forgets all
-//   GET /v1/diagnosis?domain=&sender=&ip=   SPF, DKIM, DMARC, reverse DNS: what receivers find, and what to repair
-//   GET /v1/route?domain=&sender=      what would happen to mail from one domain to another, and why
-//   GET /v1/survey?by=&limit=          how old waiting mail is (by domain, sender or provider), and how deliveries ended of late
-//   GET /v1/why?what=                  why mail waits or what became of it: of a queue id, a recipient, a domain or a provider
-//   GET /v1/events?id=&domain=         what happens, live: one object of JSON a line, without end
-//   GET /v1/tls-reports                what was counted of TLS, by day and domain
-//   GET /v1/tls-reports/show?day=&domain=     the report of RFC 8460 as it would be sent now
-//   POST /v1/tls-reports/send?day=     sends what is over
-//   GET /metrics                       figures as Prometheus' text
-//   GET /mailq                         the whole queue as text, in the form of Postfix's mailq (SM-6)
-//   POST /mailq/flush?id=&site=        what waits is tried at once: one message, mail to one domain, or all (SM-9)
+// What can be asked is in the table of endpoints (places.hpp) and in docs/API.md. Answers are JSON but where a row says otherwise; errors
+// are {"error": "..."}.
 //
-// WHO MAY: root, the daemon's own user and admin.operators everything. Every other user of the machine may ask for the queue
-// (GET /v1/queue, GET /v1/queue/ID, GET /mailq, POST /mailq/flush) and finds his own mail in it, handed in under his uid without
-// a login; all else is answered 403.
+// WHO MAY: by the unix socket root, the daemon's own user and admin.operators everything, and every other user of the machine may ask for
+// the queue and finds his own mail in it, handed in under his uid without a login. Over TCP nobody may anything who shows no token; nor,
+// by the socket, a browser or a web server (access.hpp).
 //
 // THREADS: everything, the destructor included, on the io_context's one thread. The store must outlive the
 // server, and the io_context must outlive the store's last callback (stop the store first).
@@ -221,10 +199,14 @@ public:
     AdminServer(const AdminServer&) = delete;
     AdminServer& operator=(const AdminServer&) = delete;
 
-    // Binds the socket and starts to accept. A socket file left behind by a dead process is replaced; one
-    // that a living process answers on is an error. With an empty options.socket does nothing.
+    // Tokens and names from now on. Before start() and at each reload.
+    void use(AccessRules rules);
+    // Binds the socket and the address of TCP, each where it is not empty, and starts to accept. A socket file left behind by a dead
+    // process is replaced; one that a living process answers on is an error.
     [[nodiscard]] Result<void> start();
-    // Closes the listener and all connections, removes the socket file. Idempotent.
+    // As bound: with the port that the kernel chose for 0. Nothing where there is none.
+    [[nodiscard]] std::optional<Endpoint> tcp_endpoint() const;
+    // Closes the listeners and all connections, removes the socket file. Idempotent.
     void stop();
 
 private:

@@ -31,9 +31,10 @@ unsigned crypto_threads() { return std::max(1U, std::thread::hardware_concurrenc
 
 }  // namespace
 
-Daemon::Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store)
+Daemon::Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store, Confined confined)
     : config_path_(std::move(config_path)),
       plan_(std::move(plan)),
+      confined_(std::move(confined)),
       home_("posthorn"),
       crypto_(crypto_threads()),
       passwords_(1),
@@ -79,9 +80,20 @@ Result<void> Daemon::open() {
     server_ = std::make_unique<smtp::server::Server>(context, passwords_, disk_, *post_office_, plan_.runtime, std::random_device{}());
     server_->heed(suspended_mail_->list());
     for (const smtp::server::ListenerOptions& listener : plan_.config.server.listeners) {
-        const Result<void> bound = server_->listen(listener);
+        std::optional<net::BoundSocket> ready;
+        for (net::BoundSocket& socket : confined_.sockets) {
+            if (socket.fd && socket.endpoint == listener.address) ready = std::move(socket);
+        }
+        const Result<void> bound = server_->listen(listener, std::move(ready));
         if (!bound) return bound.error();
     }
+    for (const net::BoundSocket& socket : confined_.sockets) {
+        if (!socket.fd) continue;
+        log::warning("socket_unused").kv("address", socket.endpoint.to_string())
+            .kv("meaning", "the service manager opened it for us (posthorn.socket), but no [[listener]] has this address; it is closed")
+            .kv("action", "name the same addresses in posthorn.socket and in posthorn.toml");
+    }
+    confined_.sockets.clear();
     if (const Result<void> opened = open_unix_doors(); !opened) return opened;
 
     pickup_ = std::make_unique<Pickup>(context, disk_, *server_, *post_office_, *store_, *agent_);
@@ -102,8 +114,10 @@ Result<void> Daemon::open() {
         use_rules(std::move(rules));
     });
     key_rounds_ = std::make_unique<KeyRounds>(context, *resolver_, disk_, [this](auth::dkim::KeyTablePtr keys) { use_keys(std::move(keys)); });
+    heartbeat_ = std::make_unique<Heartbeat>(context, *store_, [this] { return status_line(); });
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
+    admin_->use(plan_.access);
     return admin_->start();
 }
 
@@ -165,6 +179,7 @@ void Daemon::run() {
         log::info("ready").kv("pid", static_cast<std::uint64_t>(::getpid())).kv("version", POSTHORN_VERSION);
         log::flush();
         tell_service_manager("READY=1");
+        heartbeat_->start();
     });
     home_.run();
     dismantle();
@@ -199,12 +214,15 @@ void Daemon::reload_and_log() {
 }
 
 Result<void> Daemon::reload() {
+    const ReloadNotice notice;
     config::Loaded loaded = config::load(config_path_);
     if (!loaded.mistakes.empty()) {
         std::string all;
         for (const config::Mistake& mistake : loaded.mistakes) all += (all.empty() ? "" : "; ") + mistake.to_string();
         return Error{std::move(all)};
     }
+    // First: what it does not allow would be told as a file that cannot be read.
+    if (std::string beyond = beyond_sandbox(confined_, loaded.config, config_path_); !beyond.empty()) return Error{std::move(beyond)};
     if (Result<bool> made = make_due_certificate(loaded.config, wall_now()); !made) return made.error();
     Plan plan = make_plan(std::move(loaded.config), plan_.tickets);
     if (!plan.problems.empty()) {
@@ -225,6 +243,7 @@ Result<void> Daemon::reload() {
     tls_reporter_->reload(plan.config.hostname, plan.config.delivery);
     agent_->reload(plan.settings);
     herald_->reload(plan.config, plan.events);
+    admin_->use(plan.access);
     log::configure(plan.config.log);
     // What a restart is needed for stays as it was, so that the next reload says so again.
     config::Config running = plan.config;
@@ -234,7 +253,10 @@ Result<void> Daemon::reload() {
     running.queue.min_free_space = plan_.config.queue.min_free_space;
     running.queue.inbox_limit = plan_.config.queue.inbox_limit;
     running.queue.journal = plan_.config.queue.journal;
-    running.admin = plan_.config.admin;
+    running.admin.socket = plan_.config.admin.socket;
+    running.admin.socket_mode = plan_.config.admin.socket_mode;
+    running.admin.listen = plan_.config.admin.listen;
+    running.admin.operators = plan_.config.admin.operators;
     plan_ = std::move(plan);
     plan_.config = std::move(running);
     serve_spools();
@@ -330,6 +352,7 @@ net::awaitable<void> Daemon::shut_down() {
     vitals_->stop();
     certificates_->stop();
     rule_rounds_->stop();
+    heartbeat_->stop();
 }
 
 void Daemon::dismantle() {
@@ -372,6 +395,7 @@ void Daemon::dismantle() {
     flush_timer_.reset();
     vitals_.reset();
     certificates_.reset();
+    heartbeat_.reset();
     rule_rounds_.reset();
     home_.destroy();
     store_.reset();

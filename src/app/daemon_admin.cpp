@@ -9,7 +9,9 @@
 #include "app/guard_view.hpp"
 #include "app/pair_view.hpp"
 #include "app/route_view.hpp"
+#include "app/sandbox_view.hpp"
 #include "app/tls_report_view.hpp"
+#include "config/reference.hpp"
 #include "delivery/suspending.hpp"
 
 namespace posthorn::app {
@@ -23,6 +25,7 @@ admin::Daemon Daemon::lend() {
     lent.status = [this] { return status_json(); };
     lent.metrics = [this] { return metrics(); };
     lent.reload = [this] { return reload(); };
+    lent.config = [this] { return config::show(plan_.config); };
     lent.change_suspension = [this](admin::SuspensionChange change, SuspendedMail::Done done) {
         suspended_mail_->change(std::move(change), wall_now(), std::move(done));
     };
@@ -43,6 +46,13 @@ admin::Daemon Daemon::lend() {
             if (outcome) *answer = std::move(outcome->pairs);
             else answer = outcome.error();
             done(std::move(answer));
+        });
+    };
+    lent.sandbox = [this](UniqueFunction<void(std::string)> done) {
+        // On another thread: the trials open files, and what confines one thread confines all.
+        net::asio::post(disk_, [this, directory = plan_.config.state_directory, done = std::move(done)]() mutable {
+            std::string told = boost::json::serialize(examine_sandbox(confined_, directory));
+            home_.post([told = std::move(told), done = std::move(done)]() mutable { done(std::move(told)); });
         });
     };
     lent.spooled = [this] { return pickup_->figures().waiting; };

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <utility>
 
+#include "app/admin_access.hpp"
 #include "app/certificates.hpp"
 #include "app/gateways.hpp"
 #include "auth/credentials.hpp"
@@ -306,6 +307,7 @@ Plan make_plan(config::Config config, std::shared_ptr<net::TicketKeys> tickets) 
     plan.runtime = make_runtime(plan.config, plan);
     plan.settings = make_settings(plan.config, plan);
     plan.events = make_event_plan(plan.config, plan.problems, plan.warnings);
+    plan.access = make_access(plan.config, plan.problems, plan.warnings);
     return plan;
 }
 
@@ -320,7 +322,8 @@ std::vector<std::string> needs_restart(const config::Config& running, const conf
     if (old_queue.inbox_limit != new_queue.inbox_limit) differences.emplace_back("queue.inbox_limit");
     if (old_queue.journal.max_rows != new_queue.journal.max_rows) differences.emplace_back("journal.max_rows");
     if (old_queue.journal.keep != new_queue.journal.keep) differences.emplace_back("journal.keep");
-    if (running.admin.socket != wanted.admin.socket || running.admin.socket_mode != wanted.admin.socket_mode) {
+    if (running.admin.socket != wanted.admin.socket || running.admin.socket_mode != wanted.admin.socket_mode ||
+        running.admin.listen != wanted.admin.listen || running.admin.operators != wanted.admin.operators) {
         differences.emplace_back("admin");
     }
     return differences;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/access.hpp"
 #include "app/event_plan.hpp"
 #include "config/config.hpp"
 #include "delivery/agent.hpp"
@@ -18,6 +19,7 @@ struct Plan {
     std::shared_ptr<const smtp::server::Runtime> runtime;
     std::shared_ptr<const delivery::Settings> settings;
     EventPlan events;
+    admin::AccessRules access;
     // A plan with problems is not carried out: the daemon does not start, a reload keeps what it has.
     std::vector<std::string> problems;
     std::shared_ptr<net::TicketKeys> tickets;
