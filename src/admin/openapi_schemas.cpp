@@ -148,10 +148,43 @@ std::string_view openapi_schemas() {
     "hour": {"$ref": "#/components/schemas/SenderUse"}, "day": {"$ref": "#/components/schemas/SenderUse"},
     "last": {"$ref": "#/components/schemas/Time"}, "suspended": {"type": "boolean"}}}}}},
 
-"History": {"type": "object", "additionalProperties": true, "description": "docs/DASHBOARD.md"},
-"Domains": {"type": "object", "additionalProperties": true, "description": "docs/DASHBOARD.md"},
-"Doctor": {"type": "object", "additionalProperties": true, "description": "docs/DOCTOR.md"},
-"Records": {"type": "object", "additionalProperties": true, "description": "docs/DNS.md"},
+"Figures": {"type": "array", "minItems": 4, "maxItems": 7, "items": {"$ref": "#/components/schemas/Count"}},
+"History": {"type": "object", "required": ["from", "to", "step_seconds", "columns", "rows", "providers"], "description": "docs/DASHBOARD.md", "properties": {
+  "from": {"$ref": "#/components/schemas/Count"}, "to": {"$ref": "#/components/schemas/Count"}, "step_seconds": {"$ref": "#/components/schemas/Count"},
+  "columns": {"type": "array", "items": {"type": "string"}},
+  "rows": {"type": "array", "items": {"$ref": "#/components/schemas/Figures"}},
+  "providers": {"type": "object", "additionalProperties": {"type": "object", "required": ["delivered", "deferred", "failed", "rows"], "properties": {
+    "delivered": {"$ref": "#/components/schemas/Count"}, "deferred": {"$ref": "#/components/schemas/Count"},
+    "failed": {"$ref": "#/components/schemas/Count"}, "rows": {"type": "array", "items": {"$ref": "#/components/schemas/Figures"}}}}}}},
+"Verdicts": {"type": "object", "required": ["FAIL", "WARN", "UNKNOWN", "SKIP", "PASS"], "properties": {
+  "FAIL": {"$ref": "#/components/schemas/Count"}, "WARN": {"$ref": "#/components/schemas/Count"}, "UNKNOWN": {"$ref": "#/components/schemas/Count"},
+  "SKIP": {"$ref": "#/components/schemas/Count"}, "PASS": {"$ref": "#/components/schemas/Count"}}},
+"Domains": {"type": "object", "required": ["domains"], "description": "docs/DASHBOARD.md", "properties": {
+  "domains": {"type": "array", "items": {"type": "object", "required": ["name", "examined_at"], "properties": {
+    "name": {"type": "string"}, "examined_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "verdict": {"type": "string"}, "counts": {"$ref": "#/components/schemas/Verdicts"}}}}}},
+"Doctor": {"type": "object", "required": ["verdict", "counts", "providers", "findings"], "description": "docs/DOCTOR.md", "properties": {
+  "verdict": {"type": "string"}, "counts": {"$ref": "#/components/schemas/Verdicts"},
+  "providers": {"type": "object", "additionalProperties": {"type": "string"}},
+  "findings": {"type": "array", "items": {"type": "object",
+    "required": ["verdict", "check", "subject", "title", "detail", "meaning", "repair", "records", "commands", "seen"], "properties": {
+    "verdict": {"enum": ["FAIL", "WARN", "UNKNOWN", "SKIP", "PASS"]}, "check": {"type": "string"}, "subject": {"type": "string"},
+    "title": {"type": "string"}, "detail": {"type": "string"}, "meaning": {"type": "object", "additionalProperties": {"type": "string"}},
+    "repair": {"type": "string"}, "records": {"type": "array", "items": {"type": "string"}},
+    "commands": {"type": "array", "items": {"type": "string"}},
+    "seen": {"type": "object", "required": ["differs", "at_authority", "at_resolver", "ttl"], "properties": {
+      "differs": {"type": "boolean"}, "at_authority": {"type": "string"}, "at_resolver": {"type": "string"},
+      "ttl": {"$ref": "#/components/schemas/Count"}}}}}}}},
+"Records": {"type": "object", "required": ["domain", "hostname", "ips", "asked", "zone", "remarks", "records"], "description": "docs/DNS.md", "properties": {
+  "domain": {"type": "string"}, "hostname": {"type": "string"}, "ips": {"type": "array", "items": {"type": "string"}},
+  "asked": {"type": "boolean"}, "zone": {"type": "string"}, "remarks": {"type": "array", "items": {"type": "string"}},
+  "records": {"type": "array", "items": {"type": "object", "required": ["kind", "need", "state", "at_resolver", "ttl", "found", "words", "record"], "properties": {
+    "kind": {"type": "string"}, "need": {"enum": ["required", "advised", "hint"]}, "state": {"enum": ["present", "missing", "differs", "unknown"]},
+    "at_resolver": {"enum": ["present", "missing", "differs", "unknown"]}, "ttl": {"$ref": "#/components/schemas/Count"},
+    "found": {"type": "string"}, "words": {"type": "string"},
+    "record": {"type": "object", "required": ["name", "type", "value", "ttl", "zone", "host", "zone_file", "purpose"], "properties": {
+      "name": {"type": "string"}, "type": {"type": "string"}, "value": {"type": "string"}, "ttl": {"$ref": "#/components/schemas/Count"},
+      "zone": {"type": "string"}, "host": {"type": "string"}, "zone_file": {"type": "string"}, "purpose": {"type": "string"}}}}}}}},
 "Diagnosis": {"type": "object", "required": ["domain", "sender_domain", "facts", "providers"], "additionalProperties": true, "description": "docs/DIAGNOSIS.md"},
 "Route": {"type": "object", "required": ["domain", "sender_domain"], "properties": {
   "domain": {"type": "string"}, "sender_domain": {"type": "string"},
