@@ -2,7 +2,6 @@
 """The Debian package on a machine that systemd has booted: installed, set up, sending, upgraded with mail in the queue, removed, purged."""
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -13,32 +12,11 @@ import unittest
 from posthorn_test import system_root
 from posthorn_test.booted import Machine, machine_root
 from posthorn_test.dns_server import DnsServer
+from posthorn_test.packages import SOURCE, dependencies, make_packages
 from posthorn_test.sink import Sink
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
 UNIT = SOURCE / "packaging/systemd/posthorn.service"
 SINK = "127.0.0.2"
-
-
-def make_packages(directory):
-    """The package, and the same as the version before it; {version: path}."""
-    subprocess.run([SOURCE / "packaging/make-deb", "--build", pathlib.Path(os.environ["POSTHORN"]).parent, "--output", directory, "--version", "0.1.0"],
-                   check=True, stdout=subprocess.DEVNULL)
-    made = next(pathlib.Path(directory).glob("posthorn_0.1.0_*.deb"))
-    earlier = made.with_name(made.name.replace("0.1.0", "0.0.9"))
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = pathlib.Path(scratch, "tree")
-        subprocess.run(["dpkg-deb", "--raw-extract", made, tree], check=True)
-        control = tree / "DEBIAN/control"
-        control.write_text(control.read_text(encoding="utf-8").replace("\nVersion: 0.1.0\n", "\nVersion: 0.0.9\n"), encoding="utf-8")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, earlier], check=True, stdout=subprocess.DEVNULL)
-    return {"0.1.0": made, "0.0.9": earlier}
-
-
-def dependencies(deb):
-    """Names of the packages it needs; of alternatives the first."""
-    fields = subprocess.run(["dpkg-deb", "--show", "--showformat", "${Pre-Depends}, ${Depends}", deb], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return sorted({match[0] for part in fields.split(",") if (match := re.match(r"\S+", part.strip()))})
 
 
 class Packages(unittest.TestCase):
@@ -243,7 +221,7 @@ class PostfixTest(Packages):
     test_what_it_says_of_itself = test_lintian_finds_nothing = test_the_unit_is_confined = None
 
     def test_it_takes_the_place_of_postfix_in_one_step(self):
-        with system_root.Overlay(system_root.debian_root(dependencies(self.packages["0.1.0"]))) as root:
+        with system_root.Overlay(machine_root(dependencies(self.packages["0.1.0"]))) as root:
             root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
             root.write("/etc/mailname", "mail.example.test\n")
             root.install("postfix")
