@@ -34,7 +34,7 @@ def faults():
         names, _, sources, tests = cells
         pages = []   # where an equivalent stands, or why there is none: they cite the rule themselves
         for source in sources.split(", "):
-            path = ROOT / ("" if source.startswith(("etc/", "docs/")) else "src") / source
+            path = ROOT / ("" if source.startswith(("etc/", "docs/", "docker/")) else "src") / source
             if not path.is_file():
                 yield f"{names}: there is no {path.relative_to(ROOT)}"
             elif source.startswith("docs/"):

@@ -79,6 +79,7 @@ TEST(Environment, StandsForAFileWhereItSaysWhoWeAre) {
     EXPECT_TRUE(stands_for_a_file({{"POSTHORN_DOMAINS_FILE", "/run/secrets/domains"}}));
 }
 
+// DO-2, DO-8: one port that may trust a network, two that never do.
 TEST(Environment, ListenersByTheirNames) {
     const Config config = good(with({{"POSTHORN_LISTENERS", "internal, submission submissions"},
                                      {"POSTHORN_TLS_SELF_SIGNED", "true"},
