@@ -28,7 +28,10 @@ void get_events(const CorePtr& core, const Request& request, Respond respond) {
             return;
         }
     }
-    respond(core->events ? core->events->follow(std::move(filter)) : failure(501, "this daemon shows no events"));
+    EventManner manner;
+    manner.server_sent = request.field("accept").find("text/event-stream") != std::string_view::npos;
+    manner.last_id = std::string(request.field("last-event-id"));
+    respond(core->events ? core->events->follow(std::move(filter), std::move(manner)) : failure(501, "this daemon shows no events"));
 }
 
 }  // namespace posthorn::admin

@@ -26,6 +26,7 @@ constexpr std::uint64_t kFarBehind = 500;     // events: who is so far behind ne
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::size_t kLooksPerPiece = 2000;  // events that a filter looks at before others have their turn
 constexpr std::string_view kLines = "application/x-ndjson";
+constexpr std::string_view kServerSent = "text/event-stream";
 
 bool is_at(std::string_view value, std::string_view domain) {
     if (value.ends_with('>')) value.remove_suffix(1);
@@ -73,8 +74,8 @@ bool EventFilter::wants(std::string_view json) const {
 
 class EventFeed::Reader : public std::enable_shared_from_this<EventFeed::Reader> {
 public:
-    Reader(std::shared_ptr<EventFeed> of, EventFilter wanted, std::uint64_t from)
-        : feed(std::move(of)), filter(std::move(wanted)), next(from), timer(feed->io_) {}
+    Reader(std::shared_ptr<EventFeed> of, EventFilter wanted, bool as_server_sent, std::uint64_t from)
+        : feed(std::move(of)), filter(std::move(wanted)), server_sent(as_server_sent), next(from), timer(feed->io_) {}
     ~Reader() { feed->leave(this); }
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -88,8 +89,13 @@ public:
         timer.expires_after(kSignOfLife);
         timer.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
             if (error) return;
-            if (const auto reader = self.lock(); reader && reader->waiting) reader->give("\n");
+            if (const auto reader = self.lock(); reader && reader->waiting) reader->give(reader->sign_of_life());
         });
+    }
+    [[nodiscard]] std::string sign_of_life() const { return server_sent ? ":\n\n" : "\n"; }
+    [[nodiscard]] std::string written(std::string_view json, std::uint64_t number) const {
+        if (!server_sent) return std::string(json) + "\n";
+        return "id: " + feed->id_of(number) + "\ndata: " + std::string(json) + "\n\n";
     }
     void look() {
         if (!waiting) return;
@@ -101,7 +107,7 @@ public:
         const std::shared_ptr<Reader> self = std::move(kept);
         Answer piece;
         piece.body = std::move(lines);
-        piece.content_type = kLines;
+        piece.content_type = server_sent ? kServerSent : kLines;
         if (!feed->stopped_) piece.more = [self](Respond then) { self->ask(std::move(then)); };
         Respond respond = std::move(*waiting);
         waiting.reset();
@@ -110,48 +116,70 @@ public:
 
     const std::shared_ptr<EventFeed> feed;
     const EventFilter filter;
+    const bool server_sent;
     std::uint64_t next;           // the number of the first event that it has not seen
     boost::asio::steady_timer timer;
     std::optional<Respond> waiting;
     std::shared_ptr<Reader> kept;   // itself, while waiting
 };
 
-Answer EventFeed::follow(EventFilter filter) {
+Answer EventFeed::follow(EventFilter filter, EventManner manner) {
     if (stopped_) return failure(503, "the daemon ends");
-    if (readers_.size() >= kMostReaders) note_reached(Bound::event_readers);
-    if (readers_.size() >= kMostReaders)
+    if (readers_.size() >= kMostReaders) {
+        note_reached(Bound::event_readers);
         return failure(503, std::to_string(kMostReaders) + " follow the events already, which is all there is room for; end one of them");
+    }
     std::uint64_t from = 0;
     {
         const std::lock_guard lock(mutex_);
         from = ring_.end();
+        // What the ring has no more take() tells as skipped.
+        const auto dash = manner.last_id.rfind('-');
+        const auto last = dash == std::string::npos ? std::nullopt : text::parse_unsigned(std::string_view(manner.last_id).substr(dash + 1));
+        if (last && *last < from && manner.last_id.substr(0, dash) == life_) from = *last + 1;
     }
-    auto reader = std::make_shared<Reader>(shared_from_this(), std::move(filter), from);
+    auto reader = std::make_shared<Reader>(shared_from_this(), std::move(filter), manner.server_sent, from);
     readers_.push_back(reader.get());
-    if (readers_.size() == 1) {
+    if (manner.server_sent && !linger_) linger_ = std::make_shared<boost::asio::steady_timer>(io_);
+    if (linger_) linger_->cancel();
+    if (!std::exchange(watching_, true)) {
         auto see = [weak = weak_from_this()](std::string_view json) {
             if (const auto feed = weak.lock()) feed->add(json);
         };
         log::watch(std::make_shared<const log::Watcher>(std::move(see)));
     }
     Answer answer;
-    answer.body = "{\"event\":\"watching\"}\n";
-    answer.content_type = kLines;
+    answer.body = manner.server_sent ? "data: {\"event\":\"watching\"}\n\n" : "{\"event\":\"watching\"}\n";
+    answer.content_type = manner.server_sent ? kServerSent : kLines;
     answer.more = [reader = std::move(reader)](Respond then) { reader->ask(std::move(then)); };
     return answer;
 }
 
 void EventFeed::leave(Reader* reader) {
     std::erase(readers_, reader);
-    if (!readers_.empty()) return;
-    log::watch(nullptr);
+    if (!readers_.empty() || stopped_) return;
+    if (!linger_) {
+        rest();
+        return;
+    }
+    linger_->expires_after(kLinger);
+    linger_->async_wait([weak = weak_from_this(), timer = linger_](const boost::system::error_code& error) {
+        const auto feed = weak.lock();
+        if (!error && feed && feed->readers_.empty()) feed->rest();
+    });
+}
+
+void EventFeed::rest() {
+    if (std::exchange(watching_, false)) log::watch(nullptr);
+    linger_.reset();
     const std::lock_guard lock(mutex_);
     ring_.clear();
 }
 
 void EventFeed::stop() {
     stopped_ = true;
-    log::watch(nullptr);
+    if (linger_) linger_->cancel();
+    rest();
     const std::deque<Reader*> all = readers_;
     for (Reader* reader : all) {
         reader->timer.cancel();
@@ -201,16 +229,16 @@ std::string EventFeed::take(Reader& reader) {
     const std::lock_guard lock(mutex_);
     std::string lines;
     if (reader.next < ring_.first()) {
-        lines = "{\"event\":\"skipped\",\"count\":" + std::to_string(ring_.first() - reader.next) + "}\n";
+        lines = reader.written("{\"event\":\"skipped\",\"count\":" + std::to_string(ring_.first() - reader.next) + "}", ring_.first() - 1);
         reader.next = ring_.first();
     }
     std::size_t looks = 0;
     for (; reader.next < ring_.end() && lines.size() < kPiece && looks < kLooksPerPiece; ++reader.next, ++looks) {
         const std::string& event = ring_.at(reader.next);
-        if (reader.filter.wants(event)) lines.append(event).append("\n");
+        if (reader.filter.wants(event)) lines += reader.written(event, reader.next);
     }
     // Nothing was wanted among so many: a piece all the same, so that the rest has its turn behind what else is to be done.
-    if (lines.empty() && reader.next < ring_.end()) lines = "\n";
+    if (lines.empty() && reader.next < ring_.end()) lines = reader.sign_of_life();
     return lines;
 }
 

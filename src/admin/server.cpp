@@ -65,7 +65,7 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
           options(std::move(given)),
           bounds(limits),
           core(std::make_shared<Core>(Core{context, store, std::move(daemon), false})) {
-        core->events = std::make_shared<EventFeed>(context);
+        core->events = std::make_shared<EventFeed>(context, std::to_string(wall_now().time_since_epoch().count()));
     }
 
     boost::asio::io_context& io;
