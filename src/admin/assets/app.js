@@ -14,6 +14,7 @@ import {queueView} from './queue.js';
 const BY_CLOCK = 20000; // a view is asked for anew so often, whatever happens
 const AFTER_EVENT = 700; // and so soon after something happened
 const AT_MOST = 2500; // but not more often than this
+const UNREACHABLE = 4000; // and so soon where nobody answered
 
 const VIEWS = [
   {path: 'overview', words: 'Overview', icon: 'overview', make: overviewView},
@@ -28,6 +29,7 @@ const app = document.getElementById('app');
 let session = null;
 let current = null; // {view, place, refresh, wants, leave}
 let timer = 0;
+let due = 0; // when it fires
 let lastRefresh = 0;
 let refreshing = false;
 
@@ -210,23 +212,36 @@ function go() {
   refresh(true);
 }
 
+// Brings the view up to date within so many milliseconds, if it is not going to be sooner.
+function soon(delay) {
+  const at = Date.now() + delay;
+  if (timer && due <= at) return;
+  clearTimeout(timer);
+  due = at;
+  timer = setTimeout(refresh, delay);
+}
+
 async function refresh(now) {
-  if (!current || !current.refresh) return;
   clearTimeout(timer);
   timer = 0;
+  if (!current || !current.refresh) return;
   const pause = lastRefresh + AT_MOST - Date.now();
   if (refreshing || (!now && pause > 0)) {
-    timer = setTimeout(refresh, Math.max(pause, 300), now && !refreshing);
+    soon(Math.max(pause, 300));
     return;
   }
   const mine = current;
+  let pauseAfter = document.hidden ? BY_CLOCK * 6 : BY_CLOCK;
   refreshing = true;
   try {
     lastRefresh = Date.now();
     await mine.refresh();
     mine.shown = true;
   } catch (failure) {
-    if (mine === current && session && session.rights !== 'none' && (!mine.shown || failure.status !== 0))
+    // Who was seen a moment ago is missed for a while before it is said: what is shown is better than nothing.
+    if (failure.status === 0) pauseAfter = UNREACHABLE;
+    const signedOut = !session || session.rights === 'none';
+    if (mine === current && !signedOut && (!mine.shown || failure.status !== 0))
       show(
         mine.place,
         trouble(failure, () => refresh(true)),
@@ -234,15 +249,14 @@ async function refresh(now) {
   } finally {
     refreshing = false;
   }
-  if (current && !timer) timer = setTimeout(refresh, document.hidden ? BY_CLOCK * 6 : BY_CLOCK);
+  if (current) soon(pauseAfter);
 }
 
 live.onEvent((event) => {
   if (!current || document.hidden) return;
   if (current.hear) current.hear(event);
   if (current.wants && !current.wants(event)) return;
-  clearTimeout(timer);
-  timer = setTimeout(refresh, AFTER_EVENT);
+  soon(AFTER_EVENT);
 });
 
 addEventListener('hashchange', () => {
