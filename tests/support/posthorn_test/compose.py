@@ -117,7 +117,8 @@ class Container:
         return self.image.config.entrypoint + (self.service.get("command") or self.image.config.command)
 
     def start(self):
-        self.process = self.root.start(self.command(), stdout=self.log.open("ab"), stderr=subprocess.STDOUT, **self.how)
+        with self.log.open("ab") as log:
+            self.process = self.root.start(self.command(), stdout=log, stderr=subprocess.STDOUT, **self.how)
         return self
 
     def run(self, command=None, status=0, **how):
@@ -160,13 +161,11 @@ class Container:
         return ended
 
 
-def add_addresses(root, *addresses, gateway=None):
-    """Addresses of a container's network for a root with a network of its own, and the way out through a gateway."""
+def add_addresses(root, own, *others, gateway):
+    """Addresses of a container's network for a root with a network of its own, and the way out through a gateway; `others`, too, are in it."""
     def ip(*words):
         subprocess.run(["nsenter", "-t", str(root.pid), "-n", "ip", *words], check=True, env=os.environ)
-    ip("link", "add", "eth0", "type", "dummy")
-    ip("link", "set", "eth0", "up")
-    for address in addresses:
-        ip("address", "add", address, "dev", "eth0")
-    if gateway:
-        ip("route", "add", "default", "via", gateway, "dev", "eth0")
+    ip("address", "add", own, "dev", "lo")
+    ip("route", "add", "default", "via", gateway, "dev", "lo")   # before the gateway's own address is one of ours
+    for address in others:
+        ip("address", "add", address, "dev", "lo")

@@ -315,6 +315,7 @@ class Build:
             self.run_in(stage.root, instruction, argv, env, stage)
             place.mkdir()
             subprocess.run(["cp", "-ax", f"{stage.root.path('/')}/.", str(place)], check=True)
+            system_root.drop_trees("layer-", instruction.text, keep=name)
         stage.root = self.root(system_root.kept_tree(name, make, instruction.text))
 
     def run_in(self, root, instruction, argv, env, stage):

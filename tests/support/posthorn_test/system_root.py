@@ -186,6 +186,21 @@ def kept_tree(name, make, what):
     return place
 
 
+def drop_trees(prefix, what, keep):
+    """Removes trees of kept_tree() that were made for the same purpose before, unless somebody uses them."""
+    for stamp in cache().glob(prefix + "*.complete"):
+        name = stamp.name.removesuffix(".complete")
+        if name == keep or stamp.read_text(encoding="utf-8") != what + "\n":
+            continue
+        with open(cache() / f".{name}.lock", "w", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            stamp.unlink(missing_ok=True)
+            shutil.rmtree(cache() / name, ignore_errors=True)
+
+
 def surroundings():
     """The environment of what runs in a root: nothing of ours but the way to the network."""
     kept = {k: v for k, v in os.environ.items() if k.lower() in ("http_proxy", "https_proxy", "no_proxy", "ftp_proxy")}
