@@ -1,6 +1,8 @@
 // What all subcommands need.
 #include "app/command_line.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -15,7 +17,28 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path) {
         ->capture_default_str();
 }
 
+namespace {
+std::string* kept_complaints = nullptr;
+}
+
+KeptComplaints::KeptComplaints() {
+    kept_complaints = new std::string;
+}
+
+KeptComplaints::~KeptComplaints() {
+    delete kept_complaints;
+    kept_complaints = nullptr;
+}
+
+std::string KeptComplaints::take() {
+    return std::exchange(*kept_complaints, {});
+}
+
 void complain(std::string_view text) {
+    if (kept_complaints != nullptr) {
+        *kept_complaints += (kept_complaints->empty() ? "" : " ") + std::string(text);
+        return;
+    }
     fmt::print(stderr, "posthorn: {}\n", text);
 }
 

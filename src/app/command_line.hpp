@@ -21,8 +21,10 @@ using Action = std::function<int()>;
 
 // Each adds its subcommands to `app`; the one that is chosen sets `action`. The options live as long as the
 // app.
+void add_backup_commands(CLI::App& app, Action& action);
 void add_serve_command(CLI::App& app, Action& action);
 void add_reload_command(CLI::App& app, Action& action);
+void add_manual_command(CLI::App& app, Action& action);
 void add_setup_commands(CLI::App& app, Action& action);
 void add_domain_commands(CLI::App& app, Action& action);
 void add_config_commands(CLI::App& app, Action& action);
@@ -43,7 +45,9 @@ void add_rules_commands(CLI::App& app, Action& action);
 void add_local_commands(CLI::App& app, Action& action);
 void add_send_test_command(CLI::App& app, Action& action);
 void add_senders_command(CLI::App& app, Action& action);
+void add_sandbox_commands(CLI::App& app, Action& action);
 void add_status_commands(CLI::App& app, Action& action);
+void add_top_command(CLI::App& app, Action& action);
 void add_tail_command(CLI::App& app, Action& action);
 void add_import_commands(CLI::App& app, Action& action);
 void add_why_command(CLI::App& app, Action& action);
@@ -56,6 +60,15 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path);
 
 // "posthorn: TEXT" on standard error.
 void complain(std::string_view text);
+// While it lives complaints are kept instead, for who has the whole screen and shows them there. One at a time.
+class KeptComplaints {
+public:
+    KeptComplaints();
+    ~KeptComplaints();
+    KeptComplaints(const KeptComplaints&) = delete;
+    KeptComplaints& operator=(const KeptComplaints&) = delete;
+    [[nodiscard]] std::string take();  // those since the last call, a blank between them
+};
 void print(std::string_view text);  // to standard output
 
 // The configuration, or nothing after its mistakes were told on standard error.

@@ -36,14 +36,18 @@ int run(int argc, char** argv) {
     add_local_commands(app, action);
     add_send_test_command(app, action);
     add_senders_command(app, action);
+    add_sandbox_commands(app, action);
     add_status_commands(app, action);
     add_suppression_commands(app, action);
     add_tail_command(app, action);
+    add_top_command(app, action);
     add_why_command(app, action);
     add_import_commands(app, action);
     add_tlsrpt_commands(app, action);
     add_alarm_commands(app, action);
+    add_backup_commands(app, action);
     add_container_commands(app, action);
+    add_manual_command(app, action);
     app.add_subcommand("version", "Print the version")->callback([&] {
         action = [] {
             print("posthorn " POSTHORN_VERSION "\n");

@@ -25,6 +25,7 @@ struct Restored {
     std::uint64_t octets = 0;
     std::uint64_t messages = 0, recipients = 0, held = 0, expired = 0;
     std::uint64_t files = 0;                           // keys, lists, and with_config what belongs to it
+    std::vector<std::string> without_body;             // ids of messages whose body was missing when the backup was made
     std::vector<std::string> left_out;                 // files of the configuration that were not asked for
 };
 

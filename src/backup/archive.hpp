@@ -34,7 +34,6 @@ public:
     [[nodiscard]] Result<void> add(const std::string& name, std::string_view content, std::uint32_t mode, std::int64_t modified);
     // Of an open file, from its beginning, exactly `size` octets: one that has fewer is an error.
     [[nodiscard]] Result<void> add_file(const std::string& name, int file, std::uint64_t size, std::uint32_t mode, std::int64_t modified);
-    // The manifest of all members so far, and the archive's end. `more` is JSON members behind the list ("" or ",\"x\":1").
     [[nodiscard]] Result<void> finish(std::int64_t now);
 
     [[nodiscard]] std::uint64_t written() const { return written_; }

@@ -37,6 +37,8 @@ public:
     [[nodiscard]] int file() const;                    // for reading; stays this object's
     [[nodiscard]] std::uint64_t size() const;          // octets, as of now
 
+    [[nodiscard]] std::int64_t schema() const;         // user_version
+
     // These are for the queue's database only.
     [[nodiscard]] Result<std::vector<SpooledBody>> spooled_bodies();
     // Takes out of the copy what has left the queue since: delivered, failed or deleted.
@@ -48,7 +50,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// Of a queue that nobody else has open (a restore): whether it is sound, what is in it, and holding all of it until it is released.
+// Of a queue that nobody else has open (a restore).
+// Whether the database is sound, and what is in it.
 [[nodiscard]] Result<CopiedQueue> examine_queue(const std::string& database);
 [[nodiscard]] Result<std::vector<SpooledBody>> spooled_bodies_of(const std::string& database);
 [[nodiscard]] Result<std::uint64_t> hold_all(const std::string& database);   // recipients held

@@ -17,6 +17,7 @@
 #include "queue/sqlite/queue_lock.hpp"
 #include "queue/sqlite/reader.hpp"
 #include "queue/sqlite/schema.hpp"
+#include "queue/sqlite/upgrade.hpp"
 #include "queue/sqlite/writer.hpp"
 
 namespace posthorn::queue::sqlite {
@@ -138,6 +139,8 @@ public:
                 QueueLock lock)
         : lock_(std::move(lock)),
           paths_(paths),
+          vfs_(tuning.vfs),
+          min_free_space_(options.min_free_space),
           checkpointer_(tuning, condition_),
           writer_(paths, options, tuning, claims_, condition_, checkpointer_),
           reader_(paths.database, paths.spool, tuning, claims_),
@@ -148,6 +151,7 @@ public:
     // Throws SqliteFailure.
     void open() {
         const bool is_new = ::access(paths_.database.c_str(), F_OK) != 0;
+        keep_before_upgrade(paths_.directory, vfs_, min_free_space_);
         writer_.open();
         tidy(writer_.connection());
         if (is_new) {
@@ -332,6 +336,8 @@ private:
 
     QueueLock lock_;
     QueuePaths paths_;
+    std::string vfs_;
+    std::uint64_t min_free_space_;
     ClaimTable claims_;
     Condition condition_;
     Checkpointer checkpointer_;

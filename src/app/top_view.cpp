@@ -1,0 +1,280 @@
+// The head: is all well, what comes and goes. Then providers, then the queue with one line a message.
+#include "app/top_view.hpp"
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "admin/queue_json.hpp"
+#include "app/json_members.hpp"
+#include "app/overview_view.hpp"
+#include "app/queue_view.hpp"
+#include "app/terminal.hpp"
+#include "base/text.hpp"
+
+namespace posthorn::app {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMostProviders = 6;
+constexpr std::string_view kKeys = "q quit  p pause  o order  up/down choose  enter why  r retry  s suspend";
+constexpr std::string_view kReset = "\x1b[0m";
+
+const json::object& object_in(const json::object& object, std::string_view key) {
+    static const json::object kNone;
+    const json::value* value = object.if_contains(key);
+    return value != nullptr && value->is_object() ? value->as_object() : kNone;
+}
+
+const json::array& array_in(const json::object& object, std::string_view key) {
+    static const json::array kNone;
+    const json::value* value = object.if_contains(key);
+    return value != nullptr && value->is_array() ? value->as_array() : kNone;
+}
+
+std::string domain_of(std::string_view address) {
+    const std::size_t at = address.rfind('@');
+    return at == std::string_view::npos ? std::string() : std::string(address.substr(at + 1));
+}
+
+// As many whole UTF-8 characters as cells; what is cut says so.
+std::string fitted(std::string_view text, std::size_t cells) {
+    std::size_t count = 0, at = 0, last = 0;
+    while (at < text.size() && count < cells) {
+        last = at;
+        do ++at;
+        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U);
+        ++count;
+    }
+    if (at >= text.size() || cells == 0) return std::string(text.substr(0, at));
+    return std::string(text.substr(0, last)) + "~";
+}
+
+std::string padded(std::string_view text, std::size_t cells) {
+    std::string out = fitted(text, cells);
+    std::size_t count = 0;
+    for (const char c : out) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+    return out + std::string(cells - std::min(cells, count), ' ');
+}
+
+std::string coloured(const TopScreen& screen, std::string_view code, std::string text) {
+    return screen.colours ? "\x1b[" + std::string(code) + "m" + text + std::string(kReset) : text;
+}
+
+std::string rate(const TopSample& now, const TopSample* before, std::string_view group, std::string_view key) {
+    if (before == nullptr || now.at <= before->at) return "-";
+    const std::uint64_t then = number_of(object_in(object_in(before->status, "daemon"), group), key);
+    const std::uint64_t count = number_of(object_in(object_in(now.status, "daemon"), group), key);
+    if (count < then) return "-";                      // it was started anew
+    const double seconds = std::chrono::duration<double>(now.at - before->at).count();
+    return fmt::format("{:.1f}", static_cast<double>(count - then) / seconds);
+}
+
+std::string figures_line(const TopSample& sample, const TopSample* before) {
+    const json::object& daemon = object_in(sample.status, "daemon");
+    return fmt::format("per second  in {}  delivered {}  deferred {}  failed {}", rate(sample, before, "server", "messages"),
+                       rate(sample, before, "delivery", "delivered"), rate(sample, before, "delivery", "deferred"),
+                       rate(sample, before, "delivery", "failed")) +
+           fmt::format("   now  clients {}  deliveries {}", number_of(object_in(daemon, "server"), "sessions"),
+                       number_of(object_in(daemon, "delivery"), "deliveries"));
+}
+
+struct Provider {
+    std::string name, hour, day, state;
+    std::uint64_t tried = 0;
+};
+
+std::string share(const json::object& counts, std::uint64_t* tried = nullptr) {
+    const std::uint64_t good = number_of(counts, "delivered"), all = good + number_of(counts, "deferred") + number_of(counts, "failed");
+    if (tried != nullptr) *tried = all;
+    return all == 0 ? "-" : fmt::format("{} of {}", good, all);
+}
+
+// Suspended pairs and slowed providers first: they are why one looks.
+std::vector<Provider> providers_of(const json::object& status) {
+    std::vector<Provider> out;
+    for (const json::value& value : array_in(status, "success")) {
+        if (!value.is_object()) continue;
+        const json::object& one = value.as_object();
+        Provider provider;
+        provider.name = text::safe_for_log(text_of(one, "group"), 60);
+        if (provider.name.empty()) provider.name = "(no way found)";
+        provider.hour = share(object_in(one, "hour"));
+        provider.day = share(object_in(one, "day"), &provider.tried);
+        out.push_back(std::move(provider));
+    }
+    std::stable_sort(out.begin(), out.end(), [](const Provider& a, const Provider& b) { return a.tried > b.tried; });
+    return out;
+}
+
+std::vector<std::string> troubles_of(const json::object& status) {
+    const json::object& daemon = object_in(status, "daemon");
+    std::vector<std::string> out;
+    for (const json::value& value : array_in(daemon, "pairs"))
+        if (value.is_object()) out.push_back("suspended  " + text::safe_for_log(text_of(value.as_object(), "words"), 300));
+    for (const json::value& value : array_in(daemon, "relay_troubles"))
+        if (value.is_object()) out.push_back("relay      " + text::safe_for_log(text_of(value.as_object(), "relay") + ": " + text_of(value.as_object(), "reply"), 300));
+    for (const json::value& value : array_in(object_in(daemon, "shaping"), "slowed"))
+        if (value.is_object()) out.push_back("slowed     " + text::safe_for_log(text_of(value.as_object(), "what") + ": " + text_of(value.as_object(), "next"), 300));
+    for (const json::value& value : array_in(status, "alarms")) {
+        if (!value.is_object()) continue;
+        const std::string words = text_of(value.as_object(), "text");
+        out.push_back("alarm      " + text::safe_for_log(text_of(value.as_object(), "alarm") + " " + words.substr(0, words.find('\n')), 300));
+    }
+    return out;
+}
+
+// The sentence that `posthorn status` begins with.
+std::string answer_of(const json::object& status) {
+    const std::string text = overview_text(status);
+    return text.substr(0, text.find('\n'));
+}
+
+struct Table {
+    std::size_t columns;
+    [[nodiscard]] std::size_t rest() const { return columns > 46 ? columns - 46 : 1; }
+    [[nodiscard]] std::string head(TopOrder order) const {
+        return fitted(fmt::format("{:<13} {:>5} {:>5} {:<9}  {}", "MESSAGE", "AGE", "TRIES", "NEXT", "FROM > TO, LAST ANSWER") +
+                          fmt::format("  (by {})", order_word(order)), columns);
+    }
+    [[nodiscard]] std::string line(const TopRow& row) const {
+        const std::string more = row.more > 0 ? fmt::format(" +{}", row.more) : std::string();
+        const std::string whom = fmt::format("{} > {}{}", row.from.empty() ? "<>" : row.from, row.to, more);
+        return padded(fmt::format("{:<13} {:>5} {:>5} {:<9}  {}{}", row.id, short_duration(row.age), row.tries, row.state, whom,
+                                  row.why.empty() ? "" : "  " + row.why), columns);
+    }
+};
+
+std::vector<std::string> page_lines(const TopScreen& screen) {
+    std::vector<std::string> out;
+    for (std::size_t at = screen.page_from; at < screen.page.size() && out.size() + 1 < screen.lines; ++at) out.push_back(fitted(screen.page[at], screen.columns));
+    out.resize(screen.lines - 1);
+    const bool below = screen.page_from + screen.lines - 1 < screen.page.size();
+    out.push_back(coloured(screen, "7", padded(below ? "up/down more  enter back  q quit" : "enter back  q quit", screen.columns)));
+    return out;
+}
+
+}  // namespace
+
+std::string_view order_word(TopOrder order) {
+    switch (order) {
+        case TopOrder::next_try: return "next try";
+        case TopOrder::tries: return "tries";
+        case TopOrder::domain: return "domain";
+        default: return "age";
+    }
+}
+
+std::vector<TopRow> top_rows(const json::object& queue, TimePoint now) {
+    std::vector<TopRow> rows;
+    for (const json::value& value : array_in(queue, "messages")) {
+        if (!value.is_object()) continue;
+        const json::object& message = value.as_object();
+        const json::array& recipients = array_in(message, "recipients");
+        static const json::object kNobody;
+        const json::object& first = !recipients.empty() && recipients.front().is_object() ? recipients.front().as_object() : kNobody;
+        TopRow row;
+        row.id = text::safe_for_log(text_of(message, "id"), 20);
+        row.from = text::safe_for_log(text_of(message, "from"), 200);
+        row.to = text::safe_for_log(text_of(first, "address"), 200);
+        row.sender_domain = domain_of(text_of(message, "from"));
+        row.recipient_domain = domain_of(text_of(first, "address"));
+        const std::uint64_t count = number_of(message, "recipient_count");
+        row.more = count > 1 ? count - 1 : 0;
+        row.tries = number_of(first, "attempts");
+        if (const auto accepted = admin::parse_time(text_of(message, "accepted_at"))) row.age = std::max(Duration{}, now - *accepted);
+        row.due = admin::parse_time(text_of(first, "due_at")).value_or(TimePoint{});
+        const json::value* delivering = first.if_contains("delivering");
+        row.state = delivering != nullptr && delivering->is_bool() && delivering->as_bool() ? "sending"
+                    : text_of(first, "state") == "held" || !text_of(first, "held").empty() ? "held"
+                    : row.due <= now                                                       ? "now"
+                                                                                           : "in " + short_duration(row.due - now);
+        std::string reply = text_of(first, "reply");
+        std::replace_if(reply.begin(), reply.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+        row.why = text::safe_for_log(text_of(first, "class") + (reply.empty() ? "" : " ") + reply, 300);
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+void sort_rows(std::vector<TopRow>& rows, TopOrder order) {
+    std::stable_sort(rows.begin(), rows.end(), [order](const TopRow& a, const TopRow& b) {
+        switch (order) {
+            case TopOrder::next_try: return a.due < b.due;
+            case TopOrder::tries: return a.tries > b.tries;
+            case TopOrder::domain: return a.recipient_domain < b.recipient_domain;
+            default: return a.age > b.age;
+        }
+    });
+}
+
+std::vector<std::string> top_lines(const TopSample& sample, const TopSample* before, const TopScreen& screen) {
+    const std::size_t height = std::max<std::size_t>(screen.lines, 2);
+    if (!screen.page.empty()) return page_lines(screen);
+    std::vector<std::string> out;
+    const auto add = [&](std::string line) {
+        if (out.size() + 1 < height) out.push_back(std::move(line));
+    };
+    const json::object& daemon = object_in(sample.status, "daemon");
+    const std::string title = fmt::format("posthorn {}  up {}  {}{}", text_of(daemon, "version"),
+                                          short_duration(std::chrono::seconds(number_of(daemon, "up_seconds"))), admin::format_time(sample.at).substr(11, 8),
+                                          screen.paused ? "  PAUSED" : "");
+    add(coloured(screen, "7", padded(title, screen.columns)));
+    const std::string answer = answer_of(sample.status);
+    std::string_view left = answer;
+    const std::vector<std::string> troubles = troubles_of(sample.status);
+    const bool well = troubles.empty() && answer.starts_with("Posthorn is well");
+    const std::string folded = wrapped(left, screen.columns);
+    for (std::string_view rest = folded; !rest.empty();)
+        add(coloured(screen, well ? "32" : "1;33", fitted(text::take_field(rest, '\n'), screen.columns)));
+    add(fitted(figures_line(sample, before), screen.columns));
+    for (std::size_t i = 0; i < troubles.size() && i < 4; ++i) add(coloured(screen, "33", fitted(troubles[i], screen.columns)));
+    if (troubles.size() > 4) add(fitted(fmt::format("and {} more: `posthorn status`", troubles.size() - 4), screen.columns));
+
+    const std::vector<Provider> providers = providers_of(sample.status);
+    if (!providers.empty() && height >= 16) {
+        add("");
+        add(coloured(screen, "1", fitted(fmt::format("{:<24} {:>20} {:>20}", "DELIVERED, OF ATTEMPTS", "LAST HOUR", "LAST DAY"), screen.columns)));
+        for (std::size_t i = 0; i < providers.size() && i < kMostProviders; ++i)
+            add(fitted(fmt::format("{:<24} {:>20} {:>20}", fitted(providers[i].name, 24), providers[i].hour, providers[i].day), screen.columns));
+    }
+    add("");
+    const Table table{screen.columns};
+    add(coloured(screen, "1", table.head(screen.order)));
+    if (sample.rows.empty()) add("No mail is waiting.");
+    // The chosen line is always on the screen.
+    const std::size_t room = height - 1 - std::min(out.size(), height - 1);
+    std::size_t chosen = 0;
+    while (chosen < sample.rows.size() && sample.rows[chosen].id != screen.selected) ++chosen;
+    const std::size_t from = chosen < sample.rows.size() && chosen >= room && room > 0 ? chosen - room + 1 : 0;
+    for (std::size_t at = from; at < sample.rows.size() && out.size() + 1 < height; ++at) {
+        std::string line = table.line(sample.rows[at]);
+        const bool is_chosen = sample.rows[at].id == screen.selected;
+        // Without colours there is a mark.
+        if (is_chosen && !screen.colours) line.replace(13, 1, "<");
+        out.push_back(is_chosen ? coloured(screen, "7", std::move(line)) : std::move(line));
+    }
+    out.resize(height - 1);
+    out.push_back(coloured(screen, "7", padded(screen.note.empty() ? kKeys : std::string_view(screen.note), screen.columns)));
+    return out;
+}
+
+std::string top_once(const TopSample& sample, std::size_t columns) {
+    TopScreen screen;
+    screen.columns = columns;
+    screen.lines = 24 + sample.rows.size() + kMostProviders;
+    std::vector<std::string> lines = top_lines(sample, nullptr, screen);
+    lines.pop_back();                                  // the keys
+    while (!lines.empty() && lines.back().empty()) lines.pop_back();
+    std::string out;
+    for (std::string& line : lines) {
+        line.resize(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+    }
+    if (sample.more_rows) out += "and more: `posthorn queue list`\n";
+    return out;
+}
+
+}  // namespace posthorn::app
