@@ -75,7 +75,8 @@ void MinuteFigures::add(const MinuteFigures& other) {
 }
 
 std::string History::write(const MinuteFigures& figures) {
-    std::string row = fmt::format("{} {} {} {} {} {}", figures.accepted, figures.delivered, figures.deferred, figures.failed, figures.waiting, figures.oldest);
+    std::string row = fmt::format("{} {} {} {} {} {}", figures.accepted, figures.delivered, figures.deferred, figures.failed, figures.waiting,
+                                  figures.oldest);
     for (const auto& [name, group] : figures.groups) row += fmt::format("\t{} {} {} {}", name, group.delivered, group.deferred, group.failed);
     return row;
 }

@@ -56,7 +56,27 @@ export const PAIR = {
   probes: 0,
   connections: 0,
   diagnosis: {
-    text: 'FAILS    DKIM (s1._domainkey.shop.example.com): there is no such record\n         To do: publish this TXT record\nOK       SPF (shop.example.com) from 203.0.113.25\nOK       reverse DNS of 203.0.113.25 is mail.example.com',
+    at: NOW - 60000,
+    summary: 'DKIM of shop.example.com fails',
+    facts: [
+      {
+        kind: 'dkim',
+        result: 'fail',
+        subject: 's1._domainkey.shop.example.com',
+        detail: 'there is no such record',
+        repair: 'publish this TXT record',
+        record: 's1._domainkey.shop.example.com. IN TXT ( "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx2nJv3e0M6uY" )',
+      },
+      {kind: 'spf', result: 'pass', subject: 'shop.example.com', detail: 'lets 203.0.113.25 send', repair: '', record: ''},
+      {
+        kind: 'ptr',
+        result: 'pass',
+        subject: '203.0.113.25',
+        detail: 'is mail.example.com, and that leads back to it',
+        repair: '',
+        record: '',
+      },
+    ],
   },
 };
 
@@ -280,7 +300,8 @@ export const WHY_MESSAGE = {
           until: null,
           end: 'DNS is looked at again in 7 minutes; when the repair is seen, one message probes it',
           advice: '',
-          detail: PAIR.diagnosis.text,
+          detail:
+            'FAILS    DKIM (s1._domainkey.shop.example.com): there is no such record\n         To do: publish this TXT record\nOK       SPF (shop.example.com) from 203.0.113.25',
           gate: '',
         },
       ],

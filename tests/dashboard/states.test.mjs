@@ -123,7 +123,7 @@ test('nothing from mail is ever a page: replies, addresses, names, links', async
     reply: evil,
     advice: evil,
     link: 'data:text/html,<script>window.taken=1</script>',
-    diagnosis: {text: evil},
+    diagnosis: {facts: [{kind: evil, result: 'fail', subject: evil, detail: evil, repair: evil, record: evil}]},
   };
   const report = structuredClone(REPORT_WELL);
   report.findings[0] = {

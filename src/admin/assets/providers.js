@@ -2,7 +2,7 @@
 import {get, post} from './api.js';
 import {isOfMail} from './activity.js';
 import {resumeButton} from './overview.js';
-import {ask, deed, empty, loading} from './dialog.js';
+import {ask, copyButton, deed, empty, loading} from './dialog.js';
 import {h, outside, show} from './dom.js';
 import {icon} from './icons.js';
 import {KINDS} from './chart.js';
@@ -111,7 +111,6 @@ export function providersView(context) {
   }
 
   function pairPanel(pair) {
-    const found = pair.diagnosis?.text || '';
     return h(
       'li',
       {class: 'panel item warn', key: pair.pair},
@@ -139,7 +138,7 @@ export function providersView(context) {
             )
           : null,
         pair.advice ? h('p', {}, pair.advice) : null,
-        found ? h('details', {}, h('summary', {}, 'What was found in DNS'), h('pre', {tabindex: '0'}, found)) : null,
+        diagnosis(pair.diagnosis),
         h(
           'div',
           {class: 'buttons'},
@@ -297,6 +296,57 @@ export function providersView(context) {
     },
     wants: isOfMail,
   };
+}
+
+const FACTS = {fail: ['bad', 'cross'], pass: ['good', 'check'], unknown: ['quiet', 'question']};
+const FACT_NAMES = {
+  ptr: 'Reverse DNS',
+  spf: 'SPF',
+  dkim: 'DKIM',
+  dmarc: 'DMARC',
+  alignment: 'Alignment',
+  helo: 'EHLO name',
+  'sender-domain': 'The domain',
+};
+
+// What DNS showed when the pair was looked at, what fails first.
+function diagnosis(told) {
+  const facts = told?.facts || [];
+  if (!facts.length) return null;
+  const order = ['fail', 'unknown', 'pass'];
+  const sorted = [...facts].sort((a, b) => order.indexOf(a.result) - order.indexOf(b.result));
+  return h(
+    'details',
+    {open: true},
+    h('summary', {}, 'What was found in DNS'),
+    h(
+      'ul',
+      {class: 'checks'},
+      sorted.map((fact) => {
+        const [tone, name] = FACTS[fact.result] || FACTS.unknown;
+        return h(
+          'li',
+          {class: tone},
+          icon(name),
+          h(
+            'div',
+            {},
+            h('p', {}, h('strong', {}, FACT_NAMES[fact.kind] || fact.kind), ' ', fact.subject),
+            h('p', {class: 'quiet'}, fact.detail),
+            fact.result === 'fail' && fact.repair ? h('p', {}, 'To do: ', fact.repair) : null,
+            fact.result === 'fail' && fact.record
+              ? h(
+                  'div',
+                  {class: 'copy-block'},
+                  h('pre', {tabindex: '0', 'aria-label': 'The record for the zone file'}, fact.record),
+                  copyButton(fact.record, 'the record for the zone file'),
+                )
+              : null,
+          ),
+        );
+      }),
+    ),
+  );
 }
 
 // A day in 24 small bars: how much, and what became of it.

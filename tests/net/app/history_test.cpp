@@ -48,7 +48,8 @@ TEST(History, RowsAreReadAsTheyWereWritten) {
 
 TEST(History, WhatIsNoRowIsLeftOut) {
     EXPECT_FALSE(History::read("x", "1 1 1 1 1 1"));
-    for (const char* value : {"", "1", "1 2 3 4 5", "1 2 3 4 5 6 7", "1 2 3 4 5 -6", "1 2 3 4 5 6\tgoogle 1 2", "1 2 3 4 5 6\tgoogle 1 2 x", "1 2 3 4 5 99999999999999999999"})
+    for (const char* value : {"", "1", "1 2 3 4 5", "1 2 3 4 5 6 7", "1 2 3 4 5 -6", "1 2 3 4 5 6\tgoogle 1 2",
+                              "1 2 3 4 5 6\tgoogle 1 2 x", "1 2 3 4 5 99999999999999999999"})
         EXPECT_FALSE(History::read("29391840", value)) << value;
 }
 
