@@ -17,17 +17,22 @@ from posthorn_test.sink import Sink
 
 UNIT = SOURCE / "packaging/systemd/posthorn.service"
 SINK = "127.0.0.2"
+_made = {}   # {version: path}, made once
 
 
-class Packages(unittest.TestCase):
+class WithPackages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not shutil.which("dh"):
             raise unittest.SkipTest("debhelper is not installed")
-        cls.directory = tempfile.mkdtemp(prefix="posthorn-packages-")
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.packages = make_packages(cls.directory)
+        if not _made:
+            directory = tempfile.mkdtemp(prefix="posthorn-packages-")
+            unittest.addModuleCleanup(shutil.rmtree, directory)
+            _made.update(make_packages(directory))
+        cls.packages = _made
 
+
+class PackageTest(WithPackages):
     def test_what_it_says_of_itself(self):
         """SM-39, Debian Policy 11.6: a mail-transport-agent, and the only one."""
         fields = subprocess.run(["dpkg-deb", "--field", self.packages["0.1.0"]], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -40,6 +45,22 @@ class Packages(unittest.TestCase):
                                stderr=subprocess.STDOUT, text=True, check=False)
         self.assertEqual((found.returncode, found.stdout.strip()), (0, ""))
 
+    @unittest.skipUnless(shutil.which("man"), "man-db is not installed")
+    def test_man_has_nothing_to_say_about_the_pages(self):
+        with tempfile.TemporaryDirectory() as tree:
+            subprocess.run(["dpkg-deb", "--extract", self.packages["0.1.0"], tree], check=True)
+            pages = {page.name.removesuffix(".gz"): page for page in pathlib.Path(tree, "usr/share/man").glob("man*/*")}
+            self.assertEqual(sorted(pages), ["mailq.1", "newaliases.1", "posthorn.8", "posthorn.toml.5", "sendmail.8"])
+            shown = {}
+            for name, page in pages.items():
+                ran = subprocess.run(["man", "--warnings=w", "--encoding=UTF-8", "--local-file", page], cwd=f"{tree}/usr/share/man", stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True, check=False, env={"MANWIDTH": "100", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
+                self.assertEqual((ran.returncode, ran.stderr), (0, ""), name)
+                shown[name] = ran.stdout
+        self.assertIn("POSTHORN_STATE_DIRECTORY", shown["posthorn.toml.5"])
+        self.assertIn("send-test", shown["posthorn.8"])
+        self.assertEqual(shown["mailq.1"], shown["sendmail.8"])
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
     def test_the_unit_is_confined(self):
         """The exposure that systemd reckons: below 2.0, which it calls OK."""
@@ -49,10 +70,8 @@ class Packages(unittest.TestCase):
         self.assertLess(float(re.search(r"Overall exposure level for posthorn.service: ([0-9.]+)", told.stdout)[1]), 2.0)
 
 
-class LifeTest(Packages):
+class LifeTest(WithPackages):
     """One machine, from its installation to its purge."""
-
-    test_what_it_says_of_itself = test_lintian_finds_nothing = test_the_unit_is_confined = None   # those of the package alone
 
     def setUp(self):
         self.m = Machine(machine_root(dependencies(self.packages["0.1.0"])))
@@ -217,9 +236,7 @@ class LifeTest(Packages):
         self.assertEqual(left.split(), [])
 
 
-class PostfixTest(Packages):
-    test_what_it_says_of_itself = test_lintian_finds_nothing = test_the_unit_is_confined = None
-
+class PostfixTest(WithPackages):
     def test_it_takes_the_place_of_postfix_in_one_step(self):
         with system_root.Overlay(machine_root(dependencies(self.packages["0.1.0"]))) as root:
             root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
