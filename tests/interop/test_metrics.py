@@ -11,11 +11,15 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from posthorn_test import exposition, providers, receivers, sink, world
-from posthorn_test.daemon import simple_message
+from posthorn_test.daemon import free_port, simple_message
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
@@ -85,7 +89,87 @@ class Scene(providers.InternetTest):
         return exposition.parse(self.text)
 
 
+class Prometheus:
+    """Debian's, for a test: scrapes one target each second, with a token, and has our alerts; `with Prometheus(...)`."""
+
+    def __init__(self, target, token):
+        self.port = free_port()
+        self._directory = tempfile.TemporaryDirectory(prefix="posthorn-prometheus-")
+        directory = pathlib.Path(self._directory.name)
+        (directory / "token").write_text(token)
+        (directory / "prometheus.json").write_text(json.dumps({   # JSON is YAML
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}, "rule_files": [str(ALERTS)],
+            "scrape_configs": [{"job_name": "posthorn", "authorization": {"credentials_file": str(directory / "token")},
+                                "static_configs": [{"targets": [target]}]}]}))
+        program = pathlib.Path(promtool()).parent / "prometheus"
+        self._log = open(directory / "log", "wb")
+        self._process = subprocess.Popen([str(program), f"--config.file={directory}/prometheus.json", f"--storage.tsdb.path={directory}/data",
+                                          f"--web.listen-address=127.0.0.1:{self.port}"], stdout=self._log, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failure, *_):
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+        if failure is not None:
+            print("--- Prometheus' log:\n" + pathlib.Path(self._log.name).read_text()[-3000:])
+        self._directory.cleanup()
+
+    def ask(self, path, **query):
+        """The data of an answer of its API; None while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                return None
+            raise AssertionError(f"{query}: {error.read().decode()}") from None
+        except OSError:
+            return None
+
+    def wait(self, look, timeout=60.0):
+        """What look() finds, when it finds something."""
+        deadline = time.monotonic() + timeout
+        while not (found := look()):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise AssertionError("Prometheus did not come to it")
+            time.sleep(0.1)
+        return found
+
+
 class Figures(Scene):
+    def test_prometheus_itself(self):
+        """As docs/metrics.md says: a scrape by TCP with a token that may only read; then each question of the dashboard is asked."""
+        token, port = "a-token-for-prometheus-0123456789", free_port()
+        w = self.live_in(world.World(changes={"admin": {"listen": f"127.0.0.1:{port}", "read_only_token": token}}))
+        with Prometheus(f"127.0.0.1:{port}", token) as prometheus:
+            w.daemon.send("bob@dest.test")
+            w.sink.wait_for_message("bob@dest.test")
+            w.daemon.wait_for_log(r"^\S+ delivered ")
+
+            def seen_twice():   # what a rate needs
+                data = prometheus.ask("query", query='rate(posthorn_delivery_delay_seconds_count[5m])')
+                return data and data["result"]
+            instance = prometheus.wait(seen_twice)[0]["metric"]["instance"]
+            target, = prometheus.ask("targets")["activeTargets"]
+            self.assertEqual((target["health"], target["lastError"], instance), ("up", "", f"127.0.0.1:{port}"))
+            board = json.loads(DASHBOARD.read_text())
+            empty = set()
+            for panel in board["panels"]:
+                for question in panel.get("targets", []):
+                    expression = question["expr"].replace("$__rate_interval", "5m").replace("$instance", ".+")
+                    if not prometheus.ask("query", query=expression)["result"]:
+                        empty.add(panel["title"])
+            # Nothing was refused, and nobody logs in by TLS; all else has something to show.
+            self.assertLessEqual(empty, {"Why not at once", "Refused for us", "TLS of clients", "Refusals", "Bounds in the way"})
+            names = {name for name in prometheus.ask("label/__name__/values") if not name.startswith(("scrape_", "up", "ALERTS"))}
+            self.assertLessEqual({re.sub(r"_(bucket|sum|count)$", "", name) for name in names}, set(documented()))
+            rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+            self.assertEqual([rule["name"] for rule in rules if rule.get("lastError")], [])
+            self.assertNotIn("firing", {rule["state"] for rule in rules})
+
     def test_what_is_shown(self):
         self.play()
         families = self.read()
