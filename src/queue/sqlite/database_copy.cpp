@@ -97,10 +97,10 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
         // Without a journal no other file is made, and the copy has no use for one: half of it is thrown away.
         state->connection = std::make_unique<Connection>(path, std::string(), Role::checkpointer, kCopyCacheKib);
         Connection& copy = *state->connection;
-        copy.execute("PRAGMA page_size=8192");
-        copy.execute("PRAGMA locking_mode=EXCLUSIVE");
-        copy.execute("PRAGMA journal_mode=OFF");
-        copy.execute("PRAGMA synchronous=OFF");
+        // Named `main`, for what is said of all databases is said of the original too.
+        copy.execute("PRAGMA main.page_size=8192");
+        copy.execute("PRAGMA main.journal_mode=OFF");
+        copy.execute("PRAGMA main.synchronous=OFF");
         copy.execute("BEGIN");                         // opens the file
         copy.execute("CREATE TABLE main.posthorn_first (x)");
         copy.execute("DROP TABLE main.posthorn_first");

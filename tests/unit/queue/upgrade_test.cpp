@@ -27,7 +27,8 @@ void make_old_queue(const std::string& directory, const std::string& vfs, std::s
     sqlite::migrate(connection, sqlite::migrations().first(1));
     connection.execute(R"(
 INSERT INTO destination VALUES (7, 'example.net');
-INSERT INTO message SELECT value, 1, 9000000000000, 0, 4, 4, 'a@example.org', '', '', 'user=a', x'00', NULL, x'46' FROM (VALUES (11), (12), (13)) AS t(value);
+WITH ids(id) AS (VALUES (11), (12), (13)) INSERT INTO message
+    SELECT id, 1, 9000000000000, 0, 4, 4, 'a@example.org', '', '', 'user=a', zeroblob(32), NULL, x'46' FROM ids;
 INSERT INTO body SELECT id, x'61620d0a' FROM message;
 INSERT INTO recipient SELECT id, id, 7, 0, 1, 2, 1, 0, 0, 'b@example.net', '', 'temp', '451 later', 'mx' FROM message;
 )");
