@@ -100,8 +100,10 @@ private:
         paragraph_ = text;
     }
     void row(std::string_view text) {
+        const bool first = !in_table_;
         end_paragraph();
-        if (text.find_first_not_of("|-: ") == std::string_view::npos) return;
+        in_table_ = true;
+        if (text.find_first_not_of("|-: ") == std::string_view::npos) return;   // the line below the heads
         std::string cells;
         std::string cell;
         for (std::size_t i = 1; i < text.size(); ++i) {
@@ -114,8 +116,7 @@ private:
                 cell += text[i];
             }
         }
-        out_ += (in_table_ || subject_ ? ".br\n" : ".PP\n") + in_roff(cells) + "\n";
-        in_table_ = true;
+        out_ += (first && !subject_ ? ".PP\n" : ".br\n") + in_roff(cells) + "\n";
         subject_ = false;
     }
 

@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -110,7 +111,7 @@ class LifeTest(WithPackages):
         return self.m.run(["posthorn", *words], **how).stdout
 
     def test_a_life(self):
-        for part in (self.comes_in_and_waits_to_be_set_up, self.is_set_up, self.starts_and_sends, self.takes_a_reload,
+        for part in (self.comes_in_and_waits_to_be_set_up, self.is_set_up, self.starts_and_sends, self.takes_a_reload, self.takes_ports_from_systemd,
                      self.is_restarted_when_it_hangs, self.is_upgraded_with_mail_in_the_queue, self.is_removed_and_keeps_all, self.is_purged):
             try:
                 part()
@@ -146,8 +147,23 @@ class LifeTest(WithPackages):
         self.assertEqual(self.at("/etc/posthorn/posthorn.toml")[0], "root:posthorn")
         self.assertEqual(self.at("/etc/posthorn/keys/example.test"), ("posthorn:posthorn", "700"))
         self.assertEqual(self.m.shell("stat -c '%U:%G %a' /etc/posthorn/keys/example.test/*.pem"), "posthorn:posthorn 600\n")
+        self.renew_certificate()
         # Our receiver stands at a loopback address.
         self.m.shell("printf '\n[delivery]\nallow_private_addresses = true\n[dns]\nauthority_private = true\n' >>/etc/posthorn/posthorn.toml")
+
+    def renew_certificate(self):
+        """What certbot does after a renewal: its files, which are root's alone, are copied to where the daemon may read them."""
+        hook, live = "/usr/lib/posthorn/certbot-deploy-hook", "/etc/letsencrypt/live/mail.example.test"
+        self.m.shell(f"umask 077; mkdir -p {live}; echo chain >{live}/fullchain.pem; echo key >{live}/privkey.pem")
+        self.assertIn("RENEWED_LINEAGE", self.m.run([hook], status=64).stderr)
+        for _ in range(2):
+            self.m.run([hook], env={"RENEWED_LINEAGE": live})
+        copies = "/etc/posthorn/tls/mail.example.test"
+        self.assertEqual(self.at(copies), ("root:posthorn", "750"))
+        self.assertEqual(self.m.shell(f"ls -A {copies}").split(), ["fullchain.pem", "privkey.pem"])
+        self.assertEqual(self.at(f"{copies}/privkey.pem"), ("root:posthorn", "640"))
+        self.assertEqual(self.m.run(["cat", f"{copies}/privkey.pem"], user="posthorn").stdout, "key\n")
+        self.m.run(["cat", f"{copies}/privkey.pem"], user="www-data", status=1)
 
     def publish(self):
         told = json.loads(self.posthorn("dns", "show", "--format", "json", "--offline", status=None))["domains"]
@@ -184,6 +200,16 @@ class LifeTest(WithPackages):
         self.m.wait_for_journal("reload")
         self.assertEqual(self.m.show("posthorn", "MainPID"), before)
         self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+
+    def takes_ports_from_systemd(self):
+        """posthorn.socket: who connects while the daemon is away waits for it."""
+        self.m.shell("systemctl stop posthorn && systemctl start posthorn.socket")
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "inactive")
+        with self.m.network(), socket.create_connection(("127.0.0.1", 25), timeout=60) as client:
+            self.assertEqual(client.recv(4), b"220 ")
+        self.assertEqual(self.m.show("posthorn", "ActiveState"), "active")
+        self.assertNotIn("socket_unused", self.m.journal())
+        self.m.shell("systemctl stop posthorn.socket posthorn && systemctl start posthorn")
 
     def is_restarted_when_it_hangs(self):
         self.m.root.write("/etc/systemd/system/posthorn.service.d/soon.conf", "[Service]\nWatchdogSec=1s\n")
