@@ -7,7 +7,8 @@
     end to end  messages/s from the first byte in to the last byte out, signed
 
 As bench/end_to_end.py measures them (20 sessions, 4 KiB, Postfix's smtp-source and smtp-sink; a disk, not a tmpfs). Each turn runs both
-builds, in changing order; the ratio is of the medians. CPU is the daemon's alone, so it says more than the pace when others work, too.
+builds, one after the other, in changing order; a ratio is the median of the turns' own ratios, with the lowest and the highest of them. CPU
+is the daemon's alone, so it says more than the pace when others work, too.
 """
 
 import argparse
@@ -47,10 +48,11 @@ def main():
             for name in names:
                 os.environ["POSTHORN"] = str(getattr(arguments, name).resolve())
                 results[name].append(measured())
-        pace = {name: statistics.median(r[0] for r in rows) for name, rows in results.items()}
-        cpu = {name: statistics.median(r[1] for r in rows) for name, rows in results.items()}
-        print(f"{part:<12} {pace['before']:8,.0f}/s before, {pace['after']:8,.0f}/s after: {pace['after'] / pace['before']:.3f} x; "
-              f"CPU s per 1,000: {cpu['before']:.3f} before, {cpu['after']:.3f} after: {cpu['after'] / cpu['before']:.3f} x", flush=True)
+        for column, unit in ((0, "messages/s"), (1, "CPU s per 1,000")):
+            before, after = ([row[column] for row in results[name]] for name in ("before", "after"))
+            ratios = sorted(b / a for a, b in zip(before, after))
+            print(f"{part:<12} {unit:<16} {statistics.median(before):9,.3f} before {statistics.median(after):9,.3f} after: "
+                  f"{statistics.median(ratios):.3f} x ({ratios[0]:.3f} - {ratios[-1]:.3f})", flush=True)
 
 
 if __name__ == "__main__":
