@@ -54,7 +54,8 @@ std::vector<Place> rows_of_stopping() {
          {sender, provider, {"for", "how long, as 30m, 2h or 3d; not said: until it is resumed"}, reason}},
         {"POST", "/v1/suspensions/resume", all, post_suspensions_resume, "Lets a pair's mail go on.", "Pairs", {sender, provider}},
         {"GET", "/v1/users/suspended", read, get_suspended, "Who may not send for now.", "SuspendedUsers"},
-        {"POST", "/v1/users/suspend", all, post_suspend, "Stops a user: new mail is refused, waiting mail is held.", "UserChanged", {user, uid, reason}},
+        {"POST", "/v1/users/suspend", all, post_suspend, "Stops a user: new mail is refused, waiting mail is held.", "UserChanged",
+         {user, uid, reason}},
         {"POST", "/v1/users/resume", all, post_resume, "Lets a user send again.", "UserChanged", {user, uid}},
         {"GET", "/v1/suppressions", read, get_suppressions, "Addresses that no mail goes to.", "Suppressions",
          {{"after", "the `next` of the page before"},
@@ -87,7 +88,9 @@ std::vector<Place> rows_of_looking() {
         {"GET", "/v1/doctor", read, get_doctor, "The doctor's findings about a domain; it may take half a minute.", "Doctor", {domain}},
         {"GET", "/v1/records", read, get_records, "The DNS records that a domain must publish, and what is there.", "Records", {domain}},
         {"GET", "/v1/diagnosis", read, get_diagnosis, "SPF, DKIM, DMARC, reverse DNS: what receivers find, and what to repair.", "Diagnosis",
-         {{"domain", "of From", true, kText}, {"sender", "the domain of MAIL FROM; as domain where it is not said"}, {"ip", "the address that mail leaves from"}}},
+         {{"domain", "of From", true, kText},
+          {"sender", "the domain of MAIL FROM; as domain where it is not said"},
+          {"ip", "the address that mail leaves from"}}},
         {"GET", "/v1/route", read, get_route, "What would happen to mail from one domain to another, and why.", "Route",
          {{"domain", "the recipients' domain", true, kText}, {"sender", "the sender's domain"}}},
         {"GET", "/v1/alarms", read, get_alarms, "The alarms that are raised.", "Alarms"},
@@ -98,7 +101,8 @@ std::vector<Place> rows_of_looking() {
         {"GET", "/v1/tls-reports", read, get_tls_reports, "What was counted of TLS, by day and domain.", "TlsDays"},
         {"GET", "/v1/tls-reports/show", read, get_tls_report, "The report of RFC 8460 as it would be sent now.", "TlsReport",
          {{"day", "as the list has it", true, kDay}, {"domain", "as the list has it", true, kText}}},
-        {"POST", "/v1/tls-reports/send", all, post_tls_reports, "Sends the reports of days that are over.", "TlsRun", {{"day", "of this day alone", false, kDay}}},
+        {"POST", "/v1/tls-reports/send", all, post_tls_reports, "Sends the reports of days that are over.", "TlsRun",
+         {{"day", "of this day alone", false, kDay}}},
     };
 }
 

@@ -8,6 +8,7 @@
 #include "app/bound_view.hpp"
 #include "app/certificate_rounds.hpp"
 #include "app/examination_desk.hpp"
+#include "app/heartbeat.hpp"
 #include "app/herald.hpp"
 #include "app/history_rounds.hpp"
 #include "app/key_rounds.hpp"
@@ -16,6 +17,7 @@
 #include "app/post_office.hpp"
 #include "app/queue_flush.hpp"
 #include "app/rule_rounds.hpp"
+#include "app/sandbox_plan.hpp"
 #include "app/vital_signs.hpp"
 #include "app/why_desk.hpp"
 #include "app/suspended_mail.hpp"
@@ -38,7 +40,7 @@ namespace posthorn::app {
 class Daemon {
 public:
     // REQUIRES: the plan has no problems.
-    Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store);
+    Daemon(std::string config_path, Plan plan, std::unique_ptr<queue::QueueStore> store, Confined confined);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -67,13 +69,15 @@ private:
     void dismantle();
     [[nodiscard]] std::size_t unfinished() const;          // coroutines that did not end; their frames refer to the parts
     [[nodiscard]] std::string status_json() const;
+    [[nodiscard]] std::string status_line() const;        // for systemctl status
     [[nodiscard]] std::vector<Metric> metrics() const;
-    [[nodiscard]] MinuteFigures mail_totals() const;      // for the history, and the queue as the doctor judges it: daemon_figures.cpp
     [[nodiscard]] std::vector<BoundUse> bound_uses() const;
+    [[nodiscard]] MinuteFigures mail_totals() const;      // for the history, and the queue as the doctor judges it: daemon_figures.cpp
     [[nodiscard]] doctor::QueueFact queue_fact() const;
 
     std::string config_path_;
     Plan plan_;
+    Confined confined_;
     net::IoShard home_;
     net::asio::thread_pool crypto_;                        // signatures
     net::asio::thread_pool passwords_;                     // apart, so that guessers do not delay signatures
@@ -99,6 +103,7 @@ private:
     std::unique_ptr<net::TaskGroup> stages_;               // the steps of the end that run side by side
     std::unique_ptr<net::asio::signal_set> signals_;
     std::unique_ptr<net::asio::steady_timer> flush_timer_;
+    std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<CertificateRounds> certificates_;
     std::unique_ptr<RuleRounds> rule_rounds_;
     std::unique_ptr<KeyRounds> key_rounds_;

@@ -77,6 +77,10 @@ int serve(const ServeOptions& options) {
         return exit_code::kConfig;
     }
     make_directories(loaded.config, *identity);
+    if (const std::string fault = state_directory_fault(loaded.config, *identity); !fault.empty()) {
+        say(fault);
+        return exit_code::kCannotCreate;
+    }
     if (const Result<bool> made = make_due_certificate(loaded.config, wall_now()); !made) {
         say(made.error().what);
         return exit_code::kCannotCreate;

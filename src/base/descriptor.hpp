@@ -21,6 +21,8 @@ public:
     }
     [[nodiscard]] int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
+    // Whoever asked for it closes it.
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
     // For those who must know whether what was written is there: 0, or -1 with errno.
     int close() { return ::close(std::exchange(fd_, -1)); }
 

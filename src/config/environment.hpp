@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "config/binding.hpp"
@@ -17,5 +19,8 @@ namespace posthorn::config {
 // The content of a POSTHORN_..._FILE without blanks and line ends around it (container secrets end with a
 // line end). At most 64 KiB are read.
 [[nodiscard]] Result<std::string> read_value_file(const std::string& path);
+
+// The variables POSTHORN_..._FILE of this process and the files they name, which a reload reads again.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> value_files_here();
 
 }  // namespace posthorn::config

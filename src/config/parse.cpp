@@ -305,7 +305,7 @@ void Reader::read_environment(const Environment& environment) {
             if (!said) override_with(*by_name.at(own), variable, text);
             continue;
         }
-        if (!variable.starts_with(kPrefix) || variable == "POSTHORN_CONFIG" || is_table_variable(variable) || is_sendmail_variable(variable)) {
+        if (!variable.starts_with(kPrefix) || variable == "POSTHORN_CONFIG" || variable == "POSTHORN_ADMIN_URL" || is_table_variable(variable) || is_sendmail_variable(variable)) {
             continue;
         }
         if (const auto found = by_name.find(variable); found != by_name.end()) {
@@ -425,6 +425,12 @@ Environment environment_here() {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> value_files_here() {
+    Environment files = environment_here();
+    std::erase_if(files, [](const auto& one) { return !one.first.starts_with("POSTHORN_") || !one.first.ends_with("_FILE") || one.second.empty(); });
+    return files;
+}
 
 std::optional<Loaded> parse_environment_here() {
     const Environment environment = environment_here();

@@ -15,24 +15,6 @@ namespace {
 
 constexpr int kBacklog = 4096;  // the kernel cuts it down to net.core.somaxconn
 
-// Closes the descriptor on every way out but release().
-class OpenDescriptor {
-public:
-    explicit OpenDescriptor(int fd) : fd_(fd) {}
-    ~OpenDescriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    OpenDescriptor(const OpenDescriptor&) = delete;
-    OpenDescriptor& operator=(const OpenDescriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
-};
-
 std::string cannot(const Endpoint& endpoint, int reason) {
     std::string text = "cannot listen on " + endpoint.to_string() + ": ";
     switch (reason) {
@@ -84,7 +66,7 @@ std::string clear_stale(const Endpoint& endpoint, const sockaddr_un& path) {
         return "cannot listen on " + endpoint.to_string() +
                ": there is a file of that name which is no socket; move it away, or correct the path";
     }
-    const OpenDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (probe.get() < 0) {
         return cannot(endpoint, errno);
     }
@@ -101,10 +83,13 @@ std::string clear_stale(const Endpoint& endpoint, const sockaddr_un& path) {
 }  // namespace
 
 Result<Listener> Listener::open(asio::io_context& context, const Endpoint& endpoint, mode_t socket_mode) {
-    return endpoint.is_unix() ? open_unix(context, endpoint, socket_mode) : open_tcp(context, endpoint);
+    if (endpoint.is_unix()) return open_unix(context, endpoint, socket_mode);
+    Result<BoundSocket> bound = bind_tcp(endpoint);
+    if (!bound) return bound.error();
+    return adopt(context, std::move(*bound));
 }
 
-Result<Listener> Listener::open_tcp(asio::io_context& context, const Endpoint& endpoint) {
+Result<BoundSocket> Listener::bind_tcp(const Endpoint& endpoint) {
     const bool any = endpoint.host.empty() || endpoint.host == "*";
     const Result<IpAddress> address = IpAddress::parse(any ? "0.0.0.0" : endpoint.host);
     if (!address) {
@@ -112,23 +97,28 @@ Result<Listener> Listener::open_tcp(asio::io_context& context, const Endpoint& e
     }
     sockaddr_storage local{};
     socklen_t length = to_sockaddr(*address, endpoint.port, local);
-    OpenDescriptor fd(::socket(local.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-    if (fd.get() < 0) {
+    BoundSocket bound{Descriptor(::socket(local.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)), endpoint};
+    if (!bound.fd) {
         return failed(endpoint);
     }
     const int on = 1;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(bound.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (local.ss_family == AF_INET6) {
-        ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on,
+        ::setsockopt(bound.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on,
                      sizeof on);  // else "[::]:25" takes "*:25" with it
     }
-    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&local), length) != 0 ||
-        ::listen(fd.get(), kBacklog) != 0) {
+    if (::bind(bound.fd.get(), reinterpret_cast<const sockaddr*>(&local), length) != 0) {
         return failed(endpoint);
     }
-    Endpoint bound = endpoint;
-    bound.port = SocketAddress::local_of(fd.get()).port;
-    return Listener(asio::posix::stream_descriptor(context, fd.release()), std::move(bound));
+    bound.endpoint.port = SocketAddress::local_of(bound.fd.get()).port;
+    return bound;
+}
+
+Result<Listener> Listener::adopt(asio::io_context& context, BoundSocket socket) {
+    if (::listen(socket.fd.get(), kBacklog) != 0) {
+        return failed(socket.endpoint);
+    }
+    return Listener(asio::posix::stream_descriptor(context, socket.fd.release()), std::move(socket.endpoint));
 }
 
 Result<Listener> Listener::open_unix(asio::io_context& context, const Endpoint& endpoint,
@@ -144,7 +134,7 @@ Result<Listener> Listener::open_unix(asio::io_context& context, const Endpoint& 
     if (std::string problem = clear_stale(endpoint, path); !problem.empty()) {
         return Error{problem};
     }
-    OpenDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd.get() < 0) {
         return failed(endpoint);
     }

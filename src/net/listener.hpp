@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/descriptor.hpp"
 #include "base/endpoint.hpp"
 #include "base/result.hpp"
 #include "net/stream.hpp"
@@ -23,6 +24,12 @@ struct AcceptResult {
     [[nodiscard]] bool ok() const { return stream.has_value(); }
 };
 
+// A TCP socket that has its address, made while we had the right to it; nobody can connect to it yet.
+struct BoundSocket {
+    Descriptor fd;
+    Endpoint endpoint;  // with the port that the kernel chose for 0
+};
+
 // Owned by the acceptor's coroutine or by the server, on one io_context. Its unix socket file is removed when
 // it closes.
 class Listener {
@@ -32,6 +39,9 @@ public:
     // client can connect.
     [[nodiscard]] static Result<Listener> open(asio::io_context& context, const Endpoint& endpoint,
                                                mode_t socket_mode = 0666);
+    // The two halves of open() for TCP. bind_tcp() needs no io_context, and so no thread.
+    [[nodiscard]] static Result<BoundSocket> bind_tcp(const Endpoint& endpoint);
+    [[nodiscard]] static Result<Listener> adopt(asio::io_context& context, BoundSocket socket);
     ~Listener();
     Listener(Listener&&) noexcept;
     Listener& operator=(Listener&&) = delete;
@@ -45,7 +55,6 @@ public:
     void close() noexcept;
 
 private:
-    [[nodiscard]] static Result<Listener> open_tcp(asio::io_context& context, const Endpoint& endpoint);
     [[nodiscard]] static Result<Listener> open_unix(asio::io_context& context, const Endpoint& endpoint,
                                                     mode_t socket_mode);
     Listener(asio::posix::stream_descriptor descriptor, Endpoint endpoint)

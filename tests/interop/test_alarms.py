@@ -39,7 +39,8 @@ class Alarms(world.WorldTest):
         return str(file)
 
     def begin(self, **alarm):
-        self.w = self.world(starttls=False, changes={"alarm": {"command": [self.command, "one", "a b;c"], "interval": "200ms"} | alarm})
+        self.w = self.world(starttls=False, changes={"alarm": {"command": [self.command, "one", "a b;c"], "interval": "200ms"} | alarm,
+                                                     "sandbox": {"write_paths": [str(self.directory)]}})
         self.d = self.w.daemon
 
     def change(self, **alarm):

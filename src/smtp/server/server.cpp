@@ -79,11 +79,12 @@ void Server::choose_authenticator() {
     premises_.authenticator = dovecot_;
 }
 
-Result<void> Server::listen(const ListenerOptions& options) {
-    Result<net::Listener> bound =
-        net::Listener::open(premises_.context, options.address, static_cast<mode_t>(options.socket_mode));
-    if (!bound) return bound.error();
-    doors_.push_back(std::make_unique<Door>(std::move(*bound), options));
+Result<void> Server::listen(const ListenerOptions& options, std::optional<net::BoundSocket> bound) {
+    Result<net::Listener> listener =
+        bound ? net::Listener::adopt(premises_.context, std::move(*bound))
+              : net::Listener::open(premises_.context, options.address, static_cast<mode_t>(options.socket_mode));
+    if (!listener) return listener.error();
+    doors_.push_back(std::make_unique<Door>(std::move(*listener), options));
     Door& door = *doors_.back();
     if (door.options.name.empty()) door.options.name = door.listener.endpoint().to_string();
     return {};
@@ -136,8 +137,8 @@ const char* Server::why_full(const Client& client) {
     if (!client.local() && !may_xclient(client, runtime_->relay)) {
         const auto known = per_client_.find(client.counted_as());
         if (known != per_client_.end() && known->second >= limits.max_connections_per_client) {
-            return "Too many connections from your address, try again later";
             note_reached(Bound::smtp_sessions_of_client);
+            return "Too many connections from your address, try again later";
         }
     }
     const bool full = premises_.figures.sessions >= places_for(client, limits);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,8 @@
 #include "auth/allowance.hpp"
 #include "auth/suspension.hpp"
 #include "base/queue_id.hpp"
-#include "base/result.hpp"
 #include "base/histogram.hpp"
+#include "base/result.hpp"
 #include "base/seldom.hpp"
 #include "net/asio.hpp"
 #include "net/listener.hpp"
@@ -60,10 +61,10 @@ struct ServerFigures {
     std::uint64_t intake_octets = 0;          // of messages being received, held in memory
     std::map<std::string_view, std::uint64_t> ended;   // sessions by the reason of the "disconnect" line; static words
     protocol::ReplyTally replies;             // what was refused, by code
-};
     Histogram accept_seconds{kDialogueSeconds};   // of `messages`: from the end of DATA, when all octets are here, to the word of the store
     std::map<std::string, std::uint64_t> tls;     // handshakes that succeeded, by version as OpenSSL calls it
     std::uint64_t tls_failures = 0;
+};
 
 // What all sessions of the shard share. Owned by Server; only its thread touches it.
 struct Premises {
@@ -100,7 +101,8 @@ public:
     Server& operator=(const Server&) = delete;
 
     // Binds one address; nothing is accepted yet. The error names the address and what to do.
-    [[nodiscard]] Result<void> listen(const ListenerOptions& options);
+    // bound: the same address's socket, where it was bound before.
+    [[nodiscard]] Result<void> listen(const ListenerOptions& options, std::optional<net::BoundSocket> bound = {});
     // As bound, in the order of the calls to listen().
     [[nodiscard]] std::vector<Endpoint> addresses() const;
 
