@@ -62,6 +62,7 @@ class Door:
 
     def __init__(self, net):
         self.net = net
+        self.rules = {}
         door = self
 
         class Answer(http.server.BaseHTTPRequestHandler):
@@ -90,12 +91,18 @@ class Door:
         self.net.daemon.send(recipients, sender=sender, message=simple_message(recipients[0], sender=sender))
         return {"ids": self.net.daemon.queue_ids()}
 
+    def sink(self, name):
+        receiver = getattr(self.net, name)   # a provider; home is a sink itself
+        return getattr(receiver, "sink", receiver)
+
     def do_refuse(self, provider, reply, verb="rcpt"):
-        self.rule = getattr(self.net, provider).sink.rule(verb, reply)
+        self.do_accept(provider)
+        self.rules[provider] = self.sink(provider).rule(verb, reply)
         return {}
 
     def do_accept(self, provider):
-        getattr(self.net, provider).sink.forget(self.rule)
+        if provider in self.rules:
+            self.sink(provider).forget(self.rules.pop(provider))
         return {}
 
     def do_unpublish(self):
@@ -109,7 +116,7 @@ class Door:
         return {}
 
     def do_arrived(self, provider, to):
-        getattr(self.net, provider).sink.wait_for_message(to)
+        self.sink(provider).wait_for_message(to)
         return {}
 
     def do_queue(self):

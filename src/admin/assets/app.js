@@ -64,7 +64,7 @@ async function begin() {
   }
   if (session.rights === 'none' || session.rights === undefined) {
     live.stop();
-    showLogin(app, begin);
+    showLogin(app, enter);
     return;
   }
   frame();
@@ -77,8 +77,14 @@ onSignedOut(() => {
   leave();
   session = null;
   live.stop();
-  showLogin(app, begin, 'The session has ended. Log in again.');
+  showLogin(app, enter, 'The session has ended. Log in again.');
 });
+
+// After a login: the view gets the focus, so that a keyboard and a screen reader go on there.
+async function enter() {
+  await begin();
+  document.getElementById('main')?.focus({preventScroll: true});
+}
 
 function leave() {
   clearTimeout(timer);
@@ -159,7 +165,7 @@ async function logOut() {
   leave();
   session = {rights: 'none'};
   live.stop();
-  showLogin(app, begin);
+  showLogin(app, enter);
 }
 
 // Why nothing may be changed, or nothing.
