@@ -6,8 +6,13 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
+#include <cstdlib>
+
 #include "admin/client.hpp"
+#include "auth/secret_file.hpp"
 #include "base/text.hpp"
+#include "base/web_address.hpp"
+#include "events/signature.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -19,15 +24,49 @@ std::string socket_of(const DaemonOptions& options) {
     return options.socket.empty() ? config::load(options.config_path).config.admin.socket : options.socket;
 }
 
+// Where to ask; or an exit code, after the reason was told.
+int find_daemon(const DaemonOptions& given, admin::DaemonAddress& where) {
+    DaemonOptions options = given;
+    const auto variable = [](const char* name) { return std::string(std::getenv(name) == nullptr ? "" : std::getenv(name)); };
+    if (options.url.empty() && options.socket.empty()) options.url = variable("POSTHORN_ADMIN_URL");
+    if (options.token_file.empty()) options.token_file = variable("POSTHORN_ADMIN_TOKEN_FILE");
+    if (options.url.empty()) {
+        where.socket = socket_of(options);
+        return exit_code::kOk;
+    }
+    const Result<WebAddress> url = WebAddress::parse(options.url);
+    if (!url || url->tls || (url->is_literal() && !url->is_near())) {
+        complain(!url ? fmt::format("--url: \"{}\" {}", options.url, url.error().what)
+                      : fmt::format("--url: {} is asked in clear text alone, on this machine or in a private network; make a tunnel (ssh -L "
+                                    "2580:127.0.0.1:2580 HOST) and ask http://127.0.0.1:2580", options.url));
+        return exit_code::kUsage;
+    }
+    where.url = *url;
+    if (options.token_file.empty()) {
+        where.token = variable("POSTHORN_ADMIN_TOKEN");
+        return exit_code::kOk;
+    }
+    const Result<auth::SecretFile> file = auth::read_secret_file(options.token_file);
+    if (!file) {
+        complain("--token-file: " + file.error().what);
+        return exit_code::kNoInput;
+    }
+    where.token = events::secret_of_file(file->content);
+    return exit_code::kOk;
+}
+
 // The answer's status and body; code says whether there is one.
 Asked request(const DaemonOptions& options, const std::string& method, const std::string& target, unsigned& status) {
     Asked asked;
-    auto answer = admin::request(socket_of(options), method, target);
+    admin::DaemonAddress where;
+    asked.code = find_daemon(options, where);
+    if (asked.code != exit_code::kOk) return asked;
+    auto answer = admin::request(where, method, target);
     if (!answer) {
         complain(answer.error().what);
         // The socket may be another one only because the file that names it could not be read.
-        const auto mistakes = options.socket.empty() ? config::load(options.config_path).mistakes
-                                                     : std::vector<config::Mistake>();
+        const auto mistakes = options.socket.empty() && options.url.empty() ? config::load(options.config_path).mistakes
+                                                                            : std::vector<config::Mistake>();
         if (!mistakes.empty()) complain(mistakes.front().to_string());
         asked.code = exit_code::kUnavailable;
         return asked;
@@ -43,10 +82,14 @@ int code_of(unsigned status) {
             return exit_code::kOk;
         case 400:
             return exit_code::kUsage;
+        case 401:
         case 403:
+        case 421:
             return exit_code::kNoPermission;
         case 404:
             return exit_code::kNoInput;
+        case 422:  // a configuration with mistakes
+            return exit_code::kConfig;
         case 429:
         case 503:
             return exit_code::kTempFail;
@@ -84,8 +127,11 @@ void judge(Asked& asked, unsigned status) {
 
 void add_daemon_options(CLI::App& command, DaemonOptions& options) {
     add_config_option(command, options.config_path);
-    command.add_option("--socket", options.socket, "The daemon's admin socket, instead of the configuration's")
-        ->type_name("PATH");
+    auto* socket = command.add_option("--socket", options.socket, "The daemon's admin socket, instead of the configuration's");
+    socket->type_name("PATH");
+    auto* url = command.add_option("--url", options.url, "Ask by TCP instead, at its [admin] listen: http://127.0.0.1:2580");
+    url->type_name("URL")->excludes(socket);
+    command.add_option("--token-file", options.token_file, "For --url: the file that holds the token")->type_name("PATH");
     command.add_flag("--json", options.json, "Print JSON");
 }
 
@@ -101,7 +147,9 @@ int print_answer(const DaemonOptions& options, const std::string& target) {
 }
 
 int follow_answer(const DaemonOptions& options, const std::string& target, const std::function<void(std::string_view)>& sink) {
-    const auto answer = admin::request_long(socket_of(options), "GET", target, sink);
+    admin::DaemonAddress where;
+    if (const int code = find_daemon(options, where); code != exit_code::kOk) return code;
+    const auto answer = admin::request_long(where, "GET", target, sink);
     if (!answer) {
         complain(answer.error().what);
         return exit_code::kUnavailable;

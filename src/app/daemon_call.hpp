@@ -15,10 +15,12 @@ namespace posthorn::app {
 struct DaemonOptions {
     std::string config_path;
     std::string socket;  // the daemon's admin socket; empty: the configuration's
+    std::string url;         // of its [admin] listen, instead: "http://127.0.0.1:2580"
+    std::string token_file;  // what holds the token for it
     bool json = false;   // print JSON
 };
 
-// Adds --config, --socket and --json.
+// Adds --config, --socket, --url, --token-file and --json.
 void add_daemon_options(CLI::App& command, DaemonOptions& options);
 
 // The answer, or an exit code after the reason was told on standard error.

@@ -294,16 +294,14 @@ void add_operation(Rows& rows) {
          "[\"deploy\"]"},
         {"admin", "listen", tcp_or_none<Config>(FIELD(admin.listen)),
          "An address of this machine for the same by TCP: the dashboard in a browser, Prometheus, `posthorn --url`. Over it nobody may "
-         "anything who shows no token. Empty: none.",
-         "\"127.0.0.1:2580\""},
+         "anything who shows no token. Empty: none."},
         {"admin", "beyond_loopback", boolean<Config>(FIELD(admin.beyond_loopback)),
          "Lets listen be an address that other machines reach. There is no TLS: whoever is on the way reads the mail's addresses and the token, "
          "and with the token stops or deletes mail. Meant for a container whose port is published on 127.0.0.1 alone; else put a web "
          "server with TLS before a loopback address."},
         {"admin", "names", texts<Config>(FIELD(admin.names), "a list of host names, as they stand in the browser's address"),
          "By which names listen or socket is reached beside localhost, IP addresses and hostname, as by a web server or as a container's. "
-         "Requests for other names are refused, so that no page of the Internet reaches in by a name of its own.",
-         "[\"mail-admin.example.com\"]"},
+         "Requests for other names are refused, so that no page of the Internet reaches in by a name of its own."},
         {"admin", "token", secret<Config>(FIELD(admin.token)),
          "Opens everything over TCP, as root may by the socket. At least 20 octets (openssl rand -hex 32). Better in token_file."},
         {"admin", "token_file", path<Config>(FIELD(admin.token_file), true), "A file whose first line is it. Read anew at a reload."},

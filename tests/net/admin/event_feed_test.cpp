@@ -65,7 +65,7 @@ protected:
     }
 
     boost::asio::io_context io_;
-    std::shared_ptr<EventFeed> feed_ = std::make_shared<EventFeed>(io_);
+    std::shared_ptr<EventFeed> feed_ = std::make_shared<EventFeed>(io_, "life");
 };
 
 TEST_F(Following, EventsComeInOrderFromAllThreads) {
@@ -126,6 +126,33 @@ TEST_F(Following, NothingIsWatchedWhenNobodyFollows) {
         EXPECT_TRUE(log::enabled(log::Level::info));
     }
     EXPECT_FALSE(log::enabled(log::Level::info));
+}
+
+// HTML s9.2: an id, the data, an empty line; and after a broken connection what was missed, as long as the ring has it.
+TEST_F(Following, AsServerSentEventsWhatWasMissedIsTold) {
+    const EventManner manner{true, {}};
+    std::string last;
+    {
+        Answer stream = feed_->follow({}, manner);
+        EXPECT_EQ(stream.content_type, "text/event-stream");
+        EXPECT_EQ(stream.body, "data: {\"event\":\"watching\"}\n\n");
+        log::info("first");
+        const std::string told = next(stream);
+        ASSERT_TRUE(told.starts_with("id: life-0\ndata: {")) << told;
+        EXPECT_TRUE(told.ends_with("\"event\":\"first\"}\n\n")) << told;
+        last = "life-0";
+    }
+    log::info("missed");   // nobody is there; it is kept for a while
+    Answer again = feed_->follow({}, EventManner{true, last});
+    const std::string told = next(again);
+    EXPECT_TRUE(told.starts_with("id: life-1\n")) << told;
+    EXPECT_NE(told.find("\"event\":\"missed\""), std::string::npos) << told;
+    // Ids of another life of the daemon, and nonsense, are now.
+    for (const char* other : {"other-0", "life-", "life-x", "0", "life-99999999999999999999"}) {
+        Answer fresh = feed_->follow({}, EventManner{true, other});
+        log::info("now");
+        EXPECT_EQ(next(fresh).find("missed"), std::string::npos) << other;
+    }
 }
 
 TEST_F(Following, TheEndOfTheServerEndsTheStreams) {
