@@ -198,7 +198,9 @@ Result<bool> ConfigText::remove_domain(std::string_view name) {
 
     const TomlLayout layout(text_, root_);
     const std::size_t begin = layout.line_begin(layout.offset(domain.at));
-    const std::size_t end = layout.end_of_paragraph(layout.end_of_lines(domain));
+    const std::size_t own_end = layout.end_of_lines(domain);
+    std::size_t end = layout.end_of_paragraph(own_end);
+    if (layout.has_commented_out_heading(own_end, end)) end = own_end;   // the operator may want it back
     std::size_t first = begin;
     std::size_t last = end;
     // Of the blank lines on both sides one is too many.

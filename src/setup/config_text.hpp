@@ -45,7 +45,7 @@ public:
     // After the last [[domain]], else at the end of the file. False: it is there already, and stays as it is.
     [[nodiscard]] Result<bool> add_domain(const NewDomain& domain);
     // Takes out its [[domain]], from the heading to the last line of its paragraph; what stands above the
-    // heading stays. False: there is none.
+    // heading stays, and so does a table that is commented out right below. False: there is none.
     [[nodiscard]] Result<bool> remove_domain(std::string_view name);
     // Sets the key at a dotted path to a value written in TOML (toml::quote makes one of a string): in its
     // place where it is given; below the line "#key = ..." of its section where it is commented out; else at

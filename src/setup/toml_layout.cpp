@@ -113,6 +113,16 @@ std::size_t TomlLayout::end_of_paragraph(std::size_t end) const {
     return after == text_.size() || is_blank(after) ? after : end;
 }
 
+bool TomlLayout::has_commented_out_heading(std::size_t begin, std::size_t end) const {
+    for (std::size_t at = begin; at < end; at = line_end(at)) {
+        const std::string_view shown = line(at);
+        if (!shown.starts_with('#')) continue;
+        const std::string_view words = text::trim(shown.substr(1));
+        if (words.starts_with('[') && words.ends_with(']')) return true;
+    }
+    return false;
+}
+
 std::size_t TomlLayout::begin_of_comments(std::size_t begin) const {
     while (begin > 0 && is_comment(begin - 1)) begin = line_begin(begin - 1);
     return begin;

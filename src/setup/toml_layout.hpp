@@ -35,6 +35,8 @@ public:
     // Over the comment lines that follow an end of lines directly, unless a heading or a key follows them as
     // directly: then they speak of that.
     [[nodiscard]] std::size_t end_of_paragraph(std::size_t end) const;
+    // Whether a line between two offsets is a heading that is commented out, "#[[domain]]": it begins something of its own.
+    [[nodiscard]] bool has_commented_out_heading(std::size_t begin, std::size_t end) const;
     // Back over the comment lines directly above the line that begins here.
     [[nodiscard]] std::size_t begin_of_comments(std::size_t begin) const;
     // One past the line "#key = ..." between two offsets, where there is one.

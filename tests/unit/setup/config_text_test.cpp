@@ -112,6 +112,14 @@ TEST(ConfigText, CommentsAboveTheNextHeadingAreThatHeadings) {
     EXPECT_EQ(text.text(), "# about b\n[[domain]]\nname = \"b.example\"\n");
 }
 
+TEST(ConfigText, ACommentedOutDomainBelowStays) {
+    const std::string below = "# not yet:\n#[[domain]]\n#name = \"b.example\"\n";
+    ConfigText text = parsed("hostname = \"mail.a.example\"\n\n[[domain]]\nname = \"a.example\"\n" + below);
+    ASSERT_TRUE(text.remove_domain("a.example").value());
+    EXPECT_EQ(text.removed(), "[[domain]]\nname = \"a.example\"\n");
+    EXPECT_EQ(text.text(), "hostname = \"mail.a.example\"\n\n" + below);
+}
+
 TEST(ConfigText, DomainsInOneLineAreLeftToTheOperator) {
     const std::string before =
         "hostname = \"a.example\"\ndomain = [{ name = \"a.example\" }, { name = \"b.example\" }]\n";
