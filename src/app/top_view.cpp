@@ -19,6 +19,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMostProviders = 6;
+constexpr std::size_t kIdCells = 13;
 constexpr std::string_view kKeys = "q quit  p pause  o order  up/down choose  enter why  r retry  s suspend";
 constexpr std::string_view kReset = "\x1b[0m";
 
@@ -74,10 +75,10 @@ std::string rate(const TopSample& now, const TopSample* before, std::string_view
 
 std::string figures_line(const TopSample& sample, const TopSample* before) {
     const json::object& daemon = object_in(sample.status, "daemon");
-    return fmt::format("per second  in {}  delivered {}  deferred {}  failed {}", rate(sample, before, "server", "messages"),
+    return fmt::format("per second  in {}  out {}  deferred {}  failed {}", rate(sample, before, "server", "messages"),
                        rate(sample, before, "delivery", "delivered"), rate(sample, before, "delivery", "deferred"),
                        rate(sample, before, "delivery", "failed")) +
-           fmt::format("   now  clients {}  deliveries {}", number_of(object_in(daemon, "server"), "sessions"),
+           fmt::format("   clients {}  deliveries {}", number_of(object_in(daemon, "server"), "sessions"),
                        number_of(object_in(daemon, "delivery"), "deliveries"));
 }
 
@@ -132,18 +133,23 @@ std::string answer_of(const json::object& status) {
     return text.substr(0, text.find('\n'));
 }
 
+// What is of the same width for every message takes 36 cells. Where there is room the sender stands before the recipient.
 struct Table {
     std::size_t columns;
-    [[nodiscard]] std::size_t rest() const { return columns > 46 ? columns - 46 : 1; }
+    [[nodiscard]] bool is_wide() const { return columns >= 120; }
     [[nodiscard]] std::string head(TopOrder order) const {
-        return fitted(fmt::format("{:<13} {:>5} {:>5} {:<9}  {}", "MESSAGE", "AGE", "TRIES", "NEXT", "FROM > TO, LAST ANSWER") +
+        const std::size_t rest = columns > 36 ? columns - 36 : 0;
+        return fitted(fmt::format("{:<13} {:>5} {:>5} {:<8}  {}", "MESSAGE", "AGE", "TRIES", "NEXT",
+                                  padded(is_wide() ? "FROM > TO" : "TO", rest * 3 / 5) + "  LAST ANSWER") +
                           fmt::format("  (by {})", order_word(order)), columns);
     }
     [[nodiscard]] std::string line(const TopRow& row) const {
+        const std::size_t rest = columns > 36 ? columns - 36 : 0;
         const std::string more = row.more > 0 ? fmt::format(" +{}", row.more) : std::string();
-        const std::string whom = fmt::format("{} > {}{}", row.from.empty() ? "<>" : row.from, row.to, more);
-        return padded(fmt::format("{:<13} {:>5} {:>5} {:<9}  {}{}", row.id, short_duration(row.age), row.tries, row.state, whom,
-                                  row.why.empty() ? "" : "  " + row.why), columns);
+        const std::string whom = is_wide() ? fmt::format("{} > {}", row.from.empty() ? "<>" : row.from, row.to) : row.to;
+        const std::size_t whom_cells = rest * 3 / 5;
+        return padded(fmt::format("{:<13} {:>5} {:>5} {:<8}  {}  {}", row.id, short_duration(row.age), row.tries, row.state,
+                                  padded(fitted(whom, whom_cells - std::min(whom_cells, more.size())) + more, whom_cells), row.why), columns);
     }
 };
 
@@ -253,7 +259,7 @@ std::vector<std::string> top_lines(const TopSample& sample, const TopSample* bef
         std::string line = table.line(sample.rows[at]);
         const bool is_chosen = sample.rows[at].id == screen.selected;
         // Without colours there is a mark.
-        if (is_chosen && !screen.colours) line.replace(13, 1, "<");
+        if (is_chosen && !screen.colours && line.size() > kIdCells) line.replace(kIdCells, 1, "<");
         out.push_back(is_chosen ? coloured(screen, "7", std::move(line)) : std::move(line));
     }
     out.resize(height - 1);

@@ -21,6 +21,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "upgrade" / "fixtures"
 # What `PRAGMA user_version` says of a queue that this program has made.
 CURRENT = len(re.search(r"kMigrations = \{([^}]*)\}", (pathlib.Path(__file__).resolve().parents[2] / "src/queue/sqlite/schema.cpp").read_text())
               .group(1).split(","))
+NINE_MINUTES = {4}   # as long as this schema lived, in no release: it has unit tests only
 VERSIONS = sorted(int(re.search(r"v(\d+)", path.name).group(1)) for path in FIXTURES.glob("queue-v*.tar.gz"))
 
 
@@ -78,7 +79,7 @@ class UpgradeTest(WorldTest):
         for message in json.loads(w.daemon.command("queue", "list", "--json").stdout)["messages"]:
             addresses = [r["address"] for r in message["recipients"]]
             if not set(addresses) & set(expected["held"] + expected["suspended"]):
-                w.daemon.command("queue", "retry", message["id"])
+                w.daemon.command("queue", "retry", message["id"], check=False)   # it may have gone by itself
         for recipient in expected["waiting"]:
             self.check_came(w, recipient, expected["bodies"][recipient])
         for recipient in expected["dsn_to"]:
@@ -101,8 +102,7 @@ class UpgradeTest(WorldTest):
         self.assertEqual([p for p in (directory / "queue" / "spool").rglob("*") if p.is_file()], [])
 
     def test_each_earlier_schema_has_its_fixture(self):
-        self.assertEqual(VERSIONS[:CURRENT], list(range(1, max(VERSIONS) + 1)), "a schema without a queue of it: docs/UPGRADE.md says how one is made")
-        self.assertGreaterEqual(max(VERSIONS), CURRENT - 1)
+        self.assertEqual(sorted(set(range(1, CURRENT)) - set(VERSIONS) - NINE_MINUTES), [], "docs/UPGRADE.md says how a queue of a schema is made")
 
     def test_a_kill_at_any_moment_of_the_migration_costs_nothing(self):
         """kill -9 after more and more time, each on the same directory, until it runs to `ready`; then nothing is missing."""
@@ -135,8 +135,9 @@ class UpgradeTest(WorldTest):
     def test_a_queue_of_a_newer_program_is_refused_and_untouched(self):
         directory = self.scratch()
         unpack(VERSIONS[-1], directory)
-        with sqlite3.connect(directory / "queue" / "queue.sqlite") as database:
-            database.execute(f"PRAGMA user_version={CURRENT + 1}")
+        database = sqlite3.connect(directory / "queue" / "queue.sqlite")
+        database.execute(f"PRAGMA user_version={CURRENT + 1}")
+        database.close()                                   # and its WAL is in the file
         daemon = Daemon(directory=directory)
         before = (directory / "queue" / "queue.sqlite").read_bytes()
         run = subprocess.run([program(), "serve", "--config", str(daemon.config_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)

@@ -1,8 +1,10 @@
 // ATTACH and INSERT ... SELECT in one read transaction: as VACUUM INTO, but into a file that has no name.
 #include "queue/sqlite/database_copy.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ namespace posthorn::queue::sqlite {
 namespace {
 
 constexpr int kCopyCacheKib = 16 * 1024;
+constexpr const char* kCopyName = "/.posthorn-copy-";
 
 std::string quoted(const std::string& name) {
     std::string out = "\"";
@@ -56,6 +59,19 @@ CopiedQueue counts_in(Connection& connection) {
     return queue;
 }
 
+// An empty file stays of a process that was killed between making it and taking its name away. Locked are those of living ones.
+void remove_abandoned(const std::string& directory) {
+    DIR* listing = ::opendir(directory.c_str());
+    if (listing == nullptr) return;
+    while (const dirent* entry = ::readdir(listing)) {
+        const std::string name = std::string("/") + entry->d_name;
+        if (!name.starts_with(kCopyName)) continue;
+        const Descriptor file(::open((directory + name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink((directory + name).c_str());
+    }
+    ::closedir(listing);
+}
+
 Error failed(const std::string& doing, const SqliteFailure& failure) {
     return Error{doing, ": ", failure.what()};
 }
@@ -90,22 +106,20 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
     state->original = database;
     if (::access(database.c_str(), R_OK | W_OK) != 0)
         return Error{"cannot read ", database, ": ", std::strerror(errno), errno == EACCES ? "; run this as root or as Posthorn's user" : ""};
-    std::string path = near + "/.posthorn-copy-XXXXXX";
+    remove_abandoned(near);
+    std::string path = near + kCopyName + "XXXXXX";
     state->file = Descriptor(::mkostemp(path.data(), O_CLOEXEC));   // 0600
+    if (state->file) ::flock(state->file.get(), LOCK_EX);
     if (!state->file) return Error{"cannot make a file in ", near, ": ", std::strerror(errno), "; --work-directory names another place"};
     try {
         // Without a journal no other file is made, and the copy has no use for one: half of it is thrown away.
         state->connection = std::make_unique<Connection>(path, std::string(), Role::checkpointer, kCopyCacheKib);
+        ::unlink(path.c_str());                        // sqlite has it open
         Connection& copy = *state->connection;
         // Named `main`, for what is said of all databases is said of the original too.
         copy.execute("PRAGMA main.page_size=8192");
         copy.execute("PRAGMA main.journal_mode=OFF");
         copy.execute("PRAGMA main.synchronous=OFF");
-        copy.execute("BEGIN");                         // opens the file
-        copy.execute("CREATE TABLE main.posthorn_first (x)");
-        copy.execute("DROP TABLE main.posthorn_first");
-        copy.execute("COMMIT");
-        ::unlink(path.c_str());
         // The daemon's WAL is the daemon's, also where it does not run just now.
         sqlite3_db_config(copy.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         {

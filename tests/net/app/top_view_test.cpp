@@ -95,7 +95,7 @@ TEST(TopView, At80By24EverythingThatCountsIsThere) {
     TopScreen screen;
     std::string all;
     for (const std::string& line : top_lines(sample_of(3), nullptr, screen)) all += line + "\n";
-    for (const char* part : {"posthorn 0.1.0", "up 66m", "Posthorn is well", "google", "9 of 10", "90 of 96", "1m822bdm8ab10", "shop@example.com", "451 4.3.0 later",
+    for (const char* part : {"posthorn 0.1.0", "up 66m", "Posthorn is well", "google", "9 of 10", "90 of 96", "1m822bdm8ab10", "someone-with-a-", "temp 451 4.3",
                              "q quit", "r retry", "s suspend", "+1"})
         EXPECT_NE(all.find(part), std::string::npos) << part << "\n" << all;
 }
@@ -106,12 +106,12 @@ TEST(TopView, RatesAreBetweenTwoLooks) {
     now.status["daemon"].as_object()["delivery"].as_object()["delivered"] = 110;
     std::string all;
     for (const std::string& line : top_lines(now, &before, {})) all += line + "\n";
-    EXPECT_NE(all.find("delivered 5.0"), std::string::npos) << all;
+    EXPECT_NE(all.find("out 5.0"), std::string::npos) << all;
     // A daemon that was started anew begins at 0: no figure, rather than a wrong one.
     now.status["daemon"].as_object()["delivery"].as_object()["delivered"] = 3;
     all.clear();
     for (const std::string& line : top_lines(now, &before, {})) all += line + "\n";
-    EXPECT_NE(all.find("delivered -"), std::string::npos) << all;
+    EXPECT_NE(all.find("out -"), std::string::npos) << all;
 }
 
 TEST(TopView, NothingFromOutsideReachesTheTerminalAsAnOrder) {
