@@ -57,8 +57,9 @@ SocketAddress SocketAddress::local_of(int fd) {
 std::optional<PeerCredentials> peer_credentials(int fd) {
     ucred found{};
     socklen_t length = sizeof found;
-    // For TCP the kernel fills in nobody (pid 0) rather than failing.
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &length) != 0 || found.pid == 0) {
+    // For TCP the kernel fills in nobody (uid -1) rather than failing. A pid of 0 alone is a neighbour whose container has process numbers of
+    // its own (pid_namespaces(7)): his uid is known all the same.
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &length) != 0 || found.uid == static_cast<uid_t>(-1)) {
         return std::nullopt;
     }
     return PeerCredentials{found.pid, found.uid, found.gid};

@@ -196,7 +196,8 @@ class SendmailTest(DockerTest):
         self.assertNotIn("a new key is made", again.text())
 
         # DO-20: by exec, as process 1's own user.
-        self.assertIn("example.com", again.run(["dns", "show", "--offline", "--format", "zone"]).stdout)
+        self.assertIn("example.com", again.exec("posthorn", "dns", "show", "--offline", "--format", "zone").stdout)
+        self.assertIn("no mail", again.exec("mailq").stdout.lower())
         self.assertIn("healthy", again.healthy().stdout)
 
     def test_masked_addresses_and_json(self):
@@ -354,8 +355,7 @@ class ResolverTest(unittest.TestCase):
         self.addCleanup(volumes.remove)
         service = ComposeFile(SOURCE / "docker" / "compose.yaml", VARIABLES).service("resolver")
         with dockerfile.Build(directory / "Dockerfile", directory, bases=BASES) as build:
-            resolver = Container(build.image, service, volumes, None)
-            resolver.how["network"] = "none"
+            resolver = Container(build.image, service, volumes, "none")
             # Only the kernel's setting differs from Docker's, which lets everybody have ports below 1024.
             build.image.root.write("/etc/unbound/unbound.conf", build.image.root.path("/etc/unbound/unbound.conf").read_text() + "server:\n    port: 5353\n")
             self.assertIn("no errors", resolver.root.run(["unbound-checkconf"], **resolver.how).stdout)

@@ -1,5 +1,6 @@
 """What a compose file says of a service, and the same service started from an image of dockerfile.py, without Docker."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -104,8 +105,7 @@ class Container:
             binds.append((place, f"/run/secrets/{name}", "ro"))
         self.how = {"env": self.env, "user": service.get("user") or config.user, "directory": config.directory, "binds": binds, "tmpfs": tmpfs,
                     "read_only": service.get("read_only", False), "drop_capabilities": service.get("cap_drop") == ["ALL"],
-                    "no_new_privileges": "no-new-privileges:true" in service.get("security_opt", []), "own_pids": True}
-        self.network = network
+                    "no_new_privileges": "no-new-privileges:true" in service.get("security_opt", []), "own_pids": True, "network": network}
         self.process = None
         self.log = volumes.directory / f"log-{id(self)}"
 
@@ -138,9 +138,25 @@ class Container:
             time.sleep(0.05)
         return found
 
+    def first_process(self):
+        """Process 1 of the container, by its number out here."""
+        pid = self.process.pid
+        with contextlib.suppress(OSError):   # it has ended meanwhile
+            while below := pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+                pid = int(below[0])
+        return pid
+
+    def exec(self, *argv):
+        """`docker exec`: in all its namespaces, as its user."""
+        uid, _, gid = self.how["user"].partition(":")
+        return subprocess.run(["nsenter", "-t", str(self.first_process()), "-m", "-u", "-n", "-p", "-S", uid, "-G", gid, *argv], env=self.env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+
     def healthy(self):
-        """What HEALTHCHECK would find now."""
-        return self.root.run(self.image.config.healthcheck, status=None, **self.how)
+        """What HEALTHCHECK finds now."""
+        if self.process is None:
+            return self.root.run(self.image.config.healthcheck, status=None, **self.how)
+        return self.exec(*self.image.config.healthcheck)
 
     def wait_until_healthy(self, timeout=60.0):
         deadline = time.monotonic() + timeout

@@ -145,9 +145,10 @@ def identity(user):
     raise LookupError(f"the root knows no user {user}")
 
 
-def enter(holder, network):
+def enter(holder, network, network_of=None):
     spaces = [("mnt", NEWNS), ("uts", NEWUTS), ("pid", NEWPID)] + ([] if network else [("net", NEWNET)])
-    opened = [(os.open(f"/proc/{holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in spaces]
+    opened = [(os.open(f"/proc/{network_of if network_of and name == 'net' else holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
+              for name, kind in spaces]
     for number, kind in opened:   # all are open before the first is entered: /proc is another one then
         call("setns", number, kind)
 
@@ -195,7 +196,7 @@ def in_child():
 def run(how):
     """A program in the root that a holder keeps; signals are passed on to it, its end is ours."""
     trees = [(clone_tree(source), target, read_only, stat.S_ISDIR(os.stat(source).st_mode)) for source, target, read_only in how["binds"]]
-    enter(how["holder"], how["network"] == "host")
+    enter(how["holder"], how["network"] == "host", how.get("network_of"))
     call("unshare", NEWNS | (NEWNET if how["network"] in ("none", "loopback") else 0))
     if how["network"] == "loopback":
         loopback_up()

@@ -259,6 +259,8 @@ class Overlay:
         how = {"argv": [str(a) for a in argv], "user": user, "read_only": read_only, "binds": plain, "tmpfs": scratch, "network": network,
                "env": surroundings() | {k: str(v) for k, v in (env or {}).items()}, "directory": directory, "own_pids": own_pids,
                "drop_capabilities": drop_capabilities, "no_new_privileges": no_new_privileges, "holder": self.pid}
+        if isinstance(network, Overlay):   # that root's
+            how |= {"network": None, "network_of": network.pid}
         return ["/usr/bin/python3", "-I", str(ENTER), "run", json.dumps(how)]
 
     def start(self, argv, *, stdin=subprocess.DEVNULL, stdout=None, stderr=None, **how):
