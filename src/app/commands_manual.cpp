@@ -1,6 +1,7 @@
 // `posthorn manual`, hidden: the manual pages that an installation writes, made from what the program itself knows.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "app/command_line.hpp"
@@ -45,15 +46,30 @@ constexpr std::string_view kEnd =
     ".TP\n.I /usr/share/doc/posthorn\nthe manual; operations.md to begin with\n"
     ".SH SEE ALSO\n.BR posthorn.toml (5),\n.BR sendmail (8),\n.BR mailq (1),\n.BR newaliases (1)\n";
 
+// "TEXT:{a,b}" as CLI11 has it: the word for the value, and what it may be, in words that a line can break between.
+struct ValueKind {
+    std::string word, choices;
+};
+
+ValueKind kind_of(const std::string& type) {
+    const std::size_t colon = std::min(type.find(':'), type.size());
+    ValueKind kind{type.substr(0, colon), {}};
+    if (!type.substr(colon).starts_with(":{")) return kind;
+    for (const char letter : type.substr(colon + 2, type.size() - colon - 3)) kind.choices += letter == ',' ? std::string(", ") : std::string(1, letter);
+    return kind;
+}
+
 void add_options(const CLI::App& command, std::string& page) {
     for (const CLI::Option* option : command.get_options()) {
         if (option->get_group().empty() || option->check_name("--help")) continue;
         std::string name = option->get_positional() ? option->get_name(true) : option->get_name(false, true);
         for (std::size_t at = 0; (at = name.find(',', at)) != std::string::npos; at += 2) name.replace(at, 1, ", ");
         page += fmt::format(".TP\n.B {}", config::in_roff(name));
-        if (!option->get_positional() && option->get_items_expected_max() > 0 && !option->get_type_name().empty())
-            page += fmt::format(" \\fI{}\\fR", config::in_roff(option->get_type_name()));
-        page += fmt::format("\n{}\n", config::in_roff(option->get_description()));
+        const ValueKind kind = kind_of(option->get_type_name());
+        if (!option->get_positional() && option->get_items_expected_max() > 0 && !kind.word.empty())
+            page += fmt::format(" \\fI{}\\fR", config::in_roff(kind.word));
+        page += fmt::format("\n{}{}\n", config::in_roff(option->get_description()),
+                            kind.choices.empty() ? "" : config::in_roff("; one of: " + kind.choices));
     }
 }
 

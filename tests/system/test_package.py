@@ -193,6 +193,8 @@ class LifeTest(WithPackages):
         for place in ("/run/posthorn/submission.sock", "/run/posthorn/admin.sock"):
             self.assertEqual(self.at(place), ("posthorn:posthorn", "666"))
         self.m.wait_for_journal("to=cron@dest.test host=mx.dest.test")
+        confined = self.posthorn("sandbox", "check")   # 0: nothing is allowed that should not be, nothing needed fails
+        self.assertIn("capabilities          0000000000000000", confined)
 
     def takes_a_reload(self):
         before = self.m.show("posthorn", "MainPID")
