@@ -59,7 +59,7 @@ ValueKind kind_of(const std::string& type) {
     return kind;
 }
 
-void add_options(const CLI::App& command, std::string& page) {
+void tell_options(const CLI::App& command, std::string& page) {
     for (const CLI::Option* option : command.get_options()) {
         if (option->get_group().empty() || option->check_name("--help")) continue;
         std::string name = option->get_positional() ? option->get_name(true) : option->get_name(false, true);
@@ -73,23 +73,23 @@ void add_options(const CLI::App& command, std::string& page) {
     }
 }
 
-void add_command(const CLI::App& command, const std::string& before, std::string& page) {
+void tell_command(const CLI::App& command, const std::string& before, std::string& page) {
     if (command.get_group().empty()) return;   // hidden
     const std::string name = before.empty() ? command.get_name() : before + " " + command.get_name();
     page += fmt::format(".SS {}\n{}\n", config::in_roff(name), config::in_roff(command.get_description() + "."));
     const auto inner = command.get_subcommands([](const CLI::App*) { return true; });
     if (inner.empty()) {
         page += ".RS 4\n";
-        add_options(command, page);
+        tell_options(command, page);
         page += ".RE\n";
     }
     if (const std::string footer = command.get_footer(); inner.empty() && !footer.empty()) page += ".PP\n" + config::in_roff(footer) + "\n";
-    for (const CLI::App* one : inner) add_command(*one, name, page);
+    for (const CLI::App* one : inner) tell_command(*one, name, page);
 }
 
 std::string manual_of(const CLI::App& app) {
     std::string page(kBegin);
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) add_command(*command, "", page);
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) tell_command(*command, "", page);
     return page + std::string(kEnd);
 }
 
