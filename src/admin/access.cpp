@@ -105,6 +105,13 @@ Judgement Access::refuse(unsigned status, std::string_view words) {
     return judged;
 }
 
+std::optional<Answer> Access::refuse_login(const Request& request) {
+    if (!is_relayed(request) || request.fields.contains("authorization")) return std::nullopt;   // which no page can send
+    const std::string fault = fault_of_change(request);
+    if (fault.empty()) return std::nullopt;
+    return std::move(refuse(403, fault).refusal);
+}
+
 Judgement Access::judge(const Request& request, SteadyTime now) {
     Judgement judged;
     judged.visitor = request.visitor;
@@ -139,15 +146,15 @@ Judgement Access::judge(const Request& request, SteadyTime now) {
         judged.credential.issue = rights == Rights::all ? token_issue_ : read_only_issue_;
         return judged;
     }
+    const std::string_view id = cookie_of(request.field("cookie"), kCookie);
+    const auto rights = id.empty() ? std::nullopt : sessions_.find(id, now);
+    if (!rights) return judged;
     if (changes(request)) {
         if (const std::string fault = fault_of_change(request); !fault.empty()) return refuse(403, fault);
     }
-    const std::string_view id = cookie_of(request.field("cookie"), kCookie);
-    if (const auto rights = id.empty() ? std::nullopt : sessions_.find(id, now)) {
-        judged.visitor.rights = within(*rights);
-        judged.credential.kind = Credential::Kind::session;
-        judged.credential.session = std::string(id);
-    }
+    judged.visitor.rights = within(*rights);
+    judged.credential.kind = Credential::Kind::session;
+    judged.credential.session = std::string(id);
     return judged;
 }
 

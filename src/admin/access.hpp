@@ -56,6 +56,8 @@ public:
     [[nodiscard]] Rights rights_of(std::string_view token) const;
     // What a wrong token is answered: later than a right one.
     [[nodiscard]] Answer wrong_token();
+    // Why a browser may not log in with this request: another site's page made it.
+    [[nodiscard]] std::optional<Answer> refuse_login(const Request& request);
     // Begins a session: the value for Set-Cookie. Nothing where the system has no randomness. REQUIRES: rights_of(token) is not none.
     [[nodiscard]] std::optional<std::string> log_in(std::string_view token, const Request& request, SteadyTime now);
     // Ends that of the request's cookie: the value for Set-Cookie that makes the browser forget it.

@@ -38,6 +38,10 @@ void post_session(const CorePtr& core, const Request& request, Respond respond) 
         respond(failure(404, "nobody logs in here: [admin] dashboard is false, or there is no token"));
         return;
     }
+    if (auto refused = access.refuse_login(request)) {
+        respond(std::move(*refused));
+        return;
+    }
     const std::string token = token_in(request.body);
     if (token.empty()) {
         respond(failure(400, R"(the body is {"token": "..."})"));

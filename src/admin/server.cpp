@@ -82,26 +82,36 @@ struct AdminServer::State : std::enable_shared_from_this<AdminServer::State> {
     static net::awaitable<Answer> answer_of(std::shared_ptr<State> self, SessionPtr session, UniqueFunction<void(Respond)> ask);
     static net::awaitable<bool> write(std::shared_ptr<State> self, SessionPtr session, std::string wire);
     void identify(Session& session) const;
-    [[nodiscard]] bool has_room(const Door& door);
+    struct Places {
+        std::size_t taken = 0, strangers = 0;
+        SessionPtr oldest_waiting;   // of the strangers
+    };
+    [[nodiscard]] Places places_of(bool by_socket) const;
+    [[nodiscard]] bool has_room(const Door& door) const;
+    void wake_doors() {
+        for (Door& door : doors) door.room.cancel();
+    }
     void tell_refused(const Session& session, const Answer& answer);
     void spawn(SessionPtr session);
 };
 
-// Over TCP strangers have some of the places only; where these are taken, the oldest who only waits is closed, and his place is free soon.
-bool AdminServer::State::has_room(const Door& door) {
-    std::size_t present = 0, strangers = 0;
-    SessionPtr oldest;
+// Whether another may come. Over TCP strangers have some of the places only, and where these are taken, one who only waits can make room.
+bool AdminServer::State::has_room(const Door& door) const {
+    const Places places = places_of(door.by_socket);
+    if (door.by_socket) return places.taken < bounds.connections;
+    return places.taken < bounds.tcp_connections && (places.strangers < bounds.strangers || places.oldest_waiting);
+}
+
+AdminServer::State::Places AdminServer::State::places_of(bool by_socket) const {
+    Places places;
     for (const SessionPtr& session : sessions) {
-        if (session->by_socket != door.by_socket) continue;
-        ++present;
-        if (session->by_socket || session->known) continue;
-        ++strangers;
-        if (!oldest && session->listening && session->stream.is_open()) oldest = session;
+        if (session->by_socket != by_socket) continue;
+        ++places.taken;
+        if (by_socket || session->known) continue;
+        ++places.strangers;
+        if (!places.oldest_waiting && session->listening && session->stream.is_open()) places.oldest_waiting = session;
     }
-    if (door.by_socket) return present < bounds.connections;
-    if (strangers < bounds.strangers) return present < bounds.tcp_connections;
-    if (oldest) oldest->stream.close();
-    return false;
+    return places;
 }
 
 void AdminServer::State::tell_refused(const Session& session, const Answer& answer) {
@@ -164,6 +174,8 @@ void AdminServer::State::identify(Session& session) const {
 
 void AdminServer::State::spawn(SessionPtr session) {
     identify(*session);
+    if (const Places places = places_of(session->by_socket); !session->by_socket && places.strangers >= bounds.strangers && places.oldest_waiting)
+        places.oldest_waiting->stream.close();
     sessions.push_back(session);
     auto self = shared_from_this();
     auto ended = [self, session](std::exception_ptr failed) {
@@ -174,7 +186,7 @@ void AdminServer::State::spawn(SessionPtr session) {
         session->deadline.clear();
         session->stream.close();
         self->sessions.remove(session);
-        for (Door& door : self->doors) door.room.cancel();
+        self->wake_doors();
     };
     boost::asio::co_spawn(io, serve(self, session), std::move(ended));
 }
@@ -224,6 +236,7 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
     bool keep_alive = true;
     while (keep_alive && !self->core->stopped) {
         session->listening = true;
+        if (!session->by_socket && !session->known) self->wake_doors();   // he could make room now
         session->deadline.set_after(session->by_socket || session->known ? bounds.read : bounds.stranger_read);
         RequestReader::Progress progress = reader.feed(pending);
         while (progress == RequestReader::Progress::incomplete) {

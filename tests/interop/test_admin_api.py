@@ -225,7 +225,7 @@ class Browsers(AdminTest):
             self.assertEqual(ask("Host: localhost", field), 401, field)
             self.assertEqual(ask("Host: localhost", field, f"Authorization: Bearer {TOKEN}"), 200, field)
         self.assertEqual(ask("Host: evil.test"), 421)
-        self.assertEqual(ask("Host: localhost", "Origin: http://evil.test", path="/v1/reload", method="POST"), 403)
+        self.assertEqual(ask("Host: localhost", "Origin: http://evil.test", path="/v1/reload", method="POST"), 401)
 
     def test_every_answer_has_its_safety(self):
         door = self.door()
