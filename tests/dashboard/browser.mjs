@@ -37,6 +37,11 @@ export async function visit(url, {dark = false, phone = false, clipboard = false
   page.troubles = [];
   page.on('pageerror', (error) => page.troubles.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && page.troubles.push(message.text()));
+  // To try a page that no program has in it yet: DASHBOARD_SOURCES is the folder of its files.
+  if (process.env.DASHBOARD_SOURCES)
+    await page.route('**/assets/*/*', (route) =>
+      route.fulfill({path: `${process.env.DASHBOARD_SOURCES}/${route.request().url().split('/').pop()}`}),
+    );
   await page.goto(url);
   await page.locator('#main').waitFor();
   return page;

@@ -53,7 +53,8 @@ def modules():
 
 
 def run(part, folder, environment=None):
-    command = ["node", "--test", "--test-reporter=spec", str(HERE / f"{part}.test.mjs")]
+    only = [f"--test-name-pattern={os.environ['DASHBOARD_ONLY']}"] if os.environ.get("DASHBOARD_ONLY") else []
+    command = ["node", "--test", "--test-reporter=spec", *only, str(HERE / f"{part}.test.mjs")]
     return subprocess.run(command, cwd=folder, env=os.environ | {"DASHBOARD_MODULES": str(folder)} | (environment or {})).returncode
 
 
