@@ -203,7 +203,8 @@ class Alarms(world.WorldTest):
 
     def test_no_passwords_of_ours_are_in_its_environment(self):
         self.w = self.world(starttls=False, environment={"POSTHORN_LOG_LEVEL": "debug"},
-                            changes={"alarm": {"command": [self.command], "interval": "200ms", "disk_free": HUGE}})
+                            changes={"alarm": {"command": [self.command], "interval": "200ms", "disk_free": HUGE},
+                                     "sandbox": {"write_paths": [str(self.directory)]}})
         self.d = self.w.daemon
         self.wait_for_states("disk-nearly-full", ["raised"])
         self.assertNotIn("POSTHORN_LOG_LEVEL", self.told()[0]["environment"])
