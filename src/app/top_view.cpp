@@ -137,11 +137,10 @@ std::string answer_of(const json::object& status) {
 struct Table {
     std::size_t columns;
     [[nodiscard]] bool is_wide() const { return columns >= 120; }
-    [[nodiscard]] std::string head(TopOrder order) const {
+    [[nodiscard]] std::string head() const {
         const std::size_t rest = columns > 36 ? columns - 36 : 0;
-        return fitted(fmt::format("{:<13} {:>5} {:>5} {:<8}  {}", "MESSAGE", "AGE", "TRIES", "NEXT",
-                                  padded(is_wide() ? "FROM > TO" : "TO", rest * 3 / 5) + "  LAST ANSWER") +
-                          fmt::format("  (by {})", order_word(order)), columns);
+        return fitted(fmt::format("{:<13} {:>5} {:>5} {:<8}  {}  {}", "MESSAGE", "AGE", "TRIES", "NEXT",
+                                  padded(is_wide() ? "FROM > TO" : "TO", rest * 3 / 5), "LAST ANSWER"), columns);
     }
     [[nodiscard]] std::string line(const TopRow& row) const {
         const std::size_t rest = columns > 36 ? columns - 36 : 0;
@@ -224,9 +223,9 @@ std::vector<std::string> top_lines(const TopSample& sample, const TopSample* bef
         if (out.size() + 1 < height) out.push_back(std::move(line));
     };
     const json::object& daemon = object_in(sample.status, "daemon");
-    const std::string title = fmt::format("posthorn {}  up {}  {}{}", text_of(daemon, "version"),
+    const std::string title = fmt::format("posthorn {}  up {}  {}  by {}{}", text_of(daemon, "version"),
                                           short_duration(std::chrono::seconds(number_of(daemon, "up_seconds"))), admin::format_time(sample.at).substr(11, 8),
-                                          screen.paused ? "  PAUSED" : "");
+                                          order_word(screen.order), screen.paused ? "  PAUSED" : "");
     add(coloured(screen, "7", padded(title, screen.columns)));
     const std::string answer = answer_of(sample.status);
     std::string_view left = answer;
@@ -248,7 +247,7 @@ std::vector<std::string> top_lines(const TopSample& sample, const TopSample* bef
     }
     add("");
     const Table table{screen.columns};
-    add(coloured(screen, "1", table.head(screen.order)));
+    add(coloured(screen, "1", table.head()));
     if (sample.rows.empty()) add("No mail is waiting.");
     // The chosen line is always on the screen.
     const std::size_t room = height - 1 - std::min(out.size(), height - 1);
