@@ -19,7 +19,7 @@ import urllib.parse
 import urllib.request
 
 from posthorn_test import exposition, providers, receivers, sink, world
-from posthorn_test.daemon import free_port, simple_message
+from posthorn_test.daemon import free_port, program, simple_message
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
@@ -357,7 +357,11 @@ class Questions(unittest.TestCase):
             self.assertIn(rule["labels"]["severity"], ("critical", "warning"), name)
             self.assertTrue(rule["annotations"]["summary"], name)
             self.assertRegex(rule["annotations"]["description"], r"\w", name)
-            self.assertIn("posthorn ", rule["annotations"]["action"], f"{name}: which command to type")
+            commands = set(re.findall(r"\bposthorn ([a-z-]+)", rule["annotations"]["action"]))
+            self.assertTrue(commands, f"{name}: which command to type")
+            for command in commands:
+                run = subprocess.run([program(), command, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                self.assertEqual(run.returncode, 0, f"{name}: {run.stdout}")
             self.assertIn(name, raised)
             self.assertIn(name, silent)
         page = PAGE.read_text()
