@@ -59,8 +59,12 @@ FullScreen::FullScreen() {
 FullScreen::~FullScreen() {
     put("\x1b[?25h\x1b[?1049l");
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &actions_before_[i], nullptr);
+    // A closed window is told twice; what is pending still has been heeded.
+    struct sigaction ignoring {};
+    ignoring.sa_handler = SIG_IGN;
+    for (const int signal : kSignals) ::sigaction(signal, &ignoring, nullptr);
     ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &actions_before_[i], nullptr);
 }
 
 void FullScreen::measure() {
