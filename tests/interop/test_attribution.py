@@ -319,7 +319,7 @@ class WhoSeesWhat(SystemUsers):
                                ("GET", "/v1/users/suspended"), ("POST", "/v1/users/suspend?user=root"), ("GET", "/v1/guard"),
                                ("POST", "/v1/users/resume?user=root"), ("POST", "/v1/guard/forgive?all=true"), ("GET", "/v1/senders"),
                                ("GET", "/v1/route?domain=dest.test"), ("GET", "/v1/tls-reports"), ("POST", "/v1/tls-reports/send"),
-                               ("GET", "/v1/tls-reports/show?day=2026-11-22&domain=dest.test"), ("GET", "/"),
+                               ("GET", "/v1/tls-reports/show?day=2026-11-22&domain=dest.test"), ("GET", "/v1/sandbox"),
                                ("DELETE", f"/v1/queue/{self.mine}"), ("POST", f"/v1/queue/{self.mine}/release"),
                                ("POST", f"/v1/queue/{self.mine}/retry"), ("POST", f"/v1/queue/{self.other}/hold"),
                                ("POST", f"/v1/queue/{self.other}/bounce")):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""posthorn backup under load and killed at any moment, and posthorn restore on another machine: what is in it arrives, once."""
+"""posthorn backup under load and killed at any moment, and posthorn restore on another machine: what is in it arrives, once (DO-15)."""
 
 import hashlib
 import io
