@@ -318,3 +318,30 @@ test('who asks for no motion gets none that matters', async () => {
     assert.match(steps, /steps/);
   });
 });
+
+test('a stream without a pause holds nothing up: the view is brought up to date meanwhile', async () => {
+  let asked = 0;
+  const page_ = queuePage(12);
+  await staged(
+    {
+      hash: 'queue',
+      answers: {
+        'GET v1/queue': (query) => {
+          ++asked;
+          return page_(query);
+        },
+      },
+    },
+    async (page, stage) => {
+      await page.getByRole('row').nth(3).waitFor();
+      const before_ = asked;
+      const ticks = setInterval(() => stage.tell({event: 'delivered', id: 'x', to: 'a@b.example'}), 200);
+      try {
+        await page.waitForResponse((answer) => answer.url().includes('v1/queue'), {timeout: 12000});
+      } finally {
+        clearInterval(ticks);
+      }
+      assert.ok(asked > before_);
+    },
+  );
+});
