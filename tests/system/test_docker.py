@@ -276,7 +276,7 @@ if ($argv[1] === 'install') {
         site.run(["php", "/tmp/site.php", "install"], **run)
         installed = self.arrived("owner@dest.test")
         self.assertIn("New WordPress Site", installed.header)
-        self.assertEqual(installed.fields("From"), ["WordPress <wordpress@www.example.com>"])
+        self.assertEqual(installed.fields("From"), ["WordPress <wordpress@example.com>"])   # it takes the www. off itself
         self.sink.clear()
         site.run(["php", "/tmp/site.php", "forgotten"], **run)
         self.assertIn("Password Reset", self.arrived("owner@dest.test").header)
