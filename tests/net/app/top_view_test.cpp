@@ -87,7 +87,9 @@ TEST(TopView, FitsEveryScreenAndShowsTheChosenLine) {
             ASSERT_LE(cells(line), screen.columns) << line;
             shown = shown || line.find(screen.selected) != std::string::npos;
         }
-        if (screen.columns >= 80 && screen.lines >= 24) ASSERT_TRUE(shown) << screen.columns << "x" << screen.lines;
+        if (screen.columns >= 80 && screen.lines >= 24) {
+            ASSERT_TRUE(shown) << screen.columns << "x" << screen.lines;
+        }
     }
 }
 
