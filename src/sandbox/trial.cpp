@@ -114,11 +114,12 @@ void try_files(const TrialPlan& plan, std::vector<Trial>& trials) {
     for (const char* directory : {"/etc", "/usr/bin", "/tmp", "/var/tmp", "/var/log", "/dev/shm", "/root"}) {
         if (plan.places.covers(Access::write, directory) || ::access(directory, F_OK) != 0) continue;
         const int answer = try_making(directory);
-        trials.push_back(made(std::string("make a file in ") + directory, "landlock", answer, answer == EACCES));
+        // systemd's ProtectSystem= and a container's read-only root answer before Landlock is asked.
+        trials.push_back(made(std::string("make a file in ") + directory, answer == EROFS ? "mount" : "landlock", answer, answer == EACCES || answer == EROFS));
     }
     if (!plan.places.covers(Access::write, "/etc/passwd")) {
         const int answer = try_open("/etc/passwd", O_WRONLY);
-        trials.push_back(made("change /etc/passwd", "landlock", answer, answer == EACCES));
+        trials.push_back(made("change /etc/passwd", answer == EROFS ? "mount" : "landlock", answer, answer == EACCES || answer == EROFS));
     }
 }
 

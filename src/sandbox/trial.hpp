@@ -10,7 +10,7 @@ namespace posthorn::sandbox {
 
 struct Trial {
     std::string what;          // "load a kernel module"
-    std::string guard;         // who is to refuse it: "landlock", "seccomp", "capabilities"; "nobody": it must work
+    std::string guard;         // who is to refuse it: "landlock", "mount" (read-only), "seccomp", "capabilities"; "nobody": it must work
     bool as_wanted = false;
     std::string answer;        // of the kernel: "Function not implemented"; "done"
 };
