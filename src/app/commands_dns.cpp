@@ -38,6 +38,9 @@ using setup::RecordsQuestion;
 using setup::WantedRecord;
 
 constexpr auto kDnsShowPatience = std::chrono::seconds(40);
+// Where nobody tells our own addresses for so long, nobody is asked for long about the rest: two tries at two servers fit in.
+constexpr auto kSilencePatience = std::chrono::seconds(12);
+constexpr auto kLastPatience = std::chrono::seconds(3);
 
 struct DnsShowCommand {
     std::string config_path;
@@ -139,6 +142,14 @@ delivery::DnsRules address_rules(const delivery::DiagnosisQuestion& sender) {
     };
     return rules;
 }
+// Something was asked, and nothing was answered, not even that there is no such name.
+bool is_silent(const delivery::DiagnosisQuestion& sender, const auth::DnsAnswers& known) {
+    const std::vector<auth::DnsQuestion> asked = delivery::ask_own_addresses(sender);
+    return !asked.empty() && std::all_of(asked.begin(), asked.end(), [&](const auth::DnsQuestion& one) {
+        const auth::DnsAnswer* answer = known.find(one);
+        return answer == nullptr || answer->status == auth::DnsStatus::temporary;
+    });
+}
 delivery::DnsRules record_rules(const RecordsQuestion& question) {
     delivery::DnsRules rules;
     rules.wanted = [&question](const auth::DnsAnswers& known) {
@@ -151,11 +162,14 @@ delivery::DnsRules record_rules(const RecordsQuestion& question) {
 net::awaitable<void> look_for_records(dns::Resolver& resolver, const delivery::DiagnosisQuestion& sender,
                                       RecordsQuestion& question, std::vector<WantedRecord>& found,
                                       std::chrono::seconds patience) {
-    const SteadyTime end = std::chrono::steady_clock::now() + patience;
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    SteadyTime end = begin + patience;
+    const SteadyTime addresses_end = begin + std::min<std::chrono::seconds>(patience, kSilencePatience);
     delivery::DnsViews nothing_yet;
     delivery::DnsRules first = address_rules(sender);
     delivery::DnsViews addresses =
-        co_await delivery::inquire(resolver, std::move(first), std::move(nothing_yet), end);
+        co_await delivery::inquire(resolver, std::move(first), std::move(nothing_yet), addresses_end);
+    if (is_silent(sender, addresses.at_resolver)) end = std::min(end, std::chrono::steady_clock::now() + kLastPatience);
     question.ips = delivery::own_addresses(sender, addresses.at_resolver);
     if (question.ips.empty()) question.ips = own_public_addresses(question.ipv6);
     delivery::DnsRules rules = record_rules(question);

@@ -3,12 +3,14 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from posthorn_test import dnssec, world
-from posthorn_test.daemon import Daemon
+from posthorn_test.daemon import Daemon, loopback_address
 
 ADDRESS = "192.0.2.1"
 REVERSE = "2.0.192.in-addr.arpa"
@@ -159,6 +161,22 @@ class DnsShow(unittest.TestCase):
         run = self.daemon.command("dns", "show", "other.test", "--offline", "--ip", ADDRESS)
         self.assertIn("no [[domain]] section", run.stderr)
         self.assertNotIn("_domainkey", run.stdout)
+
+    def test_8_a_resolver_that_says_nothing(self):
+        """Who waits for an answer is told soon that there is none: 75, and every record as unknown."""
+        address = loopback_address()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, socket.socket() as by_tcp:
+            silent.bind((address, 0))
+            by_tcp.bind((address, silent.getsockname()[1]))
+            by_tcp.listen()
+            daemon = Daemon(changes={"dns": {"servers": [f"{address}:{silent.getsockname()[1]}"]}})
+            self.addCleanup(daemon.discard)
+            begun = time.monotonic()
+            run = daemon.command("dns", "show", "example.test", "--json", check=False, timeout=60)
+            self.assertEqual(run.returncode, 75, run.stdout + run.stderr)
+            self.assertLess(time.monotonic() - begun, 25)
+            told, = json.loads(run.stdout)["domains"]
+            self.assertEqual({record["state"] for record in told["records"] if record["need"] == "required"}, {"unknown"})
 
 
 if __name__ == "__main__":
