@@ -90,7 +90,9 @@ TEST(Upgrade, AFullDiskStopsTheStartAndTheNextOneHasAllMail) {
             std::string why;
             if (auto store = open_on(vfs.name(), directory.path(), &why)) store->stop();
             else ++refused;
-            if (!why.empty()) EXPECT_NE(why.find("full"), std::string::npos) << why;
+            if (!why.empty()) {
+                EXPECT_NE(why.find("full"), std::string::npos) << why;
+            }
             vfs.break_after(CrashVfs::Fault::none);
             const auto store = open_on(vfs.name(), directory.path());
             ASSERT_NE(store, nullptr);
