@@ -59,14 +59,14 @@ test('login: the page holds nothing before it; a wrong token is refused, the rig
   assert.equal(await page.evaluate(() => document.activeElement.id), 'token');
   await page.getByLabel('Access token').fill(TOKEN);
   await page.keyboard.press('Enter');
-  await page.locator('main h1').waitFor();
+  await page.getByRole('navigation', {name: 'Views'}).waitFor();
   assert.equal(await page.evaluate(() => document.cookie), '', 'no script can read the session');
   assert.equal(await page.evaluate(() => Object.keys(localStorage).length + Object.keys(sessionStorage).length), 0);
   const cookies = await page.context().cookies();
   assert.equal(cookies.length, 1);
   assert.ok(cookies[0].httpOnly && cookies[0].sameSite === 'Strict' && !cookies[0].value.includes(TOKEN));
   await page.reload();
-  await page.locator('main h1').waitFor(); // still in
+  await page.getByRole('navigation', {name: 'Views'}).waitFor(); // still in
   await page.getByRole('button', {name: 'Log out'}).click();
   await page.getByLabel('Access token').waitFor();
   assert.equal((await page.request.get(`${URL_}v1/status`)).status(), 401);
@@ -300,8 +300,7 @@ test('by keyboard alone: skip link, login, a message held and released', async (
   };
   await page.keyboard.type(TOKEN); // the field has the focus
   await press('Enter');
-  await page.locator('main h1').waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'main', 'after the login the view has the focus');
+  await page.waitForFunction(() => document.activeElement.id === 'main'); // after the login the view has the focus
   await reach('Skip to content', 'Shift+Tab');
   await press('Enter');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
