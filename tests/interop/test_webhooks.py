@@ -42,7 +42,8 @@ class Hooks(world.WorldTest):
                 "batch_wait": "20ms", "timeout": "3s", "retry_first": "30ms", "retry_max": "200ms", "ca_file": str(self.authority.file)} | changes
 
     def begin(self, *hooks, **changes):
-        self.w = self.world(starttls=False, changes={"webhook": list(hooks), "retry": {"first": "1h"}} | changes)
+        self.w = self.world(starttls=False, changes={"webhook": list(hooks), "retry": {"first": "1h"},
+                                                     "sandbox": {"read_paths": [str(self.directory)]}} | changes)   # for what a reload names
         self.w.dns.set("hooks.test", "A", self.receiver.address)
         self.d = self.w.daemon
 
