@@ -36,7 +36,7 @@ constexpr const char* kMemoryMember = "queue/delivery.sqlite";
 constexpr std::size_t kMostSmallFile = 16 * 1024 * 1024;   // keys, lists, users, rules
 constexpr int kRounds = 10;                                // of reading keys until no rotation came in between
 
-std::int64_t seconds(TimePoint when) { return std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count(); }
+std::int64_t unix_seconds(TimePoint when) { return std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count(); }
 
 std::string folder_of(const std::string& file) {
     const std::string folder = fs::path(file).parent_path().string();
@@ -224,7 +224,7 @@ Result<BackupMade> make_backup(const BackupOrder& order) {
 
     const std::int64_t schema = copy->schema();
     backup::ArchiveWriter archive(output.get());
-    Result<void> done = archive.add(std::string(backup::kFirstMember), first_member(order, small->files, schema, now), kPrivate, seconds(now));
+    Result<void> done = archive.add(std::string(backup::kFirstMember), first_member(order, small->files, schema, now), kPrivate, unix_seconds(now));
     for (auto file = small->files.begin(); done && file != small->files.end(); ++file) {
         done = archive.add(member_name(file->file.path, order.config.state_directory), file->content, file->mode, file->modified);
         made.keys += file->file.part == BackupPart::key ? 1 : 0;
@@ -236,7 +236,7 @@ Result<BackupMade> make_backup(const BackupOrder& order) {
     if (::access(memory.c_str(), F_OK) == 0) {
         const Result<DatabaseCopy> learnt = DatabaseCopy::make(memory, work, std::numeric_limits<std::int64_t>::max());
         if (!learnt) made.missing.push_back(fmt::format("{} ({})", memory, learnt.error().what));
-        else done = archive.add_file(fmt::format("{}delivery.sqlite", kQueuePart), learnt->file(), learnt->size(), kPrivate, seconds(now));
+        else done = archive.add_file(fmt::format("{}delivery.sqlite", kQueuePart), learnt->file(), learnt->size(), kPrivate, unix_seconds(now));
     }
     if (done) done = add_marks(archive, directory);
     if (!done) return done.error();
@@ -249,8 +249,8 @@ Result<BackupMade> make_backup(const BackupOrder& order) {
     for (const auto& body : *bodies)
         if (!added->contains(body.file)) made.missing.push_back(directory + "/spool/" + body.file + " (the body of a waiting message)");
 
-    done = archive.add_file(kDatabaseMember, copy->file(), copy->size(), kPrivate, seconds(now));
-    if (done) done = archive.finish(seconds(now));
+    done = archive.add_file(kDatabaseMember, copy->file(), copy->size(), kPrivate, unix_seconds(now));
+    if (done) done = archive.finish(unix_seconds(now));
     if (done) done = output.finish();
     if (!done) return done.error();
     made.octets = archive.written();

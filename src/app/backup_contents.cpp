@@ -13,14 +13,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string absolute(const std::string& path) {
+std::string whole_path(const std::string& path) {
     std::error_code unknown;
     const fs::path found = fs::absolute(path, unknown);
     return unknown ? path : found.lexically_normal().string();
 }
 
-std::string directory_of(const std::string& path) {
-    std::string directory = absolute(path);
+std::string plain_directory(const std::string& path) {
+    std::string directory = whole_path(path);
     while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
     return directory;
 }
@@ -30,7 +30,7 @@ class FileList {
 public:
     void add(const std::string& path, BackupPart part, bool may_be_missing = false) {
         if (path.empty()) return;
-        const std::string whole = absolute(path);
+        const std::string whole = whole_path(path);
         if (seen_.insert(whole).second) files_.push_back({whole, part, may_be_missing});
     }
     // What is a link there is looked after by another program: certbot's live/.
@@ -94,7 +94,7 @@ std::string_view part_word(BackupPart part) {
 std::vector<std::string> key_directories(const config::Config& config) {
     std::vector<std::string> directories;
     for (const auth::DomainOptions& domain : config.auth.domains)
-        if (!domain.key_directory.empty()) directories.push_back(directory_of(domain.key_directory));
+        if (!domain.key_directory.empty()) directories.push_back(plain_directory(domain.key_directory));
     return directories;
 }
 
@@ -109,13 +109,13 @@ std::vector<BackupFile> backup_files(const config::Config& config, const std::st
 }
 
 std::string member_name(const std::string& path, const std::string& state_directory) {
-    const std::string below = directory_of(state_directory) + "/";
+    const std::string below = plain_directory(state_directory) + "/";
     if (path.starts_with(below)) return std::string(kStatePart) + path.substr(below.size());
     return std::string(kFilesPart) + path.substr(std::min(path.find_first_not_of('/'), path.size()));
 }
 
 std::optional<std::string> path_of_member(std::string_view name, const std::string& state_directory) {
-    if (name.starts_with(kStatePart)) return directory_of(state_directory) + "/" + std::string(name.substr(kStatePart.size()));
+    if (name.starts_with(kStatePart)) return plain_directory(state_directory) + "/" + std::string(name.substr(kStatePart.size()));
     if (name.starts_with(kFilesPart)) return "/" + std::string(name.substr(kFilesPart.size()));
     return std::nullopt;
 }

@@ -15,7 +15,7 @@
 namespace posthorn::app {
 namespace {
 
-std::string counted(std::uint64_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+std::string count_of_things(std::uint64_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
 
 struct BackupCommand {
     BackupOrder order;
@@ -33,10 +33,10 @@ int back_up(const BackupCommand& command) {
         complain(made.error().what);
         return exit_code::kIoError;
     }
-    std::string told = fmt::format("{}: {} for {}, {}, {}\n", order.file == "-" ? "backup" : order.file, counted(made->messages, "waiting message"),
-                                   counted(made->recipients, "recipient"), counted(made->keys, "key file"), short_size(made->octets));
+    std::string told = fmt::format("{}: {} for {}, {}, {}\n", order.file == "-" ? "backup" : order.file, count_of_things(made->messages, "waiting message"),
+                                   count_of_things(made->recipients, "recipient"), count_of_things(made->keys, "key file"), short_size(made->octets));
     if (made->left_meanwhile > 0)
-        told += fmt::format("{} left the queue while it was made and {} not in it.\n", counted(made->left_meanwhile, "recipient"),
+        told += fmt::format("{} left the queue while it was made and {} not in it.\n", count_of_things(made->left_meanwhile, "recipient"),
                             made->left_meanwhile == 1 ? "is" : "are");
     for (const std::string& missing : made->missing) told += fmt::format("not in it: {}\n", text::safe_for_log(missing, 1000));
     if (order.with_config) told += "It holds keys and secrets: keep it as you keep those.\n";
@@ -49,8 +49,8 @@ std::string restored_text(const Restored& done, const RestoreOrder& order) {
     std::string told = fmt::format("The backup of {} from {} (Posthorn {}) is whole: {}.\n", text::safe_for_log(done.hostname, 300),
                                    text::safe_for_log(done.made_at, 40), text::safe_for_log(done.version, 40), short_size(done.octets));
     if (order.verify_only) return told;
-    told += fmt::format("{} for {} in {}, {} beside it.\n", counted(done.messages, "message"), counted(done.recipients, "recipient"), done.queue_directory,
-                        counted(done.files, "file"));
+    told += fmt::format("{} for {} in {}, {} beside it.\n", count_of_things(done.messages, "message"), count_of_things(done.recipients, "recipient"), done.queue_directory,
+                        count_of_things(done.files, "file"));
     for (const std::string& id : done.without_body) told += fmt::format("the body of {} was missing already when the backup was made\n", id);
     for (const std::string& path : done.left_out) told += fmt::format("left out: {}\n", text::safe_for_log(path, 1000));
     if (done.recipients == 0) return told;
@@ -62,7 +62,7 @@ std::string restored_text(const Restored& done, const RestoreOrder& order) {
     }
     if (done.expired > 0)
         told += fmt::format("{} waited longer than queue.lifetime by now: given up at the start, and the senders told.\n",
-                            counted(done.expired, "recipient"));
+                            count_of_things(done.expired, "recipient"));
     return told;
 }
 

@@ -265,7 +265,7 @@ private:
     bool leaving_ = false;
 };
 
-int top(const TopCommand& options) {
+int watch_or_print(const TopCommand& options) {
     const char* terminal = std::getenv("TERM");
     const bool can_draw = terminal != nullptr && std::string_view(terminal) != "dumb" && Terminal::is_there();
     if (!options.once && can_draw) return Sitting(options).run();
@@ -287,7 +287,7 @@ void add_top_command(CLI::App& app, Action& action) {
     command->footer(
         "q ends, p pauses, o changes the order, enter says why a message waits, r tries it now, s holds its sender's mail to its provider for an hour. "
         "NO_COLOR switches colours off.");
-    command->callback([options, &action] { action = [options] { return top(*options); }; });
+    command->callback([options, &action] { action = [options] { return watch_or_print(*options); }; });
 }
 
 }  // namespace posthorn::app

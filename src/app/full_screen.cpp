@@ -11,7 +11,7 @@
 namespace posthorn::app {
 namespace {
 
-constexpr std::array<int, 6> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
+constexpr std::array<int, 6> kScreenSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 // How long the rest of a key's sequence may take: a lone escape is a key of its own.
 constexpr int kSequenceMilliseconds = 50;
 
@@ -23,7 +23,7 @@ void note_signal(int signal) {
     else if (signal != SIGTSTP) end_asked = 1;         // ^Z would leave the terminal raw
 }
 
-void put(std::string_view octets) {
+void put_on_screen(std::string_view octets) {
     while (!octets.empty()) {
         const ssize_t count = ::write(STDOUT_FILENO, octets.data(), octets.size());
         if (count < 0 && errno == EINTR) continue;
@@ -41,9 +41,9 @@ FullScreen::FullScreen() {
     noting.sa_handler = note_signal;
     sigset_t all;
     ::sigemptyset(&all);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-        ::sigaction(kSignals[i], &noting, &actions_before_[i]);
-        ::sigaddset(&all, kSignals[i]);
+    for (std::size_t i = 0; i < kScreenSignals.size(); ++i) {
+        ::sigaction(kScreenSignals[i], &noting, &actions_before_[i]);
+        ::sigaddset(&all, kScreenSignals[i]);
     }
     ::sigprocmask(SIG_BLOCK, &all, &mask_before_);
     ::tcgetattr(STDIN_FILENO, &before_);
@@ -52,19 +52,19 @@ FullScreen::FullScreen() {
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
-    put("\x1b[?1049h\x1b[?25l");
+    put_on_screen("\x1b[?1049h\x1b[?25l");
     measure();
 }
 
 FullScreen::~FullScreen() {
-    put("\x1b[?25h\x1b[?1049l");
+    put_on_screen("\x1b[?25h\x1b[?1049l");
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
     // A closed window is told twice; what is pending still has been heeded.
     struct sigaction ignoring {};
     ignoring.sa_handler = SIG_IGN;
-    for (const int signal : kSignals) ::sigaction(signal, &ignoring, nullptr);
+    for (const int signal : kScreenSignals) ::sigaction(signal, &ignoring, nullptr);
     ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &actions_before_[i], nullptr);
+    for (std::size_t i = 0; i < kScreenSignals.size(); ++i) ::sigaction(kScreenSignals[i], &actions_before_[i], nullptr);
 }
 
 void FullScreen::measure() {
@@ -134,7 +134,7 @@ void FullScreen::show(const std::vector<std::string>& lines) {
     std::string out = "\x1b[H";
     // Cleared before it is written: behind the last column a terminal would clear the last character.
     for (std::size_t i = 0; i < lines.size(); ++i) out += (i == 0 ? "\x1b[2K" : "\r\n\x1b[2K") + lines[i];
-    put(out);
+    put_on_screen(out);
 }
 
 }  // namespace posthorn::app

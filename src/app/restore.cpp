@@ -34,8 +34,8 @@ namespace json = boost::json;
 
 constexpr const char* kStaging = "/.restore";
 constexpr const char* kDatabase = "queue.sqlite";
-constexpr std::size_t kMostSmallFile = 16 * 1024 * 1024;
-constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kMostSmallMember = 16 * 1024 * 1024;
+constexpr std::int64_t kBackupFormat = 1;
 
 struct SmallMember {
     std::string name, part, content;
@@ -43,7 +43,7 @@ struct SmallMember {
     std::string path;                                  // where it goes; empty: nowhere
 };
 
-std::string error_text(std::string_view doing, const std::string& path, int error) {
+std::string restore_error(std::string_view doing, const std::string& path, int error) {
     return fmt::format("cannot {} {}: {}", doing, path, std::strerror(error));
 }
 
@@ -97,7 +97,7 @@ private:
 };
 
 Result<void> Restoration::read_first() {
-    const Result<std::string> text = archive_.text(kMostSmallFile);
+    const Result<std::string> text = archive_.text(kMostSmallMember);
     if (!text) return text.error();
     boost::system::error_code bad;
     const json::value parsed = json::parse(*text, bad);
@@ -110,7 +110,7 @@ Result<void> Restoration::read_first() {
     const auto format = static_cast<std::int64_t>(number_of(*first, "format"));
     const auto schema = static_cast<std::int64_t>(number_of(*first, "schema"));
     const auto known = static_cast<std::int64_t>(queue::sqlite::migrations().size());
-    if (format != kFormat || schema > known)
+    if (format != kBackupFormat || schema > known)
         return Error{fmt::format("the backup was made by a newer Posthorn ({}; its queue has schema version {}, this program knows up to {}); "
                                  "install that version, or a later one, and restore with it",
                                  done_.version, schema, known)};
@@ -129,7 +129,7 @@ Result<void> Restoration::read_all() {
             if (order_.verify_only) continue;
             if (Result<void> read = read_queue_member(**member); !read) return read;
         } else {
-            Result<std::string> content = archive_.text(kMostSmallFile);
+            Result<std::string> content = archive_.text(kMostSmallMember);
             if (!content) return content.error();
             small_.push_back({(*member)->name, text_of(parts_, (*member)->name), std::move(*content), (*member)->mode, {}});
         }
@@ -173,7 +173,7 @@ Result<void> Restoration::prepare_queue() {
     }
     staging_ = directory + kStaging;
     fs::remove_all(staging_, failed);
-    if (::mkdir(staging_.c_str(), 0700) != 0) return Error{error_text("make the directory", staging_, errno)};
+    if (::mkdir(staging_.c_str(), 0700) != 0) return Error{restore_error("make the directory", staging_, errno)};
     return {};
 }
 
@@ -185,13 +185,13 @@ Result<void> Restoration::read_queue_member(const backup::TarHeader& member) {
     std::error_code failed;
     fs::create_directories(fs::path(path).parent_path(), failed);
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file) return Error{error_text("make", path, errno)};
+    if (!file) return Error{restore_error("make", path, errno)};
     if (relative == kDatabase) staged_database_ = true;
     return archive_.content([&](std::string_view piece) -> Result<void> {
         while (!piece.empty()) {
             const ssize_t count = ::write(file.get(), piece.data(), piece.size());
             if (count < 0 && errno == EINTR) continue;
-            if (count < 0) return Error{error_text("write", path, errno)};
+            if (count < 0) return Error{restore_error("write", path, errno)};
             piece.remove_prefix(static_cast<std::size_t>(count));
         }
         return {};
@@ -275,12 +275,12 @@ Result<void> Restoration::place_queue() {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(staging_, failed)) names.push_back(entry.path().filename().string());
     for (const auto& entry : fs::recursive_directory_iterator(staging_, failed)) {
-        if (give && ::lchown(entry.path().c_str(), owner.st_uid, owner.st_gid) != 0) return Error{error_text("give away", entry.path(), errno)};
+        if (give && ::lchown(entry.path().c_str(), owner.st_uid, owner.st_gid) != 0) return Error{restore_error("give away", entry.path(), errno)};
         if (entry.is_directory()) ::chmod(entry.path().c_str(), 0700);
     }
     if (failed) return Error{"cannot look into ", staging_, ": ", failed.message()};
     const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder || ::syncfs(folder.get()) != 0) return Error{error_text("sync", directory, errno)};
+    if (!folder || ::syncfs(folder.get()) != 0) return Error{restore_error("sync", directory, errno)};
 
     placing_ = true;
     // The database last: before it is there, nothing of this is a queue.
@@ -290,10 +290,10 @@ Result<void> Restoration::place_queue() {
         if (name.ends_with(".sqlite"))
             for (const char* tail : {"-wal", "-shm"}) ::unlink((place + tail).c_str());
         if (name == "spool") fs::remove_all(place, failed);
-        if (::rename((staging_ + "/" + name).c_str(), place.c_str()) != 0) return Error{error_text("put in place", place, errno)};
+        if (::rename((staging_ + "/" + name).c_str(), place.c_str()) != 0) return Error{restore_error("put in place", place, errno)};
     }
-    if (::fsync(folder.get()) != 0) return Error{error_text("sync", directory, errno)};
-    if (::rmdir(staging_.c_str()) != 0) return Error{error_text("remove", staging_, errno)};
+    if (::fsync(folder.get()) != 0) return Error{restore_error("sync", directory, errno)};
+    if (::rmdir(staging_.c_str()) != 0) return Error{restore_error("remove", staging_, errno)};
     ::fsync(folder.get());
     return {};
 }
@@ -304,7 +304,7 @@ Result<Restored> restore(const RestoreOrder& order, TimePoint now) {
     Descriptor opened;
     if (order.file != "-") {
         opened = Descriptor(::open(order.file.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!opened) return Error{error_text("read", order.file, errno)};
+        if (!opened) return Error{restore_error("read", order.file, errno)};
     }
     return Restoration(order, opened ? opened.get() : STDIN_FILENO, now).run();
 }

@@ -23,7 +23,7 @@ namespace {
 constexpr int kCopyCacheKib = 16 * 1024;
 constexpr const char* kCopyName = "/.posthorn-copy-";
 
-std::string quoted(const std::string& name) {
+std::string sql_name(const std::string& name) {
     std::string out = "\"";
     for (const char c : name) out.append(c == '"' ? 2 : 1, c);
     return out + '"';
@@ -72,7 +72,7 @@ void remove_abandoned(const std::string& directory) {
     ::closedir(listing);
 }
 
-Error failed(const std::string& doing, const SqliteFailure& failure) {
+Error copy_failure(const std::string& doing, const SqliteFailure& failure) {
     return Error{doing, ": ", failure.what()};
 }
 
@@ -83,7 +83,7 @@ auto on(const std::string& database, const Work& work) -> Result<decltype(work(s
         Connection connection(database, {}, Role::checkpointer, kCopyCacheKib);
         return work(connection);
     } catch (const SqliteFailure& failure) {
-        return failed(database, failure);
+        return copy_failure(database, failure);
     }
 }
 
@@ -134,7 +134,7 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
         for (const SchemaItem& item : schema_items(copy)) {
             copy.execute(item.sql.c_str());
             if (!item.is_table) continue;
-            const std::string fill = "INSERT INTO main." + quoted(item.name) + " SELECT * FROM live." + quoted(item.name);
+            const std::string fill = "INSERT INTO main." + sql_name(item.name) + " SELECT * FROM live." + sql_name(item.name);
             copy.execute(fill.c_str());
         }
         state->schema = version;
@@ -143,7 +143,7 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
     } catch (const SqliteFailure& failure) {
         ::unlink(path.c_str());
         const bool full = (failure.code & 0xff) == SQLITE_FULL;
-        return failed("cannot copy " + database + (full ? " into " + near + " (--work-directory names another place)" : ""), failure);
+        return copy_failure("cannot copy " + database + (full ? " into " + near + " (--work-directory names another place)" : ""), failure);
     }
     return DatabaseCopy(std::move(state));
 }
@@ -165,7 +165,7 @@ Result<std::vector<SpooledBody>> DatabaseCopy::spooled_bodies() {
     try {
         return bodies_in(*state_->connection);
     } catch (const SqliteFailure& failure) {
-        return failed("the copy of " + state_->original, failure);
+        return copy_failure("the copy of " + state_->original, failure);
     }
 }
 
@@ -186,7 +186,7 @@ Result<CopiedQueue> DatabaseCopy::forget_what_left() {
         queue.left_meanwhile = left;
         return queue;
     } catch (const SqliteFailure& failure) {
-        return failed("the copy of " + state_->original, failure);
+        return copy_failure("the copy of " + state_->original, failure);
     }
 }
 
@@ -197,7 +197,7 @@ Result<CopiedQueue> examine_queue(const std::string& database) {
             return Error{database, " is damaged: ", verdict};
         return counts_in(connection);
     } catch (const SqliteFailure& failure) {
-        return failed(database, failure);
+        return copy_failure(database, failure);
     }
 }
 
