@@ -309,7 +309,7 @@ class ByPostfix(WorldTest):
         w.daemon.wait_for_log(r"\breloaded\b", count=self.reloads)
 
     def test_logins_and_a_wrong_password(self):   # AUTH-10, RFC 4954 s6
-        w = self.world()
+        w = self.world(changes={"sandbox": {"read_paths": [tempfile.gettempdir()]}})   # where Postfix's certificate will lie
         dovecot = Dovecot({"me": "{PLAIN}hush-hush-12"}, mechanisms="plain login scram-sha-256")
         self.enterContext(dovecot)
         hub = Postfix(w.sink.port, domain="hub.test", users_socket=dovecot.socket)
