@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import unittest
 
 from posthorn_test.daemon import program, simple_message
 from posthorn_test.world import World, WorldTest, main
@@ -127,6 +128,21 @@ class BackupTest(WorldTest):
             w.daemon.command("queue", "retry", message)
         w.daemon.wait_for_empty_queue()
         self.assertEqual(len(w.sink.to("wait-large@dest.test")), 1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, who restores for another user")
+    def test_root_restores_for_the_daemons_user(self):
+        """DO-15: on a new machine root restores, and the daemon, who is not root, must be able to open all of it."""
+        w = self.with_mail()
+        backup = self.scratch() / "backup.tar"
+        self.posthorn("backup", backup, config=w.daemon.config_file)
+        there = World()
+        for stop in (there.dns.stop, there.sink.stop, there.daemon.discard):
+            self.addCleanup(stop)
+        os.chown(there.daemon.directory, 65534, 65534)   # the state directory: whose it is runs the daemon
+        self.posthorn("restore", backup, "--replace", config=there.daemon.config_file)
+        queue = there.daemon.directory / "queue"
+        others = [path for path in (queue, *queue.rglob("*")) if path.stat().st_uid != 65534]
+        self.assertEqual(others, [], "root's, which the daemon cannot open")
 
     def test_under_load_it_is_one_moment_and_nothing_in_it_is_lost(self):
         """Mail comes and goes while backups are made; what each holds is consistent, and what was accepted before and still waits after is in it."""
@@ -282,10 +298,14 @@ class BackupTest(WorldTest):
                     new.addfile(info, io.BytesIO(content))
                     octets = json.dumps(manifest).encode()
                     member.size = len(octets)
+                if member.name == "state/example.test.rsa.pem":
+                    member.mode = 0o6777
                 new.addfile(member, io.BytesIO(octets))
+        (there.daemon.directory / "example.test.rsa.pem").unlink()
         told = self.posthorn("restore", evil, "--replace", config=there.daemon.config_file).stdout.decode()
         self.assertIn("authorized_keys", told)
         self.assertFalse((directory / "authorized_keys").exists())
+        self.assertEqual((there.daemon.directory / "example.test.rsa.pem").stat().st_mode & 0o7777, 0o644, "no setuid program, and others change nothing")
 
 
 if __name__ == "__main__":

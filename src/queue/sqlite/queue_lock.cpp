@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,14 +12,29 @@
 #include <utility>
 
 namespace posthorn::queue::sqlite {
+namespace {
+
+// What root has just made (posthorn restore) becomes the directory's owner's, or the daemon could not open it.
+bool give_to_owner(int fd, const std::string& directory) {
+    struct stat file {}, owner {};
+    if (::geteuid() != 0 || ::stat(directory.c_str(), &owner) != 0 || owner.st_uid == 0) return true;
+    if (::fstat(fd, &file) != 0) return false;
+    return file.st_uid != 0 || file.st_nlink != 1 || ::fchown(fd, owner.st_uid, owner.st_gid) == 0;
+}
+
+}  // namespace
 
 Result<QueueLock> QueueLock::acquire(const std::string& directory) {
     const std::string path = directory + "/queue.lock";
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    // The directory is the daemon's: a link that it laid there would have root, at a restore, write over what it leads to.
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return Error{"cannot open " + path + ": " + std::strerror(errno)};
     }
     QueueLock lock(fd);
+    if (!give_to_owner(fd, directory)) {
+        return Error{"cannot give " + path + " to the owner of its directory: " + std::strerror(errno)};
+    }
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) {
             return Error{"cannot lock " + path + ": " + std::strerror(errno)};
