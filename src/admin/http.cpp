@@ -108,7 +108,19 @@ RequestReader::Progress RequestReader::feed(std::string& buffer) {
             return Progress::refused;
         }
     }
-    return parser.is_done() ? Progress::complete : Progress::incomplete;
+    // Under another coding the parser sees no body at all, and what whoever passed it on took for one would be the next request (RFC 9112 s6.3).
+    if (const auto coding = parser.get().find(http::field::transfer_encoding);
+        parser.is_header_done() && coding != parser.get().end() && !boost::beast::iequals(coding->value(), "chunked")) {
+        refusal_ = failure(400, "no Transfer-Encoding but chunked is understood here");
+        return Progress::refused;
+    }
+    if (parser.is_done()) return Progress::complete;
+    // The parser has no bound for what stands around a body's chunks (RFC 9112 s7.1.1, s7.1.2): an endless one would only be kept.
+    if (buffer.size() > header_limit_) {
+        refusal_ = failure(431, "what stands around the body's chunks is too large");
+        return Progress::refused;
+    }
+    return Progress::incomplete;
 }
 
 Request RequestReader::take() {

@@ -352,6 +352,14 @@ TEST_F(AdminTest, WhatIsTooLargeOrNoHttpIsRefused) {
     EXPECT_EQ(talk("POST /v1/reload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").substr(0, 12),
               "HTTP/1.1 413");
     EXPECT_EQ(talk("EHLO mail.example.com\r\n\r\n").substr(0, 12), "HTTP/1.1 400");
+    // What stands around chunks is bounded as a header is (RFC 9112 s7.1.1, s7.1.2): an extension, a trailer.
+    const std::string chunked = "POST /v1/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(talk(chunked + "1;" + std::string(20000, 'x')).substr(0, 12), "HTTP/1.1 431");
+    EXPECT_EQ(talk(chunked + "0\r\nX: " + std::string(20000, 'x')).substr(0, 12), "HTTP/1.1 431");
+    // A coding that is not known leaves open where the request ends (RFC 9112 s6.3): nothing after it is a request.
+    const std::string other = talk("POST /v1/session HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\nGET /v1/health HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(other.substr(0, 12), "HTTP/1.1 400");
+    EXPECT_EQ(other.find("HTTP/1.1", 12), std::string::npos) << other;
     ask("GET", "/v1/health");
 }
 
