@@ -260,7 +260,8 @@ Result<void> Restoration::place_files() {
         std::error_code failed;
         make_private_directories(fs::path(small.path).parent_path(), failed);
         if (failed) return Error{"cannot make the directory of ", small.path, ": ", failed.message()};
-        const Result<void> written = auth::write_secret_file(small.path, small.content, auth::Existing::replace, small.mode);
+        // Of the mode only who may read it: root must not make a setuid program, or what others can change, of a backup that is not his own.
+        const Result<void> written = auth::write_secret_file(small.path, small.content, auth::Existing::replace, small.mode & 0644U);
         if (!written) return written;
         ++done_.files;
     }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "queue/body_spool.hpp"
 #include "queue/sqlite/reader.hpp"
 #include "queue/sqlite/recipient_row.hpp"
 #include "queue/sqlite/schema.hpp"
@@ -259,6 +260,10 @@ StoreResult<mail::MessagePtr> Queries::message(QueueId id) {
 
     if (!message_.is_null(10)) {
         body.spool_file = message_.text(10);
+        // A restored queue may have been made by anybody: no row leads to another file than its own.
+        if (body.spool_file != spool_name(id)) {
+            return StoreError{StoreFault::corrupt, "the row of message " + id.to_string() + " is damaged: its body is not in a file of its own"};
+        }
         const std::string path = spool_ + "/" + body.spool_file;
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {

@@ -322,6 +322,24 @@ TEST_F(SqliteStoreTest, OrphansOfTheSpoolGoAtStartAndOwnedFilesStay) {
     const auto gone = test::message(*store, QueueId(1));
     EXPECT_EQ(gone.error().fault, StoreFault::corrupt);
     EXPECT_NE(gone.error().what.find(message->body.spool_file), std::string::npos);
+
+    // So is one that leads to another file than its own, which whoever made a backup could have written: a key would go out as mail.
+    store.reset();
+    std::ofstream(directory_.path() + "/deeper/secret.pem") << "large body\r\n";
+    { Connection(database(), "", Role::writer, 100).execute("UPDATE message SET spool_file = '../../secret.pem'"); }
+    store = open();
+    const auto led_astray = test::message(*store, QueueId(1));
+    ASSERT_FALSE(led_astray);
+    EXPECT_EQ(led_astray.error().fault, StoreFault::corrupt);
+}
+
+TEST_F(SqliteStoreTest, ALockThatIsALinkIsNotFollowed) {  // root restores into the daemon's directory
+    std::filesystem::create_directories(options_.directory);
+    const std::string other = directory_.path() + "/other";
+    std::ofstream(other) << "not ours";
+    std::filesystem::create_symlink(other, options_.directory + "/queue.lock");
+    EXPECT_FALSE(sqlite::open_sqlite_store(options_));
+    EXPECT_EQ(std::filesystem::file_size(other), 8U);
 }
 
 TEST_F(SqliteStoreTest, WhatWasNotFinishedLeavesNothingInTheSpool) {
