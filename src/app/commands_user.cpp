@@ -35,7 +35,7 @@ std::optional<std::string> users_file(const UserOptions& options, int& code) {
     const std::string& file = loaded.config.auth.credentials.users_file;
     if (file.empty()) {
         for (const config::Mistake& mistake : loaded.mistakes) complain(mistake.to_string());
-        complain(fmt::format("{} names no users file; set users_file in [auth], or name one with --file",
+        complain(fmt::format("{} names no users file; set users_file in [auth], or POSTHORN_AUTH_USERS_FILE, or name one with --file",
                              options.config_path));
         code = exit_code::kConfig;
         return std::nullopt;

@@ -91,7 +91,7 @@ std::string sandbox_text(const json::object& told, bool verbose) {
     const json::object& kernel = told.at("kernel").as_object();
     const std::uint64_t landlock = number_of(told, "landlock"), calls = number_of(told, "system_calls");
     std::string all;
-    const auto line = [&all](std::string_view name, const std::string& value) { all += fmt::format("{:<22}{}\n", name, value); };
+    const auto line = [&all](std::string_view name, const std::string& value) { all += fmt::format("{:<21} {}\n", name, value); };
     line("user", text_of(told, "user") + (told.at("root").as_bool() ? " (give state_directory to a user of its own; docs/SANDBOX.md)" : ""));
     line("capabilities", fmt::format("{} (can be had: {})", text_of(kernel, "CapEff"), text_of(kernel, "CapBnd")));
     line("no_new_privs", text_of(kernel, "NoNewPrivs") == "1" ? "yes" : "NO");

@@ -58,7 +58,7 @@ private:
         merge_.words.push_back(
             fmt::format("whether {} has an SPF record is not known{}{}; if it has one, add {} to that: there "
                         "must be only one",
-                        domain_, why.empty() ? "" : ": ", why, joined(ips_)));
+                        domain_, why.empty() ? "" : ": ", why, ips_.empty() ? "this server's addresses" : joined(ips_)));
         return std::move(merge_);
     }
 

@@ -103,6 +103,7 @@ TEST(SpfMerge, SilenceIsNeverTakenForNone) {
     EXPECT_EQ(silent.state, Merge::State::unknown);
     EXPECT_EQ(silent.record, "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all");
     EXPECT_TRUE(says(silent, "there must be only one"));
+    EXPECT_TRUE(says(merged(test::DnsZone("example.com TXT !\n"), {}), "add this server's addresses to that"));
     const Merge open = merged(test::DnsZone("example.com TXT v=spf1 include:_spf.example.net -all\n_spf.example.net TXT !\n"), {"192.0.2.1"});
     EXPECT_EQ(open.state, Merge::State::unknown);
     EXPECT_EQ(open.record, "v=spf1 include:_spf.example.net -all");
