@@ -19,7 +19,12 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path) {
 
 namespace {
 std::string* kept_complaints = nullptr;
+
+// fmt::print(stderr) throws where nobody reads standard error any more (`posthorn queue list 2>&1 | head`), and the exit code would be lost.
+void say(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
 }
+}  // namespace
 
 KeptComplaints::KeptComplaints() {
     kept_complaints = new std::string;
@@ -39,7 +44,7 @@ void complain(std::string_view text) {
         *kept_complaints += (kept_complaints->empty() ? "" : " ") + std::string(text);
         return;
     }
-    fmt::print(stderr, "posthorn: {}\n", text);
+    say(fmt::format("posthorn: {}\n", text));
 }
 
 void print(std::string_view text) {
@@ -49,7 +54,7 @@ void print(std::string_view text) {
 std::optional<config::Config> load_config(const std::string& path) {
     config::Loaded loaded = config::load(path);
     for (const config::Mistake& mistake : loaded.mistakes) {
-        fmt::print(stderr, "{}\n", mistake.to_string());
+        say(mistake.to_string() + "\n");
     }
     if (!loaded.mistakes.empty()) {
         return std::nullopt;

@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     try {
         return posthorn::app::run(argc, argv);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "posthorn: this should not have happened: {}\n", error.what());
+        std::fprintf(stderr, "posthorn: this should not have happened: %s\n", error.what());
         return posthorn::exit_code::kSoftware;
     }
 }

@@ -236,6 +236,20 @@ class Mistakes(world.WorldTest):
         self.assertIn(run.returncode, (66, 78))
         self.assertIn("/nonexistent/posthorn.toml", run.stdout)
 
+    def test_complaints_that_nobody_reads(self):
+        """As in `posthorn queue list 2>&1 | true`: the exit code is what it is, not that of an abort."""
+        for standard_error in ("a closed pipe", "a full disk"):
+            if standard_error == "a full disk":
+                end = os.open("/dev/full", os.O_WRONLY)
+            else:
+                read, end = os.pipe()
+                os.close(read)
+            for words, code in ((["queue", "list", "--socket", "/nonexistent/admin.sock"], 69), (["serve", "--config", "/nonexistent/posthorn.toml"], 78)):
+                with self.subTest(standard_error, command=words[0]):
+                    run = subprocess.run([program(), *words], stdout=subprocess.PIPE, stderr=end, timeout=30)
+                    self.assertEqual(run.returncode, code)
+            os.close(end)
+
 
 class Keys(world.WorldTest):
     def test_genkey(self):  # SD-28, SD-30, SD-49
