@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 using sandbox::Access;
 using sandbox::Places;
 
+constexpr uid_t kFirstPerson = 1000;   // FIRST_UID of Debian's adduser
 constexpr int kMostHomes = 10000;   // of users; a name service may know more than anybody asks about
 
 // A file that a setting names and that is read again later.
@@ -100,7 +101,8 @@ void add_system(Places& places) {
     places.add_directory_of(Access::read, fs::read_symlink("/proc/self/exe", ignored).string());
 }
 
-// ~/.forward, and the files that are included in it.
+// ~/.forward, and the files that are included in it. Debian gives its system users (below 1000) what is not theirs: to sys /dev, to
+// www-data /var/www, to backup /var/backups. Nobody has a ~/.forward there, but whoever takes the daemon over would have disks and sites.
 void add_homes(Places& places) {
     ::setpwent();
     for (int i = 0; i < kMostHomes; ++i) {
@@ -108,7 +110,9 @@ void add_homes(Places& places) {
         if (user == nullptr) break;
         const std::string home = user->pw_dir != nullptr ? user->pw_dir : "";
         struct stat status {};
-        if (home.size() > 1 && ::stat(home.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) places.add(Access::read, home);
+        if (home.size() > 1 && ::stat(home.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+            (user->pw_uid >= kFirstPerson || status.st_uid == user->pw_uid))
+            places.add(Access::read, home);
     }
     ::endpwent();
     // Of users who are yet to come.

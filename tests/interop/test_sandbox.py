@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 import tempfile
 import unittest
@@ -129,6 +130,9 @@ class Sandbox(world.WorldTest):
         self.assertTrue(all(trial["as_wanted"] for trial in told["trials"]), told["trials"])
         text = self.d.command("sandbox", "check").stdout
         self.assertRegex(text, r"refused +make a file in /tmp +Permission denied \(landlock\)")
+        readable = re.search(r"may read +(.*)", self.d.command("sandbox", "check", "--verbose").stdout)[1].split()
+        self.assertIn("/root" if ROOT else "/etc", readable)
+        self.assertFalse({"/dev", "/var/backups"} & set(readable), "the homes that Debian gives to sys and backup, which are not theirs")
         self.assertRegex(text, rf"works +make a file in {self.d.directory} +done \(needed\)")
         if not told["no_seccomp"]:
             self.assertRegex(text, r"refused +watch another process \(ptrace\) +Function not implemented \(seccomp\)")
