@@ -234,6 +234,32 @@ class SendmailTest(DockerTest):
         message = self.arrived("fan@dest.test", domain="example.org")
         self.assertRegex(message.sender, "@example.org$")
 
+    def test_programs_of_the_host(self):
+        """DO-10, as docs/DOCKER.md has it: the host's sendmail, whose spool is the package's /var/spool/posthorn, which the container serves, too."""
+        spool = self.volumes.directory / "spool"
+        for part, mode in (("", 0o755), ("tmp", 0o3733), ("new", 0o3733), ("refused", 0o700)):   # the package's, then chown -R 65532:65532
+            (spool / part).mkdir()
+            os.chown(spool / part, 65532, 65532)
+            (spool / part).chmod(mode)
+        service = self.compose.service("posthorn")
+        service = service | {"volumes": [*service["volumes"], "spool:/var/spool/posthorn"],
+                             "environment": service["environment"] | {"POSTHORN_LOCAL_SPOOL": "/var/spool/posthorn"}}
+        posthorn = self.container("posthorn", service).start().wait_until_healthy()
+        self.container("sendmail").run()
+        self.publish(posthorn, "example.com")
+        host = self.app()
+        binds = [*self.app_binds(self.compose.service("wordpress")), (spool, "/var/spool/posthorn")]
+
+        def send(recipient):
+            host.run(["/opt/posthorn/sendmail", "-t"], input=LETTER.format(to=recipient, subject="from the host"), user="33:33", binds=binds)
+        send("up@dest.test")
+        self.arrived("up@dest.test")
+        self.assertEqual(posthorn.stop(), 0)
+        send("down@dest.test")
+        self.assertEqual(len(list((spool / "new").iterdir())), 1)
+        self.container("posthorn", service).start().wait_until_healthy()
+        self.arrived("down@dest.test")
+
     def test_wordpress(self):
         """The life of a site: installed, then a password forgotten; PHP as the image has it, with the compose file's ini."""
         if not pathlib.Path("/usr/share/wordpress/wp-load.php").exists() or not os.access("/usr/sbin/mariadbd", os.X_OK):
