@@ -73,6 +73,7 @@ std::string ownership_hint(const fs::path& file, const std::string& config_path)
                            closed_above(file, nullptr).string());
     }
     if (daemon.st_uid == made.st_uid || daemon.st_uid == 0) return {};
+    if (daemon.st_gid == made.st_gid && (made.st_mode & S_IRGRP) != 0 && closed_above(file, &daemon) == fs::absolute(file).lexically_normal()) return {};
     const std::string user = user_name(daemon.st_uid);
     return fmt::format(
         "It belongs to {}, but {} to {}: if Posthorn runs as {}, it cannot read it before\n\n"

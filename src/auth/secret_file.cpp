@@ -127,6 +127,8 @@ Result<void> write_secret_file(const std::string& path, std::string_view content
     if (!have_old && ::geteuid() == 0 && ::stat(directory_of(path).c_str(), &directory_status) == 0 &&
         ::fchown(fd.get(), directory_status.st_uid, directory_status.st_gid) != 0)
         return failure("give the owner of its directory to the new", path, errno);
+    // A directory of root's that a group may read (the package's /etc/posthorn): the service is in that group.
+    if (directory_status.st_uid == 0 && directory_status.st_gid != 0 && (directory_status.st_mode & 0050) == 0050) mode |= 0040;
     if (::fchmod(fd.get(), mode) != 0) return failure("set the mode of", path, errno);
     if (!write_all(fd.get(), content) || ::fsync(fd.get()) != 0 || fd.close() != 0)
         return failure("write", path, errno);

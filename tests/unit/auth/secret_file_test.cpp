@@ -100,6 +100,18 @@ TEST(SecretFile, MadeByRootBelongsToTheOwnerOfItsDirectory) {
     EXPECT_EQ(folder.read("key"), "one2");
 }
 
+TEST(SecretFile, MadeByRootInAFolderThatAServicesGroupReadsIsReadByThatGroup) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+    const TemporaryFolder folder;
+    ASSERT_EQ(::chown(folder.path("").c_str(), 0, 65534), 0);
+    ASSERT_EQ(::chmod(folder.path("").c_str(), 0750), 0);
+    ASSERT_TRUE(write_secret_file(folder.path("users"), "one", Existing::refuse));
+    struct stat made {};
+    ASSERT_EQ(::stat(folder.path("users").c_str(), &made), 0);
+    EXPECT_EQ(made.st_gid, 65534U);
+    EXPECT_EQ(made.st_mode & 07777U, 0640U);
+}
+
 TEST(SecretFile, FailsInAFolderThatIsNotThere) {
     TemporaryFolder folder;
     EXPECT_FALSE(write_secret_file(folder.path("no/key"), "x", Existing::refuse));
