@@ -55,6 +55,16 @@ std::vector<Metric> Daemon::metrics() const {
     return all;
 }
 
+std::string Daemon::status_line() const {
+    const queue::StoreHealth store = store_->health();
+    if (!store.healthy) return "takes no mail, delivers none: " + store.reason;
+    const delivery::AgentFigures agent = agent_->figures();
+    const auto waits = std::chrono::duration_cast<std::chrono::minutes>(agent.oldest).count();
+    return fmt::format("{} {} {}, {} deliveries under way, {}; delivered since the start: {}", stopping_ ? "stops;" : "serves;",
+                       agent.destinations, agent.destinations == 1 ? "destination" : "destinations", agent.deliveries,
+                       waits > 0 ? fmt::format("the oldest mail has waited {} min", waits) : "no mail waits for long", agent.delivered);
+}
+
 std::string Daemon::status_json() const {
     const smtp::server::ServerFigures& server = server_->figures();
     const delivery::AgentFigures agent = agent_->figures();
