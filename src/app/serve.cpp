@@ -24,7 +24,7 @@
 namespace posthorn::app {
 namespace {
 
-void tell(const std::string& line) { std::fprintf(stderr, "posthorn: %s\n", line.c_str()); }
+void say_on_stderr(const std::string& line) { std::fprintf(stderr, "posthorn: %s\n", line.c_str()); }
 
 // Each connection is a descriptor; the soft limit of 1024 that most systems start with is for programs that use select().
 void raise_descriptor_limit() {
@@ -68,26 +68,26 @@ Result<Confined> confine_ourselves(const config::Config& config, const std::stri
 
 int serve(const ServeOptions& options) {
     config::Loaded loaded = config::load(options.config_path);
-    for (const config::Mistake& mistake : loaded.mistakes) tell(mistake.to_string());
+    for (const config::Mistake& mistake : loaded.mistakes) say_on_stderr(mistake.to_string());
     if (!loaded.mistakes.empty()) return exit_code::kConfig;
 
     Result<sandbox::Identity> identity = sandbox::choose_identity(loaded.config.sandbox.user, loaded.config.state_directory);
     if (!identity) {
-        tell(identity.error().what);
+        say_on_stderr(identity.error().what);
         return exit_code::kConfig;
     }
     make_directories(loaded.config, *identity);
     if (const std::string fault = state_directory_fault(loaded.config, *identity); !fault.empty()) {
-        tell(fault);
+        say_on_stderr(fault);
         return exit_code::kCannotCreate;
     }
     if (const Result<bool> made = make_due_certificate(loaded.config, wall_now()); !made) {
-        tell(made.error().what);
+        say_on_stderr(made.error().what);
         return exit_code::kCannotCreate;
     }
     Plan plan = make_plan(std::move(loaded.config));
     for (std::string& problem : sandbox_problems(plan.config)) plan.problems.push_back(std::move(problem));
-    for (const std::string& problem : plan.problems) tell(problem);
+    for (const std::string& problem : plan.problems) say_on_stderr(problem);
     if (!plan.problems.empty()) return exit_code::kConfig;
 
     log::configure(plan.config.log);
@@ -100,20 +100,20 @@ int serve(const ServeOptions& options) {
 
     Result<Confined> confined = confine_ourselves(plan.config, options.config_path, std::move(*identity));
     if (!confined) {
-        tell(confined.error().what);
+        say_on_stderr(confined.error().what);
         return exit_code::kOsError;
     }
     warn_about_machine(plan.config, wall_now());
 
     const std::string directory = plan.config.queue.directory;
     if (const std::string left = unfinished_restore(directory); !left.empty()) {
-        tell("a restore of this queue did not come to its end (" + left + "); run `posthorn restore` again, or, to begin with what is in " +
+        say_on_stderr("a restore of this queue did not come to its end (" + left + "); run `posthorn restore` again, or, to begin with what is in " +
             directory + " now, remove that directory");
         return exit_code::kConfig;   // trying again would not help
     }
     Result<std::unique_ptr<queue::QueueStore>> store = queue::sqlite::open_sqlite_store(plan.config.queue);
     if (!store) {
-        tell(store.error().what);
+        say_on_stderr(store.error().what);
         if (queue::sqlite::is_of_newer_program(directory)) return exit_code::kConfig;
         // Another process has the queue, or the disk refuses: for a service manager, try again later.
         return ::access(directory.c_str(), W_OK | X_OK) == 0 ? exit_code::kTempFail : exit_code::kCannotCreate;
@@ -121,7 +121,7 @@ int serve(const ServeOptions& options) {
 
     Daemon daemon(options.config_path, std::move(plan), std::move(*store), std::move(*confined));
     if (const Result<void> opened = daemon.open(); !opened) {
-        tell(opened.error().what);
+        say_on_stderr(opened.error().what);
         return exit_code::kOsError;
     }
     daemon.run();
