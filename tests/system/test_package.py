@@ -264,6 +264,33 @@ class LifeTest(WithPackages):
         self.assertEqual(left.split(), [])
 
 
+class ByHandTest(WithPackages):
+    def test_what_root_began_by_hand_is_the_daemons_user_s_once_it_is_installed(self):
+        """docs/operations.md, "Coming from Postfix": set up and served as root beside the old one, then the package comes."""
+        with system_root.Overlay(machine_root(dependencies(self.packages["0.1.0"])), network="loopback") as root:
+            root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+            root.write("/root/posthorn.deb", self.packages["0.1.0"].read_bytes())
+            root.run(["dpkg-deb", "--extract", "/root/posthorn.deb", "/opt/posthorn"])
+            own = "/opt/posthorn/usr/sbin/posthorn"
+            root.run([own, "setup", "--yes", "--offline", "--no-doctor", "--no-users", "--hostname", "mail.example.test", "--domain", "example.test",
+                      "--ip", "192.0.2.1", "--root-mail", "ann@dest.test"])
+            root.run(["sh", "-c", f"{own} serve >/root/log 2>&1 & until grep -q 'is served' /root/log; do sleep 0.1; done; kill $!; wait $!"])
+            root.run(["/opt/posthorn/usr/sbin/sendmail", "root"], user="www-data", input="Subject: Meanwhile\n\nHello\n")
+            root.run(["dpkg", "--install", "--force-unsafe-io", "/root/posthorn.deb"])
+
+            def owners(*words):
+                return root.run(["find", *words, "-printf", "%u:%g %m\n"]).stdout.splitlines()
+
+            self.assertEqual(owners("/etc/posthorn", "-maxdepth", "0"), ["root:posthorn 750"])
+            self.assertEqual(set(owners("/etc/posthorn/keys", "-type", "f")), {"posthorn:posthorn 600"})
+            self.assertEqual(set(owners("/etc/posthorn/keys", "-type", "d")), {"posthorn:posthorn 700"})
+            self.assertEqual({line.split()[0] for line in owners("/var/lib/posthorn")}, {"posthorn:posthorn"})
+            self.assertEqual(owners("/var/spool/posthorn", "-maxdepth", "0"), ["posthorn:posthorn 755"])
+            self.assertEqual(owners("/var/spool/posthorn/new", "-maxdepth", "0"), ["posthorn:posthorn 3733"])
+            mail = owners("/var/spool/posthorn/new", "-type", "f")
+            self.assertEqual([line.split(":")[0] for line in mail], ["www-data"], "the mail is still its sender's")
+
+
 class PostfixTest(WithPackages):
     def test_it_takes_the_place_of_postfix_in_one_step(self):
         with system_root.Overlay(machine_root(dependencies(self.packages["0.1.0"]))) as root:
