@@ -390,6 +390,10 @@ class ResolverTest(unittest.TestCase):
             self.assertIn("no errors", resolver.root.run(["unbound-checkconf"], **resolver.how).stdout)
             resolver.start()
             resolver.wait_for("start of service")
+            resolver.wait_until_healthy()   # which `posthorn` waits for
+            control = [*build.image.config.healthcheck[:-1], "get_option"]
+            self.assertIn("validator", resolver.exec(*control, "module-config").stdout)
+            self.assertIn("/usr/share/dns/root.key", resolver.exec(*control, "trust-anchor-file").stdout)
             self.assertEqual(resolver.stop(), 0)
 
 

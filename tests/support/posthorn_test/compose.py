@@ -149,6 +149,9 @@ class Container:
     def exec(self, *argv):
         """`docker exec`: in all its namespaces, as its user."""
         uid, _, gid = self.how["user"].partition(":")
+        if not uid.isdigit():
+            entry = re.search(rf"(?m)^{re.escape(uid)}:[^:]*:(\d+):(\d+):", self.root.path("/etc/passwd").read_text(encoding="utf-8"))
+            uid, gid = entry.groups()
         return subprocess.run(["nsenter", "-t", str(self.first_process()), "-m", "-u", "-n", "-p", "-S", uid, "-G", gid, *argv], env=self.env,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
 
