@@ -148,10 +148,13 @@ std::string stages_now(const config::Config& config) {
 Result<SmallFiles> read_small_files(const BackupOrder& order) {
     for (int round = 0;; ++round) {
         SmallFiles all;
+        std::uint64_t octets = 0;
         const std::string before = stages_now(order.config);
         for (const BackupFile& file : backup_files(order.config, order.config_path, order.with_config)) {
             Result<std::optional<SmallFile>> read = read_small(file);
             if (!read) return read.error();
+            if (*read && (octets += (*read)->content.size()) > kMostSmallFiles)
+                return Error{"keys and configuration are of more than 256 MiB, which is more than a restore takes"};
             if (*read) all.files.push_back(std::move(**read));
             else if (!file.may_be_missing) all.missing.push_back(file.path);
         }

@@ -15,6 +15,8 @@ namespace posthorn::app {
 //   state/...   what lies in state_directory, wherever that is on the machine it comes back to
 //   files/...   anything else, by its absolute path
 inline constexpr std::string_view kQueuePart = "queue/", kStatePart = "state/", kFilesPart = "files/";
+// All small files together: a restore has them in memory.
+inline constexpr std::uint64_t kMostSmallFiles = std::uint64_t{256} * 1024 * 1024;
 
 enum class BackupPart : std::uint8_t { key, state, configuration };
 [[nodiscard]] std::string_view part_word(BackupPart part);   // as the backup's first member has it

@@ -89,6 +89,7 @@ private:
     json::object parts_;                               // of the small files: name -> key, state, configuration
     std::string config_member_;
     std::vector<SmallMember> small_;
+    std::uint64_t small_octets_ = 0;
     std::optional<config::Config> config_;
     std::optional<queue::sqlite::QueueLock> lock_;     // no daemon runs there meanwhile
     std::string staging_;                              // empty: nothing of the queue was read yet
@@ -129,6 +130,8 @@ Result<void> Restoration::read_all() {
             if (order_.verify_only) continue;
             if (Result<void> read = read_queue_member(**member); !read) return read;
         } else {
+            small_octets_ += (*member)->size;
+            if (small_octets_ > kMostSmallFiles) return Error{"the backup is damaged: keys and configuration cannot be of more than 256 MiB"};
             Result<std::string> content = archive_.text(kMostSmallMember);
             if (!content) return content.error();
             small_.push_back({(*member)->name, text_of(parts_, (*member)->name), std::move(*content), (*member)->mode, {}});

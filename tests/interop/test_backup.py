@@ -271,6 +271,22 @@ class BackupTest(WorldTest):
                 self.assertFalse((there.daemon.directory / "queue" / ".restore").exists())
                 self.assertFalse((there.daemon.directory / "example.test.rsa.pem").exists(), "nothing of it is in place")
 
+    def test_a_backup_that_somebody_made_up_does_not_fill_the_memory(self):
+        w = self.world()
+        run = subprocess.Popen([program(), "restore", "-", "--verify", "--config", w.daemon.config_file], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        first, block = json.dumps({"format": 1, "schema": 1}).encode(), bytes(16 * 1024 * 1024)
+        try:
+            with tarfile.open(fileobj=run.stdin, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
+                for name, content in [("posthorn-backup.json", first)] + [(f"state/{n}.pem", block) for n in range(17)]:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+        except BrokenPipeError:
+            pass                                   # it has heard enough
+        said = run.communicate(timeout=60)[1].decode()
+        self.assertEqual(run.returncode, 65)
+        self.assertIn("more than 256 MiB", said)
+
     def test_a_key_that_is_there_is_not_overwritten_and_no_file_but_ours_is_written(self):
         w = self.with_mail()
         directory = self.scratch()
