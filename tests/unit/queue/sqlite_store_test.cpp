@@ -14,6 +14,7 @@
 #include "mail/handoff.hpp"
 #include "queue/body_spool.hpp"
 #include "queue/sqlite/database.hpp"
+#include "queue/sqlite/database_copy.hpp"
 #include "queue/sqlite/reader.hpp"
 #include "queue/sqlite/schema.hpp"
 #include "store_fixture.hpp"
@@ -331,6 +332,15 @@ TEST_F(SqliteStoreTest, OrphansOfTheSpoolGoAtStartAndOwnedFilesStay) {
     const auto led_astray = test::message(*store, QueueId(1));
     ASSERT_FALSE(led_astray);
     EXPECT_EQ(led_astray.error().fault, StoreFault::corrupt);
+}
+
+TEST_F(SqliteStoreTest, AQueueWithATriggerIsNotRestored) {  // it would run in root's hands
+    open().reset();
+    EXPECT_TRUE(sqlite::examine_queue(database()));
+    { Connection(database(), "", Role::writer, 100).execute("CREATE TRIGGER evil AFTER UPDATE ON recipient BEGIN DELETE FROM message; END"); }
+    const auto examined = sqlite::examine_queue(database());
+    ASSERT_FALSE(examined);
+    EXPECT_NE(examined.error().what.find("triggers"), std::string::npos);
 }
 
 TEST_F(SqliteStoreTest, ALockThatIsALinkIsNotFollowed) {  // root restores into the daemon's directory
