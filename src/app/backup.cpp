@@ -111,7 +111,7 @@ struct SmallFile {
 
 // Nothing: it is not there.
 Result<std::optional<SmallFile>> read_small(const BackupFile& file) {
-    const Descriptor open(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor open(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));   // a pipe among keys is refused, not waited for
     if (!open && errno == ENOENT) return std::optional<SmallFile>();
     struct stat found {};
     if (!open || ::fstat(open.get(), &found) != 0)

@@ -271,6 +271,15 @@ class BackupTest(WorldTest):
                 self.assertFalse((there.daemon.directory / "queue" / ".restore").exists())
                 self.assertFalse((there.daemon.directory / "example.test.rsa.pem").exists(), "nothing of it is in place")
 
+    def test_a_pipe_in_a_keys_place_is_refused_and_not_waited_for(self):
+        w = self.world()
+        key = w.daemon.directory / "example.test.rsa.pem"
+        key.unlink()
+        os.mkfifo(key)
+        run = subprocess.run([program(), "backup", self.scratch() / "b.tar", "--config", w.daemon.config_file], stderr=subprocess.PIPE, timeout=20)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("is no regular file", run.stderr.decode())
+
     def test_a_backup_that_somebody_made_up_does_not_fill_the_memory(self):
         w = self.world()
         run = subprocess.Popen([program(), "restore", "-", "--verify", "--config", w.daemon.config_file], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
