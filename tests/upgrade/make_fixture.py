@@ -99,7 +99,7 @@ def make(version):
             w.daemon.wait_for_log("suspend")
         w.daemon.command("queue", "delete", removed)
         w.daemon.kill()
-    if version >= 4:
+    if (directory / "queue" / "in-doubt").exists():   # the first programs of schema 4 kept none yet
         expected["in_doubt"] = ["inflight@dest.test"]
     database = directory / "queue" / "queue.sqlite"
     pack(version, directory, expected)
