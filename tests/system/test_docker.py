@@ -32,9 +32,15 @@ _built = contextlib.ExitStack()
 
 
 def image():
-    """The image, built once for this script."""
+    """The image, built once for this script; what could not be built once is not tried again for each test."""
+    if hasattr(image, "fault"):
+        raise RuntimeError("the image could not be built, see the first test") from image.fault
     if not hasattr(image, "build"):
-        image.build = _built.enter_context(dockerfile.Build(SOURCE / "docker" / "Dockerfile", SOURCE, bases=BASES))
+        try:
+            image.build = _built.enter_context(dockerfile.Build(SOURCE / "docker" / "Dockerfile", SOURCE, bases=BASES))
+        except Exception as fault:
+            image.fault = fault
+            raise
         for seconds, line, what in image.build.log:
             if seconds > 1:
                 print(f"# {seconds:5.1f} s  line {line}: {what}", flush=True)
