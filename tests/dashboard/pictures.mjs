@@ -12,7 +12,7 @@ const WELL = {'GET v1/status': status(), 'GET v1/alarms': {alarms: []}};
 const PICTURES = [
   {name: 'overview', hash: 'overview'},
   {name: 'overview-dark', hash: 'overview', dark: true},
-  {name: 'overview-phone', hash: 'overview', view: PHONE, full: true},
+  {name: 'overview-phone', hash: 'overview', view: PHONE},
   {name: 'overview-well', hash: 'overview', answers: WELL},
   {
     name: 'overview-new',
@@ -33,7 +33,7 @@ const PICTURES = [
   {name: 'queue-phone', hash: 'queue', view: PHONE},
   {name: 'queue-empty', hash: 'queue', answers: {'GET v1/queue': {messages: [], next: null}, 'GET v1/status': status()}},
   {name: 'message', hash: 'message/1m81en6ddve14', full: true},
-  {name: 'message-phone', hash: 'message/1m81en6ddve14', view: PHONE, full: true},
+  {name: 'message-phone', hash: 'message/1m81en6ddve14', view: PHONE},
   {name: 'message-delete', hash: 'message/1m81en6ddve14', act: (page) => page.getByRole('button', {name: 'Delete'}).click()},
   {name: 'domains', hash: 'domains/shop.example.com', answers: {'GET v1/domains': {domains: domains(50)}}, wait: 'DNS records', full: true},
   {
@@ -43,7 +43,7 @@ const PICTURES = [
     wait: 'DNS records',
     dark: true,
   },
-  {name: 'domains-phone', hash: 'domains/shop.example.com', wait: 'DNS records', view: PHONE, full: true},
+  {name: 'domains-phone', hash: 'domains/shop.example.com', wait: 'DNS records', view: PHONE},
   {
     name: 'domains-well',
     hash: 'domains/example.com',
