@@ -5,6 +5,7 @@
 
 #include "app/command_line.hpp"
 #include "app/plan.hpp"
+#include "app/sandbox_plan.hpp"
 #include "base/sysexits.hpp"
 #include "config/reference.hpp"
 #include "net/server_tls.hpp"
@@ -52,7 +53,9 @@ int check(const CheckOptions& options) {
             counted(plan.problems.size(), "mistake"), options.config_path));
         return exit_code::kConfig;
     }
-    std::size_t warnings = loaded.warnings.size() + plan.warnings.size();
+    const std::vector<std::string> closed = closed_file_warnings(plan.config, options.config_path);
+    for (const std::string& warning : closed) fmt::print(stderr, "warning: {}\n", warning);
+    std::size_t warnings = loaded.warnings.size() + plan.warnings.size() + closed.size();
     if (plan.runtime->tls) {
         for (const auto& certificate : plan.runtime->tls->certificates()) {
             const net::DateNotice notice = date_notice(*certificate, wall_now());

@@ -1,6 +1,7 @@
 // `posthorn setup`: asks what it cannot find out, writes the configuration, makes keys, and says what is left
 // to do.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "app/domain_keys.hpp"
 #include "app/ownership.hpp"
 #include "app/plan.hpp"
+#include "app/sandbox_plan.hpp"
 #include "app/records_view.hpp"
 #include "app/setup_facts.hpp"
 #include "app/setup_talk.hpp"
@@ -74,6 +76,24 @@ int carry_out(const SetupRun& run, const setup::SetupPlan& plan, const std::stri
     return exit_code::kOk;
 }
 
+// What root reads here, the daemon could not, and would end with 78.
+void add_steps_for_closed_certificates(std::vector<std::string>& steps, const config::Config& config, const std::string& path) {
+    const auto identity = sandbox::choose_identity(config.sandbox.user, config.state_directory);
+    if (!identity) return;
+    for (const ClosedFile& file : closed_files(config, path, *identity)) {
+        if (!file.setting.starts_with("tls.")) continue;
+        const std::vector<std::string> copying = certbot_commands(file.path);
+        std::string step = copying.empty()
+                               ? fmt::format("{} cannot be read by {}, as whom Posthorn runs. Let it, with the directories above, or keep "
+                                             "the file in /etc/posthorn:\n      chown {}: {}",
+                                             file.path, identity->name, identity->name, file.path)
+                               : fmt::format("certbot's own files are root's alone, and Posthorn runs as {}. Have copies made now and after each "
+                                             "renewal, and use those:\n      {}",
+                                             identity->name, fmt::join(copying, "\n      "));
+        if (std::find(steps.begin(), steps.end(), step) == steps.end()) steps.push_back(std::move(step));
+    }
+}
+
 void print_next_steps(const SetupRun& run, bool changed, bool lacking) {
     const config::Config config = config::load(run.path).config;
     const setup::Answers& answers = run.interview.answers();
@@ -92,11 +112,15 @@ void print_next_steps(const SetupRun& run, bool changed, bool lacking) {
             "Another program answers on 127.0.0.1 port 25, and Posthorn cannot start beside it. Is it "
             "Postfix? `posthorn import postfix` "
             "takes its settings over; then: systemctl disable --now postfix");
-    if (answers.certificate_later)
+    if (answers.certificate_later) {
+        std::error_code unknown;
+        const bool hook = fs::exists("/usr/lib/posthorn/certbot-deploy-hook", unknown);   // of the package
         steps.push_back(
-            fmt::format("For users elsewhere: certbot certonly --standalone -d {}, then run `posthorn setup "
+            fmt::format("For users elsewhere: certbot certonly --standalone -d {}{}, then run `posthorn setup "
                         "--users` again.",
-                        config.hostname));
+                        config.hostname, hook ? " --deploy-hook /usr/lib/posthorn/certbot-deploy-hook" : ""));
+    }
+    add_steps_for_closed_certificates(steps, config, run.path);
     if (answers.users && !answers.certificate_later && !config.auth.credentials.users_file.empty()) {
         std::error_code unknown;
         if (fs::file_size(config.auth.credentials.users_file, unknown) == 0)
@@ -113,7 +137,7 @@ void print_next_steps(const SetupRun& run, bool changed, bool lacking) {
                                ? "New addresses to listen at need a restart: systemctl restart posthorn"
                            : reloaded && reloaded->status == 200
                                ? "The running Posthorn has taken the change."
-                               : "Let the running Posthorn take the change: systemctl reload posthorn");
+                               : "Let the running Posthorn take the change: posthorn reload");
     }
     if (has_other_sendmail())
         steps.push_back(

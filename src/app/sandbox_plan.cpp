@@ -13,8 +13,10 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "app/certificates.hpp"
+#include "app/ownership.hpp"
 #include "app/pickup.hpp"
 #include "app/plan.hpp"
 #include "config/environment.hpp"
@@ -221,17 +223,31 @@ sandbox::Wishes sandbox_wishes(const config::Config& config, const std::string& 
     return wishes;
 }
 
-std::vector<std::string> closed_files(const config::Config& config, const std::string& config_path, const sandbox::Identity& identity) {
-    std::vector<std::string> closed;
+std::vector<ClosedFile> closed_files(const config::Config& config, const std::string& config_path, const sandbox::Identity& identity) {
+    std::vector<ClosedFile> closed;
     if (::geteuid() != 0 || identity.uid == 0) return closed;
     const std::vector<NamedFile> files = named_files(config, config_path);
     const sandbox::ActingAs user(identity);
     for (const NamedFile& file : files) {
         if (::faccessat(AT_FDCWD, file.path.c_str(), R_OK, AT_EACCESS) == 0 || (errno != EACCES && errno != EPERM)) continue;
-        std::string said = fmt::format("{} ({})", file.setting, file.path);
-        if (std::find(closed.begin(), closed.end(), said) == closed.end()) closed.push_back(std::move(said));
+        const auto same = [&](const ClosedFile& one) { return one.setting == file.setting && one.path == file.path; };
+        if (std::none_of(closed.begin(), closed.end(), same)) closed.push_back({file.setting, file.path});
     }
     return closed;
+}
+
+std::vector<std::string> closed_file_warnings(const config::Config& config, const std::string& config_path) {
+    std::vector<std::string> warnings;
+    const Result<sandbox::Identity> identity = sandbox::choose_identity(config.sandbox.user, config.state_directory);
+    if (!identity) return warnings;   // the start says so
+    for (const ClosedFile& file : closed_files(config, config_path, *identity)) {
+        const std::vector<std::string> copying = certbot_commands(file.path);
+        std::string repair = fmt::format("chown {}: {}, and the directories above must be open to it; or keep the file in /etc/posthorn", identity->name, file.path);
+        if (!copying.empty()) repair = fmt::format("certbot's own files are root's alone; to have copies made: {}", fmt::join(copying, "; "));
+        warnings.push_back(fmt::format("{} ({}) cannot be read by {}, as whom the daemon runs: started as that user, as the unit does, it ends with exit code 78. {}",
+                                       file.setting, file.path, identity->name, repair));
+    }
+    return warnings;
 }
 
 std::string beyond_sandbox(const Confined& confined, const config::Config& wanted, const std::string& config_path) {

@@ -37,9 +37,18 @@ void make_directories(const config::Config& config, const sandbox::Identity& ide
 
 [[nodiscard]] sandbox::Wishes sandbox_wishes(const config::Config& config, const std::string& config_path, sandbox::Identity identity);
 
-// Settings in the log's words that were read with root's right and that the daemon's user cannot read again. Before the sandbox.
-[[nodiscard]] std::vector<std::string> closed_files(const config::Config& config, const std::string& config_path,
-                                                    const sandbox::Identity& identity);
+// A file that a setting names and that root reads, but not the user the daemon runs as.
+struct ClosedFile {
+    std::string setting;  // in words: "tls.key_file"
+    std::string path;
+};
+
+// Each once; none where we are not root. Before the sandbox.
+[[nodiscard]] std::vector<ClosedFile> closed_files(const config::Config& config, const std::string& config_path,
+                                                   const sandbox::Identity& identity);
+
+// The same for a command of root's, which does not run as the daemon does: a sentence each, with what to do.
+[[nodiscard]] std::vector<std::string> closed_file_warnings(const config::Config& config, const std::string& config_path);
 
 // What a reload wants that the running sandbox does not grant, in words that end with what to do; empty: nothing.
 [[nodiscard]] std::string beyond_sandbox(const Confined& confined, const config::Config& wanted, const std::string& config_path);

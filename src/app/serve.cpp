@@ -50,8 +50,8 @@ Result<Confined> confine_ourselves(const config::Config& config, const std::stri
     Result<std::vector<net::BoundSocket>> sockets = bind_privileged_ports(config, sockets_of_service_manager());
     if (!sockets) return sockets.error();
     confined.sockets = std::move(*sockets);
-    for (const std::string& file : closed_files(config, config_path, identity)) {
-        log::warning("sandbox_file_closed").kv("file", file).kv("user", identity.name)
+    for (const ClosedFile& file : closed_files(config, config_path, identity)) {
+        log::warning("sandbox_file_closed").kv("file", file.setting + " (" + file.path + ")").kv("user", identity.name)
             .kv("meaning", "it was read as root; the user that the daemon becomes cannot read it, so a reload or a renewal will fail")
             .kv("action", "let that user read it, or restart the daemon after each change");
     }

@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCertbotDirectory = "/etc/letsencrypt/live";
+// The copies that packaging/debian/certbot-deploy-hook makes for the daemon come before what only root reads.
+constexpr std::array<const char*, 2> kCertificateDirectories = {"/etc/posthorn/tls", "/etc/letsencrypt/live"};
 
 std::string first_octets(const std::string& path, std::size_t most) {
     std::ifstream file(path, std::ios::binary);
@@ -40,13 +41,14 @@ setup::Machine look_at_machine(const std::string& directory) {
     if (::gethostname(name.data(), name.size() - 1) == 0)
         machine.name = setup::full_name(name.data(), first_octets("/etc/hosts", kHostsOctets));
     machine.addresses = net::interface_addresses();
-    std::error_code error;
-    for (fs::directory_iterator entry(kCertbotDirectory, error), end; !error && entry != end;
-         entry.increment(error)) {
-        std::error_code unknown;
-        if (fs::is_regular_file(entry->path() / "fullchain.pem", unknown))
-            machine.certificate_names.push_back(entry->path().filename().string());
-        if (machine.certificate_names.size() >= kMostCertificates) break;
+    for (const char* place : kCertificateDirectories) {
+        std::error_code error;
+        for (fs::directory_iterator entry(place, error), end; !error && entry != end; entry.increment(error)) {
+            std::error_code unknown;
+            const fs::path chain = entry->path() / "fullchain.pem";
+            if (fs::is_regular_file(chain, unknown)) machine.certificates.push_back(chain.string());
+            if (machine.certificates.size() >= kMostCertificates) break;
+        }
     }
     machine.root_alias = setup::root_alias(first_octets("/etc/aliases", kAliasOctets));
     machine.is_file = [directory](const std::string& path) {

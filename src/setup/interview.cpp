@@ -124,8 +124,8 @@ std::string Interview::suggest_addresses(const auth::DnsAnswers& known) const {
 
 std::string Interview::suggest_certificate() const {
     if (!present_.server.tls.certificate_file.empty()) return present_.server.tls.certificate_file;
-    for (const std::string& name : machine_.certificate_names)
-        if (name == answers_.hostname) return "/etc/letsencrypt/live/" + name + "/fullchain.pem";
+    for (const std::string& file : machine_.certificates)
+        if (file.ends_with("/" + answers_.hostname + "/fullchain.pem")) return file;
     return "later";
 }
 

@@ -21,7 +21,8 @@ namespace posthorn::setup {
 struct Machine {
     std::string name;                  // its own idea of its name, fully qualified or not; may be empty
     std::vector<IpAddress> addresses;  // of its interfaces
-    std::vector<std::string> certificate_names;  // certbot's directories below /etc/letsencrypt/live
+    // NAME/fullchain.pem, as certbot names its directories; what the daemon may read is before what is root's alone.
+    std::vector<std::string> certificates;
     std::string root_alias;  // who gets root's mail by /etc/aliases, where that is an address; empty: nobody
     std::function<bool(const std::string&)>
         is_file;  // whether there is such a file; relative paths begin at the configuration

@@ -199,6 +199,33 @@ class ByFlags(WithPlace):
         self.assertIn("here", run.stderr)
         self.assertEqual(place.files(), [])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root reads what the daemon's user cannot")
+    def test_files_closed_to_the_daemons_user(self):
+        place = self.place()
+        place.directory.chmod(0o755)
+        os.chown(place.directory / "state", 64123, 64123)
+        for name in ("fullchain.pem", "privkey.pem"):
+            (place.directory / name).write_text("")
+            (place.directory / name).chmod(0o600 if name == "privkey.pem" else 0o644)
+        shown = place.run(*[flag for flag in FLAGS if flag != "--no-users"], "--users", "--listen-users", "127.0.0.1:2587", "--offline", "--yes",
+                          "--certificate", str(place.directory / "fullchain.pem")).stdout
+        left = re.sub(r"\s+", " ", shown.split("What is left to do", 1)[1])
+        self.assertIn(f"{place.directory}/privkey.pem cannot be read by 64123, as whom Posthorn runs", left)
+        self.assertIn(f"chown 64123: {place.directory}/privkey.pem", left)
+        self.assertNotIn("fullchain.pem cannot", left)
+
+        place = self.place(config='hostname = "mail.example.test"\n[admin]\nlisten = "127.0.0.1:2580"\ntoken_file = "admin.token"\n')
+        place.directory.chmod(0o755)
+        os.chown(place.directory / "state", 64123, 64123)
+        token = place.config.parent / "admin.token"
+        token.write_text("a-token-of-more-than-thirty-two-characters\n")
+        token.chmod(0o600)
+        told = place.run("check-config")
+        self.assertIn(f"warning: admin.token_file ({token}) cannot be read by 64123, as whom the daemon runs", told.stderr)
+        self.assertRegex(told.stdout, "correct, with .*warning")
+        os.chown(token, 64123, 64123)
+        self.assertNotIn("cannot be read", place.run("check-config").stderr)
+
     def test_a_file_for_a_newer_program(self):
         place = self.place(config="config_version = 2\nnew = 1\n")
         run = place.run(*FLAGS, code=78)

@@ -143,7 +143,7 @@ TEST(Interview, SeveralAnswersInOneLine) {
 
 TEST(Interview, UsersNeedACertificate) {
     Machine machine = server();
-    machine.certificate_names = {"example.com", "mail.example.com"};
+    machine.certificates = {"/etc/letsencrypt/live/example.com/fullchain.pem", "/etc/letsencrypt/live/mail.example.com/fullchain.pem"};
     Interview interview(machine, {});
     ASSERT_TRUE(interview.answer(Topic::senders, "2"));
     const auto asked = by_suggestion(interview, {});
@@ -152,6 +152,11 @@ TEST(Interview, UsersNeedACertificate) {
                                   std::string("/etc/letsencrypt/live/mail.example.com/fullchain.pem")));
     EXPECT_EQ(asked[4], std::pair(std::string("Key file"),
                                   std::string("/etc/letsencrypt/live/mail.example.com/privkey.pem")));
+    // A copy that the daemon may read is better than certbot's own.
+    machine.certificates.insert(machine.certificates.begin(), "/etc/posthorn/tls/mail.example.com/fullchain.pem");
+    Interview copied(machine, {});
+    ASSERT_TRUE(copied.answer(Topic::senders, "2"));
+    EXPECT_EQ(by_suggestion(copied, {})[3].second, "/etc/posthorn/tls/mail.example.com/fullchain.pem");
     // Without one there is no dead end.
     Interview later(server(), {});
     ASSERT_TRUE(later.answer(Topic::senders, "2"));
