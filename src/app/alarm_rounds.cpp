@@ -50,7 +50,6 @@ void AlarmRounds::reload(events::AlarmOptions options, queue::QueueOptions queue
     options_ = std::move(options);
     queue_ = std::move(queue);
     keys_asked_ = {};   // keys may be others now
-    wake_.notify();
 }
 
 void AlarmRounds::stop() {
@@ -89,7 +88,8 @@ net::awaitable<void> AlarmRounds::look() {
     figures_.users_at_limit = sources_.users_at_limit();
     const std::size_t signing = figures_.keys.size();
     if (options_.key_check > Duration::zero()) {
-        for (events::Figures::KeyTrouble& key : sources_.coming_keys()) figures_.keys.push_back(std::move(key));
+        if (auto found = sources_.coming_keys()) coming_ = std::move(*found);
+        figures_.keys.insert(figures_.keys.end(), coming_.begin(), coming_.end());
     }
     std::vector<std::string> raised;
     for (const events::RaisedAlarm& one : alarms_.raised()) raised.push_back(one.alarm.kind + " " + one.alarm.subject);

@@ -113,7 +113,8 @@ Result<void> Daemon::open() {
     rule_rounds_ = std::make_unique<RuleRounds>(context, disk_, [this](std::shared_ptr<const delivery::ProviderRules> rules) {
         use_rules(std::move(rules));
     });
-    key_rounds_ = std::make_unique<KeyRounds>(context, *resolver_, disk_, [this](auth::dkim::KeyTablePtr keys) { use_keys(std::move(keys)); });
+    key_rounds_ = std::make_unique<KeyRounds>(context, *resolver_, disk_, [this](auth::dkim::KeyTablePtr keys) { use_keys(std::move(keys)); },
+                                              [this] { herald_->keys_seen(); });
     heartbeat_ = std::make_unique<Heartbeat>(context, *store_, [this] { return status_line(); });
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
@@ -136,7 +137,10 @@ AlarmSources Daemon::alarm_sources() {
     };
     sources.users_at_limit = [this] { return server_->users_at_limit(std::chrono::steady_clock::now()); };
     sources.keys = [this] { return plan_.settings->keys; };
-    sources.coming_keys = [this] { return key_rounds_->missing(); };
+    sources.coming_keys = [this]() -> std::optional<std::vector<events::Figures::KeyTrouble>> {
+        if (key_rounds_->looking()) return std::nullopt;
+        return key_rounds_->missing();
+    };
     return sources;
 }
 

@@ -24,6 +24,8 @@ public:
     // Before the agent starts: a new webhook hears of all that happens from now on.
     void start(const config::Config& config, EventPlan plan);
     void reload(const config::Config& config, EventPlan plan);
+    // The keys that are to sign next have been looked for in DNS.
+    void keys_seen() { rounds_.keys_seen(); }
     // What is not told by now is told after the next start.
     void stop();
     net::awaitable<void> wait_idle(SteadyTime limit);

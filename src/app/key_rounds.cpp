@@ -56,10 +56,12 @@ auth::dkim::RotationOptions rotation_options(const config::Config& config) {
     return options;
 }
 
-KeyRounds::KeyRounds(net::asio::io_context& home, dns::Resolver& resolver, net::asio::thread_pool& disk, Replace replace)
+KeyRounds::KeyRounds(net::asio::io_context& home, dns::Resolver& resolver, net::asio::thread_pool& disk, Replace replace,
+                     std::function<void()> seen)
     : resolver_(resolver),
       disk_(disk),
       replace_(std::move(replace)),
+      seen_(std::move(seen)),
       tasks_(home.get_executor(), "key rounds"),
       wake_(home.get_executor()) {}
 
@@ -82,6 +84,7 @@ void KeyRounds::follow(const config::Config& config) {
         state.in_force.clear();   // the reload made a table of its own
     }
     domains_ = std::move(kept);
+    looking_ = true;
     wake_.notify();
 }
 
@@ -99,12 +102,18 @@ std::vector<events::Figures::KeyTrouble> KeyRounds::missing() const {
 net::awaitable<void> KeyRounds::rounds() {
     while (!tasks_.stopping()) {
         next_look_ = wall_now() + auth_.dkim.look_every;
+        looking_ = true;
+        const std::uint64_t turn = turn_;
         try {
             co_await look_after_all();
         } catch (const std::exception& failure) {
             log::error("dkim_keys").kv("error", failure.what());   // out of memory: the next round may fare better
         }
         if (tasks_.stopping()) co_return;
+        if (turn == turn_) {   // else the next round begins at once
+            looking_ = false;
+            seen_();
+        }
         const Duration pause = std::max<Duration>(next_look_ - wall_now(), std::chrono::milliseconds(100));
         const SteadyTime next = std::chrono::steady_clock::now() + pause;
         co_await wake_.wait_until(next);

@@ -28,8 +28,9 @@ class KeyRounds {
 public:
     using Replace = std::function<void(auth::dkim::KeyTablePtr)>;
 
-    // replace: called with the table of all domains when a key of one begins or ends to sign.
-    KeyRounds(net::asio::io_context& home, dns::Resolver& resolver, net::asio::thread_pool& disk, Replace replace);
+    // replace: called with the table of all domains when a key of one begins or ends to sign. seen: called after each round, when missing()
+    // is true of all domains.
+    KeyRounds(net::asio::io_context& home, dns::Resolver& resolver, net::asio::thread_pool& disk, Replace replace, std::function<void()> seen);
 
     void start(const config::Config& config);
     void follow(const config::Config& config);  // after a reload
@@ -37,8 +38,10 @@ public:
     net::awaitable<bool> wait_idle(SteadyTime limit) { return tasks_.wait_idle(limit); }
     [[nodiscard]] std::size_t unfinished() const { return tasks_.size(); }
 
-    // Keys whose records are wanted in DNS and are not there, as found last: for the alarm.
+    // Keys whose records are wanted in DNS and are not there, as found last.
     [[nodiscard]] std::vector<events::Figures::KeyTrouble> missing() const;
+    // A round is under way or due at once: missing() may be of before.
+    [[nodiscard]] bool looking() const { return looking_; }
 
 private:
     // A directory as read, with the private keys of those whose records are looked for.
@@ -67,6 +70,8 @@ private:
     dns::Resolver& resolver_;
     net::asio::thread_pool& disk_;
     Replace replace_;
+    std::function<void()> seen_;
+    bool looking_ = true;
     net::TaskGroup tasks_;
     net::Signal wake_;
     auth::AuthOptions auth_;

@@ -280,8 +280,12 @@ class Genkey(WithZone):
             self.daemon.write_config()
 
 
-class Rotation(unittest.TestCase):
-    """SD-32, SD-45: a running daemon, killed in every stage; what it needs of DNS appears step by step."""
+class WithRotation(unittest.TestCase):
+    """A running daemon with a key directory, and what DNS has of it."""
+
+    # every: long enough for the first key to have its time; keep: long enough to be seen retiring.
+    dkim_settings = {"rotate_every": "2s", "settle": "1s", "keep_record": "2s", "look_every": "1s"}
+    alarm_interval = "200ms"
 
     def setUp(self):
         self.zone = Zone()
@@ -289,10 +293,8 @@ class Rotation(unittest.TestCase):
         self.sink = Sink(loopback_address(), name="mx.dest.test")
         self.addCleanup(self.sink.stop)
         self.zone.resolver.mx("dest.test", ("mx.dest.test", self.sink.address))
-        # every: long enough for the first key to have its time; keep: long enough to be seen retiring.
-        dkim_settings = {"rotate_every": "2s", "settle": "1s", "keep_record": "2s", "look_every": "1s"}
-        self.daemon = Daemon(delivery_port=self.sink.port, changes={"dns": self.zone.settings, "dkim": dkim_settings,
-                                                                     "retry": {"first": "1s"}, "alarm": {"interval": "200ms"}})
+        self.daemon = Daemon(delivery_port=self.sink.port, changes={"dns": self.zone.settings, "dkim": self.dkim_settings,
+                                                                     "retry": {"first": "1s"}, "alarm": {"interval": self.alarm_interval}})
         self.directory = self.daemon.directory / "keys"
         self.daemon.tables["domain"] = [{"name": DOMAIN, "key_directory": "keys"}]
         self.daemon.write_config()
@@ -331,6 +333,10 @@ class Rotation(unittest.TestCase):
         problem = verify.all_pass(message, self.zone.resolver)
         self.assertIsNone(problem)
         return verify.signatures(message)[0][1]
+
+
+class Rotation(WithRotation):
+    """SD-32, SD-45: killed in every stage; what it needs of DNS appears step by step."""
 
     def test_through_all_stages(self):
         first = time.strftime("mta-%Y%m", time.gmtime())
@@ -427,6 +433,25 @@ class Rotation(unittest.TestCase):
         self.wait(lambda: self.zone.resolver.asked(name, "TXT") > at_resolver, "the look did not end")
         self.daemon.command("dkim", "testkey", "--domain", DOMAIN, check=False)   # time for the answer
         self.wait(lambda: not re.search(alarm, self.daemon.command("alarms").stdout), "the alarm stays")
+
+
+class Reload(WithRotation):
+    """The operator publishes the record, and reloads instead of waiting."""
+
+    dkim_settings = {"settle": "0s", "look_every": "1h"}
+    alarm_interval = "1h"
+
+    def test_no_alarm_of_a_record_that_the_reload_finds(self):
+        first = time.strftime("mta-%Y%m", time.gmtime())
+        self.daemon.wait_for_log(r"\bdkim_keys\b.*action=")   # it looked, and misses the record
+        self.publish(first)
+        self.daemon.reload()
+        self.wait_for_stage(first, "active")
+        self.wait(lambda: "key-unpublished" not in self.daemon.command("alarms").stdout, "the alarm stays")
+        self.daemon.stop()
+        log = self.daemon.log()
+        at = max(i for i, line in enumerate(log) if re.search(r"\breloaded\b", line))
+        self.assertFalse([line for line in log[at:] if re.search(r"alarm=key-unpublished.*state=raised", line)], "\n".join(log[at:]))
 
 
 if __name__ == "__main__":
