@@ -317,14 +317,15 @@ void check_repair(const Config& config, const Places& places, Findings& findings
     }
 }
 
-// DA-1: whoever sits between us and a resolver elsewhere can set the AD bit, and with it say which certificates are right.
+// DA-1: whoever sits between us and a resolver elsewhere can set the AD bit, and with it say which certificates are right. A private
+// address is on a network of the operator's own, as between containers: who sets trust_ad says that he trusts it.
 void check_resolver(const Config& config, const Places& places, Findings& findings) {
     if (!config.dns.trust_ad) return;
     for (const Endpoint& server : config.dns.servers) {
         const auto address = IpAddress::parse(server.host);
-        if (address && address->is_loopback()) continue;
+        if (address && address->is_private()) continue;
         findings.warning(places.of("dns.trust_ad"),
-                         fmt::format("dns.trust_ad is true, but the server {} is not on this machine: whoever is on the way there "
+                         fmt::format("dns.trust_ad is true, but the server {} is not on this machine or on a private network: whoever is on the way there "
                                      "can say that DNSSEC was checked; better: a validating resolver such as unbound here, and "
                                      "servers = [\"127.0.0.1\"]",
                                      server.to_string()));

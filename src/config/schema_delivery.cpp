@@ -93,7 +93,7 @@ std::vector<Setting<Config>> delivery_settings() {
          "them."},
         {"dns", "trust_ad", boolean<Config>(FIELD(dns.trust_ad)),
          "Whether these servers are believed when they say that DNSSEC was checked. Only for a validating "
-         "resolver on this machine; `posthorn route test` tells when they say it of nothing. Needed for DANE."},
+         "resolver on this machine, or on a private network where nobody else answers for it; `posthorn route test` tells when they say it of nothing. Needed for DANE."},
         {"dns", "timeout", duration<Config>(FIELD(dns.timeout), milliseconds(100), minutes(1)),
          "How long the first question to one server waits."},
         {"dns", "tries", integer<Config>(FIELD(dns.tries), 1, 10), "How often each server is asked."},

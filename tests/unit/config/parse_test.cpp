@@ -322,15 +322,16 @@ TEST(Warnings, ARouteThatIsNeverReached) {
     }
 }
 
-// DA-1: AD is believed of a resolver on this machine only.
+// DA-1: AD is to be believed of a resolver on this machine, or on a network of our own.
 TEST(Warnings, AnAdBitFromElsewhere) {
     const auto with = [&](const std::string& dns) { return parse(kMinimal + "[dns]\n" + dns, "p.toml", {}); };
     EXPECT_TRUE(with("trust_ad = true\n").warnings.empty());
     EXPECT_TRUE(with("trust_ad = true\nservers = [\"127.0.0.1\", \"[::1]:5353\"]\n").warnings.empty());
     EXPECT_TRUE(with("servers = [\"192.0.2.53\"]\n").warnings.empty());
+    EXPECT_TRUE(with("trust_ad = true\nservers = [\"172.30.25.53\", \"[fd00::53]\"]\n").warnings.empty());
     const Loaded loaded = with("trust_ad = true\nservers = [\"127.0.0.1\", \"192.0.2.53\"]\n");
     ASSERT_EQ(loaded.warnings.size(), 1U);
-    EXPECT_NE(loaded.warnings[0].to_string().find("the server 192.0.2.53:53 is not on this machine"), std::string::npos)
+    EXPECT_NE(loaded.warnings[0].to_string().find("the server 192.0.2.53:53 is not on this machine or on a private network"), std::string::npos)
         << loaded.warnings[0].to_string();
 }
 
