@@ -93,7 +93,7 @@ int status(const StatusCommand& options) {
     print(overview_text(all));
     for (const char* shown : {"ages", "success", "alarms"}) all.erase(shown);
     if (json::value* daemon = all.if_contains("daemon"); daemon != nullptr && daemon->is_object())
-        for (const char* shown : {"pairs", "shaping", "relay_troubles", "oldest_seconds"}) daemon->as_object().erase(shown);
+        for (const char* shown : {"pairs", "shaping", "relay_troubles", "unsigned_domains", "oldest_seconds"}) daemon->as_object().erase(shown);
     print("\n");
     print_object(all, 0);
     return exit_code::kOk;

@@ -70,7 +70,7 @@ std::string Daemon::status_json() const {
     const delivery::AgentFigures agent = agent_->figures();
     const dns::ResolverCounters dns = resolver_->counters();
     return fmt::format(
-        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"relay_troubles":{},"spool":{},"shaping":{},"pairs":{},"oldest_seconds":{},)"
+        R"({{"pid":{},"version":"{}","up_seconds":{},"certificates":{},"guard":{},"suspended_users":{},"unsigned_domains":{},"relay_troubles":{},"spool":{},"shaping":{},"pairs":{},"oldest_seconds":{},)"
         R"("server":{{"sessions":{},"connections":{},"connections_refused":{},"messages":{},"messages_refused":{},)"
         R"("auth_failures":{},"octets":{},"intake_octets":{}}},)"
         R"("delivery":{{"destinations":{},"sites":{},"deliveries":{},"ready":{},"connections":{},"hot_octets":{},)"
@@ -79,7 +79,7 @@ std::string Daemon::status_json() const {
         ::getpid(), POSTHORN_VERSION,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count(),
         certificates_json(plan_.runtime->tls.get(), wall_now()), guard_json(server_->guard(), std::chrono::steady_clock::now()),
-        suspended_json(suspended_mail_->list()), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()),
+        suspended_json(suspended_mail_->list()), unsigned_json(*plan_.settings->keys), troubles_json(agent_->relay_troubles()), spool_json(pickup_->figures()), shaping_json(agent_->shaping()),
         boost::json::serialize(pairs_json(agent_->suspended_pairs())), agent.oldest / std::chrono::seconds(1), server.sessions, server.connections, server.connections_refused, server.messages,
         server.messages_refused, server.auth_failures, server.octets, server.intake_octets, agent.destinations, agent.sites,
         agent.deliveries, agent.ready, agent.connections, agent.hot_octets, agent.attempts, agent.delivered, agent.deferred,

@@ -89,7 +89,11 @@ std::string answer(const json::object& status) {
         }
         const std::string held = delivery::held_words(senders.size(), machine);
         const bool troubled = !array_at(daemon, "relay_troubles").empty();
-        line = !held.empty() ? fmt::format("Posthorn works, and {} is held somewhere", held)
+        const json::array& unsigned_domains = array_at(daemon, "unsigned_domains");
+        const std::string first = unsigned_domains.empty() || !unsigned_domains[0].is_object() ? "" : text_at(unsigned_domains[0].as_object(), "domain");
+        const std::string keyless = unsigned_domains.size() == 1 ? first : fmt::format("{} and {} more", first, unsigned_domains.size() - 1);
+        line = !first.empty() ? fmt::format("Posthorn works, and the mail of {} is held here: it has no DKIM key in use", keyless)
+               : !held.empty() ? fmt::format("Posthorn works, and {} is held somewhere", held)
                : troubled    ? "Posthorn works, and a relay does not work for us"
                              : "Posthorn is well";
     }
@@ -203,6 +207,12 @@ std::string overview_text(const json::object& status) {
     const json::object& daemon = object_at(status, "daemon");
     std::string parts;
     add_pairs(parts, array_at(daemon, "pairs"));
+    std::size_t keyless_shown = 0;
+    for (const json::value& domain : array_at(daemon, "unsigned_domains")) {
+        if (!domain.is_object() || keyless_shown++ == kMostOfAKind) break;
+        const json::object& one = domain.as_object();
+        item(parts, "held", fmt::format("mail of {}: {}", text_at(one, "domain"), text_at(one, "reason")));
+    }
     for (const json::value& trouble : array_at(daemon, "relay_troubles")) {
         const json::object& one = trouble.as_object();
         item(parts, "relay", fmt::format("{} does not work for us ({}): {}", text_at(one, "relay"), text_at(one, "fault"), text_at(one, "reply")));

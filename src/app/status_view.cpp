@@ -39,6 +39,20 @@ std::string guard_json(const smtp::server::DoorGuard& guard, SteadyTime now) {
     return json::serialize(out);
 }
 
+std::string unsigned_json(const auth::dkim::KeyTable& keys) {
+    json::array all;
+    for (const std::string& domain : keys.domains()) {
+        const auth::dkim::Selection selection = keys.select(domain);
+        if (selection.can_sign() || selection.policy != auth::UnsignedPolicy::hold) continue;
+        if (all.size() == kMostUnsigned) break;
+        json::object one;
+        one["domain"] = admin::printable(domain);
+        one["reason"] = admin::printable(selection.reason);
+        all.push_back(std::move(one));
+    }
+    return json::serialize(all);
+}
+
 std::string suspended_json(const auth::Suspensions& suspensions) {
     json::array names;
     for (const auto& [name, suspension] : suspensions.users()) names.emplace_back(admin::printable(name));

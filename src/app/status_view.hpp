@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "auth/dkim/keys.hpp"
 #include "auth/suspension.hpp"
 #include "base/clock.hpp"
 #include "net/server_tls.hpp"
@@ -17,6 +18,10 @@ namespace posthorn::app {
 // How many addresses are banned and how many have failures that count; both up to kMostGuarded.
 inline constexpr std::size_t kMostGuarded = 1000;
 [[nodiscard]] std::string guard_json(const smtp::server::DoorGuard& guard, SteadyTime now);
+
+// An array with an object for each domain whose mail is held because no key of it signs: domain, reason. At most kMostUnsigned.
+inline constexpr std::size_t kMostUnsigned = 100;
+[[nodiscard]] std::string unsigned_json(const auth::dkim::KeyTable& keys);
 
 // An array of names.
 [[nodiscard]] std::string suspended_json(const auth::Suspensions& suspensions);

@@ -115,6 +115,8 @@ std::vector<std::string> troubles_of(const json::object& status) {
     std::vector<std::string> out;
     for (const json::value& value : member_array(daemon, "pairs"))
         if (value.is_object()) out.push_back("suspended  " + text::safe_for_log(text_of(value.as_object(), "words"), 300));
+    for (const json::value& value : member_array(daemon, "unsigned_domains"))
+        if (value.is_object()) out.push_back("held       " + text::safe_for_log(text_of(value.as_object(), "domain") + ": " + text_of(value.as_object(), "reason"), 300));
     for (const json::value& value : member_array(daemon, "relay_troubles"))
         if (value.is_object()) out.push_back("relay      " + text::safe_for_log(text_of(value.as_object(), "relay") + ": " + text_of(value.as_object(), "reply"), 300));
     for (const json::value& value : member_array(member_object(daemon, "shaping"), "slowed"))

@@ -441,6 +441,12 @@ class Reload(WithRotation):
     dkim_settings = {"settle": "0s", "look_every": "1h"}
     alarm_interval = "1h"
 
+    def test_status_begins_with_the_held_mail(self):
+        self.daemon.wait_for_log(r"\bdkim_keys\b.*action=")
+        shown = self.daemon.command("status").stdout
+        self.assertTrue(shown.startswith(f"Posthorn works, and the mail of {DOMAIN} is held here: it has no DKIM key in use"), shown)
+        self.assertRegex(shown, rf"(?m)^held +mail of {DOMAIN}: .* is not in use before its record")
+
     def test_no_alarm_of_a_record_that_the_reload_finds(self):
         first = time.strftime("mta-%Y%m", time.gmtime())
         self.daemon.wait_for_log(r"\bdkim_keys\b.*action=")   # it looked, and misses the record
