@@ -1,4 +1,5 @@
 // The answer for people: its sentence first, then who, what was said, what is in the way, what comes next, and the last session.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/value_to.hpp>
 #include <fmt/format.h>
@@ -96,7 +97,9 @@ void show_obstacles(std::string& out, const json::object& recipient) {
         const std::string detail = text_at(one, "detail");
         std::string_view detail_left = detail;
         while (!detail_left.empty()) out += fmt::format("{}| {}\n", kMargin, safe(text::take_field(detail_left, '\n')));
-        if (const std::string words_of_advice = text_at(one, "advice"); !words_of_advice.empty()) advice.push_back(words_of_advice);
+        // Several things in the way may want the same repair.
+        const std::string repair = text_at(one, "advice");
+        if (!repair.empty() && std::find(advice.begin(), advice.end(), repair) == advice.end()) advice.push_back(repair);
     }
     if (const json::object* next = object_at(recipient, "next")) line(out, "next try", text_at(*next, "words"));
     if (advice.empty()) {

@@ -78,6 +78,18 @@ protected:
     WhyFacts facts;
 };
 
+TEST_F(Why, WhatSeveralObstaclesWantIsSaidOnce) {
+    defer("auth", "550 5.7.26 blocked", 1h);
+    way().pairs.push_back(pair());
+    way().pairs.push_back(pair());
+    way().pairs.back().key = "machine|google";
+    const std::string told = text();
+    const std::size_t first = told.find("  to do       ");
+    ASSERT_NE(first, std::string::npos) << told;
+    const std::string line = told.substr(first, told.find('\n', first) - first + 1);
+    EXPECT_EQ(told.find(line, first + 1), std::string::npos) << told;
+}
+
 TEST_F(Why, MailThatWasPutOffByGreylisting) {
     defer("grey", "451-4.7.1 Greylisted\n451 4.7.1 please come \x1b[2Jback in 300 seconds", 5min);
     queue::JournalEntry entry;
