@@ -47,10 +47,10 @@ Error no_connection(const std::string& path, int reason) {
         case ENOENT:
             return Error{"there is no " + path +
                          ": the daemon is not running, or [admin] socket is another one; start it with "
-                         "`systemctl start posthorn`, or name the socket with --socket"};
+                         "`systemctl start posthorn` (in a container: start that), or name the socket with --socket"};
         case ECONNREFUSED:
             return Error{"nobody answers on " + path +
-                         ": the daemon is not running; start it with `systemctl start posthorn`"};
+                         ": the daemon is not running; start it with `systemctl start posthorn` (in a container: start that)"};
         case EACCES:
             return Error{"no permission to open " + path +
                          "; run this as root or as the user that the daemon runs as"};

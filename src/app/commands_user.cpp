@@ -133,7 +133,7 @@ int change(const UserOptions& options, auth::UserChange change, Terminal* termin
     }
     const char* what = change == auth::UserChange::remove ? "removed" : "written";
     print(
-        fmt::format("user {} {} in {}; a running daemon sees it after `systemctl reload posthorn` (SIGHUP)\n",
+        fmt::format("user {} {} in {}; a running daemon sees it after `posthorn reload`\n",
                     options.name, what, *file));
     print(ownership_hint(*file, options.config_path));
     return exit_code::kOk;

@@ -199,7 +199,7 @@ std::vector<Obstacle> obstacles_of(const queue::QueueEntry& entry, const queue::
             Obstacle made = obstacle("relay", fmt::format("the relay {} does not work for us ({}): {}", trouble.relay, to_string(trouble.fault),
                                                           one_line(trouble.words)),
                                      "it is tried again every retry.local_interval, and at each reload",
-                                     "repair what the relay says, then `systemctl reload posthorn`");
+                                     "repair what the relay says, then `posthorn reload`");
             made.since = trouble.since;
             all.push_back(std::move(made));
         }

@@ -36,7 +36,7 @@ constexpr std::array<ClassWords, 22> kClasses = {{
     {"relay", "their server does not take mail for this domain: its MX records may be wrong", "tell the recipient's postmaster"},
     {"mbr", "the recipient, or his administrator, does not want such mail", ""},
     {"local", "it waits for something of ours: a signing key, a relay that works for us, a setting",
-     "repair what the reply says, then `systemctl reload posthorn`"},
+     "repair what the reply says, then `posthorn reload`"},
     {"dns", "DNS does not say where this domain's mail goes", "look at dns.servers, and ask DNS for the domain by hand"},
     {"connection", "no server there could be reached, or the connection broke",
      "if that is so for all mail, outgoing port 25 may be blocked here: ask the hoster"},

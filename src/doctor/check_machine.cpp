@@ -226,7 +226,7 @@ std::vector<Finding> judge_queue(const QueueFact& fact) {
     if (!fact.answered) {
         Finding alone =
             made("daemon", "daemon", Verdict::skipped, "Daemon", "it was not asked: " + fact.silence);
-        alone.repair = "start it, if it is to run";
+        alone.repair = "start it, if it is to run (in a container: start that)";
         alone.commands.emplace_back("systemctl start posthorn");
         return {std::move(alone),
                 made("queue", "queue", Verdict::skipped, "Queue", "the daemon was not asked")};

@@ -66,7 +66,7 @@ std::string fresh_text(const Answers& answers, const Machine& machine, const Doo
         "# Posthorn's configuration, made by `posthorn setup`. Change it as you like:\n"
         "# setup, run again, keeps every comment and touches nothing that is right.\n"
         "# All settings and their defaults: `posthorn config-reference --example`.\n"
-        "# After a change: posthorn check-config && systemctl reload posthorn\n"
+        "# After a change: posthorn check-config && posthorn reload\n"
         "config_version = {}\n\n"
         "# What this server calls itself. The name leads to its addresses (A, AAAA),\n"
         "# and its addresses lead to the name (PTR).\n"
