@@ -16,6 +16,7 @@
 #include <set>
 
 #include "app/backup_contents.hpp"
+#include "app/ownership.hpp"
 #include "backup/archive.hpp"
 #include "base/clock.hpp"
 #include "base/descriptor.hpp"
@@ -109,13 +110,25 @@ struct SmallFile {
     std::int64_t modified = 0;
 };
 
+Error unreadable(const std::string& path, const sandbox::Identity& owner, int error) {
+    std::string help;
+    if (error == EACCES && ::getuid() != 0) help = "; run this as root";
+    else if (error == EACCES)
+        help = fmt::format("; it is in a directory of {0}, and is read as {0} would: chown {0}: it, or take it away", owner.name);
+    return Error{"cannot read ", path, ": ", std::strerror(error), help};
+}
+
 // Nothing: it is not there.
 Result<std::optional<SmallFile>> read_small(const BackupFile& file) {
+    // Root reads what the daemon's user can put links to everything into: as that user.
+    const sandbox::Identity owner = owner_of_the_way(file.path);
+    const sandbox::ActingAs user(owner);
+    if (user.failed()) return Error{"cannot read ", file.path, " as ", owner.name, ", whose directory it is in: ", std::strerror(EPERM)};
     const Descriptor open(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));   // a pipe among keys is refused, not waited for
     if (!open && errno == ENOENT) return std::optional<SmallFile>();
     struct stat found {};
     if (!open || ::fstat(open.get(), &found) != 0)
-        return Error{"cannot read ", file.path, ": ", std::strerror(errno), errno == EACCES ? "; run this as root" : ""};
+        return unreadable(file.path, owner, errno);
     if (!S_ISREG(found.st_mode)) return Error{file.path, " is no regular file, and cannot be in a backup"};
     SmallFile read{file, {}, found.st_mode & 07777U, found.st_mtim.tv_sec};
     std::string piece(64 * 1024, '\0');
@@ -127,6 +140,15 @@ Result<std::optional<SmallFile>> read_small(const BackupFile& file) {
         read.content.append(piece, 0, static_cast<std::size_t>(count));
         if (read.content.size() > kMostSmallFile) return Error{file.path, " has more than 16 MiB, and is no file of a backup"};
     }
+}
+
+// Made by root where the backup is, and read as the owner of the queue, who may have put a link there.
+Result<DatabaseCopy> copy_of(const std::string& database, const std::string& work, std::int64_t known) {
+    const sandbox::Identity owner = owner_of_the_way(database);
+    std::optional<sandbox::ActingAs> user;
+    Result<DatabaseCopy> copy = DatabaseCopy::make(database, work, known, [&] { user.emplace(owner); });
+    if (user && user->failed()) return Error{"cannot read ", database, " as ", owner.name, ", whose directory it is in: ", std::strerror(EPERM)};
+    return copy;
 }
 
 struct SmallFiles {
@@ -182,12 +204,15 @@ std::string first_member(const BackupOrder& order, const std::vector<SmallFile>&
 // The names of those that are in the archive. One that is gone belongs to a message that was delivered meanwhile, or is damaged.
 Result<std::set<std::string>> add_bodies(backup::ArchiveWriter& archive, DatabaseCopy& copy, const std::string& spool) {
     std::set<std::string> added;
+    const sandbox::Identity owner = owner_of_the_way(spool);
+    const sandbox::ActingAs user(owner);
+    if (user.failed()) return Error{"cannot read ", spool, " as ", owner.name, ", whose directory it is: ", std::strerror(EPERM)};
     const auto bodies = copy.spooled_bodies();
     if (!bodies) return bodies.error();
     for (const auto& [file, size] : *bodies) {
         const Descriptor open(::open((spool + "/" + file).c_str(), O_RDONLY | O_CLOEXEC));
         struct stat found {};
-        if (!open && errno != ENOENT) return Error{"cannot read ", spool, "/", file, ": ", std::strerror(errno)};
+        if (!open && errno != ENOENT) return unreadable(spool + "/" + file, owner, errno);
         if (!open || ::fstat(open.get(), &found) != 0 || static_cast<std::uint64_t>(found.st_size) != size) continue;
         const Result<void> done =
             archive.add_file(std::string(kQueuePart) + "spool/" + file, open.get(), size, kPrivate, found.st_mtim.tv_sec);
@@ -218,7 +243,7 @@ Result<BackupMade> make_backup(const BackupOrder& order) {
     const TimePoint now = wall_now();
 
     const auto known = static_cast<std::int64_t>(queue::sqlite::migrations().size());
-    Result<DatabaseCopy> copy = DatabaseCopy::make(directory + "/queue.sqlite", work, known);
+    Result<DatabaseCopy> copy = copy_of(directory + "/queue.sqlite", work, known);
     if (!copy) return copy.error();
     Result<SmallFiles> small = read_small_files(order);
     if (!small) return small.error();
@@ -237,7 +262,7 @@ Result<BackupMade> make_backup(const BackupOrder& order) {
     // What delivery remembers may be lost: a backup does not fail for it.
     const std::string memory = directory + "/delivery.sqlite";
     if (::access(memory.c_str(), F_OK) == 0) {
-        const Result<DatabaseCopy> learnt = DatabaseCopy::make(memory, work, std::numeric_limits<std::int64_t>::max());
+        const Result<DatabaseCopy> learnt = copy_of(memory, work, std::numeric_limits<std::int64_t>::max());
         if (!learnt) made.missing.push_back(fmt::format("{} ({})", memory, learnt.error().what));
         else done = archive.add_file(fmt::format("{}delivery.sqlite", kQueuePart), learnt->file(), learnt->size(), kPrivate, unix_seconds(now));
     }

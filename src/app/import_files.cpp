@@ -15,6 +15,7 @@
 #include <iterator>
 
 #include "app/ownership.hpp"
+#include "base/descriptor.hpp"
 #include "net/system_users.hpp"
 
 namespace posthorn::app {
@@ -74,9 +75,11 @@ Result<void> make_directory(const std::string& directory, bool secret, std::opti
     if (!error && secret && owner) {
         // Its parent, keys/, was made on the way.
         for (const fs::path& made : {fs::path(directory), fs::path(directory).parent_path()}) {
+            const Descriptor open(::open(made.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
             struct stat found {};
-            if (::stat(made.c_str(), &found) == 0 && (found.st_mode & 077) == 0 &&
-                ::chown(made.c_str(), *owner, static_cast<gid_t>(-1)) != 0)
+            // Only what is root's: the daemon's user may have put something else in its place.
+            if (open && ::fstat(open.get(), &found) == 0 && found.st_uid == 0 && (found.st_mode & 077) == 0 && owner_of_the_way(made).uid == 0 &&
+                ::fchown(open.get(), *owner, static_cast<gid_t>(-1)) != 0)
                 return Error{"cannot give ", made.string(), " to the daemon's user: ", std::strerror(errno)};
         }
     }

@@ -53,8 +53,10 @@ public:
     Restoration(const RestoreOrder& order, int input, TimePoint now) : order_(order), archive_(input), now_(now) {}
 
     ~Restoration() {
+        const sandbox::ActingAs user(queue_owner_);
         // Where it went wrong half-way through placing, no daemon may take what is there for a queue.
         std::error_code ignored;
+        if (user.failed()) return;
         if (!staging_.empty() && !placing_) fs::remove_all(staging_, ignored);
     }
     Restoration(const Restoration&) = delete;
@@ -81,6 +83,9 @@ private:
     [[nodiscard]] Result<void> look_for_conflicts();
     [[nodiscard]] Result<void> place_files();
     [[nodiscard]] Result<void> place_queue();
+    [[nodiscard]] Error cannot_act(const std::string& path, const sandbox::Identity& owner) const {
+        return Error{"cannot work in ", path, " as ", owner.name, ", whom it belongs to: ", std::strerror(EPERM)};
+    }
 
     const RestoreOrder& order_;
     backup::ArchiveReader archive_;
@@ -92,6 +97,8 @@ private:
     std::uint64_t small_octets_ = 0;
     std::optional<config::Config> config_;
     std::optional<queue::sqlite::QueueLock> lock_;     // no daemon runs there meanwhile
+    // Whoever owns the queue's directory can put links into it: root does nothing there but as he.
+    sandbox::Identity queue_owner_;
     std::string staging_;                              // empty: nothing of the queue was read yet
     bool staged_database_ = false;
     bool placing_ = false;
@@ -163,6 +170,9 @@ Result<void> Restoration::prepare_queue() {
     std::error_code failed;
     make_private_directories(directory, failed);
     if (failed) return Error{"cannot make the directory ", directory, ": ", failed.message()};
+    queue_owner_ = owner_of_the_way(directory);
+    const sandbox::ActingAs user(queue_owner_);
+    if (user.failed()) return cannot_act(directory, queue_owner_);
     Result<queue::sqlite::QueueLock> lock = queue::sqlite::QueueLock::acquire(directory);
     if (!lock) return lock.error();
     lock_.emplace(std::move(*lock));
@@ -185,8 +195,10 @@ Result<void> Restoration::read_queue_member(const backup::TarHeader& member) {
         if (Result<void> ready = prepare_queue(); !ready) return ready;
     const std::string relative = member.name.substr(kQueuePart.size());
     const std::string path = staging_ + "/" + relative;
+    const sandbox::ActingAs user(queue_owner_);
+    if (user.failed()) return cannot_act(path, queue_owner_);
     std::error_code failed;
-    fs::create_directories(fs::path(path).parent_path(), failed);
+    make_private_directories(fs::path(path).parent_path(), failed);
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!file) return Error{restore_error("make", path, errno)};
     if (relative == kDatabase) staged_database_ = true;
@@ -202,6 +214,8 @@ Result<void> Restoration::read_queue_member(const backup::TarHeader& member) {
 }
 
 Result<void> Restoration::examine() {
+    const sandbox::ActingAs user(queue_owner_);
+    if (user.failed()) return cannot_act(staging_, queue_owner_);
     const std::string database = staging_ + "/" + kDatabase;
     const auto queue = queue::sqlite::examine_queue(database);
     if (!queue) return queue.error();
@@ -263,6 +277,9 @@ Result<void> Restoration::place_files() {
         std::error_code failed;
         make_private_directories(fs::path(small.path).parent_path(), failed);
         if (failed) return Error{"cannot make the directory of ", small.path, ": ", failed.message()};
+        const sandbox::Identity owner = owner_of_the_way(fs::path(small.path).parent_path());
+        const sandbox::ActingAs user(owner);
+        if (user.failed()) return cannot_act(small.path, owner);
         // Of the mode only who may read it: root must not make a setuid program, or what others can change, of a backup that is not his own.
         const Result<void> written = auth::write_secret_file(small.path, small.content, auth::Existing::replace, small.mode & 0644U);
         if (!written) return written;
@@ -273,15 +290,11 @@ Result<void> Restoration::place_files() {
 
 Result<void> Restoration::place_queue() {
     const std::string& directory = config_->queue.directory;
-    struct stat owner {};
-    const bool give = ::geteuid() == 0 && ::stat(directory.c_str(), &owner) == 0;
+    const sandbox::ActingAs user(queue_owner_);
+    if (user.failed()) return cannot_act(directory, queue_owner_);
     std::error_code failed;
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(staging_, failed)) names.push_back(entry.path().filename().string());
-    for (const auto& entry : fs::recursive_directory_iterator(staging_, failed)) {
-        if (give && ::lchown(entry.path().c_str(), owner.st_uid, owner.st_gid) != 0) return Error{restore_error("give away", entry.path(), errno)};
-        if (entry.is_directory()) ::chmod(entry.path().c_str(), 0700);
-    }
     if (failed) return Error{"cannot look into ", staging_, ": ", failed.message()};
     const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder || ::syncfs(folder.get()) != 0) return Error{restore_error("sync", directory, errno)};

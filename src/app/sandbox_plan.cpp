@@ -160,10 +160,12 @@ void make_directories(const config::Config& config, const sandbox::Identity& ide
     for (const OwnDirectory& wanted : own_directories(config)) {
         std::error_code ignored;
         if (wanted.path.empty() || fs::exists(wanted.path, ignored)) continue;
+        const sandbox::ActingAs user(owner_of_the_way(wanted.path));
+        if (user.failed()) continue;
         // Those above it are made as everybody's are, and belong to whoever starts us.
         fs::create_directories(fs::path(wanted.path).parent_path(), ignored);
         if (::mkdir(wanted.path.c_str(), wanted.mode) == 0 && ::geteuid() == 0 && identity.uid != 0)
-            (void)!::chown(wanted.path.c_str(), identity.uid, identity.gid);
+            (void)!::lchown(wanted.path.c_str(), identity.uid, identity.gid);
     }
 }
 

@@ -39,17 +39,11 @@ std::optional<Identity> user_of(const std::string& name) {
     return ask_passwd([&](auto... rest) { return ::getpwnam_r(name.c_str(), rest...); });
 }
 
-// A number need not be anybody's: containers run as numbers.
-Identity user_of(uid_t uid, gid_t group_unless_known) {
-    if (auto known = ask_passwd([&](auto... rest) { return ::getpwuid_r(uid, rest...); })) return *known;
-    return {uid, group_unless_known, std::to_string(uid), false};
-}
-
 std::optional<Identity> user_by_name_or_number(const std::string& written) {
     uid_t uid = 0;
     const char* end = written.data() + written.size();
     if (const auto [stop, code] = std::from_chars(written.data(), end, uid); code == std::errc{} && stop == end)
-        return user_of(uid, static_cast<gid_t>(uid));
+        return sandbox::user_of(uid, static_cast<gid_t>(uid));
     return user_of(written);
 }
 
@@ -70,7 +64,18 @@ std::uint64_t permitted_capabilities() {
     return data[0].permitted | static_cast<std::uint64_t>(data[1].permitted) << 32U;
 }
 
+// initgroups() needs passwd; who is not there has no groups but his own.
+int take_on_groups(const Identity& identity) {
+    return identity.known ? ::initgroups(identity.name.c_str(), identity.gid) : ::setgroups(1, &identity.gid);
+}
+
 }  // namespace
+
+// A number need not be anybody's: containers run as numbers.
+Identity user_of(uid_t uid, gid_t group_unless_known) {
+    if (auto known = ask_passwd([&](auto... rest) { return ::getpwuid_r(uid, rest...); })) return *known;
+    return {uid, group_unless_known, std::to_string(uid), false};
+}
 
 Result<Identity> choose_identity(const std::string& wished, const std::string& state_directory) {
     const uid_t own = ::geteuid();
@@ -94,12 +99,19 @@ Result<Identity> choose_identity(const std::string& wished, const std::string& s
 ActingAs::ActingAs(const Identity& identity) {
     if (::geteuid() != 0 || identity.uid == 0) return;
     acting_ = true;
-    // The group first: without root's uid it could not be changed.
-    if (::setegid(identity.gid) != 0 || ::seteuid(identity.uid) != 0) acting_ = ::geteuid() != 0 || ::getegid() != 0;
+    const int count = ::getgroups(0, nullptr);
+    groups_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    // The groups first: without root's uid they could not be changed.
+    failed_ = count < 0 || ::getgroups(count, groups_.data()) != count || take_on_groups(identity) != 0 || ::setegid(identity.gid) != 0 ||
+              ::seteuid(identity.uid) != 0;
 }
 
 ActingAs::~ActingAs() {
-    if (acting_ && (::seteuid(0) != 0 || ::setegid(0) != 0)) ::_exit(71);   // neither user: nothing may go on like this
+    if (!acting_) return;
+    const bool root_again = ::seteuid(0) == 0 && ::setegid(0) == 0;
+    // Without the right to set groups they have not been changed.
+    const bool grouped = ::setgroups(groups_.size(), groups_.data()) == 0 || failed_;
+    if (!root_again || !grouped) ::_exit(71);   // neither user: nothing may go on like this
 }
 
 Result<void> become(const Identity& identity) {
@@ -110,9 +122,7 @@ Result<void> become(const Identity& identity) {
         if ((kept >> static_cast<unsigned>(capability) & 1U) == 0) (void)::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
     }
     if (::geteuid() != identity.uid) {
-        // initgroups() needs passwd; who is not there has no groups but his own.
-        const int groups = identity.known ? ::initgroups(identity.name.c_str(), identity.gid) : ::setgroups(1, &identity.gid);
-        if (groups != 0) return failed("take on the groups of " + identity.name);
+        if (take_on_groups(identity) != 0) return failed("take on the groups of " + identity.name);
         if (::setresgid(identity.gid, identity.gid, identity.gid) != 0) return failed("take on the group of " + identity.name);
         if (::setresuid(identity.uid, identity.uid, identity.uid) != 0) return failed("become " + identity.name);
         // Who has changed his user is not his own in /proc; started as that user, as by systemd, he would be.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -23,16 +24,23 @@ struct Identity {
 // number need not be in passwd; its group is the same number.
 [[nodiscard]] Result<Identity> choose_identity(const std::string& wished, const std::string& state_directory);
 
-// All later file operations of this thread are the identity's, until the end of the scope. For files that are made before become().
+// Who that number is in passwd; its own groups where it is there, else the group given.
+[[nodiscard]] Identity user_of(uid_t uid, gid_t group_unless_known);
+
+// All later file operations are the identity's, with its groups alone, until the end of the scope: for what root has to do where another
+// may put links in its way. One inside another, and one of somebody who is not root, changes nothing. REQUIRES: no other thread.
 class ActingAs {
 public:
     explicit ActingAs(const Identity& identity);
     ~ActingAs();
     ActingAs(const ActingAs&) = delete;
     ActingAs& operator=(const ActingAs&) = delete;
+    [[nodiscard]] bool failed() const { return failed_; }   // still root, who must not go on with what was meant for the other
 
 private:
     bool acting_ = false;
+    bool failed_ = false;
+    std::vector<gid_t> groups_;                             // root's, to come back to
 };
 
 // For good: the user, his group and groups; no capability is left, none can be had again (bounding and ambient sets are empty), and

@@ -138,11 +138,61 @@ class BackupTest(WorldTest):
         there = World()
         for stop in (there.dns.stop, there.sink.stop, there.daemon.discard):
             self.addCleanup(stop)
-        os.chown(there.daemon.directory, 65534, 65534)   # the state directory: whose it is runs the daemon
+        for path in (there.daemon.directory, *there.daemon.directory.rglob("*")):
+            os.chown(path, 65534, 65534)             # the state directory: whose it is runs the daemon
         self.posthorn("restore", backup, "--replace", config=there.daemon.config_file)
         queue = there.daemon.directory / "queue"
         others = [path for path in (queue, *queue.rglob("*")) if path.stat().st_uid != 65534]
         self.assertEqual(others, [], "root's, which the daemon cannot open")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, whom a link leads elsewhere")
+    def test_root_is_not_led_out_of_the_daemons_directories(self):
+        """DO-15: who has taken the daemon over can put links into its directories; root's backup and restore follow them as the daemon's user."""
+        w = self.with_mail()
+        directory = self.scratch()
+        secret = directory / "secret.pem"
+        secret.write_text("root's alone")
+        secret.chmod(0o600)
+        directory.chmod(0o755)
+        state = w.daemon.directory
+        daemons = directory / "daemons"
+        daemons.mkdir()
+        config = directory / "posthorn.toml"
+        config.write_text(w.daemon.config_file.read_text().replace(str(state / "queue"), str(daemons / "queue")))
+        w.daemon.stop()
+        shutil.copytree(state / "queue", daemons / "queue")
+        unsubscribe = next(line for line in config.read_text().splitlines() if "unsubscribe.key" in line)
+        config.write_text(config.read_text().replace(unsubscribe, f'key_file = "{daemons}/keys/unsubscribe.key"'))
+        (daemons / "keys").mkdir()
+        (daemons / "keys" / "unsubscribe.key").symlink_to(secret)
+        for path in (daemons, *daemons.rglob("*")):
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+        self.assertIn(b"Permission denied", self.posthorn("backup", directory / "one.tar", config=config, code=74).stderr)
+        (daemons / "keys").rename(daemons / "other")
+        (daemons / "keys").symlink_to(directory)     # another directory, whose file is root's
+        os.chown(daemons / "keys", 65534, 65534, follow_symlinks=False)
+        (directory / "unsubscribe.key").write_text("root's, too")
+        (directory / "unsubscribe.key").chmod(0o600)
+        self.assertIn(b"Permission denied", self.posthorn("backup", directory / "two.tar", config=config, code=74).stderr)
+
+        (daemons / "keys").unlink()
+        (daemons / "other").rename(daemons / "keys")
+        (daemons / "keys" / "unsubscribe.key").unlink()
+        (daemons / "keys" / "unsubscribe.key").write_text("the daemon's")
+        os.chown(daemons / "keys" / "unsubscribe.key", 65534, 65534)
+        self.posthorn("backup", directory / "three.tar", config=config)
+        with tarfile.open(directory / "three.tar") as tar:
+            names = [n for n in tar.getnames() if n.endswith("unsubscribe.key")]
+            self.assertEqual([tar.extractfile(n).read() for n in names], [b"the daemon's"])
+        # Root's directory in the place of the queue: nothing is put there.
+        roots = directory / "roots"
+        roots.mkdir()
+        shutil.rmtree(daemons / "queue")
+        (daemons / "queue").symlink_to(roots)
+        os.chown(daemons / "queue", 65534, 65534, follow_symlinks=False)
+        run = self.posthorn("restore", directory / "three.tar", "--replace", config=config, code=65)
+        self.assertIn(b"Permission denied", run.stderr)
+        self.assertEqual(list(roots.iterdir()), [])
 
     def test_under_load_it_is_one_moment_and_nothing_in_it_is_lost(self):
         """Mail comes and goes while backups are made; what each holds is consistent, and what was accepted before and still waits after is in it."""

@@ -101,7 +101,8 @@ DatabaseCopy::DatabaseCopy(DatabaseCopy&&) noexcept = default;
 DatabaseCopy& DatabaseCopy::operator=(DatabaseCopy&&) noexcept = default;
 DatabaseCopy::~DatabaseCopy() = default;
 
-Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::string& near, std::int64_t known) {
+Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::string& near, std::int64_t known,
+                                        const std::function<void()>& before_reading) {
     auto state = std::make_unique<State>();
     state->original = database;
     if (::access(database.c_str(), R_OK | W_OK) != 0)
@@ -122,6 +123,7 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
         copy.execute("PRAGMA main.synchronous=OFF");
         // The daemon's WAL is the daemon's, also where it does not run just now.
         sqlite3_db_config(copy.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+        if (before_reading) before_reading();
         {
             Statement attach(copy, "ATTACH ?1 AS live");
             attach.bind_text(1, state->original).run();

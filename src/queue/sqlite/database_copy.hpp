@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +29,9 @@ struct SpooledBody {
 class DatabaseCopy {
 public:
     // `near`: a directory for the copy, with as much space as the database takes. Refuses a database of a newer schema than `known`.
-    [[nodiscard]] static Result<DatabaseCopy> make(const std::string& database, const std::string& near, std::int64_t known);
+    // `before_reading` is called between the making of the copy's file and the opening of the original: root becomes another user there.
+    [[nodiscard]] static Result<DatabaseCopy> make(const std::string& database, const std::string& near, std::int64_t known,
+                                                   const std::function<void()>& before_reading = {});
 
     DatabaseCopy(DatabaseCopy&&) noexcept;
     DatabaseCopy& operator=(DatabaseCopy&&) noexcept;
