@@ -58,6 +58,11 @@ void AlarmRounds::stop() {
 }
 
 net::awaitable<void> AlarmRounds::rounds() {
+    // An alarm that outlived the last daemon is not taken back before the keys have been looked for again.
+    if (!coming_) {
+        const SteadyTime first = steady_clock::now() + options_.interval;
+        co_await wake_.wait_until(first);
+    }
     while (!tasks_.stopping()) {
         try {
             co_await look();
@@ -87,10 +92,7 @@ net::awaitable<void> AlarmRounds::look() {
     figures_.certificates = sources_.certificates();
     figures_.users_at_limit = sources_.users_at_limit();
     const std::size_t signing = figures_.keys.size();
-    if (options_.key_check > Duration::zero()) {
-        if (auto found = sources_.coming_keys()) coming_ = std::move(*found);
-        figures_.keys.insert(figures_.keys.end(), coming_.begin(), coming_.end());
-    }
+    if (options_.key_check > Duration::zero() && coming_) figures_.keys.insert(figures_.keys.end(), coming_->begin(), coming_->end());
     std::vector<std::string> raised;
     for (const events::RaisedAlarm& one : alarms_.raised()) raised.push_back(one.alarm.kind + " " + one.alarm.subject);
     const std::vector<std::string_view> kinds(events::kFigureKinds.begin(), events::kFigureKinds.end());

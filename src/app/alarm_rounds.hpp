@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "auth/dkim/keys.hpp"
@@ -24,8 +25,6 @@ struct AlarmSources {
     std::function<std::vector<events::Figures::CertificateEnd>()> certificates;
     std::function<std::vector<std::string>()> users_at_limit;
     std::function<auth::dkim::KeyTablePtr()> keys;
-    // That wait for their records; nothing while that is being asked: then what was found before may not be true any more.
-    std::function<std::optional<std::vector<events::Figures::KeyTrouble>>()> coming_keys;
 };
 
 // Owned by Herald, on the home shard. Reads the journal on the store's operator thread, free space on the pool's, keys by the resolver:
@@ -38,8 +37,11 @@ public:
     void start(events::AlarmOptions options, queue::QueueOptions queue);
     // Holds from the next look on, which follows the keys': keys_seen().
     void reload(events::AlarmOptions options, queue::QueueOptions queue);
-    // coming_keys() has been found anew: looks at once.
-    void keys_seen() { wake_.notify(); }
+    // Which keys wait for their records, found just now: looks at once, and for the first time after a start.
+    void keys_seen(std::vector<events::Figures::KeyTrouble> coming) {
+        coming_ = std::move(coming);
+        wake_.notify();
+    }
     void stop();
     net::awaitable<bool> wait_idle(SteadyTime limit) { return tasks_.wait_idle(limit); }
     [[nodiscard]] std::size_t unfinished() const { return tasks_.size(); }
@@ -61,7 +63,7 @@ private:
     queue::QueueOptions queue_;
     events::ProviderSuccess success_;
     events::Figures figures_;
-    std::vector<events::Figures::KeyTrouble> coming_;
+    std::optional<std::vector<events::Figures::KeyTrouble>> coming_;
     std::uint64_t read_to_ = 0;        // of the journal
     bool read_any_ = false;
     SteadyTime keys_asked_{};

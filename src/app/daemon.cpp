@@ -114,7 +114,7 @@ Result<void> Daemon::open() {
         use_rules(std::move(rules));
     });
     key_rounds_ = std::make_unique<KeyRounds>(context, *resolver_, disk_, [this](auth::dkim::KeyTablePtr keys) { use_keys(std::move(keys)); },
-                                              [this] { herald_->keys_seen(); });
+                                              [this] { herald_->keys_seen(key_rounds_->missing()); });
     heartbeat_ = std::make_unique<Heartbeat>(context, *store_, [this] { return status_line(); });
     certificates_ = std::make_unique<CertificateRounds>(
         context, disk_, [this](std::shared_ptr<const net::ServerTls> tls) { use(std::move(tls)); });
@@ -137,10 +137,6 @@ AlarmSources Daemon::alarm_sources() {
     };
     sources.users_at_limit = [this] { return server_->users_at_limit(std::chrono::steady_clock::now()); };
     sources.keys = [this] { return plan_.settings->keys; };
-    sources.coming_keys = [this]() -> std::optional<std::vector<events::Figures::KeyTrouble>> {
-        if (key_rounds_->looking()) return std::nullopt;
-        return key_rounds_->missing();
-    };
     return sources;
 }
 
@@ -149,7 +145,10 @@ Result<void> Daemon::open_unix_doors() {
     for (const smtp::server::ListenerOptions& door : unix_doors(config)) {
         // /run is empty after each boot.
         const std::string& path = door.address.unix_path;
-        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash != 0) ::mkdir(path.substr(0, slash).c_str(), 0755);
+        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash != 0) {
+            const std::string folder = path.substr(0, slash);
+            if (::mkdir(folder.c_str(), 0755) == 0) ::chmod(folder.c_str(), 0755);   // the umask is 077
+        }
         const Result<void> bound = server_->listen(door);
         if (bound) continue;
         const bool needed = path != config.server.local.socket || config.server.local.needed;

@@ -24,8 +24,8 @@ public:
     // Before the agent starts: a new webhook hears of all that happens from now on.
     void start(const config::Config& config, EventPlan plan);
     void reload(const config::Config& config, EventPlan plan);
-    // The keys that are to sign next have been looked for in DNS.
-    void keys_seen() { rounds_.keys_seen(); }
+    // Those that wait for their records, after each look for them.
+    void keys_seen(std::vector<events::Figures::KeyTrouble> coming) { rounds_.keys_seen(std::move(coming)); }
     // What is not told by now is told after the next start.
     void stop();
     net::awaitable<void> wait_idle(SteadyTime limit);

@@ -84,7 +84,6 @@ void KeyRounds::follow(const config::Config& config) {
         state.in_force.clear();   // the reload made a table of its own
     }
     domains_ = std::move(kept);
-    looking_ = true;
     wake_.notify();
 }
 
@@ -102,7 +101,6 @@ std::vector<events::Figures::KeyTrouble> KeyRounds::missing() const {
 net::awaitable<void> KeyRounds::rounds() {
     while (!tasks_.stopping()) {
         next_look_ = wall_now() + auth_.dkim.look_every;
-        looking_ = true;
         const std::uint64_t turn = turn_;
         try {
             co_await look_after_all();
@@ -110,10 +108,7 @@ net::awaitable<void> KeyRounds::rounds() {
             log::error("dkim_keys").kv("error", failure.what());   // out of memory: the next round may fare better
         }
         if (tasks_.stopping()) co_return;
-        if (turn == turn_) {   // else the next round begins at once
-            looking_ = false;
-            seen_();
-        }
+        if (turn == turn_) seen_();   // else the next round begins at once
         const Duration pause = std::max<Duration>(next_look_ - wall_now(), std::chrono::milliseconds(100));
         const SteadyTime next = std::chrono::steady_clock::now() + pause;
         co_await wake_.wait_until(next);

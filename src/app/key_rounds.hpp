@@ -40,8 +40,6 @@ public:
 
     // Keys whose records are wanted in DNS and are not there, as found last.
     [[nodiscard]] std::vector<events::Figures::KeyTrouble> missing() const;
-    // A round is under way or due at once: missing() may be of before.
-    [[nodiscard]] bool looking() const { return looking_; }
 
 private:
     // A directory as read, with the private keys of those whose records are looked for.
@@ -71,7 +69,6 @@ private:
     net::asio::thread_pool& disk_;
     Replace replace_;
     std::function<void()> seen_;
-    bool looking_ = true;
     net::TaskGroup tasks_;
     net::Signal wake_;
     auth::AuthOptions auth_;

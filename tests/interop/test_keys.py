@@ -447,6 +447,16 @@ class Reload(WithRotation):
         self.assertTrue(shown.startswith(f"Posthorn works, and the mail of {DOMAIN} is held here: it has no DKIM key in use"), shown)
         self.assertRegex(shown, rf"(?m)^held +mail of {DOMAIN}: .* is not in use before its record")
 
+    def test_a_start_does_not_take_the_alarm_back(self):
+        self.daemon.wait_for_output("key-unpublished", "alarms")
+        self.daemon.stop()
+        self.daemon.start()
+        self.daemon.wait_for_log(r"\bdkim_keys\b.*action=", count=2)   # it looked again, and misses the record still
+        self.daemon.wait_for_output("key-unpublished", "alarms")
+        self.daemon.stop()
+        told = [line for line in self.daemon.log() if "alarm=key-unpublished" in line]
+        self.assertEqual(len(told), 1, "\n".join(told))
+
     def test_no_alarm_of_a_record_that_the_reload_finds(self):
         first = time.strftime("mta-%Y%m", time.gmtime())
         self.daemon.wait_for_log(r"\bdkim_keys\b.*action=")   # it looked, and misses the record
