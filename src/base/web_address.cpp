@@ -76,4 +76,19 @@ std::string WebAddress::authority() const {
     return port == (tls ? 443 : 80) ? shown : shown + ":" + std::to_string(port);
 }
 
+std::string without_secrets(std::string_view url) {
+    const std::size_t scheme_end = url.find("://");
+    const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+    const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
+    std::string_view authority = url.substr(begin, end - begin);
+    std::string shown(url.substr(0, begin));
+    if (const std::size_t user_end = authority.rfind('@'); user_end != std::string_view::npos) {
+        shown += "...@";
+        authority.remove_prefix(user_end + 1);
+    }
+    shown += authority;
+    if (end < url.size()) shown += end + 1 == url.size() && url[end] == '/' ? "/" : "/...";
+    return shown;
+}
+
 }  // namespace posthorn

@@ -28,4 +28,8 @@ struct WebAddress {
     [[nodiscard]] std::string authority() const;
 };
 
+// Where a web address leads, without what may be a secret in it: "https://hooks.example.com/...". Receivers of webhooks often know who
+// calls by the path or the query alone. What is no web address is cut in the same places.
+[[nodiscard]] std::string without_secrets(std::string_view url);
+
 }  // namespace posthorn

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "base/web_address.hpp"
 #include "toml/units.hpp"
 #include "toml/value.hpp"
 
@@ -85,6 +86,14 @@ Binding<Owner> text(At at, std::string allowed = "a string") {
                 return std::nullopt;
             },
             [at](const Owner& owner) { return quote(at(owner)); }};
+}
+
+// Shown without path and query, by which receivers often know who calls; not shown at all where it is no string.
+template <class Owner, class At>
+Binding<Owner> web_address(At at, std::string allowed) {
+    Binding<Owner> binding = text<Owner>(at, std::move(allowed));
+    binding.show = [at](const Owner& owner) { return quote(without_secrets(at(owner))); };
+    return binding;
 }
 
 // Never shown, not even where it is wrong.

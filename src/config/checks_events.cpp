@@ -21,12 +21,12 @@ constexpr std::size_t kShortestSecret = 16;
 void check_url(std::string_view key, const std::string& url, bool allow_http, const Place& place, Findings& findings) {
     const Result<WebAddress> address = WebAddress::parse(url);
     if (!address) {
-        findings.mistake(place, fmt::format("{} is {}, {}; allowed: an address such as \"https://example.com/mail-events\"", key, quote(url),
+        findings.mistake(place, fmt::format("{} is {}, {}; allowed: an address such as \"https://example.com/mail-events\"", key, quote(without_secrets(url)),
                                             address.error().what));
     } else if (!address->tls && !address->is_near() && !allow_http) {
         findings.mistake(place, fmt::format("{} is {}: what is told there would be readable on the way; allowed: https://, or http:// to this "
                                             "machine or a private address{}",
-                                            key, quote(url), key == "webhook.url" ? ", or allow_http = true" : ""));
+                                            key, quote(without_secrets(url)), key == "webhook.url" ? ", or allow_http = true" : ""));
     }
 }
 

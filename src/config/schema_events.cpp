@@ -23,7 +23,7 @@ std::vector<Setting<Config>> event_settings() {
          "POSTHORN_ALARM_KIND, _SUBJECT, _STATE, _TEXT and _ADVICE. Empty: none."},
         {"alarm", "command_timeout", duration<Config>(FIELD(events.alarm.command_timeout), milliseconds(100), minutes(10)),
          "How long it may take before it is killed."},
-        {"alarm", "webhook", text<Config>(FIELD(events.alarm.webhook), "an https:// address, or \"\""),
+        {"alarm", "webhook", web_address<Config>(FIELD(events.alarm.webhook), "an https:// address, or \"\""),
          "Where each alarm is posted as signed JSON, as events are to a [[webhook]]. Empty: nowhere."},
         {"alarm", "webhook_secret_file", path<Config>(FIELD(events.alarm.webhook_secret_file), true),
          "A file that holds what it is signed with; `openssl rand -hex 32` makes such a secret."},
@@ -63,7 +63,7 @@ const std::vector<Setting<events::WebhookOptions>>& webhook_settings() {
          "Its name in the log and in alarms. How far it has been told is remembered under this name: one that gets a new name begins "
          "with what happens from then on.",
          {}, true},
-        {"webhook", "url", text<W>(FIELD(url), "an https:// address"),
+        {"webhook", "url", web_address<W>(FIELD(url), "an https:// address"),
          "Where events are posted. The certificate must be valid for the host; redirects are not followed. http:// only to this machine "
          "and to private addresses, unless allow_http is set.",
          {}, true},

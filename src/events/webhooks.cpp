@@ -338,7 +338,7 @@ std::vector<WebhookFigures> Webhooks::figures() const {
     for (const HookPtr& hook : hooks_) {
         WebhookFigures one;
         one.name = hook->name();
-        one.url = hook->what->options.url;
+        one.url = without_secrets(hook->what->options.url);
         one.cursor = hook->cursor;
         one.behind = last - std::min(last, hook->cursor);
         one.events = hook->events;

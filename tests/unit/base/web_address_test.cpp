@@ -36,6 +36,15 @@ TEST(WebAddress, MistakesAreNamed) {
     }
 }
 
+TEST(WebAddress, SecretsOfItAreNotShown) {
+    EXPECT_EQ(without_secrets("https://hooks.example.com:8443/services/T0/SECRET?k=SECRET"), "https://hooks.example.com:8443/...");
+    EXPECT_EQ(without_secrets("https://example.com?k=SECRET"), "https://example.com/...");
+    EXPECT_EQ(without_secrets("https://me:SECRET@x@example.com/"), "https://...@example.com/");
+    EXPECT_EQ(without_secrets("hooks.example.com/SECRET"), "hooks.example.com/...");
+    EXPECT_EQ(without_secrets("https://example.com"), "https://example.com");
+    EXPECT_EQ(without_secrets(""), "");
+}
+
 TEST(WebAddress, NearIsWhatDoesNotLeaveTheNetworkForSure) {
     for (const char* text : {"http://127.0.0.1/", "http://localhost:80/", "http://[::1]/", "http://10.1.2.3/", "http://192.168.0.9/"})
         EXPECT_TRUE(WebAddress::parse(text).value().is_near()) << text;
