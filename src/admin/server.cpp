@@ -340,7 +340,10 @@ Result<void> AdminServer::start() {
         Endpoint endpoint;
         endpoint.unix_path = path;
         // /run is empty after each boot, and nobody but the socket lives in its directory there.
-        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash > 0) ::mkdir(path.substr(0, slash).c_str(), 0755);
+        if (const auto slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
+            const std::string folder = path.substr(0, slash);
+            if (::mkdir(folder.c_str(), 0755) == 0) ::chmod(folder.c_str(), 0755);   // the umask is 077
+        }
         auto listener = net::Listener::open(state.io, endpoint, state.options.socket_mode);
         if (!listener) return Error{"the admin socket: " + listener.error().what};
         state.doors.emplace_back(state.io, std::move(*listener), true);

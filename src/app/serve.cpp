@@ -2,6 +2,7 @@
 #include "app/serve.hpp"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -77,6 +78,8 @@ int serve(const ServeOptions& options) {
         return exit_code::kConfig;
     }
     make_directories(loaded.config, *identity);
+    // What we make from here on is ours alone, databases above all; what others use has its mode set (sockets, the spool).
+    ::umask(077);
     if (const std::string fault = state_directory_fault(loaded.config, *identity); !fault.empty()) {
         say_on_stderr(fault);
         return exit_code::kCannotCreate;

@@ -30,7 +30,8 @@ std::string because(int error) { return std::strerror(error); }
 // The directories above it as `mkdir -p` makes them.
 void make_directories(const std::string& path) {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-        ::mkdir(path.substr(0, slash).c_str(), 0755);
+        const std::string part = path.substr(0, slash);
+        if (::mkdir(part.c_str(), 0755) == 0) ::chmod(part.c_str(), 0755);   // the daemon's umask is 077
         if (slash == std::string::npos) return;
     }
 }

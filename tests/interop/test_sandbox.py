@@ -121,6 +121,21 @@ class Sandbox(world.WorldTest):
 
     # --- what is in force -------------------------------------------------------------------------------------------------
 
+    def test_what_the_daemon_makes_is_its_own_alone(self):
+        """Whatever the umask of who starts it: databases 0600; sockets and the directories that lead to them as others need them."""
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        d = self.begin()
+        self.deliver()
+        mode = lambda path: path.stat().st_mode & 0o7777
+        files = {path.name: oct(mode(path)) for path in (d.directory / "queue").rglob("*") if path.is_file()}
+        self.assertIn("queue.sqlite-wal", files)
+        self.assertEqual({name for name, bits in files.items() if bits != "0o600"}, set(), files)
+        sockets = [path for path in d.directory.rglob("*") if path.is_socket()]
+        self.assertTrue(sockets)
+        for path in sockets:
+            self.assertEqual((mode(path), mode(path.parent) & 0o055), (0o666, mode(d.directory) & 0o055 if path.parent == d.directory else 0o055), path)
+
     def test_everything_that_is_tried_is_refused(self):
         self.begin()
         told = self.checked()
