@@ -149,8 +149,12 @@ def enter(holder, network, network_of=None):
     spaces = [("mnt", NEWNS), ("uts", NEWUTS), ("pid", NEWPID)] + ([] if network else [("net", NEWNET)])
     opened = [(os.open(f"/proc/{network_of if network_of and name == 'net' else holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
               for name, kind in spaces]
+    root = os.open(f"/proc/{holder}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for number, kind in opened:   # all are open before the first is entered: /proc is another one then
         call("setns", number, kind)
+    # The root of a mount namespace is the machine's where the holder was made in a chroot; his own is what is meant.
+    os.fchdir(root)
+    os.chroot(".")
 
 
 def rights(how):
