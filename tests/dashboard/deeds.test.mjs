@@ -318,6 +318,7 @@ test('by keyboard alone: skip link, login, a message held and released', async (
   await reach('Release');
   await press('Enter');
   await noted(page, /^Released: 1 recipient/);
+  await page.getByRole('button', {name: 'Hold'}).waitFor(); // the view has been brought up to date
   await reach('Delete');
   await press('Enter');
   await page.getByRole('dialog').waitFor();
