@@ -49,7 +49,8 @@ void AlarmRounds::start(events::AlarmOptions options, queue::QueueOptions queue)
 void AlarmRounds::reload(events::AlarmOptions options, queue::QueueOptions queue) {
     options_ = std::move(options);
     queue_ = std::move(queue);
-    keys_asked_ = {};   // keys may be others now
+    keys_asked_ = {};   // keys may be others now, and their records, too
+    coming_.reset();
 }
 
 void AlarmRounds::stop() {
@@ -91,13 +92,19 @@ net::awaitable<void> AlarmRounds::look() {
     figures_.providers = success_.shares(figures_.now);
     figures_.certificates = sources_.certificates();
     figures_.users_at_limit = sources_.users_at_limit();
-    const std::size_t signing = figures_.keys.size();
-    if (options_.key_check > Duration::zero() && coming_) figures_.keys.insert(figures_.keys.end(), coming_->begin(), coming_->end());
     std::vector<std::string> raised;
     for (const events::RaisedAlarm& one : alarms_.raised()) raised.push_back(one.alarm.kind + " " + one.alarm.subject);
-    const std::vector<std::string_view> kinds(events::kFigureKinds.begin(), events::kFigureKinds.end());
+    std::vector<std::string_view> kinds(events::kFigureKinds.begin(), events::kFigureKinds.end());
+    std::vector<events::Figures::KeyTrouble> signing = figures_.keys;   // they are asked for less often, and stay till then
+    if (!coming_) {
+        // This look began before the reload, or their own has not ended: of keys nothing is known that holds.
+        std::erase(kinds, delivery::alarm_kind::kKeyUnpublished);
+        figures_.keys.clear();
+    } else if (options_.key_check > Duration::zero()) {
+        figures_.keys.insert(figures_.keys.end(), coming_->begin(), coming_->end());
+    }
     alarms_.set(kinds, events::alarms_of(figures_, options_, raised));
-    figures_.keys.resize(signing);   // those in use are asked for less often, and stay till then
+    figures_.keys = std::move(signing);
 }
 
 net::awaitable<void> AlarmRounds::read_journal() {

@@ -35,7 +35,7 @@ public:
                 events::Alarms& alarms, AlarmSources sources);
 
     void start(events::AlarmOptions options, queue::QueueOptions queue);
-    // Holds from the next look on, which follows the keys': keys_seen().
+    // Holds from the next look on, which follows the keys': keys_seen(). Till then no alarm about a key is raised or taken back.
     void reload(events::AlarmOptions options, queue::QueueOptions queue);
     // Which keys wait for their records, found just now: looks at once, and for the first time after a start.
     void keys_seen(std::vector<events::Figures::KeyTrouble> coming) {

@@ -297,9 +297,13 @@ class WithRotation(unittest.TestCase):
                                                                      "retry": {"first": "1s"}, "alarm": {"interval": self.alarm_interval}})
         self.directory = self.daemon.directory / "keys"
         self.daemon.tables["domain"] = [{"name": DOMAIN, "key_directory": "keys"}]
+        self.prepare()
         self.daemon.write_config()
         self.daemon.__enter__()
         self.addCleanup(lambda: self.daemon.__exit__(None))
+
+    def prepare(self):
+        """What else is there before the first start."""
 
     def stages(self):
         path = self.directory / "stages.json"
@@ -468,6 +472,39 @@ class Reload(WithRotation):
         log = self.daemon.log()
         at = max(i for i, line in enumerate(log) if re.search(r"\breloaded\b", line))
         self.assertFalse([line for line in log[at:] if re.search(r"alarm=key-unpublished.*state=raised", line)], "\n".join(log[at:]))
+
+
+class Overtaken(WithRotation):
+    """A reload comes while the alarms' look waits for DNS: what it found was so before."""
+
+    dkim_settings = {"settle": "0s", "look_every": "1h"}
+    alarm_interval = "1h"
+    other = "rsa._domainkey.other.test"
+
+    def prepare(self):
+        self.daemon.tables["dns"].update(timeout="30s", authority_timeout="30s")
+        key = {"selector": "rsa", "key_file": str(self.daemon.directory / f"{DOMAIN}.rsa.pem")}
+        self.daemon.tables["domain"].append({"name": "other.test", "dkim": [key]})
+        self.zone.resolver.set(self.other, "TXT", self.daemon.records[f"rsa._domainkey.{DOMAIN}"])
+        self.zone.resolver.fail(self.other, "held")
+
+    def test_it_raises_no_alarm(self):
+        first = time.strftime("mta-%Y%m", time.gmtime())
+        name = f"{first}._domainkey.{DOMAIN}"
+        resolver, authority = self.zone.resolver, self.zone.servers["ns1"]
+        self.wait(lambda: resolver.asked(self.other, "TXT"), "the alarms do not look")   # and know that the record is missing
+        self.publish(first)
+        asked = authority.asked(name, "TXT")
+        authority.fail(name, "held")
+        self.daemon.reload()
+        self.wait(lambda: authority.asked(name, "TXT") > asked, "the keys are not looked for")
+        resolver.fail(self.other, None)
+        self.assertNotIn("key-unpublished", self.daemon.command("alarms").stdout)
+        authority.fail(name, None)
+        self.wait_for_stage(first, "active")
+        self.assertNotIn("key-unpublished", self.daemon.command("alarms").stdout)
+        self.daemon.stop()
+        self.assertFalse(self.daemon.log("alarm=key-unpublished"))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class DnsServer:
 
         servfail, refused, formerr, nxdomain: that answer; silent: none; truncate: over UDP, truncate-silent: and none over TCP;
         lame: no answer but a referral to somebody else; garbage: octets that are no DNS message; wrong-id, wrong-question:
-        somebody else's answer; slow: after 0.4 s.
+        somebody else's answer; slow: after 0.4 s; held: the right one, when the failure is taken away.
         """
         with self._lock:
             if how is None:
@@ -161,6 +161,10 @@ class DnsServer:
             return None
         if failure == "slow":
             time.sleep(0.4)
+        while failure == "held" and not self._stopping:
+            time.sleep(0.01)
+            with self._lock:
+                failure = self._failure(name, rtype)
         if failure == "garbage":
             return wire[:2] + b"this is no DNS message" * 3
         if failure in ("servfail", "refused", "formerr", "nxdomain"):
@@ -228,7 +232,7 @@ class DnsServer:
                 return
             if self._stopping:
                 return
-            if any(entry[0] == "slow" for entry in list(self._failures.values())):   # it must not hold up the others
+            if any(entry[0] in ("slow", "held") for entry in list(self._failures.values())):   # it must not hold up the others
                 threading.Thread(target=self._answer_udp, args=(wire, peer), daemon=True).start()
             else:
                 self._answer_udp(wire, peer)
