@@ -14,8 +14,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     # What is shipped does not tell where it was built, and is the same wherever that was.
     add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 endif()
-find_program(POSTHORN_MOLD mold)
-if(POSTHORN_MOLD)
+# Asked by a link: Debian's cross compilers look for a mold of their own name, which is not there.
+include(CheckLinkerFlag)
+check_linker_flag(CXX -fuse-ld=mold POSTHORN_HAS_MOLD)
+if(POSTHORN_HAS_MOLD)
     add_link_options(-fuse-ld=mold)
 endif()
 
