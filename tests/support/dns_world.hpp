@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -218,6 +219,14 @@ private:
         return texts;
     }
 
+    // Each is read once: every test is a process that reads all worlds.
+    static const std::string& public_key(const std::string& name) {
+        static std::map<std::string, std::string> keys;
+        std::string& key = keys[name];
+        if (key.empty()) key = auth::dkim::PrivateKey::parse(pem(name), name).value()->public_base64();
+        return key;
+    }
+
     // "${rsa2048}" is p= of keys/rsa2048.pem; "${rsa2048.1}" its first 200 characters, "${rsa2048.2}" the next; ":wrong" behind either: one character of it
     // is another one.
     static std::string with_keys(std::string text) {
@@ -227,7 +236,7 @@ private:
             if (const std::size_t colon = name.find(':'); colon != std::string::npos) how = name.substr(colon), name.resize(colon);
             std::string part;
             if (const std::size_t dot = name.find('.'); dot != std::string::npos) part = name.substr(dot), name.resize(dot);
-            std::string value = auth::dkim::PrivateKey::parse(pem(name), name).value()->public_base64();
+            std::string value = public_key(name);
             if (!part.empty()) value = value.substr(200 * (std::stoul(part.substr(1)) - 1), 200);
             if (how == ":wrong") value[50] = value[50] == 'A' ? 'B' : 'A';
             else if (!how.empty()) throw std::runtime_error("no such change of a key: " + how);
