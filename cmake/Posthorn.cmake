@@ -3,11 +3,15 @@
 find_program(POSTHORN_CCACHE ccache)
 if(POSTHORN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     # Precompiled headers need these of ccache (its manual, "Precompiled headers").
-    set(settings CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+    set(sloppiness pch_defines,time_macros,include_file_mtime,include_file_ctime)
+    set(settings)
     if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-        # Another copy of the tree (the image's build stage, a package's) finds the objects that the tests made: paths count from the source.
+        # Another copy of the tree (the image's build stage, a package's) finds the objects that the tests made: paths count from the source, and
+        # the language of warnings does not count.
+        string(APPEND sloppiness ",locale")
         list(APPEND settings CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_COMPILERCHECK=content)
     endif()
+    list(APPEND settings CCACHE_SLOPPINESS=${sloppiness})
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env ${settings} ${POSTHORN_CCACHE})
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
