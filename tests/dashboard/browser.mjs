@@ -21,7 +21,8 @@ export async function stop() {
 }
 
 // A page as one person has it. page.troubles: what the browser complained of (errors of scripts, of the content security policy, of loading).
-export async function visit(url, {dark = false, phone = false, clipboard = false} = {}) {
+// clock: what that of the browser says at first; page.clock moves it.
+export async function visit(url, {dark = false, phone = false, clipboard = false, clock = 0} = {}) {
   const context = await browser.newContext({
     viewport: phone ? {width: 360, height: 740} : {width: 1280, height: 900},
     colorScheme: dark ? 'dark' : 'light',
@@ -34,6 +35,7 @@ export async function visit(url, {dark = false, phone = false, clipboard = false
   context.setDefaultTimeout(30000);
   if (clipboard) await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const page = await context.newPage();
+  if (clock) await page.clock.install({time: clock});
   page.troubles = [];
   page.on('pageerror', (error) => page.troubles.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && page.troubles.push(message.text()));

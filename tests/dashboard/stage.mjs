@@ -535,6 +535,7 @@ export async function serve(play, port = 0) {
     const url = new URL(request.url, 'http://stage');
     response.setHeader('Content-Security-Policy', POLICY);
     response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('Date', new Date(play.now || NOW).toUTCString());
     const name = url.pathname === '/' ? 'index.html' : url.pathname.startsWith('/assets/') ? path.basename(url.pathname) : null;
     if (name && names.includes(name)) {
       const text = await readFile(ASSETS + name, 'utf8');
@@ -567,6 +568,7 @@ export async function serve(play, port = 0) {
     cut() {
       for (const one of followers) one.destroy();
     },
+    followers: () => followers.size,
     tell(event) {
       for (const one of followers) one.write(`data: ${JSON.stringify(event)}\n\n`);
     },

@@ -2,7 +2,21 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {accessible, open, stop, visit} from './browser.mjs';
-import {answers, domains, EVENTS, history, message, PAIR, queuePage, REPORT_WELL, serve, status, WHY_MESSAGE} from './stage.mjs';
+import {
+  answers,
+  domains,
+  EVENTS,
+  history,
+  message,
+  NOW,
+  PAIR,
+  queuePage,
+  RECORDS,
+  REPORT_WELL,
+  serve,
+  status,
+  WHY_MESSAGE,
+} from './stage.mjs';
 
 before(open);
 after(stop);
@@ -13,7 +27,7 @@ const WHY_PROVIDER = {
   kind: 'provider',
   known: true,
   answer: 'google: 14 recipients wait.',
-  waiting: {recipients: 14},
+  waiting: 14,
   hour: {delivered: 90, deferred: 3, failed: 0},
   day: {delivered: 1710, deferred: 23, failed: 2},
   oldest: [],
@@ -99,6 +113,213 @@ test('10,000 waiting: a page at a time, and what was shown stays', async () => {
       for (const words of await page.locator('.row-link').allTextContents()) assert.match(words, /@gmail\.com$/);
     },
   );
+});
+
+const BY_CLOCK = 21000; // after so long a view has asked again
+const focused = (page) => page.evaluate(() => document.activeElement.textContent);
+
+test('a view that is brought up to date takes neither the focus, nor a key or click under way: 50 times', async () => {
+  const told = structuredClone(WHY_MESSAGE);
+  await staged({hash: 'message/1m81en6ddve14', clock: NOW, answers: {'GET v1/why': () => told}}, async (page) => {
+    const anew = async (turn) => {
+      told.recipients[0].state = turn % 2 ? 'waiting' : 'held'; // “Hold” becomes “Release” beside it, an obstacle goes and comes
+      told.recipients[0].in_the_way = turn % 2 ? WHY_MESSAGE.recipients[0].in_the_way : [];
+      await page.clock.fastForward(BY_CLOCK);
+      await page.getByRole('button', {name: turn % 2 ? 'Hold' : 'Release'}).waitFor();
+    };
+    const dialog = page.getByRole('dialog', {name: 'Delete this message?'});
+    const button = page.getByRole('button', {name: 'Delete', exact: true});
+    await button.focus();
+    for (let turn = 0; turn < 50; ++turn) {
+      const way = ['Enter', 'Space', 'mouse'][turn % 3];
+      if (way === 'Space') await page.keyboard.down('Space');
+      if (way === 'mouse') {
+        await button.hover();
+        await page.mouse.down();
+      }
+      await anew(turn);
+      assert.equal(await focused(page), 'Delete', `the focus, turn ${turn}`);
+      if (way === 'Enter') await page.keyboard.press('Enter');
+      if (way === 'Space') await page.keyboard.up('Space');
+      if (way === 'mouse') await page.mouse.up();
+      await dialog.waitFor({timeout: 5000});
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({state: 'detached'});
+      assert.equal(await focused(page), 'Delete');
+    }
+    await page.getByRole('button', {name: 'Hold'}).focus();
+    await anew(50);
+    assert.equal(await focused(page), 'Release', 'a button that changes keeps the focus');
+    await page.getByText('What happened before').click();
+    await anew(51);
+    assert.ok(await page.locator('.past-list').isVisible(), 'details stay open');
+  });
+});
+
+test('the queue moves on beneath a reader: his row keeps the focus; if it goes, the next has it', async () => {
+  const messages = Array.from({length: 12}, (_, number) => message(number));
+  await staged({hash: 'queue', clock: NOW, answers: {'GET v1/queue': () => ({messages, next: null})}}, async (page) => {
+    const link = (id) => page.locator(`.row-link[href="#/message/${id}"]`);
+    const leaves = async (id) => {
+      messages.splice(
+        messages.findIndex((one) => one.id === id),
+        1,
+      );
+      await page.clock.fastForward(BY_CLOCK);
+      await link(id).waitFor({state: 'detached'});
+    };
+    const has = () => page.evaluate(() => document.activeElement.getAttribute('href'));
+    const [first, , , , fifth, sixth, , , , , eleventh, twelfth] = messages.map((one) => one.id);
+    await link(fifth).focus();
+    await leaves(first);
+    assert.equal(await has(), `#/message/${fifth}`);
+    messages.push(messages.shift()); // and another order
+    await page.clock.fastForward(BY_CLOCK);
+    await page.locator('.row').nth(1).locator(`[href="#/message/${messages[0].id}"]`).waitFor();
+    assert.equal(await has(), `#/message/${fifth}`);
+    await leaves(fifth);
+    assert.equal(await has(), `#/message/${sixth}`);
+    await leaves(eleventh);
+    await link(messages.at(-1).id).focus();
+    await leaves(messages.at(-1).id);
+    assert.equal(await has(), `#/message/${twelfth}`, 'behind the last there is none');
+  });
+});
+
+test('a deed is done once, however often the view is brought up to date meanwhile; what was chosen stays', async () => {
+  let asked = 0;
+  let answer;
+  const told = structuredClone(WHY_MESSAGE);
+  const retried = () => {
+    ++asked;
+    return new Promise((resolve) => {
+      answer = resolve;
+    });
+  };
+  await staged(
+    {hash: 'message/1m81en6ddve14', clock: NOW, answers: {'GET v1/why': () => told, 'POST v1/queue/1m81en6ddve14/retry': retried}},
+    async (page) => {
+      const button = page.getByRole('button', {name: 'Try now'});
+      await button.click();
+      told.recipients[0].state = 'held';
+      await page.clock.fastForward(BY_CLOCK);
+      await page.getByRole('button', {name: 'Release'}).waitFor();
+      assert.equal(await button.getAttribute('aria-busy'), 'true');
+      await button.click();
+      answer({recipients: 1});
+      await page.locator('#notes').getByText('Tried now: 1 recipient').waitFor();
+      assert.equal(await button.getAttribute('aria-busy'), null);
+      assert.equal(asked, 1);
+      await page.getByRole('link', {name: 'Queue', exact: true}).first().click();
+      await page.locator('select[name=by]').selectOption('user');
+      const again = page.waitForResponse((one) => one.url().includes('v1/queue'));
+      await page.clock.fastForward(BY_CLOCK);
+      await again;
+      await page.waitForFunction(() => document.querySelector('[name=value]').placeholder === 'shop');
+    },
+  );
+});
+
+test('several messages to one address are told of each by itself, and go on being', async () => {
+  const one = WHY_MESSAGE.recipients[0];
+  const oldest = ['1m81en6ddve14', '1m81en6ddve15', '1m81en6ddve16'].map((id) => ({...one, message: {id}}));
+  const told = {kind: 'recipient', known: true, answer: '3 messages wait.', waiting: {recipients: 3}, oldest, lately: [], session: null};
+  let asked = 0;
+  const why_ = () => {
+    told.answer = `3 messages wait (${++asked}).`;
+    return told;
+  };
+  await staged({hash: `why/${one.address}`, clock: NOW, answers: {'GET v1/why': why_}}, async (page) => {
+    await page.getByText('wait (1)').waitFor();
+    assert.equal(await page.locator('.recipient').count(), 3);
+    await page.clock.fastForward(BY_CLOCK);
+    await page.getByText('wait (2)').waitFor();
+    assert.equal(await page.locator('.recipient').count(), 3);
+    await page.getByRole('link', {name: 'The message', exact: true}).nth(1).click();
+    await page.waitForURL(/message\/1m81en6ddve15/);
+  });
+});
+
+test('an answer that takes long holds up no other view, and leads nobody away from it', async () => {
+  let answer = null;
+  const slow = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  await staged({hash: 'why/1m81en6ddve14', answers: {'GET v1/why': slow}}, async (page) => {
+    await page.getByText('Asking queue, journal and DNS').waitFor();
+    await page.getByRole('link', {name: 'Queue'}).click();
+    await page.getByRole('row').nth(3).waitFor({timeout: 5000});
+    const answered = page.waitForResponse((one) => one.url().includes('v1/why'));
+    answer(WHY_MESSAGE);
+    await (await answered).finished();
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50))); // its turn has come
+    assert.match(page.url(), /#\/queue$/);
+    assert.equal(await page.title(), 'Queue · Posthorn');
+  });
+});
+
+test('times are those of the server, whatever the clock of who looks says', async () => {
+  for (const wrong of [-3 * 3600e3, 50 * 3600e3])
+    await staged({hash: 'queue', clock: NOW + wrong, answers: {'GET v1/queue': queuePage(3)}}, async (page) => {
+      await page.getByRole('row').nth(2).waitFor();
+      assert.deepEqual(await page.locator('.cell-age time').allTextContents(), ['40 s ago', '1 min ago', '1 min ago']);
+      for (const words of await page.locator('.cell-next').allTextContents()) assert.match(words, /^Next try (in |now)/);
+    });
+});
+
+test('a tab that nobody sees follows no events; seen again, it does', async () => {
+  await staged({}, async (page, stage) => {
+    const turn = (hidden) =>
+      page.evaluate((value) => {
+        Object.defineProperty(document, 'hidden', {value, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+    const followers = async (number) => {
+      for (const end = Date.now() + 10000; stage.followers() !== number && Date.now() < end; )
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal(stage.followers(), number);
+    };
+    await page.locator('#live.live').waitFor();
+    await followers(1);
+    await turn(true);
+    await followers(0);
+    await turn(false);
+    await page.locator('#live.live').waitFor();
+    await followers(1);
+    stage.tell({event: 'delivered', id: '1m81en6ddve14', to: 'seen@again.example'});
+    await page.getByText('Delivered to seen@again.example').waitFor();
+  });
+});
+
+test('a session that ends leads to the login at once, past a question that stood open', async () => {
+  await staged({hash: 'message/1m81en6ddve14', allowed: /401|503|Failed to load|ERR_/}, async (page, stage, play) => {
+    await page.locator('#live.live').waitFor();
+    await page.getByRole('button', {name: 'Delete'}).click();
+    await page.getByRole('dialog').waitFor();
+    play.answers['GET v1/why'] = {status: 401, body: {error: 'log in'}};
+    play.events = null;
+    stage.cut();
+    await page.getByText('The session has ended').waitFor({timeout: 10000});
+    await page.getByRole('dialog').waitFor({state: 'detached'});
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'token');
+    await page.keyboard.type('typed at once');
+    assert.equal(await page.getByLabel('Access token').inputValue(), 'typed at once');
+  });
+});
+
+test('a record that is missing in another’s zone is not said to be published', async () => {
+  const missing = (one) => (one.kind === 'ptr' ? {...one, state: 'missing', record: {...one.record, zone: ''}} : {...one, state: 'present'});
+  const unknown = (one) => ({...one, state: 'unknown'});
+  for (const [change, words] of [
+    [missing, '1 record to publish, in another zone than shop.example.com'],
+    [unknown, '5 records could not be looked up'],
+    [(one) => ({...one, state: 'present'}), 'All that is needed is published'],
+  ])
+    await staged(
+      {hash: 'domains/shop.example.com', answers: {'GET v1/records': {...RECORDS, records: RECORDS.records.map(change)}}},
+      (page) => page.getByText(words).waitFor(),
+    );
 });
 
 test('nothing from mail is ever a page: replies, addresses, names, links', async () => {
@@ -267,7 +488,8 @@ test('records are copied whole', async () => {
   await staged({hash: 'domains/shop.example.com', clipboard: true}, async (page) => {
     await page.getByRole('heading', {name: 'DNS records'}).waitFor();
     await page.getByRole('button', {name: 'Copy all missing records for the zone file'}).click();
-    await page.getByText('Copied').first().waitFor();
+    await page.getByRole('status').getByText('Copied all missing records for the zone file').waitFor(); // for who hears it
+    await page.getByText('Copied', {exact: true}).waitFor();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(copied, /s1\._domainkey\.shop\.example\.com\. 3600 IN TXT \( "v=DKIM1; k=rsa; p=[A-Za-z0-9+/]+" \)/);
     assert.match(copied, /v=spf1 ip4:203\.0\.113\.25/);

@@ -2,7 +2,7 @@
 import {empty} from './dialog.js';
 import {h} from './dom.js';
 import {icon} from './icons.js';
-import {stamp} from './words.js';
+import {now, stamp} from './words.js';
 
 const MOST = 40;
 
@@ -39,7 +39,7 @@ export function activity() {
       const known = KNOWN[event.event];
       if (!known) return false;
       const [tone, name, words] = known;
-      const at = Date.parse(event.time || '') || Date.now();
+      const at = Date.parse(event.time || '') || now();
       events.unshift({
         key: ++number,
         tone,

@@ -1,5 +1,7 @@
 // The daemon's HTTP, as the page sees it: JSON in, JSON out, and errors in words (docs/API.md).
 
+import {serverSays} from './words.js';
+
 // The page may stand below a proxy's path.
 const base = new URL('.', document.baseURI);
 
@@ -36,6 +38,7 @@ async function ask(method, path, {query, body, patience = 65000} = {}) {
       headers: {Accept: 'application/json', 'X-Posthorn-Request': '1', ...(body ? {'Content-Type': 'application/json'} : {})},
       body: body ? JSON.stringify(body) : undefined,
     });
+    serverSays(answer.headers.get('Date'));
     text = await answer.text();
   } catch {
     throw new Failure(

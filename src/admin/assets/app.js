@@ -1,6 +1,6 @@
 // The frame of the page: who is looking, which view is shown, and when it is brought up to date.
 import {get, onSignedOut, post} from './api.js';
-import {note, trouble} from './dialog.js';
+import {askNoMore, note, trouble} from './dialog.js';
 import {h, show} from './dom.js';
 import {icon} from './icons.js';
 import * as live from './live.js';
@@ -27,11 +27,10 @@ const VIEWS = [
 
 const app = document.getElementById('app');
 let session = null;
-let current = null; // {view, place, refresh, wants, leave}
+let current = null; // {place, refresh, wants, hear, leave; asking, again, shown}
 let timer = 0;
 let due = 0; // when it fires
-let lastRefresh = 0;
-let refreshing = false;
+let lastRefresh = -AT_MOST; // by performance.now(), as `due`: a clock that is set moves nothing
 
 // "#/message/1m81..." is the view and its words, each decoded.
 function parts() {
@@ -87,6 +86,7 @@ async function enter() {
 }
 
 function leave() {
+  askNoMore();
   clearTimeout(timer);
   timer = 0;
   if (current && current.leave) current.leave();
@@ -147,6 +147,7 @@ function frame() {
 function showLive(state) {
   const place = document.getElementById('live');
   if (!place) return;
+  if (state === 'lost') soon(AFTER_EVENT); // because the session has ended, maybe
   const words = {live: 'Live', connecting: 'Connecting', lost: 'Reconnecting'}[state];
   place.className = `live ${state}`;
   place.title =
@@ -198,6 +199,9 @@ function go() {
   const place = document.getElementById('main');
   const inside = h('div', {class: `view view-${view.path}`});
   place.replaceChildren(inside);
+  document.title = `${view.words} · Posthorn`;
+  const mine = {place: inside};
+  current = mine;
   const made = view.make({
     place: inside,
     words,
@@ -205,57 +209,59 @@ function go() {
     link,
     session,
     title: (words_) => {
-      document.title = `${words_} · Posthorn`;
+      if (mine === current) document.title = `${words_} · Posthorn`;
     },
     refresh: () => refresh(true),
     go: (hash) => {
       location.hash = hash;
     },
   });
-  document.title = `${view.words} · Posthorn`;
-  current = {...made, place: inside};
-  lastRefresh = 0;
+  Object.assign(mine, made);
   refresh(true);
 }
 
 // Brings the view up to date within so many milliseconds, if it is not going to be sooner.
 function soon(delay) {
-  const at = Date.now() + delay;
+  const at = performance.now() + delay;
   if (timer && due <= at) return;
   clearTimeout(timer);
   due = at;
-  timer = setTimeout(refresh, delay);
+  timer = setTimeout(() => refresh(false), delay);
 }
 
+// now: because of what somebody did, and he wants to see what became of it.
 async function refresh(now) {
   clearTimeout(timer);
   timer = 0;
-  if (!current || !current.refresh) return;
-  const pause = lastRefresh + AT_MOST - Date.now();
-  if (refreshing || (!now && pause > 0)) {
-    soon(Math.max(pause, 300));
+  const mine = current;
+  if (!mine || !mine.refresh) return;
+  if (mine.asking) {
+    mine.again = now ? 'now' : mine.again || 'soon'; // what is under way may have been answered before
     return;
   }
-  const mine = current;
+  const pause = () => Math.max(0, lastRefresh + AT_MOST - performance.now());
+  if (!now && pause() > 0) return soon(pause());
   let pauseAfter = document.hidden ? BY_CLOCK * 6 : BY_CLOCK;
-  refreshing = true;
+  mine.asking = true;
+  lastRefresh = performance.now();
   try {
-    lastRefresh = Date.now();
     await mine.refresh();
     mine.shown = true;
   } catch (failure) {
     // Who was seen a moment ago is missed for a while before it is said: what is shown is better than nothing.
     if (failure.status === 0) pauseAfter = UNREACHABLE;
-    const signedOut = !session || session.rights === 'none';
-    if (mine === current && !signedOut && (!mine.shown || failure.status !== 0))
+    if (mine === current && (!mine.shown || failure.status !== 0))
       show(
         mine.place,
         trouble(failure, () => refresh(true)),
       );
-  } finally {
-    refreshing = false;
   }
-  if (current) soon(pauseAfter);
+  const {again} = mine;
+  mine.asking = false;
+  mine.again = '';
+  if (mine !== current) return; // another view is shown meanwhile, and asks for itself
+  if (again === 'now') refresh(true);
+  else soon(again ? pause() : pauseAfter);
 }
 
 live.onEvent((event) => {

@@ -1,5 +1,5 @@
 // Questions before something that cannot be undone, notes after something was done, and buttons that know whether they may.
-import {h, show} from './dom.js';
+import {h} from './dom.js';
 import {icon} from './icons.js';
 
 // A note at the edge that goes by itself; a failure stays until it is closed.
@@ -51,12 +51,17 @@ export function ask({title, words, fields, yes, danger}) {
     dialog.addEventListener('close', () => {
       dialog.remove();
       if (before && before.isConnected) before.focus();
-      else document.getElementById('main')?.focus();
+      else if (document.activeElement === document.body) document.getElementById('main')?.focus();
       resolve(given);
     });
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+// The answer is no: what was asked about is no longer shown.
+export function askNoMore() {
+  for (const one of document.querySelectorAll('dialog')) one.close();
 }
 
 // A button that does something once, says that it is under way, and notes how it ended. reason: why it may not be pressed.
@@ -74,15 +79,17 @@ export function deed({words, name, key, reason, danger, first, quiet, before, ru
       note(reason, 'warn');
       return;
     }
-    if (button.getAttribute('aria-busy') === 'true') return;
+    if (button.busy) return;
     const agreed = before ? await before() : true;
     if (!agreed) return;
+    button.busy = true; // the view may be brought up to date meanwhile
     button.setAttribute('aria-busy', 'true');
     try {
       note(await run(agreed));
     } catch (failure) {
       note(failure.message, 'bad');
     } finally {
+      button.busy = false;
       button.removeAttribute('aria-busy');
       if (after) after();
     }
@@ -103,8 +110,11 @@ export function copyButton(text, what) {
     }
     words.textContent = done ? 'Copied' : 'Select it';
     button.classList.toggle('done', done);
-    document.getElementById('notes').setAttribute('data-last', done ? `${what} copied` : '');
+    // For who only hears: the button's label stands for its words.
+    const said = h('span', {class: 'out-of-sight'}, done ? `Copied ${what}` : `Could not copy ${what}`);
+    document.getElementById('notes').append(said);
     setTimeout(() => {
+      said.remove();
       words.textContent = 'Copy';
       button.classList.remove('done');
     }, 2000);
@@ -141,5 +151,3 @@ export function trouble(failure, again) {
     again ? h('button', {type: 'button', class: 'button', onclick: again}, 'Try again') : null,
   );
 }
-
-export {show};

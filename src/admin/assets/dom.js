@@ -37,8 +37,8 @@ function dispatch(event) {
 // Control characters, and those that turn the direction of what follows, are shown as what they are: a reply must not look like another.
 export function visible(text) {
   return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
-    (one) => '\\u' + one.charCodeAt(0).toString(16).padStart(4, '0'),
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu,
+    (one) => '\\u' + one.codePointAt(0).toString(16).padStart(4, '0'),
   );
 }
 
@@ -58,20 +58,43 @@ export function outside(address, words) {
 export function show(place, ...fresh) {
   const frame = document.createElement(place.tagName);
   add(frame, fresh);
+  const held = document.activeElement;
+  const heirs = place.contains(held) ? heirsOf(held, place) : [];
   morphChildren(place, frame);
+  if (heirs.length && !held.isConnected) heirs.some(takesFocus);
 }
 
+// Who gets the focus if what holds it goes: the next link, else the last before it, else the page. No button: a key that was meant for one deed
+// must not do another.
+function heirsOf(held, place) {
+  const links = [...place.querySelectorAll('a[href], summary')].filter((one) => one !== held);
+  const next = links.findIndex((one) => held.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const before = next < 0 ? links : links.slice(0, next);
+  return [...links.slice(before.length), ...before.reverse(), document.getElementById('main')];
+}
+function takesFocus(element) {
+  if (element && element.isConnected) element.focus({preventScroll: true});
+  return document.activeElement === element;
+}
+
+// What goes is taken out first, so that nothing moves on its account: what is moved loses the focus, and the key or click under way.
 function morphChildren(old, fresh) {
-  const keyed = new Map();
-  for (const child of old.childNodes) if (child.nodeKey) keyed.set(child.nodeKey, child);
+  const wanted = [...fresh.childNodes];
+  const keyed = new Map(); // all of a key, in their order
+  for (const child of old.childNodes) if (child.nodeKey) keyed.set(child.nodeKey, [...(keyed.get(child.nodeKey) || []), child]);
+  const matches = new Map();
+  for (const next of wanted) {
+    const match = next.nodeKey && keyed.get(next.nodeKey)?.shift();
+    if (match && alike(match, next)) matches.set(next, match);
+  }
+  const staying = new Set(matches.values());
+  for (const child of [...old.childNodes]) if (child.nodeKey && !staying.has(child)) child.remove();
   let place = old.firstChild;
-  for (const next of [...fresh.childNodes]) {
-    let match = null;
-    if (next.nodeKey) match = keyed.get(next.nodeKey) || null;
-    else if (place && !place.nodeKey && alike(place, next)) match = place;
-    if (match && alike(match, next)) {
-      if (match !== place) old.insertBefore(match, place);
-      else place = place.nextSibling;
+  for (const next of wanted) {
+    const match = matches.get(next) || (place && alike(place, next) && !next.nodeKey ? place : null);
+    if (match) {
+      if (match !== place) bring(match, place);
+      place = match.nextSibling;
       morph(match, next);
     } else {
       old.insertBefore(next, place);
@@ -84,6 +107,14 @@ function morphChildren(old, fresh) {
   }
 }
 
+// Puts `element` before `place`. What holds the focus stays where it is, and those in between go behind it.
+function bring(element, place) {
+  if (!element.contains(document.activeElement)) return place.before(element);
+  const between = [];
+  for (let one = place; one !== element; one = one.nextSibling) between.push(one);
+  element.after(...between);
+}
+
 function alike(a, b) {
   return a.nodeType === b.nodeType && a.nodeName === b.nodeName && a.nodeKey === b.nodeKey;
 }
@@ -93,18 +124,11 @@ function morph(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  for (const {name} of [...old.attributes])
-    if (!fresh.hasAttribute(name) && !(name === 'open') && !(name === 'style')) old.removeAttribute(name);
-  for (const {name, value} of [...fresh.attributes]) if (name !== 'open' && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  // Whether it is open is the reader's, and whether it is at work its own.
+  const own = (name) => name === 'open' || (name === 'aria-busy' && old.busy);
+  for (const {name} of [...old.attributes]) if (!fresh.hasAttribute(name) && !own(name)) old.removeAttribute(name);
+  for (const {name, value} of [...fresh.attributes]) if (!own(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const type of Object.keys(fresh.handlers || {})) if (!old.handlers || !(type in old.handlers)) old.addEventListener(type, dispatch);
   old.handlers = fresh.handlers;
-  if (fresh.afterShow) old.afterShow = fresh.afterShow;
   morphChildren(old, fresh);
-}
-
-// An element that another module keeps up: shown once, then left alone.
-export function island(key, element) {
-  const place = h('div', {key, class: 'island'});
-  place.append(element);
-  return place;
 }

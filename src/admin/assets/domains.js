@@ -3,7 +3,7 @@ import {get} from './api.js';
 import {copyButton, empty, loading, trouble} from './dialog.js';
 import {h, show} from './dom.js';
 import {icon} from './icons.js';
-import {count, providerName, VERDICTS} from './words.js';
+import {count, providerName, span, VERDICTS} from './words.js';
 
 const RECORDS = {
   present: ['good', 'check', 'is there'],
@@ -47,7 +47,6 @@ export function domainsView(context) {
     }
     if (left || domain !== chosen) return;
     working = '';
-    domains = (await get('v1/domains')).domains;
     draw();
   }
 
@@ -259,7 +258,7 @@ export function domainsView(context) {
           ? h(
               'p',
               {class: 'quiet'},
-              `The zone’s own servers: ${one.seen.at_authority || 'no answer'}. Your resolver still has: ${one.seen.at_resolver || 'nothing'}${one.seen.ttl ? `, for up to ${one.seen.ttl} s` : ''}.`,
+              `The zone’s own servers: ${one.seen.at_authority || 'no answer'}. Your resolver still has: ${one.seen.at_resolver || 'nothing'}${one.seen.ttl ? `, for up to ${span(one.seen.ttl)}` : ''}.`,
             )
           : null,
         one.repair ? h('p', {class: 'lines'}, h('strong', {}, 'To do: '), one.repair) : null,
@@ -287,7 +286,8 @@ export function domainsView(context) {
       return working === 'records'
         ? h('section', {key: 'records'}, h('h2', {}, 'DNS records'), h('div', {class: 'panel'}, loading('Asking the zone’s own servers…')))
         : null;
-    const open = records.records.filter((one) => one.state !== 'present' && one.need !== 'hint');
+    const open = records.records.filter((one) => (one.state === 'missing' || one.state === 'differs') && one.need !== 'hint');
+    const unknown = records.records.filter((one) => one.state === 'unknown' && one.need !== 'hint');
     const zone = open
       .filter((one) => one.record.zone === records.zone)
       .map((one) => one.record.zone_file)
@@ -306,7 +306,15 @@ export function domainsView(context) {
               h('span', {class: 'quiet'}, `${count(open.length, 'record')} to publish; all of the zone ${records.zone} at once:`),
               copyButton(zone, 'all missing records for the zone file'),
             )
-          : h('p', {class: 'quiet'}, 'All that is needed is published.'),
+          : h(
+              'p',
+              {class: 'quiet'},
+              open.length
+                ? `${count(open.length, 'record')} to publish${records.zone ? `, in another zone than ${records.zone}` : ''}`
+                : unknown.length
+                  ? `${count(unknown.length, 'record')} could not be looked up`
+                  : 'All that is needed is published',
+            ),
       ),
       (records.remarks || []).map((remark) => h('p', {class: 'panel item warn'}, icon('alert'), h('span', {}, remark))),
       h('ul', {class: 'records'}, records.records.map(recordItem)),

@@ -31,11 +31,15 @@ export function onEvent(listener) {
 
 export function start() {
   running = true;
-  if (!source && !timer) connect();
+  if (!source && !timer && !document.hidden) connect();
 }
 
 export function stop() {
   running = false;
+  rest();
+}
+
+function rest() {
   clearTimeout(timer);
   timer = 0;
   if (source) source.close();
@@ -76,10 +80,13 @@ function tell(event) {
 }
 
 // At once when somebody looks again, or the network is back.
-for (const type of ['online', 'focus'])
-  addEventListener(type, () => {
-    if (!running || source) return;
-    clearTimeout(timer);
-    pause = FIRST_PAUSE;
-    connect();
-  });
+function again() {
+  if (!running || source || document.hidden) return;
+  clearTimeout(timer);
+  pause = FIRST_PAUSE;
+  connect();
+}
+for (const type of ['online', 'focus']) addEventListener(type, again);
+
+// Nobody sees what happens in a tab behind others, and streams are few: a browser has six connections to a server, and that serves eight.
+document.addEventListener('visibilitychange', () => (document.hidden ? rest() : again()));

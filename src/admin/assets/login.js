@@ -32,7 +32,7 @@ export function showLogin(place, arrived, words) {
       h('code', {}, 'admin.token'),
       ' or ',
       h('code', {}, 'admin.read_only_token'),
-      ' says in the configuration of this server.',
+      ' in the configuration of this server says, or the file that it names.',
     ),
   );
   place.replaceChildren(h('main', {id: 'main', class: 'login-page', tabindex: '-1'}, form));

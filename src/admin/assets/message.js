@@ -4,7 +4,7 @@ import {isOfMail} from './activity.js';
 import {ask, deed, empty, loading} from './dialog.js';
 import {h, outside, show} from './dom.js';
 import {icon} from './icons.js';
-import {addressOf, classWords, count, number, providerName, share, when} from './words.js';
+import {addressOf, classWords, count, due, number, providerName, share, when} from './words.js';
 
 const STATES = {
   waiting: ['clock', '', 'waits'],
@@ -27,6 +27,7 @@ export function messageView(context) {
     const waiting = (told.recipients || []).filter((one) => WAITS.has(one.state));
     if (!waiting.length) return null;
     const held = waiting.some((one) => one.state === 'held');
+    const losers = count(Math.max(waiting.length, told.message?.recipient_count || 0), 'recipient');
     const path = `v1/queue/${encodeURIComponent(id)}`;
     const done = (answer, what) =>
       answer.recipients
@@ -47,6 +48,7 @@ export function messageView(context) {
         ? deed({
             words: 'Release',
             name: 'play',
+            key: 'hold', // one button that changes: who pressed it keeps the focus
             reason: mayNot,
             after: refresh,
             run: async () => done(await post(`${path}/release`), 'Released'),
@@ -54,6 +56,7 @@ export function messageView(context) {
         : deed({
             words: 'Hold',
             name: 'pause',
+            key: 'hold',
             reason: mayNot,
             after: refresh,
             run: async () => done(await post(`${path}/hold`), 'Held until it is released'),
@@ -67,7 +70,7 @@ export function messageView(context) {
         before: () =>
           ask({
             title: 'Give this message up?',
-            words: `${count(waiting.length, 'recipient')} will not get it. ${told.message?.from ? `${told.message.from} is told by mail.` : 'Nobody is told: it has the null sender.'}`,
+            words: `${losers} will not get it. ${told.message?.from ? `${told.message.from} is told by mail.` : 'Nobody is told: it has the null sender.'}`,
             yes: 'Return to sender',
             danger: true,
           }),
@@ -82,7 +85,7 @@ export function messageView(context) {
         before: () =>
           ask({
             title: 'Delete this message?',
-            words: `${count(waiting.length, 'recipient')} will not get it, and its sender is not told. This cannot be undone.`,
+            words: `${losers} will not get it, and its sender is not told. This cannot be undone.`,
             yes: 'Delete',
             danger: true,
           }),
@@ -144,13 +147,13 @@ function recipientPanel(one, link, said = '') {
   const last = one.last || {};
   return h(
     'section',
-    {class: 'panel recipient', key: `to ${one.address}`, 'aria-label': `Recipient ${one.address}`},
+    {class: 'panel recipient', key: `${one.message?.id || ''} to ${one.address}`, 'aria-label': `Recipient ${one.address}`},
     h('div', {class: 'panel-head'}, h('h2', {class: 'address'}, one.address), h('span', {class: `chip ${tone}`}, icon(name), words)),
     one.answer && !said.includes(one.answer) ? h('p', {}, sentence(one.answer)) : null,
     last.reply
       ? h(
           'figure',
-          {class: 'reply'},
+          {class: 'reply', key: 'reply'},
           h('figcaption', {}, 'They said', last.host ? [' (', last.host, ')'] : ''),
           h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, last.reply),
         )
@@ -168,7 +171,7 @@ function recipientPanel(one, link, said = '') {
     (one.in_the_way || []).map((obstacle) =>
       h(
         'div',
-        {class: 'obstacle'},
+        {class: 'obstacle', key: `obstacle ${obstacle.kind}`},
         icon('pause'),
         h(
           'div',
@@ -185,14 +188,14 @@ function recipientPanel(one, link, said = '') {
           'p',
           {class: 'next'},
           icon('clock'),
-          h('span', {}, h('strong', {}, 'Next try '), one.next.at ? [when(one.next.at), ': '] : '', one.next.words),
+          h('span', {}, h('strong', {}, 'Next try '), one.next.at ? [due(one.next.at), ': '] : '', one.next.words),
         )
       : null,
     last.advice ? h('p', {class: 'advice'}, icon('go'), h('span', {}, last.advice)) : null,
     (one.history || []).length
       ? h(
           'details',
-          {class: 'past'},
+          {class: 'past', key: 'past'},
           h('summary', {}, `What happened before (${one.history.length})`),
           h(
             'ol',
@@ -212,7 +215,8 @@ function recipientPanel(one, link, said = '') {
     one.address.includes('@')
       ? h(
           'p',
-          {class: 'quiet after'},
+          {class: 'quiet after', key: 'after'},
+          one.message ? [h('a', {href: link('message', one.message.id)}, 'The message'), ' · '] : null,
           h('a', {href: link('why', one.address)}, 'All mail to this address'),
           ' · ',
           h('a', {href: link('queue', 'domain', one.address.split('@').pop())}, `Queue of ${one.address.split('@').pop()}`),
@@ -243,6 +247,7 @@ export function whyView(context) {
   return {
     async refresh() {
       const told = await get('v1/why', {what});
+      if (!place.isConnected) return;
       if (told.kind === 'message' && told.known) {
         location.replace(link('message', what));
         return;
@@ -250,6 +255,7 @@ export function whyView(context) {
       const sums = (name, one) =>
         one ? fact(name, `${number(one.delivered)} delivered, ${number(one.deferred)} put off, ${number(one.failed)} failed`) : null;
       const oldest = told.oldest || [];
+      const waiting = told.waiting?.recipients ?? told.waiting ?? undefined; // of a provider it is the number alone
       show(
         place,
         h(
@@ -268,11 +274,11 @@ export function whyView(context) {
               ),
             )
           : null,
-        told.waiting || told.hour || told.day
+        waiting !== undefined || told.hour || told.day
           ? h(
               'dl',
               {class: 'panel facts', key: 'facts'},
-              told.waiting?.recipients !== undefined ? fact('Waiting', count(told.waiting.recipients, 'recipient')) : null,
+              waiting !== undefined ? fact('Waiting', count(waiting, 'recipient')) : null,
               sums('Last hour', told.hour),
               sums('Last day', told.day),
               told.day ? fact('Went through', share(told.day.delivered, told.day.delivered + told.day.deferred + told.day.failed)) : null,
@@ -286,7 +292,7 @@ export function whyView(context) {
               h(
                 'span',
                 {},
-                'On the suppression list since ',
+                'Put on the suppression list ',
                 when(told.suppressed.since),
                 ': ',
                 told.suppressed.reply || told.suppressed.class,

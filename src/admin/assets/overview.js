@@ -5,9 +5,10 @@ import {chartTable, KINDS, mailChart, steps, stepWords, waitingChart} from './ch
 import {deed, empty, loading} from './dialog.js';
 import {h, outside, show} from './dom.js';
 import {icon} from './icons.js';
-import {count, number, providerName, share, span, when} from './words.js';
+import {count, due, number, providerName, share, since, span, until, when} from './words.js';
 
 const STEP = 30; // minutes of a bar
+const EVENTS_SHOWN_AFTER = 150; // ms: a newsletter is hundreds of events a second
 
 export function overviewView(context) {
   const {place, link, mayNot, refresh} = context;
@@ -15,6 +16,7 @@ export function overviewView(context) {
   let told = null;
   let read = -1;
   let width = 0;
+  let drawing = 0;
   show(place, loading());
   const sizes = new ResizeObserver(() => {
     const box = place.querySelector('.chart-box');
@@ -29,6 +31,8 @@ export function overviewView(context) {
   };
 
   function draw() {
+    clearTimeout(drawing);
+    drawing = 0;
     if (!told) return;
     const {status, day, hour, alarms} = told;
     const all = steps(day);
@@ -128,9 +132,10 @@ export function overviewView(context) {
       draw();
     },
     hear(event) {
-      if (feed.hear(event)) draw();
+      if (feed.hear(event) && !drawing) drawing = setTimeout(draw, EVENTS_SHOWN_AFTER);
     },
     leave() {
+      clearTimeout(drawing);
       sizes.disconnect();
     },
   };
@@ -150,7 +155,7 @@ function headline(status, hour, troubles) {
   const [tone, name, title] = !status.store.healthy
     ? ['bad', 'cross', 'No mail is taken or delivered']
     : held
-      ? ['warn', 'pause', 'Mail is held somewhere']
+      ? ['warn', 'pause', 'Some mail is held back']
       : troubles.length
         ? ['warn', 'alert', 'Posthorn works, with something to look at']
         : ['good', 'check', 'All is well'];
@@ -199,14 +204,14 @@ export function attention(status, alarms, {link, mayNot, refresh}) {
       'pause',
       pair.words,
       [
-        'since ',
-        when(pair.since),
+        'Held ',
+        since(pair.since),
         pair.until
-          ? [', until ', when(pair.until)]
+          ? [', and ', until(pair.until)]
           : pair.next_probe
-            ? ['; the next probe ', when(pair.next_probe)]
+            ? ['; the next probe ', due(pair.next_probe)]
             : pair.next_poll
-              ? ['; DNS is looked at again ', when(pair.next_poll)]
+              ? ['; DNS is looked at again ', due(pair.next_poll)]
               : '',
       ],
       pair.reply ? h('p', {class: 'said'}, pair.reply) : null,
@@ -228,7 +233,7 @@ export function attention(status, alarms, {link, mayNot, refresh}) {
         'alert',
         alarm.text || `${alarm.alarm}: ${alarm.subject}`,
         alarm.advice,
-        h('p', {class: 'quiet'}, 'since ', when(alarm.since)),
+        h('p', {class: 'quiet'}, 'Raised ', when(alarm.since)),
       );
   for (const relay of daemon.relay_troubles || [])
     item(
@@ -244,7 +249,7 @@ export function attention(status, alarms, {link, mayNot, refresh}) {
       'warn',
       'clock',
       `Slowed down: ${slow.what}`,
-      [slow.next || '', slow.until ? [' Paused until ', when(slow.until), '.'] : ''],
+      [slow.next || '', slow.until ? [' Paused ', until(slow.until), '.'] : ''],
       slow.reply ? h('p', {class: 'said'}, slow.reply) : null,
     );
   for (const certificate of daemon.certificates || [])

@@ -6,9 +6,14 @@ import {ask, copyButton, deed, empty, loading} from './dialog.js';
 import {h, outside, show} from './dom.js';
 import {icon} from './icons.js';
 import {KINDS} from './chart.js';
-import {number, providerName, share, when} from './words.js';
+import {due, number, providerName, share, since, until} from './words.js';
 
-const PHASES = {held: 'Held', probing: 'A probe is under way', trial: 'A probe is due', releasing: 'Goes on, slowly at first'};
+const PHASES = {
+  held: 'Held',
+  probing: 'A probe is under way; held',
+  trial: 'A probe is due; held',
+  releasing: 'Goes on, slowly at first; was held',
+};
 
 export function providersView(context) {
   const {place, link, mayNot, refresh} = context;
@@ -123,11 +128,11 @@ export function providersView(context) {
           'p',
           {class: 'quiet'},
           PHASES[pair.phase] || pair.phase,
-          ' since ',
-          when(pair.since),
-          pair.next_poll ? ['; DNS is looked at again ', when(pair.next_poll)] : '',
-          pair.next_probe ? ['; the next probe ', when(pair.next_probe)] : '',
-          pair.until ? [', until ', when(pair.until)] : '',
+          ' ',
+          since(pair.since),
+          pair.until ? [', and ', until(pair.until)] : '',
+          pair.next_poll ? ['; DNS is looked at again ', due(pair.next_poll)] : '',
+          pair.next_probe ? ['; the next probe ', due(pair.next_probe)] : '',
         ),
         pair.reply
           ? h(
@@ -200,7 +205,7 @@ export function providersView(context) {
                       'div',
                       {class: 'item-body'},
                       h('p', {class: 'strong'}, one.what),
-                      h('p', {class: 'quiet'}, one.next, one.until ? [' Paused until ', when(one.until), '.'] : ''),
+                      h('p', {class: 'quiet'}, one.next, one.until ? [' Paused ', until(one.until), '.'] : ''),
                       one.reply ? h('p', {class: 'said'}, one.reply) : null,
                     ),
                   ),

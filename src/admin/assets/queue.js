@@ -1,10 +1,10 @@
 // What waits: page by page, by domain, sender or user, with the reason of each.
 import {get, post} from './api.js';
 import {isOfMail} from './activity.js';
-import {ask, deed, empty, loading} from './dialog.js';
+import {ask, deed, empty, loading, note} from './dialog.js';
 import {h, show} from './dom.js';
 import {icon} from './icons.js';
-import {addressOf, classWords, count, number, when} from './words.js';
+import {addressOf, classWords, count, due, number, when} from './words.js';
 
 const PAGE = 50;
 const MOST_KEPT_FRESH = 200; // as many as one question may ask for; of longer lists only these are brought up to date
@@ -19,10 +19,12 @@ export function queueView(context) {
   const {place, link, mayNot, refresh} = context;
   let filter = FILTERS[0];
   let value = '';
+  let hint = ''; // of the filter that is chosen, and not yet asked for
   if (context.words[0] && FILTERS.some((one) => one.name === context.words[0])) {
     filter = FILTERS.find((one) => one.name === context.words[0]);
     value = context.words[1] || '';
   }
+  const site = filter.name === 'domain' ? value : ''; // only a domain's mail can be tried apart
   let entries = [];
   let next = null;
   let total = 0;
@@ -41,6 +43,8 @@ export function queueView(context) {
       const known = new Set(entries.map((entry) => entry.id));
       entries = entries.concat(page.messages.filter((entry) => !known.has(entry.id)));
       next = page.next;
+    } catch (failure) {
+      note(failure.message, 'bad');
     } finally {
       reading = false;
       draw();
@@ -60,7 +64,9 @@ export function queueView(context) {
           h(
             'p',
             {class: 'quiet'},
-            total ? `${count(total, 'recipient')} of ${count(messages, 'message')} ${total === 1 ? 'waits' : 'wait'}` : 'No mail waits',
+            total
+              ? `${count(total, 'recipient')} of ${count(messages, 'message')} ${total === 1 ? 'waits' : 'wait'}${value ? ' in all' : ''}`
+              : 'No mail waits',
           ),
         ),
         total
@@ -68,13 +74,14 @@ export function queueView(context) {
               'div',
               {class: 'buttons'},
               deed({
-                words: 'Try all now',
+                words: site ? `Try ${site} now` : value ? 'Try the whole queue now' : 'Try all now',
                 name: 'again',
+                key: 'flush',
                 reason: mayNot,
                 after: refresh,
                 run: flush,
                 before: () =>
-                  total < 500
+                  total < 500 || site
                     ? true
                     : ask({
                         title: 'Try all of it now?',
@@ -92,8 +99,8 @@ export function queueView(context) {
   let messages = 0;
 
   const flush = async () => {
-    await post('mailq/flush', filter.name === 'domain' && value ? {site: value} : {});
-    return filter.name === 'domain' && value ? `Mail to ${value} is tried now` : 'What waits is tried now';
+    await post('mailq/flush', site ? {site} : {});
+    return site ? `Mail to ${site} is tried now` : 'What waits is tried now';
   };
 
   function nothing() {
@@ -147,8 +154,8 @@ export function queueView(context) {
           {
             name: 'by',
             onchange: (event) => {
-              const chosen = FILTERS.find((one) => one.name === event.target.value);
-              event.target.form.elements.value.placeholder = chosen.hint;
+              hint = FILTERS.find((one) => one.name === event.target.value).hint;
+              draw();
             },
           },
           FILTERS.map((one) => h('option', {value: one.name, selected: one === filter}, one.words)),
@@ -158,7 +165,7 @@ export function queueView(context) {
         name: 'value',
         type: 'search',
         value,
-        placeholder: filter.hint,
+        placeholder: hint || filter.hint,
         'aria-label': 'Value to filter by',
         autocomplete: 'off',
         spellcheck: 'false',
@@ -195,7 +202,7 @@ export function queueView(context) {
               {type: 'button', class: 'button', 'aria-busy': reading ? 'true' : null, onclick: more},
               reading ? 'Loading…' : `Show more`,
             ),
-            h('span', {class: 'quiet'}, `${number(entries.length)} of ${number(messages)} shown`),
+            h('span', {class: 'quiet'}, `${number(entries.length)}${value ? '' : ` of ${number(messages)}`} shown`),
           )
         : null,
     );
@@ -261,5 +268,5 @@ export function nextOf(recipient) {
   if (recipient.state === 'held') return 'when it is released';
   if (recipient.delivering) return 'now';
   if (recipient.held) return 'when it may go on';
-  return when(recipient.due_at);
+  return due(recipient.due_at);
 }

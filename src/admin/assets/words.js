@@ -6,6 +6,14 @@ const whole = new Intl.NumberFormat('en');
 export const number = (value) => whole.format(value || 0);
 export const count = (value, one, many) => `${number(value)} ${value === 1 ? one : many || one + 's'}`;
 
+// What time it is there: the clock of who looks may be wrong.
+let ahead = 0; // milliseconds
+export const now = () => Date.now() + ahead;
+export function serverSays(date) {
+  const difference = Date.parse(date || '') - Date.now();
+  if (Math.abs(difference - ahead) > 3000) ahead = difference; // a Date has whole seconds, and travels
+}
+
 // Two units at most: "3 d 4 h", "12 min".
 export function span(seconds) {
   let rest = Math.max(0, Math.round(seconds));
@@ -32,20 +40,22 @@ const day = new Intl.DateTimeFormat(undefined, {day: 'numeric', month: 'short', 
 const full = new Intl.DateTimeFormat(undefined, {dateStyle: 'full', timeStyle: 'long'});
 
 export const clockOf = (milliseconds) => clock.format(milliseconds);
-export function stamp(milliseconds) {
-  return Date.now() - milliseconds < 18 * 3600e3 && milliseconds - Date.now() < 18 * 3600e3
-    ? clock.format(milliseconds)
-    : day.format(milliseconds);
-}
+export const stamp = (milliseconds) => (Math.abs(now() - milliseconds) < 18 * 3600e3 ? clock : day).format(milliseconds);
 
-// "3 min ago", "in 12 min", with the exact time behind it.
-export function when(text, now = Date.now()) {
+// A time in words, given how many seconds ago it was, with the exact one behind it.
+function told(text, words) {
   const at = Date.parse(text || '');
   if (Number.isNaN(at)) return h('span', {class: 'quiet'}, '–');
-  const seconds = (now - at) / 1000;
-  const words = Math.abs(seconds) < 5 ? 'now' : seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
-  return h('time', {datetime: text, title: full.format(at)}, words);
+  return h('time', {datetime: text, title: full.format(at)}, words((now() - at) / 1000));
 }
+// "3 min ago", "in 12 min".
+export const when = (text) =>
+  told(text, (ago) => (Math.abs(ago) < 5 ? 'now' : ago > 0 ? `${span(ago)} ago` : `in ${span(-ago)}`));
+// "in 12 min", of what is done then, or as soon as its turn comes.
+export const due = (text) => told(text, (ago) => (ago > -5 ? 'now' : `in ${span(-ago)}`));
+// "for 3 min", of what began then; "for another 3 min", of what ends then.
+export const since = (text) => told(text, (ago) => `for ${span(ago)}`);
+export const until = (text) => told(text, (ago) => `for another ${span(-ago)}`);
 
 // What a class of refusals means, in two or three words (docs/REFUSALS.md).
 const CLASSES = {
