@@ -7,6 +7,8 @@
 
 #include <cstdio>
 
+#include "base/text.hpp"
+
 namespace posthorn::app {
 
 CLI::Option* add_config_option(CLI::App& command, std::string& path) {
@@ -49,6 +51,10 @@ void complain(std::string_view text) {
 
 void print(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_json(std::string_view json) {
+    print(text::safe_json(text::trim_right(json)) + "\n");
 }
 
 std::optional<config::Config> load_config(const std::string& path) {

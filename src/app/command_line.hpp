@@ -70,6 +70,8 @@ public:
     [[nodiscard]] std::string take();  // those since the last call, a blank between them
 };
 void print(std::string_view text);  // to standard output
+// The same for JSON, a line: what came from elsewhere in it is escaped where it could fool a terminal (text::safe_json).
+void print_json(std::string_view json);
 
 // The configuration, or nothing after its mistakes were told on standard error.
 [[nodiscard]] std::optional<config::Config> load_config(const std::string& path);

@@ -114,7 +114,7 @@ int change_file(const AccountCommand& options, const config::Config& config, con
         out["suspended"] = suspend;
         out["changed"] = changed;
         out["running"] = false;
-        print(json::serialize(out) + "\n");
+        print_json(json::serialize(out));
         return exit_code::kOk;
     }
     print(fmt::format("{} is {} (written to {}). No daemon answers, so no mail was touched; one that starts, or reads its "
@@ -261,7 +261,7 @@ int list(const AccountCommand& options) {
     if (options.json) {
         json::object out;
         out["users"] = std::move(users);
-        print(json::serialize(out) + "\n");
+        print_json(json::serialize(out));
         return exit_code::kOk;
     }
     for (const json::value& user : users) print(account_line(user.as_object()));
@@ -285,7 +285,7 @@ int change_pair(const AccountCommand& options, const PairCommand& pair, bool sus
     const Asked asked = ask(options, "POST", std::string("/v1/suspensions/") + (suspend ? "suspend" : "resume") + query);
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& pairs = asked.body.as_object().at("pairs").as_array();

@@ -42,7 +42,7 @@ int list_alarms(const EventsCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/alarms");
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& alarms = asked.body.as_object().at("alarms").as_array();
@@ -60,7 +60,7 @@ int test_alarms(const EventsCommand& options) {
     if (asked.code != exit_code::kOk) return asked.code;
     const json::object& test = asked.body.as_object();
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
     } else {
         for (const json::value& line : test.at("lines").as_array()) print(std::string(line.as_string()) + "\n");
     }
@@ -71,7 +71,7 @@ int list_webhooks(const EventsCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/webhooks");
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& webhooks = asked.body.as_object().at("webhooks").as_array();

@@ -149,7 +149,7 @@ int diagnose(DiagnoseCommand command) {
         return exit_code::kProtocol;
     }
     if (command.json)
-        print(json::serialize(*told) + "\n");
+        print_json(json::serialize(*told));
     else
         print_diagnosis(command, *told, *diagnosis);
     return code_of(command, *diagnosis);

@@ -241,7 +241,7 @@ int rotate(RotateCommand command) {
     if (command.publish) return publish(*rotation);
     if (!command.activate.empty()) return activate(command, *rotation);
     if (command.json)
-        print(json::serialize(to_json(command, *rotation, wall_now())) + "\n");
+        print_json(json::serialize(to_json(command, *rotation, wall_now())));
     else
         print_status(command, *rotation, wall_now());
     return exit_code::kOk;

@@ -186,7 +186,7 @@ int testkey(TestkeyCommand command) {
             print_key(command, key);
         if (code == exit_code::kOk && key.counts) code = auth::dkim::exit_code_of(key.verdict.fault);
     }
-    if (command.json) print(json::serialize(json::object{{"keys", std::move(all)}}) + "\n");
+    if (command.json) print_json(json::serialize(json::object{{"keys", std::move(all)}}));
     return code;
 }
 

@@ -116,7 +116,7 @@ int verify(const VerifyCommand& command) {
     if (command.json) {
         json::array all;
         for (const SignatureReport& report : reports) all.push_back(to_json(report));
-        print(json::serialize(json::object{{"signatures", std::move(all)}}) + "\n");
+        print_json(json::serialize(json::object{{"signatures", std::move(all)}}));
     } else {
         print_reports(reports);
     }

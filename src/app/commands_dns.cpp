@@ -304,7 +304,7 @@ int show_records(DnsShowCommand command, std::vector<WantedRecord>& told) {
         if (code == exit_code::kOk || (one != exit_code::kOk && code == exit_code::kTempFail)) code = one;
     }
     if (command.json || command.form == "json")
-        print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
+        print_json(json::serialize(json::object{{"domains", std::move(all)}}));
     else if (told.size() > told_before)
         print(fmt::format("`posthorn dns show{}` has them for zone files and Route 53, too.\n",
                           domains.size() == 1 ? " " + domains.front() : std::string()));

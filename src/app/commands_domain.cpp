@@ -170,7 +170,7 @@ int list_domains(const DomainCommand& options) {
         if (!keys) words = "its keys cannot be read";
         if (!options.json) print(fmt::format("{:<30} {}\n", domain.name, words.empty() ? "no key" : words));
     }
-    if (options.json) print(json::serialize(json::object{{"domains", std::move(all)}}) + "\n");
+    if (options.json) print_json(json::serialize(json::object{{"domains", std::move(all)}}));
     if (!options.json && config->auth.domains.empty())
         print("There is no domain; `posthorn domain add example.com` adds one.\n");
     return code;

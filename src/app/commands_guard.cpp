@@ -45,7 +45,7 @@ int list(const GuardCommand& options) {
     const Asked asked = ask(options.daemon, "GET", "/v1/guard");
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.daemon.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& addresses = asked.body.as_object().at("addresses").as_array();
@@ -64,7 +64,7 @@ int forgive(const GuardCommand& options) {
     if (asked.code != exit_code::kOk) return asked.code;
     const bool known = asked.body.as_object().at("forgiven").as_bool();
     if (options.daemon.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
     } else {
         print(options.all ? "All addresses are forgiven.\n"
                           : fmt::format("{}: {}\n", options.address,

@@ -71,8 +71,7 @@ std::string as_json(const migration::Migration& made) {
                                         {"to_do", notes(made.to_do)},
                                         {"keys", keys},
                                         {"secrets", secrets},
-                                        {"blocked", blocked}}) +
-           "\n";
+                                        {"blocked", blocked}});
 }
 
 void tell(std::string_view heading, const std::vector<migration::Note>& all) {
@@ -118,7 +117,7 @@ int write(const ImportCommand& command, const migration::Migration& made) {
         return exit_code::kCannotCreate;
     }
     if (command.as_json) {
-        print(as_json(made));
+        print_json(as_json(made));
         return exit_code::kOk;
     }
     for (const std::string& line : applied->lines) print(line + "\n");
@@ -140,7 +139,7 @@ int write_text(const ImportCommand& command, const migration::Migration& made) {
         return exit_code::kCannotCreate;
     }
     if (command.as_json)
-        print(as_json(made));
+        print_json(as_json(made));
     else
         print(applied->lines.front() + "; keys and passwords are copied by --apply\n");
     if (!command.as_json) report(made);
@@ -181,8 +180,12 @@ int run(ImportCommand& command) {
                               std::chrono::seconds(command.drain_seconds), command.as_json});
     }
     if (command.output_named) return write_text(command, *made);
-    print(command.as_json ? as_json(*made) : made->toml);
-    if (!command.as_json) report(*made);
+    if (command.as_json) {
+        print_json(as_json(*made));
+    } else {
+        print(made->toml);
+        report(*made);
+    }
     return exit_code::kOk;
 }
 

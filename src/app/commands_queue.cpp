@@ -78,7 +78,7 @@ int list(const QueueCommand& options) {
         if (!after.empty()) {
             out["next"] = after;
         }
-        print(json::serialize(out) + "\n");
+        print_json(json::serialize(out));
         return exit_code::kOk;
     }
     print(shown == 0 ? "No mail is waiting.\n"
@@ -90,8 +90,10 @@ int list(const QueueCommand& options) {
 int show(const QueueCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/queue/" + admin::url_encode(options.id));
     if (asked.code == exit_code::kOk) {
-        print(options.json ? json::serialize(asked.body) + "\n"
-                           : message_page(asked.body.as_object(), wall_now()));
+        if (options.json)
+            print_json(json::serialize(asked.body));
+        else
+            print(message_page(asked.body.as_object(), wall_now()));
     }
     return asked.code;
 }
@@ -116,7 +118,7 @@ int revise(const QueueCommand& options, const std::string& method, const std::st
     const json::value* recipients = asked.body.as_object().if_contains("recipients");
     const auto count = recipients != nullptr && recipients->is_int64() ? recipients->as_int64() : 0;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
     } else {
         print(count == 0
                   ? fmt::format("{}: nothing to change; {}\n", options.id, why_nothing(options, suffix))

@@ -14,7 +14,10 @@ int reload_daemon(const DaemonOptions& options) {
         complain("a running daemon keeps its old configuration");
         return asked.code;
     }
-    print(options.json ? asked.text + "\n" : "The new configuration is in force; the log names what a restart is needed for, if anything.\n");
+    if (options.json)
+        print_json(asked.text);
+    else
+        print("The new configuration is in force; the log names what a restart is needed for, if anything.\n");
     return exit_code::kOk;
 }
 

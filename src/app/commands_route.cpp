@@ -194,7 +194,7 @@ int test(const RouteCommand& command) {
     if (!route) return exit_code::kConfig;
     (*route)["address"] = address->to_string();
     if (command.json)
-        print(json::serialize(*route) + "\n");
+        print_json(json::serialize(*route));
     else
         print_route(command, *route);
     return code_of(*route);

@@ -165,7 +165,7 @@ int test(const RulesCommand& command) {
         };
     const delivery::Judgement judgement = delivery::classify(facts, *rules);
     if (command.json) {
-        print(json::serialize(as_json(judgement, *stage, command.provider, reply->joined())) + "\n");
+        print_json(json::serialize(as_json(judgement, *stage, command.provider, reply->joined())));
         return exit_code::kOk;
     }
     row("reply", reply->joined());
@@ -242,7 +242,7 @@ int list(const RulesCommand& command) {
                               delivery::to_string(rule.meant.failure_class), rule.where, rule.meant.meaning));
         }
     }
-    if (command.json) print(json::serialize(rows) + "\n");
+    if (command.json) print_json(json::serialize(rows));
     return exit_code::kOk;
 }
 

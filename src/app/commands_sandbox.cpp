@@ -17,7 +17,10 @@ int check_sandbox(const SandboxCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/sandbox");
     if (asked.code != exit_code::kOk) return asked.code;
     const boost::json::object& told = asked.body.as_object();
-    print(options.json ? boost::json::serialize(told) + "\n" : sandbox_text(told, options.verbose));
+    if (options.json)
+        print_json(boost::json::serialize(told));
+    else
+        print(sandbox_text(told, options.verbose));
     if (sandbox_holds(told)) return exit_code::kOk;
     complain("something was allowed that the sandbox should refuse, or refused that the daemon needs; see the lines in capitals");
     return exit_code::kFailure;

@@ -287,7 +287,7 @@ int send_test(const SendTestCommand& command) {
     }
     const TestProofs proofs = prove(*config, socket, course);
     if (command.json)
-        print(json::serialize(course_json(course, proofs)) + "\n");
+        print_json(json::serialize(course_json(course, proofs)));
     else
         print_course(course, proofs);
     return exit_code_of_test(course.fate, proofs);

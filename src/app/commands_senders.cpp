@@ -35,7 +35,7 @@ int senders(const SendersCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/senders");
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& all = asked.body.as_object().at("senders").as_array();

@@ -87,7 +87,7 @@ int status(const StatusCommand& options) {
     add(options, fmt::format("/v1/survey?by={}&limit={}", options.by, options.limit), all);
     add(options, "/v1/alarms", all);
     if (options.json) {
-        print(json::serialize(all) + "\n");
+        print_json(json::serialize(all));
         return exit_code::kOk;
     }
     print(overview_text(all));

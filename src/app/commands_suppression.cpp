@@ -61,7 +61,7 @@ int change(const SuppressionCommand& options, bool add) {
         json::object body;
         body[add ? "added" : "removed"] = counted.changed;
         body[add ? "known" : "unknown"] = counted.unchanged;
-        print(json::serialize(body) + "\n");
+        print_json(json::serialize(body));
     } else if (add) {
         print(fmt::format("{} added; {} {} on the list already.\n", counted.changed, counted.unchanged, counted.unchanged == 1 ? "was" : "were"));
     } else {
@@ -117,7 +117,7 @@ int list(const SuppressionCommand& options) {
         for (const json::value& value : body.at("suppressed").as_array()) {
             ++count;
             if (options.daemon.json) {
-                print(json::serialize(value) + "\n");
+                print_json(json::serialize(value));
                 continue;
             }
             const json::object& one = value.as_object();

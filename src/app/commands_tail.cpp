@@ -27,8 +27,7 @@ struct OutputEnded {};
 void show(const TailCommand& options, std::string_view line) {
     if (line.empty()) return;  // a sign of life
     if (options.json) {
-        print(line);
-        print("\n");
+        print_json(line);
         return;
     }
     boost::system::error_code ec;

@@ -23,7 +23,7 @@ int list(const TlsrptCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/tls-reports");
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::array& days = asked.body.as_object().at("days").as_array();
@@ -41,7 +41,7 @@ int show(const TlsrptCommand& options) {
     const Asked asked = ask(options, "GET",
                             fmt::format("/v1/tls-reports/show?day={}&domain={}", admin::url_encode(options.day),
                                         admin::url_encode(options.domain)));
-    if (asked.code == exit_code::kOk) print(asked.text + "\n");
+    if (asked.code == exit_code::kOk) print_json(asked.text);
     return asked.code;
 }
 
@@ -50,7 +50,7 @@ int send(const TlsrptCommand& options) {
         ask(options, "POST", "/v1/tls-reports/send" + (options.day.empty() ? "" : "?day=" + admin::url_encode(options.day)));
     if (asked.code != exit_code::kOk) return asked.code;
     if (options.json) {
-        print(json::serialize(asked.body) + "\n");
+        print_json(json::serialize(asked.body));
         return exit_code::kOk;
     }
     const json::object& run = asked.body.as_object();

@@ -21,7 +21,10 @@ int why(const WhyCommand& options) {
     const Asked asked = ask(options, "GET", "/v1/why?what=" + admin::url_encode(options.what));
     if (asked.code != exit_code::kOk) return asked.code;
     const json::object& answer = asked.body.as_object();
-    print(options.json ? json::serialize(answer) + "\n" : delivery::why_text(answer));
+    if (options.json)
+        print_json(json::serialize(answer));
+    else
+        print(delivery::why_text(answer));
     const json::value* known = answer.if_contains("known");
     return known != nullptr && known->is_bool() && known->as_bool() ? exit_code::kOk : exit_code::kNoInput;
 }

@@ -345,7 +345,7 @@ int run_doctor(const DoctorOptions& options) {
     const std::optional<doctor::Report> report = examine(options, code);
     if (!report) return code;
     if (options.json) {
-        print(json::serialize(doctor::to_json(*report)) + "\n");
+        print_json(json::serialize(doctor::to_json(*report)));
     } else {
         doctor::TextOptions how;
         how.colour = doctor_wants_colour();

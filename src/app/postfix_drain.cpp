@@ -183,12 +183,11 @@ int finish(const PostfixDrain& drain, const migration::QueueCount& before, const
     if (drain.as_json) {
         boost::json::object reasons;
         for (const auto& [reason, count] : after.reasons) reasons[reason] = count;
-        print(boost::json::serialize(boost::json::object{{"before", before.total()},
-                                                         {"handed_over", handed},
-                                                         {"left", after.total()},
-                                                         {"on_hold", after.in("hold")},
-                                                         {"reasons", reasons}}) +
-              "\n");
+        print_json(boost::json::serialize(boost::json::object{{"before", before.total()},
+                                                              {"handed_over", handed},
+                                                              {"left", after.total()},
+                                                              {"on_hold", after.in("hold")},
+                                                              {"reasons", reasons}}));
     } else {
         print(fmt::format(
             "{} of {} messages were handed over; {} are left in Postfix's queue{}.\n", handed, before.total(),

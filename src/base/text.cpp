@@ -27,15 +27,20 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
     return 0;
 }
 
+// The character that a well-formed sequence of two or three octets is.
+unsigned code_point(std::string_view sequence) {
+    unsigned point = static_cast<unsigned char>(sequence[0]) & (sequence.size() == 2 ? 0x1fU : 0x0fU);
+    for (const char c : sequence.substr(1)) point = point << 6U | (static_cast<unsigned char>(c) & 0x3fU);
+    return point;
+}
+
 // Characters beyond ASCII that move the cursor, break lines or turn the direction of writing: C1 controls,
-// LINE and PARAGRAPH SEPARATOR, the bidirectional embeddings, overrides and isolates, the byte order mark.
+// LINE and PARAGRAPH SEPARATOR, the bidirectional marks, embeddings, overrides and isolates, the byte order mark.
 bool is_deceptive(std::string_view sequence) {
-    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
-    if (sequence.size() == 2) return octet(0) == 0xc2 && octet(1) < 0xa0;
-    if (sequence.size() != 3) return false;
-    if (octet(0) == 0xe2 && octet(1) == 0x80) return octet(2) >= 0xa8 && octet(2) <= 0xae;
-    if (octet(0) == 0xe2 && octet(1) == 0x81) return octet(2) >= 0xa6 && octet(2) <= 0xa9;
-    return octet(0) == 0xef && octet(1) == 0xbb && octet(2) == 0xbf;
+    if (sequence.size() != 2 && sequence.size() != 3) return false;
+    const unsigned point = code_point(sequence);
+    return point < 0xa0 || point == 0x061c || point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
 }  // namespace
@@ -179,6 +184,30 @@ std::string safe_for_log(std::string_view text, std::size_t limit) {
             escape(c);
         else
             safe += text.substr(at, length);
+        at += length == 0 ? 1 : length;
+    }
+    return safe;
+}
+
+std::string safe_json(std::string_view json) {
+    std::string safe;
+    safe.reserve(json.size());
+    const auto escape = [&](unsigned point) {
+        safe += "\\u";
+        for (const unsigned shift : {12U, 8U, 4U, 0U}) safe += kHex[point >> shift & 15U];
+    };
+    for (std::size_t at = 0; at < json.size();) {
+        const std::size_t length = utf8_length(json, at);
+        const std::string_view sequence = json.substr(at, length);
+        if (length == 0) {
+            escape(0xfffd);
+        } else if (length == 1 && is_control(sequence[0]) && sequence[0] != '\n') {
+            escape(static_cast<unsigned char>(sequence[0]));
+        } else if (is_deceptive(sequence)) {
+            escape(code_point(sequence));
+        } else {
+            safe += sequence;
+        }
         at += length == 0 ? 1 : length;
     }
     return safe;

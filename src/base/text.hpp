@@ -91,4 +91,9 @@ std::string_view take_field(std::string_view& rest, char separator);
 // UTF-8 become \xHH (the backslash itself \\), and what is longer than limit octets is cut with "...".
 [[nodiscard]] std::string safe_for_log(std::string_view text, std::size_t limit = 1000);
 
+// JSON of the same values that fools no terminal: what safe_for_log() escapes beyond ASCII becomes \uXXXX, as
+// control characters do but the line feed (serializers leave DEL as it is); octets that are not UTF-8 become
+// \ufffd.
+[[nodiscard]] std::string safe_json(std::string_view json);
+
 }  // namespace posthorn::text

@@ -479,6 +479,21 @@ class CommandLine(AdminTest):
         self.assertIn("this token opens nothing", wrong.stderr)
         self.assertEqual(self.run_command(door, "queue", "delete", id).returncode, 0)
 
+    def test_what_a_peer_says_does_not_deceive_a_terminal(self):
+        """As JSON, too: programs read the same words, a terminal sees no control character and nothing that turns the direction of writing."""
+        said = "wait \x9b31m\u202etxt.exe\u202c\x7f"
+        w = self.world()
+        w.sink.rule("rcpt", "450 4.2.1 " + said)
+        id = w.daemon.send("bob@dest.test").split()[-1]
+        w.daemon.wait_for_log(f"deferred .*id={id}")
+        for arguments in (("queue", "show", id), ("queue", "list"), ("why", id), ("why", "dest.test")):
+            out = w.daemon.command(*arguments, "--json").stdout
+            json.loads(out)
+            self.assertFalse((set(said) - set(map(chr, range(32, 127)))) & set(out), arguments)
+        shown = w.daemon.command("queue", "show", id, "--json").stdout
+        self.assertIn(r"\u009b31m\u202etxt.exe\u202c\u007f", shown)
+        self.assertIn(said, json.loads(shown)["recipients"][0]["reply"])
+
     def test_by_environment(self):
         door = self.door()
         file = self.w.daemon.directory / "token"

@@ -87,8 +87,24 @@ TEST(Text, SafeForLogIsOneLineThatCannotDeceive) {
                            "b"),
               "a\\xe2\\x80\\xae"
               "b");  // RIGHT-TO-LEFT OVERRIDE
+    EXPECT_EQ(safe_for_log("\xe2\x80\x8f\xd8\x9c"), "\\xe2\\x80\\x8f\\xd8\\x9c");  // RIGHT-TO-LEFT MARK, ARABIC LETTER MARK
     EXPECT_EQ(safe_for_log("abcdef", 3), "abc...");
     EXPECT_EQ(safe_for_log("abc", 3), "abc");
+}
+
+TEST(Text, SafeJsonHasTheSameValuesAndCannotDeceive) {
+    const std::string plain = "{\"a\":[1,null,\"Gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa8 \\\" \\\\ \\u001b\"]}\n";
+    EXPECT_EQ(safe_json(plain), plain);
+    EXPECT_EQ(safe_json("\"\xc2\x9b"
+                        "31m\x7f\x1b\r\t\"\n"),
+              "\"\\u009b31m\\u007f\\u001b\\u000d\\u0009\"\n");
+    // Embeddings, overrides, isolates and marks of direction, LINE SEPARATOR, the byte order mark; and their neighbours, which are harmless.
+    EXPECT_EQ(safe_json("\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c\xe2\x80\xa8\xef\xbb\xbf"),
+              "\\u202a\\u202e\\u2066\\u2069\\u200e\\u200f\\u061c\\u2028\\ufeff");
+    for (const char* harmless : {"\xc2\xa0", "\xd8\x9b", "\xe2\x80\x8d", "\xe2\x80\x90", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5", "\xe2\x81\xaa", "\xef\xbb\xbe"})
+        EXPECT_EQ(safe_json(harmless), harmless);
+    EXPECT_EQ(safe_json("\"\xfc\xe2\x80\""), "\"\\ufffd\\ufffd\\ufffd\"");  // no UTF-8
+    EXPECT_EQ(safe_json(""), "");
 }
 
 }  // namespace
