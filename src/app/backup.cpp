@@ -142,11 +142,16 @@ Result<std::optional<SmallFile>> read_small(const BackupFile& file) {
     }
 }
 
-// Made by root where the backup is, and read as the owner of the queue, who may have put a link there.
+// Made by root where the backup is, and read as the owner of the queue, who may have put a link there; made as he, too, where the place is
+// his: sqlite opens the copy by its name.
 Result<DatabaseCopy> copy_of(const std::string& database, const std::string& work, std::int64_t known) {
     const sandbox::Identity owner = owner_of_the_way(database);
     std::optional<sandbox::ActingAs> user;
-    Result<DatabaseCopy> copy = DatabaseCopy::make(database, work, known, [&] { user.emplace(owner); });
+    const auto become_owner = [&] {
+        if (!user) user.emplace(owner);
+    };
+    if (owner_of_the_way(work).uid == owner.uid) become_owner();
+    Result<DatabaseCopy> copy = DatabaseCopy::make(database, work, known, become_owner);
     if (user && user->failed()) return Error{"cannot read ", database, " as ", owner.name, ", whose directory it is in: ", std::strerror(EPERM)};
     return copy;
 }
