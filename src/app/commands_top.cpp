@@ -1,5 +1,6 @@
 // `posthorn top`: the running daemon at a glance, as it changes.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/object.hpp>
@@ -26,7 +27,7 @@ constexpr std::uint32_t kRows = 200;                   // of the queue, its olde
 constexpr std::uint32_t kPageOfRows = 100;
 // The survey reads the queue and a day of the journal: it is asked for less often than the rest.
 constexpr Duration kSurveyEvery = std::chrono::seconds(30);
-constexpr std::size_t kOnceColumns = 120;
+constexpr std::size_t kPipeColumns = 120;               // a file has no width: senders have a place, too
 
 struct TopCommand : DaemonOptions {
     double interval = 2;                               // seconds
@@ -135,8 +136,8 @@ private:
     }
 
     void draw() {
-        screen_.columns = terminal_->columns();
-        screen_.lines = terminal_->lines();
+        screen_.columns = terminal_->size().columns;
+        screen_.lines = terminal_->size().lines;
         if (watch_.has_seen()) terminal_->show(top_lines(watch_.now(), watch_.before(), screen_));
     }
 
@@ -271,7 +272,7 @@ int watch_or_print(const TopCommand& options) {
     if (!options.once && can_draw) return Sitting(options).run();
     Watch watch(options);
     const int code = watch.look(TopOrder::oldest);
-    if (code == exit_code::kOk) print(top_once(watch.now(), kOnceColumns));
+    if (code == exit_code::kOk) print(top_once(watch.now(), ::isatty(STDOUT_FILENO) == 1 ? screen_size().columns : kPipeColumns));
     return code;
 }
 

@@ -34,6 +34,12 @@ void put_on_screen(std::string_view octets) {
 
 }  // namespace
 
+ScreenSize screen_size() {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+    return {size.ws_col, size.ws_row};
+}
+
 FullScreen::FullScreen() {
     end_asked = 0;
     size_changed = 0;
@@ -53,7 +59,7 @@ FullScreen::FullScreen() {
     raw.c_cc[VTIME] = 0;
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
     put_on_screen("\x1b[?1049h\x1b[?25l");
-    measure();
+    size_ = screen_size();
 }
 
 FullScreen::~FullScreen() {
@@ -65,13 +71,6 @@ FullScreen::~FullScreen() {
     for (const int signal : kScreenSignals) ::sigaction(signal, &ignoring, nullptr);
     ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
     for (std::size_t i = 0; i < kScreenSignals.size(); ++i) ::sigaction(kScreenSignals[i], &actions_before_[i], nullptr);
-}
-
-void FullScreen::measure() {
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return;
-    columns_ = size.ws_col;
-    lines_ = size.ws_row;
 }
 
 Pressed FullScreen::take() {
@@ -106,7 +105,7 @@ Pressed FullScreen::wait(Duration at_most) {
         if (end_asked != 0) return {Key::ended, 0};
         if (size_changed != 0) {
             size_changed = 0;
-            measure();
+            size_ = screen_size();
             return {Key::resized, 0};
         }
         if (!input_.empty() && whole) return take();

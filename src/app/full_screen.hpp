@@ -15,6 +15,12 @@ namespace posthorn::app {
 
 enum class Key : std::uint8_t { none, character, up, down, page_up, page_down, enter, escape, resized, ended };
 
+struct ScreenSize {
+    std::size_t columns = 80, lines = 24;              // where the terminal does not say
+};
+// Of the terminal that standard output is.
+[[nodiscard]] ScreenSize screen_size();
+
 struct Pressed {
     Key key = Key::none;
     char character = 0;                                // of Key::character
@@ -33,17 +39,15 @@ public:
     [[nodiscard]] Pressed wait(Duration at_most);
     // Shows these lines and nothing else; each is already as wide as the screen at most.
     void show(const std::vector<std::string>& lines);
-    [[nodiscard]] std::size_t columns() const { return columns_; }
-    [[nodiscard]] std::size_t lines() const { return lines_; }
+    [[nodiscard]] ScreenSize size() const { return size_; }
 
 private:
-    void measure();
     [[nodiscard]] Pressed take();                      // of what was read; none: it is not a whole key yet
 
     termios before_{};
     std::array<struct sigaction, 6> actions_before_{};
     sigset_t mask_before_{};
-    std::size_t columns_ = 80, lines_ = 24;
+    ScreenSize size_;
     std::string input_;
 };
 

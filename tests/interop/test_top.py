@@ -124,6 +124,22 @@ class TopTest(WorldTest):
         self.assertIsNone(re.search(r"\x1b\[[0-9;]*m", p.screen))
         self.assertRegex(p.screen, r"[0-9a-z]{13}<")
 
+    def once_at(self, w, columns):
+        """What `top --once` prints at a terminal of that width."""
+        ours, theirs = os.openpty()
+        with open(ours, "rb", buffering=0) as screen:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            run = subprocess.Popen([program(), "top", "--once", "--config", str(w.daemon.config_file)], stdin=subprocess.DEVNULL, stdout=theirs)
+            os.close(theirs)
+            text = b""
+            try:
+                while piece := screen.read(65536):
+                    text += piece
+            except OSError:                                # EIO: it has ended
+                pass
+        self.assertEqual(run.wait(60), 0)
+        return text.decode()
+
     def test_once_is_for_pipes(self):
         w = self.with_mail()
         for options in (["--once"], []):
@@ -132,6 +148,13 @@ class TopTest(WorldTest):
             self.assertNotIn("\x1b", run.stdout)
             self.assertIn("wait-one@dest.test", run.stdout)
             self.assertIn("Mailbox is busy", run.stdout)
+        senders = re.compile(r"(?m)^MESSAGE .*FROM > TO")
+        self.assertRegex(run.stdout, senders)              # a pipe has room
+        for columns, shown in ((0, 80), (60, 60), (130, 130)):   # 0: a terminal that does not say how wide it is
+            text = self.once_at(w, columns)
+            self.assertLessEqual(max(map(len, text.splitlines())), shown)
+            self.assertGreater(max(map(len, text.splitlines())), min(shown, 110) - 10, "the room is used")
+            self.assertEqual(bool(senders.search(text)), shown >= 120)
         p = self.top(w, term="dumb")
         self.assertEqual(p.end(20), 0)
         self.assertNotIn("\x1b", p.screen)
