@@ -102,6 +102,8 @@ struct Daemon {
     std::function<void(const std::vector<queue::DestinationDue>&)> on_revised;
     // One JSON object with the daemon's own figures, shown as "daemon" in GET /v1/status. Optional.
     std::function<std::string()> status;
+    // Writes to the queue's disk, and answers why mail could not be stored there now; empty: it could. Optional.
+    std::function<void(UniqueFunction<void(std::string)>)> try_disk;
     // The daemon's figures for GET /metrics, which adds the store's. Optional.
     std::function<std::vector<Metric>()> metrics;
     // Reads the configuration again; the error says why the old one was kept. Without it POST /v1/reload

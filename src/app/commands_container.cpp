@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "admin/client.hpp"
@@ -45,6 +46,11 @@ Result<json::object> told(const std::string& socket, const std::string& target) 
 }
 
 int healthcheck(const HealthCommand& command) {
+    const auto most = command.max_age.empty() ? std::optional<Duration>() : toml::parse_duration(command.max_age);
+    if (!command.max_age.empty() && !most) {
+        complain("--max-age is " + command.max_age + "; allowed: a duration such as \"30m\" or \"6h\"");
+        return exit_code::kUsage;
+    }
     const std::string socket = command.socket.empty() ? config::load(command.config_path).config.admin.socket : command.socket;
     const auto health = told(socket, "/v1/health");
     if (!health) return unhealthy(health.error().what);
@@ -53,17 +59,14 @@ int healthcheck(const HealthCommand& command) {
         const json::value* why = health->if_contains("error");
         return unhealthy(why != nullptr && why->is_string() ? std::string(why->as_string()) : "mail cannot be stored");
     }
-    if (!command.max_age.empty()) {
-        const auto most = toml::parse_duration(command.max_age);
-        if (!most) {
-            complain("--max-age is " + command.max_age + "; allowed: a duration such as \"30m\" or \"6h\"");
-            return exit_code::kUsage;
-        }
+    if (most) {
         const auto status = told(socket, "/v1/status");
         if (!status) return unhealthy(status.error().what);
-        const json::value* oldest = status->if_contains("oldest_seconds");
-        if (oldest != nullptr && oldest->is_int64() && std::chrono::seconds(oldest->as_int64()) > *most)
-            return unhealthy(fmt::format("the oldest message waits for {} s; `posthorn queue` and `posthorn doctor` say why", oldest->as_int64()));
+        const json::value* daemon = status->if_contains("daemon");
+        const json::value* oldest = daemon != nullptr && daemon->is_object() ? daemon->as_object().if_contains("oldest_seconds") : nullptr;
+        if (oldest == nullptr || !oldest->is_int64()) return unhealthy("the daemon does not say how old its oldest message is; is it of another version?");
+        if (std::chrono::seconds(oldest->as_int64()) > *most)
+            return unhealthy(fmt::format("the oldest message waits for {} s; `posthorn queue list` and `posthorn doctor` say why", oldest->as_int64()));
     }
     print("healthy\n");
     return exit_code::kOk;

@@ -23,6 +23,7 @@ admin::Daemon Daemon::lend() {
     lent.on_suppressed = [this](std::vector<queue::Suppression> entries) { agent_->on_suppressed(std::move(entries)); };
     lent.on_unsuppressed = [this](const std::vector<std::string>& addresses) { agent_->on_unsuppressed(addresses); };
     lent.status = [this] { return status_json(); };
+    lent.try_disk = [this](UniqueFunction<void(std::string)> done) { vitals_->try_disk(plan_.config.queue.min_free_space, std::move(done)); };
     lent.metrics = [this] { return metrics(); };
     lent.reload = [this] { return reload(); };
     lent.config = [this] { return config::show(plan_.config); };

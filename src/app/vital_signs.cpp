@@ -2,18 +2,25 @@
 #include "app/vital_signs.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
+
+#include "base/descriptor.hpp"
 
 namespace posthorn::app {
 namespace {
@@ -81,6 +88,27 @@ void add_process(std::vector<Metric>& all) {
     all.emplace_back("process_threads", gauge, "Threads.", word(stat, kStatThreads));
 }
 
+constexpr std::size_t kTriedOctets = 4096;
+
+// Why mail could not be stored in the directory now; empty: it could.
+std::string disk_fault(const std::string& directory, std::uint64_t min_free_space) {
+    struct statvfs space {};
+    if (::statvfs(directory.c_str(), &space) == 0 && std::uint64_t{space.f_bavail} * space.f_frsize < min_free_space)
+        return fmt::format("less than queue.min_free_space ({} octets) is free in {}", min_free_space, directory);
+    const std::string path = directory + "/.write-test";
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const std::string octets(kTriedOctets, '\0');
+    bool works = static_cast<bool>(file);
+    for (std::size_t left = octets.size(); works && left > 0;) {
+        const ssize_t count = ::write(file.get(), octets.data(), left);
+        works = count >= 0 || errno == EINTR;
+        left -= static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+    }
+    std::string fault = works && ::fdatasync(file.get()) == 0 ? std::string() : fmt::format("cannot write in {}: {}", directory, std::strerror(errno));
+    ::unlink(path.c_str());
+    return fault;
+}
+
 }  // namespace
 
 struct VitalSigns::Seen {
@@ -88,6 +116,7 @@ struct VitalSigns::Seen {
     std::optional<struct statvfs> disk;
     bool looking_at_disk = false;
     bool counting = false;
+    std::vector<UniqueFunction<void(std::string)>> asked;   // by try_disk(); not empty: a try is under way
 };
 
 VitalSigns::VitalSigns(net::asio::io_context& home, net::asio::thread_pool& disk, queue::QueueStore& store, std::string queue_directory)
@@ -127,6 +156,17 @@ void VitalSigns::look() {
             });
         });
     }
+}
+
+void VitalSigns::try_disk(std::uint64_t min_free_space, UniqueFunction<void(std::string)> done) {
+    seen_->asked.push_back(std::move(done));
+    if (seen_->asked.size() > 1) return;
+    net::asio::post(disk_, [&home = home_, seen = seen_, directory = directory_, min_free_space]() mutable {
+        std::string fault = disk_fault(directory, min_free_space);
+        net::asio::post(home, [seen = std::move(seen), fault = std::move(fault)] {
+            for (auto& asked : std::exchange(seen->asked, {})) asked(fault);
+        });
+    });
 }
 
 std::vector<Metric> VitalSigns::metrics() const {

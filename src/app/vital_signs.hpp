@@ -9,6 +9,7 @@
 
 #include "base/histogram.hpp"
 #include "base/metric.hpp"
+#include "base/unique_function.hpp"
 #include "net/asio.hpp"
 #include "queue/store.hpp"
 
@@ -27,6 +28,10 @@ public:
 
     void start();
     void stop();
+    // Writes to the disk and takes it away again; done() is called on the home shard with why mail could not be stored there now (too
+    // little is free, what was written did not arrive), or with nothing. Who asks during a try has its answer.
+    void try_disk(std::uint64_t min_free_space, UniqueFunction<void(std::string)> done);
+
     // A timer of the home shard was so late: that long everybody else there waited, too.
     void late_by(std::chrono::nanoseconds delay) { lateness_.observe(delay); }
 

@@ -6,10 +6,11 @@ tests of the queue with a VFS that fails at every single call.
 """
 
 import resource
+import subprocess
 import time
 
 from posthorn_test import world
-from posthorn_test.daemon import simple_message
+from posthorn_test.daemon import program, simple_message
 
 QUICK = {"retry": {"first": "100ms", "max": "200ms", "jitter": 0.0}}
 
@@ -58,6 +59,44 @@ class DiskTrouble(world.WorldTest):
         w.daemon.stop()
         w.daemon.start()
         self.assertEqual(w.daemon.queue_ids(), [])
+
+    def health(self, daemon, *options):
+        """(exit code, what it says) of the health check."""
+        run = subprocess.run([program(), "healthcheck", *options, "--config", str(daemon.config_file)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, timeout=60)
+        return run.returncode, run.stdout
+
+    def test_the_health_check_finds_it_before_there_is_mail(self):
+        """DO-12: nobody has sent anything, so the queue itself has noticed nothing."""
+        w = self.world()
+        self.assertEqual(self.health(w.daemon), (0, "healthy\n"))
+        limit(w.daemon, 1)
+        code, said = self.health(w.daemon)
+        self.assertEqual(code, 1)
+        self.assertRegex(said, f"unhealthy: cannot write in {w.daemon.directory}/queue: File too large")
+        limit(w.daemon, resource.RLIM_INFINITY)
+        self.assertEqual(self.health(w.daemon), (0, "healthy\n"))
+        self.assertEqual(list((w.daemon.directory / "queue").glob(".write-test")), [])
+
+    def test_the_health_check_on_a_disk_that_is_nearly_full(self):
+        """Where mail is answered 452 for queue.min_free_space."""
+        w = self.world(changes={"queue": {"min_free_space": "1000GiB"}})
+        self.assertEqual(self.submit(w.daemon, "refused@dest.test").code, 452)
+        code, said = self.health(w.daemon)
+        self.assertEqual(code, 1)
+        self.assertIn("unhealthy: less than queue.min_free_space", said)
+
+    def test_the_health_check_minds_the_oldest_message_where_it_is_asked_to(self):
+        w = self.world(changes={"retry": {"first": "1h"}})
+        w.sink.rule("rcpt", "451 4.3.0 later", recipient="waiting")
+        w.daemon.send("waiting@dest.test")
+        self.assertEqual(self.health(w.daemon, "--max-age", "1h"), (0, "healthy\n"))
+        deadline = time.monotonic() + 60       # the age is looked at every five seconds
+        while (found := self.health(w.daemon, "--max-age", "1s"))[0] == 0 and time.monotonic() < deadline:
+            pass
+        self.assertEqual(found[0], 1)
+        self.assertRegex(found[1], r"unhealthy: the oldest message waits for \d+ s")
+        self.assertEqual(self.health(w.daemon, "--max-age", "soon")[0], 64)
 
     def test_delivery_pauses(self):
         """What is due while outcomes cannot be recorded is not tried: its delivery could only be repeated later."""
