@@ -1,6 +1,7 @@
 // HTTP/1.1 by Boost.Beast's parser: octets to requests, answers to octets.
 #include "admin/http.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <boost/beast/core/string.hpp>
@@ -159,10 +160,11 @@ constexpr std::string_view kSafety =
 
 }  // namespace
 
-std::string to_wire(const Answer& answer, bool keep_alive, bool chunks, bool head) {
+std::string to_wire(const Answer& answer, TimePoint now, bool keep_alive, bool chunks, bool head) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(answer.status));
     const bool has_body = answer.status != 204 && answer.status != 304;  // RFC 9110 s15.3.5, s15.4.5
-    std::string out = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, std::string_view(reason.data(), reason.size()));
+    std::string out = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", answer.status,
+                                  std::string_view(reason.data(), reason.size()), fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
     if (has_body) out += fmt::format("Content-Type: {}\r\n", answer.content_type);
     out += fmt::format("Cache-Control: {}\r\n{}", answer.cache_control, kSafety);
     if (answer.more) {

@@ -97,8 +97,9 @@ private:
 };
 
 // The answer with its status line and fields; of one with `more` only its first piece. In chunks (RFC 9112 s7.1), or without
-// any length, for clients of HTTP/1.0, whose answer ends with the connection. `head`: of a HEAD request, without the body.
-[[nodiscard]] std::string to_wire(const Answer& answer, bool keep_alive, bool chunks = true, bool head = false);
+// any length, for clients of HTTP/1.0, whose answer ends with the connection. `head`: of a HEAD request, without the body. `now` is its Date
+// (RFC 9110 s6.6.1), by which the dashboard tells how long ago something was, whatever the browser's clock says.
+[[nodiscard]] std::string to_wire(const Answer& answer, TimePoint now, bool keep_alive, bool chunks = true, bool head = false);
 // A further piece; `last`: the end of the whole.
 [[nodiscard]] std::string piece_to_wire(std::string_view piece, bool last, bool chunks);
 

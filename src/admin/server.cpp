@@ -209,7 +209,7 @@ net::awaitable<Answer> AdminServer::State::answer_of(std::shared_ptr<State> self
         static_cast<void>(waited);
     }
     session->waiting = false;
-    Answer answer = failure(504, "the queue did not answer in time; its disk may be slow or stuck");
+    Answer answer = failure(504, "no answer came in time: the queue's disk or a DNS server may be slow or stuck, or other examinations come first; try again");
     if (session->answer) {
         answer = std::move(*session->answer);
     }
@@ -227,7 +227,7 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
     const ServerBounds& bounds = self->bounds;
     if (session->turned_away) {
         const Answer full = plain_text(503, "too many are asking at the same time; try again in a moment");
-        co_await write(self, session, to_wire(full, false));
+        co_await write(self, session, to_wire(full, wall_now(), false));
         co_return;
     }
     RequestReader reader(bounds.header_octets, bounds.body_octets);
@@ -292,7 +292,7 @@ net::awaitable<void> AdminServer::State::serve(std::shared_ptr<State> self, Sess
         }
         if (head) answer.more = nullptr;
         if (answer.more && !chunks) keep_alive = false;  // the connection's end is the answer's
-        std::string wire = to_wire(answer, keep_alive, chunks, head);
+        std::string wire = to_wire(answer, wall_now(), keep_alive, chunks, head);
         bool written = co_await write(self, session, std::move(wire));
         while (written && answer.more) {
             UniqueFunction<void(Respond)> rest = std::move(answer.more);

@@ -345,6 +345,11 @@ TEST_F(AdminTest, ConnectionIsKeptForMoreRequestsAlsoWhenTheyComeAtOnce) {
     EXPECT_EQ(answers, 3U);
 }
 
+TEST(Wire, EachAnswerHasItsDate) {   // RFC 9110 s6.6.1, s5.6.7: the dashboard reckons by it
+    const std::string wire = to_wire(failure(404, "no"), kNow + std::chrono::hours(8) + seconds(9), true);
+    EXPECT_NE(wire.find("\r\nDate: Sat, 21 Nov 2026 08:00:09 GMT\r\n"), std::string::npos) << wire;
+}
+
 TEST_F(AdminTest, WhatIsTooLargeOrNoHttpIsRefused) {
     start();
     EXPECT_EQ(talk("GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n").substr(0, 12),
