@@ -28,11 +28,13 @@ export function showLogin(place, arrived, words) {
     h(
       'p',
       {id: 'token-help', class: 'quiet'},
-      'The token is what ',
+      'The token stands at ',
       h('code', {}, 'admin.token'),
-      ' or ',
+      ' in the configuration of this server, or in the file at ',
+      h('code', {}, 'admin.token_file'),
+      '. That of ',
       h('code', {}, 'admin.read_only_token'),
-      ' in the configuration of this server says, or the file that it names.',
+      ' lets you look and change nothing.',
     ),
   );
   place.replaceChildren(h('main', {id: 'main', class: 'login-page', tabindex: '-1'}, form));
