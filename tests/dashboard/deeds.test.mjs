@@ -275,6 +275,18 @@ test('another site’s page changes nothing with this browser’s session', asyn
   await done(page, /403/);
 });
 
+test('whose clock is three hours behind sees times as they are', async () => {
+  const page = await logIn(TOKEN, {clock: Date.now() - 3 * 3600e3});
+  await putOff(page, 'clock@yahoo.com');
+  await page.locator('.facts').getByText(/^(now|\d+ s ago)$/).waitFor(); // taken in
+  await page.getByText(/^Next try in (1 h|59 min)/).waitFor();
+  await page.getByRole('button', {name: 'Delete'}).click();
+  await page.getByRole('dialog').getByRole('button', {name: 'Delete'}).click();
+  await noted(page, 'Deleted: 1 recipient');
+  await world('accept', {provider: 'yahoo'});
+  await done(page);
+});
+
 test('by keyboard alone: skip link, login, a message held and released', async () => {
   await world('refuse', {provider: 'yahoo', reply: LATER});
   await world('send', {to: 'keys@yahoo.com'});
