@@ -202,7 +202,7 @@ void Daemon::wait_for_signal() {
     signals_->async_wait([this](const net::error_code& error, int number) {
         if (error) return;
         if (number == SIGHUP) {
-            if (!stopping_) reload_and_log();
+            reload_and_log();
         } else {
             begin_shutdown();
         }
@@ -217,6 +217,7 @@ void Daemon::reload_and_log() {
 }
 
 Result<void> Daemon::reload() {
+    if (stopping_) return Error{"the daemon is ending; the next one reads the configuration when it starts"};
     const ReloadNotice notice;
     config::Loaded loaded = config::load(config_path_);
     if (!loaded.mistakes.empty()) {
@@ -260,6 +261,8 @@ Result<void> Daemon::reload() {
     running.admin.socket_mode = plan_.config.admin.socket_mode;
     running.admin.listen = plan_.config.admin.listen;
     running.admin.operators = plan_.config.admin.operators;
+    running.state_directory = plan_.config.state_directory;
+    running.sandbox = plan_.config.sandbox;
     plan_ = std::move(plan);
     plan_.config = std::move(running);
     serve_spools();

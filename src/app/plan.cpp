@@ -326,6 +326,8 @@ std::vector<std::string> needs_restart(const config::Config& running, const conf
         running.admin.listen != wanted.admin.listen || running.admin.operators != wanted.admin.operators) {
         differences.emplace_back("admin");
     }
+    if (running.state_directory != wanted.state_directory) differences.emplace_back("state_directory");
+    if (running.sandbox != wanted.sandbox) differences.emplace_back("sandbox");
     return differences;
 }
 

@@ -117,8 +117,6 @@ void add_homes(Places& places) {
             places.add(Access::read, home);
     }
     ::endpwent();
-    // Of users who are yet to come.
-    if (::access("/home", F_OK) == 0) places.add(Access::read, "/home");
 }
 
 // :include:/path in the alias file, wherever it stands there: a mention too many opens a directory that root named.
@@ -139,6 +137,25 @@ void add_programs(Places& places, const std::vector<std::string>& command) {
         if (::access(directory, F_OK) == 0) places.add(Access::run, directory);
     }
     places.add_directory_of(Access::run, command.front());
+}
+
+// What settings name. The rest is the machine's, and must not make a reload fail when it changes: a new user, a name service's directory.
+Places places_of_settings(const config::Config& config, const std::string& config_path) {
+    Places places;
+    for (const OwnDirectory& directory : own_directories(config)) places.add(Access::write, directory.path);
+    for (const NamedFile& file : named_files(config, config_path)) {
+        std::error_code failed;
+        places.add_directory_of(Access::read, file.path);
+        const fs::path real = fs::canonical(file.path, failed);   // certbot's live/ leads to archive/
+        if (!failed) places.add_directory_of(Access::read, real.string());
+    }
+    // With the homes of users who are yet to come.
+    if (config.intake.local.forward_files && ::access("/home", F_OK) == 0) places.add(Access::read, "/home");
+    add_included_lists(places, config.intake.local.aliases_file);
+    if (!config.events.alarm.command.empty()) add_programs(places, config.events.alarm.command);
+    for (const std::string& path : config.sandbox.read_paths) places.add(Access::read, path);
+    for (const std::string& path : config.sandbox.write_paths) places.add(Access::write, path);
+    return places;
 }
 
 }  // namespace
@@ -182,20 +199,9 @@ Result<std::vector<net::BoundSocket>> bind_privileged_ports(const config::Config
 }
 
 Places places_of(const config::Config& config, const std::string& config_path) {
-    Places places;
+    Places places = places_of_settings(config, config_path);
     add_system(places);
-    for (const OwnDirectory& directory : own_directories(config)) places.add(Access::write, directory.path);
-    for (const NamedFile& file : named_files(config, config_path)) {
-        std::error_code failed;
-        places.add_directory_of(Access::read, file.path);
-        const fs::path real = fs::canonical(file.path, failed);   // certbot's live/ leads to archive/
-        if (!failed) places.add_directory_of(Access::read, real.string());
-    }
     if (config.intake.local.forward_files) add_homes(places);
-    add_included_lists(places, config.intake.local.aliases_file);
-    if (!config.events.alarm.command.empty()) add_programs(places, config.events.alarm.command);
-    for (const std::string& path : config.sandbox.read_paths) places.add(Access::read, path);
-    for (const std::string& path : config.sandbox.write_paths) places.add(Access::write, path);
     return places;
 }
 
@@ -258,7 +264,7 @@ std::string beyond_sandbox(const Confined& confined, const config::Config& wante
     if (confined.in_force.system_calls != 0 && !confined.programs && !wanted.events.alarm.command.empty()) add("alarm.command");
     if (confined.in_force.landlock != 0) {
         // As at the start: what does not exist is granted by what is above it.
-        const Places needed = places_of(wanted, config_path).resolved();
+        const Places needed = places_of_settings(wanted, config_path).resolved();
         for (const sandbox::Place& place : needed.all()) {
             if (!confined.in_force.places.covers(place.access, place.path))
                 add(fmt::format("{} {}", place.access == Access::read ? "reading" : place.access == Access::run ? "running programs in" : "writing to", place.path));

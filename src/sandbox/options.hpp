@@ -17,6 +17,8 @@ struct SandboxOptions {
     std::vector<std::string> read_paths;     // whole paths, beyond those that other settings name
     std::vector<std::string> write_paths;    // the same, to change
     std::vector<std::string> system_calls;   // names, beyond those of system_calls.cpp
+
+    friend bool operator==(const SandboxOptions&, const SandboxOptions&) = default;
 };
 
 }  // namespace posthorn::sandbox

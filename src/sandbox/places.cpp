@@ -41,7 +41,9 @@ void Places::add(Access access, std::string_view path) {
 }
 
 void Places::add_directory_of(Access access, std::string_view file) {
-    if (!file.empty()) add(access, fs::path(plain(file)).parent_path().string());
+    if (file.empty()) return;
+    const std::string whole = plain(file), directory = fs::path(whole).parent_path().string();
+    add(access, directory == "/" ? whole : directory);
 }
 
 bool Places::covers(Access access, std::string_view path) const {

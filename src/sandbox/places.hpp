@@ -22,7 +22,8 @@ class Places {
 public:
     // Adds a directory, or a file that is never replaced (a device).
     void add(Access access, std::string_view path);
-    // Adds the directory of a file, since whoever changes a file replaces it. Empty path: nothing.
+    // Adds the directory of a file, since whoever changes a file replaces it; but "/" would be everything: there the file alone. Empty path:
+    // nothing.
     void add_directory_of(Access access, std::string_view file);
 
     // Whether all this access is granted there: write and run include read.

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from posthorn_test import certs, world
+from posthorn_test import certs, machine, world
 from posthorn_test.smtp import Client
 from posthorn_test.daemon import READY, loopback_address, program
 
@@ -315,6 +315,28 @@ class Sandbox(world.WorldTest):
         self.assertIn(str(elsewhere), self.checked()["read"])
         d.reload()
         d.wait_for_log(r"\breloaded\b")
+
+    def test_a_reload_says_that_the_sandbox_itself_is_made_at_the_start(self):
+        d = self.begin()
+        d.tables["sandbox"] = {**d.tables.get("sandbox", {}), "system_calls": ["keyctl"]}
+        d.write_config()
+        for _ in range(2):   # each time, until it is restarted
+            d.command("reload")
+        d.wait_for_log(r"setting=sandbox .*needs a restart", 2)
+
+    @unittest.skipUnless(machine.possible(), "a machine of its own takes root and the right to mount")
+    def test_what_comes_to_the_machine_later_is_no_matter_of_a_reload(self):
+        """A name service that is installed, a user who lives elsewhere: no setting names them, and each reload failed until a restart."""
+        m = machine.Machine()
+        self.addCleanup(m.stop)
+        self.w = world.World(machine=m)
+        self.d = self.w.daemon
+        self.addCleanup(self.end)
+        self.d.start()
+        m.run(["mkdir", "/run/nscd", "/run/blog"])
+        m.run(["sh", "-c", "echo blog:x:10050:10050::/run/blog:/bin/sh >>/etc/passwd"])
+        self.d.command("reload")
+        self.deliver()
 
     def test_a_path_for_later_can_be_granted_ahead(self):
         elsewhere = self.directory()

@@ -120,6 +120,24 @@ class ServiceManagerTest(WorldTest):
         self.assertIn("no_such_setting", failed.stderr)
         self.assertIn("keeps its old configuration", failed.stderr)
 
+    def test_none_reloads_a_daemon_that_ends(self):
+        """It would begin anew what has ended, and tell systemd READY=1 behind STOPPING=1."""
+        w = self.world(environment={"NOTIFY_SOCKET": self.manager.path})
+        rule = w.sink.rule("dot", delay=60.0)
+        w.daemon.send("bob@dest.test")
+        w.daemon.wait_for_log("attempt ")
+        w.daemon.process.send_signal(signal.SIGTERM)   # waits for the delivery
+        self.manager.wait_for(lambda s: s.get("STOPPING") == "1")
+        refused = w.daemon.command("reload", check=False)
+        self.assertEqual(refused.returncode, 78, refused.stdout)
+        self.assertIn("the daemon is ending", refused.stderr)
+        w.daemon.reload()
+        w.daemon.wait_for_log("reload_failed.*the daemon is ending")
+        w.daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(w.daemon.process.wait(20), 0)
+        self.assertFalse({"READY", "RELOADING"} & {name for state in self.manager.silence(0.05) for name in state})
+        w.sink.forget(rule)
+
     def test_ports_that_are_open_already_are_taken(self):
         world = World()
         daemon = world.daemon

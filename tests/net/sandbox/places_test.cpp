@@ -40,6 +40,14 @@ TEST(Places, TakeTheDirectoryOfAFileAndNoRelativePath) {
     EXPECT_EQ(places.all().front().path, "/srv/keys");
 }
 
+TEST(Places, AFileInTheRootIsGrantedAlone) {
+    Places places;
+    places.add_directory_of(Access::read, "/token");
+    EXPECT_TRUE(places.covers(Access::read, "/token"));
+    EXPECT_FALSE(places.covers(Access::read, "/root"));
+    EXPECT_FALSE(places.covers(Access::read, "/"));
+}
+
 TEST(Places, TheRootIsEverything) {
     Places places;
     places.add(Access::read, "/");
