@@ -85,7 +85,8 @@ void ExaminationDesk::ended(const Question& question, admin::Examined answer) {
     waiting_.pop_front();
     if (answer.status == 200) {
         if (question.first == Kind::doctor) remember(question.second, answer.body);
-        if (kept_.size() >= kMostKept) kept_.erase(kept_.begin());
+        if (kept_.size() >= kMostKept)
+            kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) { return a.second.at < b.second.at; }));
         Kept& kept = kept_[question];
         kept.at = std::chrono::steady_clock::now();
         kept.answer = answer;
