@@ -38,6 +38,12 @@ async function done(page, allowed = /^$/) {
 const see = (page, view) => page.getByRole('navigation', {name: 'Views'}).getByRole('link', {name: view}).click();
 const noted = (page, words) => page.locator('#notes').getByText(words).waitFor();
 const waiting = async () => (await world('queue')).ids;
+// Mail that has arrived is in the queue until that is on disk.
+async function waitingBecomes(number) {
+  for (const end = Date.now() + 30000; (await waiting()).length !== number && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal((await waiting()).length, number);
+}
 
 // A message that yahoo puts off, and its page.
 async function putOff(page, to) {
@@ -204,7 +210,7 @@ test('a provider suspended by a person, and resumed', async () => {
   await world('send', {to: 'held@yahoo.com'});
   await world('send', {to: 'passes@dest.test'});
   await world('arrived', {provider: 'other', to: 'passes@dest.test'});
-  assert.equal((await waiting()).length, 1);
+  await waitingBecomes(1);
   await see(page, 'Overview');
   await page.getByRole('heading', {name: 'Some mail is held back'}).waitFor();
   await page.getByRole('button', {name: 'Resume'}).click();
