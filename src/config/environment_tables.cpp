@@ -118,9 +118,10 @@ private:
         const auto names = said(kListeners);
         if (!names && !alone) return;
         std::vector<ListenerOptions> chosen;
-        for (const std::string& name :
-             names ? words_of(names->text, kBlanksAndCommas) : std::vector<std::string>{"internal"}) {
-            if (name == "none" && chosen.empty()) continue;  // sockets only
+        const std::vector<std::string> words =
+            names ? words_of(names->text, kBlanksAndCommas) : std::vector<std::string>{"internal"};
+        for (const std::string& name : words) {
+            if (name == "none" && words.size() == 1) continue;  // sockets only
             const auto preset = std::find_if(kPresets.begin(), kPresets.end(),
                                              [&](const Preset& one) { return one.name == name; });
             if (preset == kPresets.end()) {
@@ -129,7 +130,7 @@ private:
                     "has " + quote(name) +
                         "; allowed: \"internal\" (port 2525, for submission.trusted_networks), "
                         "\"submission\" (2587, "
-                        "STARTTLS and a login), \"submissions\" (2465, TLS and a login), or \"none\"");
+                        "STARTTLS and a login), \"submissions\" (2465, TLS and a login), or \"none\" alone");
                 return;
             }
             ListenerOptions listener;

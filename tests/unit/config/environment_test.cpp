@@ -106,6 +106,9 @@ TEST(Environment, ListenersByTheirNames) {
     EXPECT_TRUE(
         slips[0].starts_with("environment variable POSTHORN_LISTENERS: has \"smtp\"; allowed: \"internal\""))
         << slips[0];
+    const auto both = mistakes_of(parse_environment(with({{"POSTHORN_LISTENERS", "none internal"}})));
+    ASSERT_EQ(both.size(), 1U) << "no port is opened beside a none";
+    EXPECT_TRUE(both[0].starts_with("environment variable POSTHORN_LISTENERS: has \"none\"; allowed: ")) << both[0];
 }
 
 // DO-9: one directory each, so that what is mounted into a container says which site it is.
