@@ -67,7 +67,7 @@ class DiskTrouble(world.WorldTest):
         return run.returncode, run.stdout
 
     def test_the_health_check_finds_it_before_there_is_mail(self):
-        """DO-12: nobody has sent anything, so the queue itself has noticed nothing."""
+        """DO-21: nobody has sent anything, so the queue itself has noticed nothing."""
         w = self.world()
         self.assertEqual(self.health(w.daemon), (0, "healthy\n"))
         limit(w.daemon, 1)
