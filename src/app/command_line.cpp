@@ -22,9 +22,25 @@ CLI::Option* add_config_option(CLI::App& command, std::string& path) {
 namespace {
 std::string* kept_complaints = nullptr;
 
+// Peers' words, the names of files and of domains come through here: whatever a command forgot to make safe moves no cursor, gives no order to
+// a terminal and turns no direction of writing. What is safe already stays as it is. Lines and tabs stay.
+std::string harmless(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = text::safe_utf8_length(text, at);
+        const bool shown = length > 1 || (length == 1 && (!text::is_control(text[at]) || text[at] == '\n' || text[at] == '\t'));
+        if (shown) out += text.substr(at, length);
+        else out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+        at += shown ? length : 1;
+    }
+    return out;
+}
+
 // fmt::print(stderr) throws where nobody reads standard error any more (`posthorn queue list 2>&1 | head`), and the exit code would be lost.
-void say(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
+void say(std::string_view text) {
+    const std::string out = harmless(text);
+    std::fwrite(out.data(), 1, out.size(), stderr);
 }
 }  // namespace
 
@@ -50,7 +66,8 @@ void complain(std::string_view text) {
 }
 
 void print(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    const std::string out = harmless(text);
+    std::fwrite(out.data(), 1, out.size(), stdout);
 }
 
 void print_json(std::string_view json) {

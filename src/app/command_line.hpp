@@ -58,7 +58,7 @@ void add_container_commands(CLI::App& app, Action& action);  // healthcheck, ins
 // --config, else POSTHORN_CONFIG, else /etc/posthorn/posthorn.toml.
 CLI::Option* add_config_option(CLI::App& command, std::string& path);
 
-// "posthorn: TEXT" on standard error.
+// "posthorn: TEXT" on standard error. What could fool a terminal, here and in print(), is escaped.
 void complain(std::string_view text);
 // While it lives complaints are kept instead, for who has the whole screen and shows them there. One at a time.
 class KeptComplaints {

@@ -9,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <random>
@@ -290,6 +291,18 @@ Result<std::vector<Finding>> findings_elsewhere(doctor::Orders orders, const dns
     return findings;
 }
 
+// The report's own colours as they are, the rest as all commands print.
+void print_coloured(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t colour = text.find("\x1b["), end = text.find_first_not_of("0123456789;", colour + 2);
+        const bool found = colour != std::string_view::npos && end != std::string_view::npos && text[end] == 'm';
+        print(text.substr(0, found ? colour : text.size()));
+        if (!found) return;
+        std::fwrite(text.data() + colour, 1, end + 1 - colour, stdout);
+        text.remove_prefix(end + 1);
+    }
+}
+
 bool doctor_wants_colour() {
     const char* const no = std::getenv("NO_COLOR");
     const char* const terminal = std::getenv("TERM");
@@ -349,7 +362,10 @@ int run_doctor(const DoctorOptions& options) {
     } else {
         doctor::TextOptions how;
         how.colour = doctor_wants_colour();
-        print(doctor::to_text(*report, how));
+        if (how.colour)
+            print_coloured(doctor::to_text(*report, how));
+        else
+            print(doctor::to_text(*report, how));
     }
     return code;
 }

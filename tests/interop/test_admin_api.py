@@ -494,6 +494,16 @@ class CommandLine(AdminTest):
         self.assertIn(r"\u009b31m\u202etxt.exe\u202c\u007f", shown)
         self.assertIn(said, json.loads(shown)["recipients"][0]["reply"])
 
+    def test_nor_does_it_as_text(self):
+        """By whatever command: what is printed passes one place (here a list that prints a reply as it is)."""
+        w = self.world()
+        w.sink.rule("rcpt", "550 5.1.1 \x1b]0;title\x07 no \x9b31m\u202esuch user")
+        id = w.daemon.send("gone@dest.test").split()[-1]
+        w.daemon.wait_for_log(f"failed .*id={id}")
+        told = w.daemon.wait_for_output("gone@dest.test", "suppression", "list")
+        self.assertIn(r"\x1b]0;title\x07 no \xc2\x9b31m\xe2\x80\xaesuch user", told)
+        self.assertTrue(told.isprintable() or set(told) - set(map(chr, range(32, 127))) == {"\n"}, repr(told))
+
     def test_by_environment(self):
         door = self.door()
         file = self.w.daemon.directory / "token"
