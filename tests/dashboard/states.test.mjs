@@ -71,6 +71,8 @@ for (const dark of [false, true])
           await accessible(page, view);
           const width = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
           assert.ok(width[0] <= width[1], `${view} is ${width[0]} wide in a window of ${width[1]}`);
+          if (view === 'providers')
+            assert.ok(await page.locator('.scroll').evaluate((table) => table.scrollWidth <= table.clientWidth), 'what failed is seen at once');
         }
       });
     });
@@ -79,6 +81,7 @@ test('50 domains: found by a few letters, each with its state', async () => {
   await staged({hash: 'domains', answers: {'GET v1/domains': {domains: domains(50)}, 'GET v1/doctor': REPORT_WELL}}, async (page) => {
     const list = page.getByRole('navigation', {name: 'Domains'});
     await page.getByRole('heading', {name: 'DNS records'}).waitFor();
+    await page.getByText(/^Looked at (now|.* ago)$/).waitFor(); // an answer may be a minute old
     assert.equal(await list.getByRole('listitem').count(), 50);
     await page.getByLabel('Search domains').pressSequentially('hotel');
     assert.equal(await list.getByRole('listitem').count(), 7); // six of that name, and the one that is shown
@@ -415,6 +418,7 @@ test('read-only: what would change something says why it does not', async () => 
     },
     async (page) => {
       await page.getByText('Read-only: you logged in with the read-only token').waitFor();
+      await page.getByText('Next try in 7 min: DNS is looked at again then; given up in 2 d 22 h').waitFor(); // he sees everything
       const button = page.getByRole('button', {name: 'Try now'});
       assert.equal(await button.getAttribute('aria-disabled'), 'true');
       await button.click({force: true});

@@ -98,7 +98,7 @@ function frame() {
     id: 'why-field',
     type: 'search',
     name: 'what',
-    placeholder: 'Why? Queue id, address, domain',
+    placeholder: 'Why? Id, address or domain',
     autocomplete: 'off',
     spellcheck: 'false',
     'aria-label': 'Ask why: a queue id, a recipient, a domain or a provider',

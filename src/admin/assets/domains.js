@@ -3,7 +3,7 @@ import {get} from './api.js';
 import {copyButton, empty, loading, trouble} from './dialog.js';
 import {h, show} from './dom.js';
 import {icon} from './icons.js';
-import {count, providerName, span, VERDICTS} from './words.js';
+import {count, providerName, span, VERDICTS, when} from './words.js';
 
 const RECORDS = {
   present: ['good', 'check', 'is there'],
@@ -14,7 +14,7 @@ const RECORDS = {
 const SEARCH_FROM = 9; // domains
 
 export function domainsView(context) {
-  const {place, words, link, title} = context;
+  const {place, words, link, title, refresh} = context;
   let domains = null;
   let chosen = words[0] || '';
   let report = null;
@@ -48,6 +48,7 @@ export function domainsView(context) {
     if (left || domain !== chosen) return;
     working = '';
     draw();
+    refresh(); // of when it was looked at
   }
 
   // Others may be examined just now: then again, a few times.
@@ -64,12 +65,20 @@ export function domainsView(context) {
 
   function draw() {
     if (left || !domains) return;
+    const examined = report && domains.find((one) => one.name === chosen)?.examined_at;
     show(
       place,
       h(
         'div',
         {class: 'view-head', key: 'head'},
-        h('div', {}, h('h1', {}, 'Deliverability'), h('p', {class: 'quiet'}, 'What receivers judge your mail by, and what to publish')),
+        h(
+          'div',
+          {},
+          h('h1', {}, 'Deliverability'),
+          h('p', {class: 'quiet'}, 'What receivers judge your mail by, and what to publish'),
+          // A finding is told again for a minute: who looks again sooner sees why nothing has changed.
+          examined ? h('p', {class: 'quiet'}, 'Looked at ', when(examined)) : null,
+        ),
         domains.length
           ? h(
               'div',

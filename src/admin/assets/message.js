@@ -188,7 +188,14 @@ function recipientPanel(one, link, said = '') {
           'p',
           {class: 'next'},
           icon('clock'),
-          h('span', {}, h('strong', {}, 'Next try '), one.next.at ? [due(one.next.at), ': '] : '', one.next.words),
+          h(
+            'span',
+            {},
+            h('strong', {}, 'Next try '),
+            one.next.at ? [due(one.next.at), ': '] : '',
+            one.next.words,
+            one.given_up ? ['; given up ', when(one.given_up)] : '', // sooner than the message itself
+          ),
         )
       : null,
     last.advice ? h('p', {class: 'advice'}, icon('go'), h('span', {}, last.advice)) : null,
