@@ -135,7 +135,8 @@ Result<std::optional<TarHeader>> ArchiveReader::next() {
     }
     std::array<char, kTarBlock> block{};
     if (const Result<void> got = read(block.data(), block.size()); !got) {
-        return members_.empty() ? Error{"this is no backup of Posthorn's: it is empty or too short"} : got.error();
+        const bool ended = got.error().what == kCutOff;   // else it could not be read
+        return members_.empty() && ended ? Error{"this is no backup of Posthorn's: it is empty or too short"} : got.error();
     }
     const std::string_view octets(block.data(), block.size());
     auto header = read_tar_block(octets);

@@ -105,8 +105,10 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& database, const std::
                                         const std::function<void()>& before_reading) {
     auto state = std::make_unique<State>();
     state->original = database;
-    if (::access(database.c_str(), R_OK | W_OK) != 0)
-        return Error{"cannot read ", database, ": ", std::strerror(errno), errno == EACCES ? "; run this as root or as Posthorn's user" : ""};
+    if (::access(database.c_str(), R_OK | W_OK) != 0) {
+        const char* help = errno == EACCES ? "; run this as root or as Posthorn's user" : errno == ENOENT ? "; Posthorn makes it at its first start" : "";
+        return Error{"cannot read ", database, ": ", std::strerror(errno), help};
+    }
     remove_abandoned(near);
     std::string path = near + kCopyName + "XXXXXX";
     state->file = Descriptor(::mkostemp(path.data(), O_CLOEXEC));   // 0600

@@ -97,6 +97,11 @@ TEST_F(ArchiveTest, SomethingElseIsToldAsThat) {
     EXPECT_NE(read_all().find("no backup of Posthorn's"), std::string::npos) << read_all();
 }
 
+TEST_F(ArchiveTest, WhatCannotBeReadIsToldAsThat) {   // a disk that fails must not pass for a wrong file
+    const Descriptor directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY));
+    EXPECT_EQ(ArchiveReader(directory.get()).next().error().what, "cannot read the backup: Is a directory");
+}
+
 TEST(TarHeader, ManyNamesAndSizesComeBack) {
     for (const std::uint64_t size : {0ULL, 1ULL, 511ULL, 8589934591ULL, 8589934592ULL, 1ULL << 45U}) {
         for (const std::string& name : {std::string("a"), std::string(100, 'n'), std::string(150, 'p') + "/" + std::string(100, 'n'), "d/" + std::string(90, 'x') + "/y"}) {
