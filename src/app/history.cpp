@@ -34,18 +34,22 @@ bool read_counts(std::string_view rest, Counts&... counts) {
 
 // Groups beyond the fullest `most` become one without a name.
 void fold(std::map<std::string, MinuteFigures::Group>& groups, std::size_t most) {
+    if (groups.size() <= most) return;
+    // There may be as many as mail hosts in a week: those that stay are found without putting all in order.
     const auto weight = [](const MinuteFigures::Group& group) { return group.delivered + group.deferred + group.failed; };
-    while (groups.size() > most) {
-        const auto least = std::min_element(groups.begin(), groups.end(), [&](const auto& a, const auto& b) {
-            if (a.first.empty() != b.first.empty()) return b.first.empty();
-            return weight(a.second) < weight(b.second);
-        });
-        MinuteFigures::Group others = least->second;
-        groups.erase(least);
-        MinuteFigures::Group& sum = groups[{}];
-        sum.delivered += others.delivered;
-        sum.deferred += others.deferred;
-        sum.failed += others.failed;
+    std::vector<std::map<std::string, MinuteFigures::Group>::iterator> named;
+    for (auto group = groups.begin(); group != groups.end(); ++group)
+        if (!group->first.empty()) named.push_back(group);
+    const auto folded = named.begin() + static_cast<std::ptrdiff_t>(most - 1);
+    std::nth_element(named.begin(), folded, named.end(), [&](const auto& a, const auto& b) {
+        return std::pair(weight(b->second), std::string_view(a->first)) < std::pair(weight(a->second), std::string_view(b->first));
+    });
+    MinuteFigures::Group& others = groups[{}];
+    for (auto one = folded; one != named.end(); ++one) {
+        others.delivered += (*one)->second.delivered;
+        others.deferred += (*one)->second.deferred;
+        others.failed += (*one)->second.failed;
+        groups.erase(*one);
     }
 }
 
