@@ -214,7 +214,7 @@ Result<std::vector<SpooledBody>> spooled_bodies_of(const std::string& database) 
 
 Result<std::uint64_t> hold_all(const std::string& database) {
     return on(database, [](Connection& connection) {
-        connection.execute("UPDATE recipient SET state = 1 WHERE state = 0");
+        connection.execute("UPDATE recipient SET state = 1 WHERE state IN (0, 3)");
         return static_cast<std::uint64_t>(connection.changes());
     });
 }

@@ -57,7 +57,8 @@ private:
 // Whether the database is sound, and what is in it.
 [[nodiscard]] Result<CopiedQueue> examine_queue(const std::string& database);
 [[nodiscard]] Result<std::vector<SpooledBody>> spooled_bodies_of(const std::string& database);
-[[nodiscard]] Result<std::uint64_t> hold_all(const std::string& database);   // recipients held
+// As Revision::hold does it, all of it; answers how many recipients that are.
+[[nodiscard]] Result<std::uint64_t> hold_all(const std::string& database);
 // Recipients whose message's lifetime is over at `now`: they are given up as soon as the daemon runs.
 [[nodiscard]] Result<std::uint64_t> count_expired(const std::string& database, std::int64_t now_milliseconds);
 

@@ -160,5 +160,22 @@ TEST(DatabaseCopy, IsOneMomentAndForgetsWhatLeft) {
     EXPECT_FALSE(sqlite::DatabaseCopy::make(database, directory.path(), static_cast<std::int64_t>(current()) - 1)) << "a newer program's";
 }
 
+TEST(RestoredQueue, IsHeldWithWhatASuspendedUserHasInIt) {
+    const posthorn::test::TempDir directory;
+    auto store = open_on({}, directory.path());
+    for (std::int64_t id = 1; id <= 3; ++id)
+        ASSERT_TRUE(add(*store, {make_message(id, "body\r\n"), {make_recipient("a", "example.net", wall_now())}}));
+    ASSERT_TRUE(revise(*store, QueueId(2), Revision::suspend, wall_now()));
+    ASSERT_TRUE(revise(*store, QueueId(3), Revision::hold, wall_now()));
+    store->stop();
+    store.reset();
+    EXPECT_EQ(sqlite::hold_all(directory.path() + "/queue.sqlite").value(), 2U) << "3 was held already";
+    store = open_on({}, directory.path());
+    ListQuery query;
+    query.limit = 10;
+    for (const QueueEntry& entry : list(*store, query).value())   // or the end of the suspension would send it
+        EXPECT_EQ(entry.recipients.at(0).state, RecipientState::held) << entry.id.to_string();
+}
+
 }  // namespace
 }  // namespace posthorn::queue::test
