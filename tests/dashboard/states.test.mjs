@@ -336,7 +336,7 @@ test('nothing from mail is ever a page: replies, addresses, names, links', async
   told.answer = evil;
   told.message.from = address;
   told.message.source = evil;
-  Object.assign(told.recipients[0], {address, answer: evil});
+  Object.assign(told.recipients[0], {address, answer: evil, in_doubt: evil});
   Object.assign(told.recipients[0].last, {reply: evil, host: evil, class_meaning: evil, advice: evil, link: 'javascript:window.taken=1'});
   told.recipients[0].in_the_way[0] = {...told.recipients[0].in_the_way[0], words: evil, end: evil, advice: evil, detail: evil};
   told.recipients[0].history[0].reply = evil;
@@ -393,6 +393,7 @@ test('nothing from mail is ever a page: replies, addresses, names, links', async
         }, `#/${view}`);
         await heading(page).waitFor();
         await page.getByText('<img src=x').first().waitFor(); // it is there, as text
+        if (view.startsWith('message')) await page.getByText('It may have been delivered to <img src=x').waitFor();
         await page.waitForTimeout(100);
         assert.equal(await page.evaluate(() => window.taken), undefined);
         assert.equal(await page.locator('img, iframe, script:not([type=module]), a[href^="javascript:"], a[href^="data:"]').count(), 0);
@@ -418,7 +419,7 @@ test('read-only: what would change something says why it does not', async () => 
     },
     async (page) => {
       await page.getByText('Read-only: you logged in with the read-only token').waitFor();
-      await page.getByText('Next try in 7 min: DNS is looked at again then; given up in 2 d 22 h').waitFor(); // he sees everything
+      await page.getByText('Next try in 7 min: DNS is looked at again then; given up in 2 d 22 h if it is not repaired by then').waitFor(); // he sees everything
       const button = page.getByRole('button', {name: 'Try now'});
       assert.equal(await button.getAttribute('aria-disabled'), 'true');
       await button.click({force: true});

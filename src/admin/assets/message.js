@@ -114,7 +114,7 @@ export function messageView(context) {
               fact('Queue id', h('code', {}, id)),
               fact('From', addressOf(message.from ?? '')),
               message.accepted_at ? fact('Taken in', when(message.accepted_at)) : null,
-              message.expires_at ? fact('Given up', when(message.expires_at)) : null,
+              message.expires_at ? fact('Given up at the latest', when(message.expires_at)) : null,
               message.size ? fact('Size', `${number(Math.ceil(message.size / 1024))} KiB`) : null,
               message.source ? fact('Handed in by', message.source) : null,
               message.stream ? fact('Stream', message.stream) : null,
@@ -154,7 +154,7 @@ function recipientPanel(one, link, said = '') {
       ? h(
           'figure',
           {class: 'reply', key: 'reply'},
-          h('figcaption', {}, 'They said', last.host ? [' (', last.host, ')'] : ''),
+          h('figcaption', {}, 'They said', one.last_attempt ? [' ', when(one.last_attempt)] : '', last.host ? [' (', last.host, ')'] : ''),
           h('pre', {tabindex: '0', 'aria-label': 'Their reply'}, last.reply),
         )
       : null,
@@ -166,6 +166,14 @@ function recipientPanel(one, link, said = '') {
           ' ',
           last.class_meaning || last.meaning || '',
           last.link ? [' ', outside(last.link)] : '',
+        )
+      : null,
+    one.in_doubt
+      ? h(
+          'p',
+          {class: 'obstacle', key: 'doubt'},
+          icon('question'),
+          h('span', {}, `It may have been delivered to ${one.in_doubt} already: the connection was lost after its end.`),
         )
       : null,
     (one.in_the_way || []).map((obstacle) =>
@@ -194,7 +202,8 @@ function recipientPanel(one, link, said = '') {
             h('strong', {}, 'Next try '),
             one.next.at ? [due(one.next.at), ': '] : '',
             one.next.words,
-            one.given_up ? ['; given up ', when(one.given_up)] : '', // sooner than the message itself
+            // Sooner than the message itself.
+            one.given_up ? ['; given up ', when(one.given_up), ' if it is not repaired by then'] : '',
           ),
         )
       : null,
