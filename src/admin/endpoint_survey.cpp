@@ -4,8 +4,10 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "admin/endpoint.hpp"
 #include "admin/queue_json.hpp"
@@ -50,6 +52,26 @@ boost::json::object counts_json(const queue::TallyCounts& counts) {
     return out;
 }
 
+// By name. A list's recipients have a hundred thousand mail hosts a day: past kMostRows those with the least mail are one row.
+std::vector<queue::TallyRow> fullest(const std::map<std::string, queue::TallyRow>& success) {
+    std::vector<queue::TallyRow> rows;
+    for (const auto& [group, row] : success) {
+        rows.push_back(row);
+        rows.back().group = group;
+    }
+    if (rows.size() <= kMostRows) return rows;
+    const auto tried = [](const queue::TallyRow& row) { return row.all.delivered + row.all.deferred + row.all.failed; };
+    const auto rest = rows.begin() + kMostRows;
+    std::nth_element(rows.begin(), rest, rows.end(), [&](const auto& a, const auto& b) { return tried(a) > tried(b); });
+    queue::TallyRow others;
+    for (auto row = rest; row != rows.end(); ++row) others.add(*row);
+    rows.erase(rest, rows.end());
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.group < b.group; });
+    others.group = "(others)";
+    rows.push_back(std::move(others));
+    return rows;
+}
+
 Answer answer_of(const Survey& survey) {
     boost::json::object ages;
     ages["by"] = survey.by;
@@ -64,9 +86,9 @@ Answer answer_of(const Survey& survey) {
     ages["names"] = survey.table.size();
     ages["total"] = row_json(survey.table.total(), "TOTAL");
     boost::json::array success;
-    for (const auto& [group, row] : survey.success) {
+    for (const queue::TallyRow& row : fullest(survey.success)) {
         boost::json::object one;
-        one["group"] = printable(group);
+        one["group"] = printable(row.group);
         one["hour"] = counts_json(row.recent);
         one["day"] = counts_json(row.all);
         success.push_back(std::move(one));

@@ -460,6 +460,33 @@ TEST(AdminServerAlone, LateAnswerIsNotTheNextOnes) {
     runner.join();
 }
 
+// The answer is made on the home shard: a list's recipients have more mail hosts than anybody reads.
+TEST_F(AdminTest, ASurveyAddsUpThoseWithTheLeastMail) {
+    queue::Settlement settlement;
+    for (int i = 0; i < 1300; ++i) {
+        queue::JournalEntry entry;
+        entry.at = kNow - seconds(600);
+        entry.event = i % 2 == 0 ? "delivered" : "deferred";
+        entry.group = i < 100 ? "google" : "mx" + std::to_string(i) + ".host.example";
+        settlement.journal.push_back(std::move(entry));
+    }
+    store_.settle(std::move(settlement), [](queue::StoreResult<queue::Settled> result) { EXPECT_TRUE(result); });
+    start();
+    const json::array success = ask("GET", "/v1/survey").at("success").as_array();
+    ASSERT_EQ(success.size(), 1001U);
+    std::uint64_t tried = 0, google = 0;
+    for (const json::value& one : success) {
+        const json::object& day = one.at("day").as_object();
+        const auto both = day.at("delivered").to_number<std::uint64_t>() + day.at("deferred").to_number<std::uint64_t>();
+        tried += both;
+        if (one.at("group").as_string() == "google") google = both;
+    }
+    EXPECT_EQ(tried, 1300U);
+    EXPECT_EQ(google, 100U);
+    EXPECT_EQ(success.back().at("group").as_string(), "(others)");
+    EXPECT_EQ(success.back().at("hour").at("delivered").to_number<int>() + success.back().at("hour").at("deferred").to_number<int>(), 201);
+}
+
 // Of a survey the first part comes too late: the second is not read at all.
 TEST(AdminServerAlone, ASurveyThatNobodyWaitsForEnds) {
     const TempDirectory directory;
