@@ -174,8 +174,17 @@ private:
                                       "blog=example.org,example.net\"");
                 return;
             }
-            site.socket = (directory / site.name / "submission.sock").string();
-            site.spool = (directory / site.name / "spool").string();
+            // What lies beside the sites' directories: another's mail must not be in a place of one site's.
+            const fs::path own = directory / site.name;
+            if (own == fs::path(door) || own == fs::path(config_.admin.socket) ||
+                own == fs::path(config_.intake.pickup.directory)) {
+                findings_.mistake(sites->place, "has " + quote(given) + ", whose directory would be " +
+                                                    own.string() +
+                                                    ", which is not a site's; allowed: another name");
+                return;
+            }
+            site.socket = (own / "submission.sock").string();
+            site.spool = (own / "spool").string();
             for (const char* key : {"", ".name", ".domains", ".socket", ".spool"})
                 places_.set(path + key, sites->place);
             config_.intake.sites.push_back(std::move(site));

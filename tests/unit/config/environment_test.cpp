@@ -108,7 +108,8 @@ TEST(Environment, ListenersByTheirNames) {
         << slips[0];
     const auto both = mistakes_of(parse_environment(with({{"POSTHORN_LISTENERS", "none internal"}})));
     ASSERT_EQ(both.size(), 1U) << "no port is opened beside a none";
-    EXPECT_TRUE(both[0].starts_with("environment variable POSTHORN_LISTENERS: has \"none\"; allowed: ")) << both[0];
+    EXPECT_TRUE(both[0].starts_with("environment variable POSTHORN_LISTENERS: has \"none\"; allowed: "))
+        << both[0];
 }
 
 // DO-9: one directory each, so that what is mounted into a container says which site it is.
@@ -128,6 +129,15 @@ TEST(Environment, SitesHaveDirectoriesOfTheirOwn) {
         EXPECT_NE(mistakes[0].find("such as \"shop=shop.example.com blog=example.org,example.net\""),
                   std::string::npos)
             << mistakes[0];
+    }
+    for (const char* name : {"spool", "submission.sock", "admin.sock"}) {
+        const auto taken =
+            mistakes_of(parse_environment(with({{"POSTHORN_LOCAL_SOCKET", "/run/posthorn/submission.sock"},
+                                                {"POSTHORN_LOCAL_SPOOL", "/run/posthorn/spool"},
+                                                {"POSTHORN_ADMIN_SOCKET", "/run/posthorn/admin.sock"},
+                                                {"POSTHORN_SITES", std::string(name) + "=example.com"}})));
+        ASSERT_EQ(taken.size(), 1U) << name;
+        EXPECT_NE(taken[0].find("which is not a site's"), std::string::npos) << taken[0];
     }
     const auto foreign = mistakes_of(parse_environment(with({{"POSTHORN_SITES", "shop=example.net"}})));
     ASSERT_EQ(foreign.size(), 1U);
