@@ -410,7 +410,9 @@ class Rotation(WithRotation):
         self.publish("new")
         rotate("--publish")
         self.wait_for_stage("new", "published", "active")
-        rotate("--activate", "new", code=0 if self.stages()["new"] == "published" else 1)
+        # The daemon may do it first, also between a look at the stages and the command, which then says that there is nothing to do.
+        ended = self.daemon.command("dkim", "rotate", DOMAIN, "--activate", "new", check=False)
+        self.assertIn(ended.returncode, (0, 1), ended.stderr)
         self.assertEqual(self.stages(), {"old": "retiring", "new": "active"})
         self.assertEqual(self.send(2), "new")
         rotate("--activate", "old")   # back
