@@ -89,16 +89,15 @@ void migrate(Connection& connection, std::span<const Migration> steps) {
                                 std::to_string(known) +
                                 "); start the newer program again, or empty the queue with it first");
     }
-    for (; version < known; ++version) {
-        connection.execute("BEGIN IMMEDIATE");
-        try {
-            connection.execute(steps[static_cast<std::size_t>(version)]);
-            connection.execute(("PRAGMA user_version=" + std::to_string(version + 1)).c_str());
-            connection.execute("COMMIT");
-        } catch (...) {
-            connection.roll_back();
-            throw;
-        }
+    if (version == known) return;
+    connection.execute("BEGIN IMMEDIATE");
+    try {
+        for (; version < known; ++version) connection.execute(steps[static_cast<std::size_t>(version)]);
+        connection.execute(("PRAGMA user_version=" + std::to_string(known)).c_str());
+        connection.execute("COMMIT");
+    } catch (...) {
+        connection.roll_back();
+        throw;
     }
 }
 

@@ -23,7 +23,7 @@ struct MessageFlags {
     static constexpr int return_shift = 10;    // two bits
 };
 
-// Brings the schema to the last version, each step in a transaction of its own. Throws SqliteFailure; a
+// Brings the schema to the last version, all steps in one transaction: no program has one in between. Throws SqliteFailure; a
 // database of a newer program is refused with its version and ours.
 void migrate(Connection& connection, std::span<const Migration> steps = migrations());
 

@@ -68,6 +68,12 @@ TEST(Upgrade, APowerCutAnywhereInTheMigrationCostsNothing) {
             if (auto store = open_on(vfs.name(), directory.path())) store->stop();
             cuts += vfs.was_cut() ? 1 : 0;
             vfs.come_back(random);
+            {
+                // Never one in between: the copy that is made before the next try would be of that, and no program's.
+                Connection connection(directory.path() + "/queue.sqlite", vfs.name(), Role::checkpointer, 100);
+                const std::int64_t left = connection.value("PRAGMA user_version");
+                EXPECT_TRUE(left == static_cast<std::int64_t>(version) || left == static_cast<std::int64_t>(current())) << left;
+            }
             const auto store = open_on(vfs.name(), directory.path());
             ASSERT_NE(store, nullptr);
             expect_all_mail(*store);
@@ -75,7 +81,7 @@ TEST(Upgrade, APowerCutAnywhereInTheMigrationCostsNothing) {
             if (HasFatalFailure()) return;
         }
     }
-    EXPECT_GT(cuts, static_cast<int>(current() - 1) * 12) << "the cuts must come within the migration";
+    EXPECT_GT(cuts, static_cast<int>(current() - 1) * 10) << "the cuts must come within the migration";
 }
 
 TEST(Upgrade, AFullDiskStopsTheStartAndTheNextOneHasAllMail) {
