@@ -152,8 +152,9 @@ class Container:
         if not uid.isdigit():
             entry = re.search(rf"(?m)^{re.escape(uid)}:[^:]*:(\d+):(\d+):", self.root.path("/etc/passwd").read_text(encoding="utf-8"))
             uid, gid = entry.groups()
-        return subprocess.run(["nsenter", "-t", str(self.first_process()), "-m", "-u", "-n", "-p", "-S", uid, "-G", gid, *argv], env=self.env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        # --root: where the tests run in a chroot, the root of the mount namespace is not the container's.
+        return subprocess.run(["nsenter", "-t", str(self.first_process()), "-m", "-u", "-n", "-p", "--root", "-S", uid, "-G", gid, *argv],
+                              env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
 
     def healthy(self):
         """What HEALTHCHECK finds now."""
