@@ -51,8 +51,11 @@ target_compile_options(posthorn_settings INTERFACE -Wall -Wextra -Wpedantic -Wno
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # g++ 12 sees copies past the end of strings that it made itself of literals, once it inlines enough, or ThreadSanitizer's calls
     # stand between (GCC bug 105651).
-    target_compile_options(posthorn_settings INTERFACE
-        "$<$<OR:$<CONFIG:Release,RelWithDebInfo>,$<STREQUAL:${POSTHORN_SANITIZE},thread>>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overread>")
+    set(where $<CONFIG:Release,RelWithDebInfo>)
+    if(POSTHORN_SANITIZE STREQUAL "thread")
+        set(where 1)
+    endif()
+    target_compile_options(posthorn_settings INTERFACE "$<${where}:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overread>")
 endif()
 # Boost.System and friends header-only; Asio compiled once (src/net/asio_impl.cpp); recycled frames: docs/COROUTINES.md.
 target_compile_definitions(posthorn_settings INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_DISABLE_BOOST_DATE_TIME
