@@ -104,6 +104,10 @@ function(posthorn_plain_pch target)
     elseif(POSTHORN_UNITY)
         target_precompile_headers(${target} REUSE_FROM posthorn_base)
     endif()
+    if(POSTHORN_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+        # What is precompiled is no system header any more: g++ 12's false alarms about std::string (above) are told from there, too.
+        target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Wno-stringop-overflow>)
+    endif()
 endfunction()
 
 # POSTHORN_UNITY: several files of the layers that say UNITY are compiled as one, which takes a fraction of the time when all is to be built.
