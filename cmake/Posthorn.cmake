@@ -85,6 +85,7 @@ endif()
 
 # The Asio header is precompiled once, for posthorn_net, and shared by all that are compiled alike.
 function(posthorn_asio_pch target)
+    set_property(GLOBAL APPEND PROPERTY POSTHORN_HELPED_FOLDERS ${CMAKE_CURRENT_SOURCE_DIR})
     if(target STREQUAL posthorn_net)
         if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
             target_precompile_headers(${target} PRIVATE <net/asio_pch.hpp>)   # so that the file CMake makes holds no path of this machine
@@ -96,17 +97,13 @@ function(posthorn_asio_pch target)
     endif()
 endfunction()
 
-# The other layers' precompiled header, made for posthorn_base; half the time of a small file. Not by daily work (`dev`), so that a file that
-# forgets to include what it uses does not compile.
+# The other layers' precompiled header, made for posthorn_base, where the sanitizers need all of it once more: half the time of a small file.
+# What is built as it is shipped has none, and so shows that each file includes what it uses.
 function(posthorn_plain_pch target)
-    if(POSTHORN_UNITY AND target STREQUAL posthorn_base)
+    if(POSTHORN_SANITIZE AND POSTHORN_UNITY AND target STREQUAL posthorn_base)
         target_precompile_headers(${target} PRIVATE <base/pch.hpp>)
-    elseif(POSTHORN_UNITY)
+    elseif(POSTHORN_SANITIZE AND POSTHORN_UNITY)
         target_precompile_headers(${target} REUSE_FROM posthorn_base)
-    endif()
-    if(POSTHORN_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-        # What is precompiled is no system header any more: g++ 12's false alarms about std::string (above) are told from there, too.
-        target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Wno-stringop-overflow>)
     endif()
 endfunction()
 
@@ -114,7 +111,7 @@ endfunction()
 # Two files of such a layer then cannot use one name in their unnamed namespaces; with all layers: too many names for too little time saved.
 function(posthorn_unity target)
     if(POSTHORN_UNITY)
-        set_property(GLOBAL APPEND PROPERTY POSTHORN_UNITY_FOLDERS ${CMAKE_CURRENT_SOURCE_DIR})
+        set_property(GLOBAL APPEND PROPERTY POSTHORN_HELPED_FOLDERS ${CMAKE_CURRENT_SOURCE_DIR})
         set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
         # The file that includes others looks like one whose headers have unnamed namespaces.
         target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>")

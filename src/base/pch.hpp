@@ -1,4 +1,4 @@
-// What nearly every file of the layers without Asio includes, precompiled where all of them are built at once (cmake/Posthorn.cmake).
+// What nearly every file of the layers without Asio includes, precompiled for the sanitizers (cmake/Posthorn.cmake).
 #pragma once
 
 #include <fmt/format.h>
