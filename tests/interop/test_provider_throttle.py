@@ -12,11 +12,12 @@ from posthorn_test import providers, world
 from posthorn_test.daemon import simple_message
 
 QUICK = {"retry": {"first": "200ms", "max": "400ms", "jitter": 0.0}}
+RULES = tempfile.TemporaryDirectory(prefix="posthorn-rules-")   # gone with this process
 
 
 def rules(pause):
     """Google's own rule for 4.7.28 with a pause that a test can wait for."""
-    file = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-rules-")) / "rules.toml"
+    file = pathlib.Path(RULES.name) / f"{pause}.toml"
     file.write_text(f"""
 [[rule]]
 name = "test-rate"
